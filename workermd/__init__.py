@@ -1,0 +1,28 @@
+"""workermd runs worker.md contracts: one bounded, auditable step at a time.
+
+A function behind a worker imports from here: `Task` is what it is given, `Reply` is one way to
+answer, and the four exceptions are the ways to fail. The names load on first use, so that
+`workermd --version` costs an interpreter start and little more.
+"""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from workermd.backend import InvalidRequest as InvalidRequest
+    from workermd.backend import NeedsHuman as NeedsHuman
+    from workermd.backend import Refused as Refused
+    from workermd.backend import Reply as Reply
+    from workermd.backend import Retryable as Retryable
+    from workermd.backend import Task as Task
+
+__version__ = "0.1.0"
+
+__all__ = ["InvalidRequest", "NeedsHuman", "Refused", "Reply", "Retryable", "Task", "__version__"]
+
+
+def __getattr__(name: str) -> object:
+    if name in __all__:
+        from workermd import backend
+
+        return getattr(backend, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,159 @@
+"""What a task is given and what it may answer (S8): the seam between a run and whatever performs it."""
+
+import json
+from typing import Any, NamedTuple, Protocol
+
+from workermd.envelope import Document
+
+
+class Task(NamedTuple):
+    """One attempt's order, the same for every kind of backend (S8.1).
+
+    `seconds_left` counts down to the attempt's deadline at the moment the task was sent. `feedback`
+    holds what was wrong with the previous attempt's output: `{pointer, keyword, message}` each.
+    `settings` are the operator's choices for this worker (never the contract's, never the input's).
+    `artifacts_dir` is a folder that exists and that the task may write files into.
+    """
+
+    worker_id: str
+    version: str
+    run_id: str
+    attempt: int
+    max_attempts: int
+    seconds_left: float
+    purpose: str
+    mode: str
+    input: Document
+    output_schema: Document
+    tools_allowed: tuple[str, ...] | None
+    feedback: tuple[Document, ...]
+    decisions: tuple[Document, ...]
+    trace: Document
+    artifacts_dir: str
+    settings: Document
+
+    def to_json(self) -> str:
+        """One JSON object on one line, keys as the fields are named."""
+        return json.dumps(self._asdict(), ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Task":
+        fields = json.loads(text)
+        for name in ("feedback", "decisions"):
+            fields[name] = tuple(fields[name])
+        if fields["tools_allowed"] is not None:
+            fields["tools_allowed"] = tuple(fields["tools_allowed"])
+        return cls(**fields)
+
+
+class Reply(NamedTuple):
+    """An answer with more than the output document (S8.2).
+
+    `usage` maps names such as `input_tokens` to numbers. Each artifact is
+    `{"name", "path", "media_type"}`; the path is inside the task's `artifacts_dir`.
+    """
+
+    output: Document
+    usage: Document | None = None
+    artifacts: tuple[Document, ...] = ()
+    model: str | None = None
+    finish_reason: str | None = None
+
+
+class TaskError(Exception):
+    """The ways in which a task can fail on purpose (S8.3). The message is shown: put no secret in it."""
+
+
+class Retryable(TaskError):
+    """A transient failure. `after` (seconds) is the least to wait before the next attempt."""
+
+    def __init__(self, message: str, after: float | None = None, code: str = "backend_unavailable") -> None:
+        super().__init__(message)
+        self.after = after
+        self.code = code
+
+
+class InvalidRequest(TaskError):
+    """The input is well formed but cannot be served; the same input will fail again."""
+
+
+class Refused(TaskError):
+    """A permanent failure. It is not retried."""
+
+
+class NeedsHuman(TaskError):
+    """A person has to decide. `question` is put to them with `options` to choose from."""
+
+    def __init__(self, question: str, options: tuple[str, ...] = ()) -> None:
+        super().__init__(question)
+        self.question = question
+        self.options = options
+
+
+class Binding(NamedTuple):
+    """Which backend serves a worker, and how: always the operator's choice (S6.1).
+
+    `env` names variables passed through as they are, `secret_env` those whose values are masked in
+    everything we write. `origin` says where the choice came from, for messages and `--dry-run`.
+    """
+
+    kind: str
+    origin: str
+    function: str = ""
+    command: tuple[str, ...] = ()
+    env: tuple[str, ...] = ()
+    secret_env: tuple[str, ...] = ()
+    retry_exit_codes: tuple[int, ...] = ()
+    settings: Document = {}  # noqa: RUF012 - never mutated: NamedTuple default of a frozen record
+
+
+class Result(NamedTuple):
+    """What an attempt's process leaves behind: a reply not yet checked, or a failure.
+
+    Exactly one of `output` (the reply's JSON text) and `failure` is set. `failure` is
+    `{"kind": "retryable" | "invalid_request" | "refused" | "needs_human", "code", "message"}` with
+    `after`, `question` and `options` where they apply.
+    """
+
+    output: str | None = None
+    failure: Document | None = None
+    usage: Document | None = None
+    artifacts: tuple[Document, ...] = ()
+    model: str | None = None
+    finish_reason: str | None = None
+
+    def to_json(self) -> str:
+        return json.dumps(self._asdict())
+
+    @classmethod
+    def from_json(cls, text: str) -> "Result":
+        fields: dict[str, Any] = json.loads(text)
+        fields["artifacts"] = tuple(fields["artifacts"])
+        return cls(**fields)
+
+
+class Limits(NamedTuple):
+    """What a backend has to keep itself to in one attempt. `deadline` is on `time.monotonic()`'s clock."""
+
+    deadline: float
+    max_output_bytes: int
+
+
+class Backend(Protocol):
+    """A kind of backend is a module with these names; `KINDS` lists the modules.
+
+    `perform` runs in the attempt's own process. It never raises for something that a task did: every
+    ending is a `Result`.
+    """
+
+    ENFORCES: frozenset[str]
+    """The contract's bounds, beyond time and output size, that this kind can hold (S3.6)."""
+
+    def perform(self, task: Task, binding: Binding, limits: Limits) -> Result: ...
+
+
+KINDS: dict[str, str] = {
+    "function": "workermd.backends.function",
+    "command": "workermd.backends.command",
+}
+"""Kind to module. A module is imported in the attempt's process only."""
