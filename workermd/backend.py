@@ -111,8 +111,9 @@ class Result(NamedTuple):
     """What an attempt's process leaves behind: a reply not yet checked, or a failure.
 
     Exactly one of `output` (the reply's JSON text) and `failure` is set. `failure` is
-    `{"kind": "retryable" | "invalid_request" | "refused" | "needs_human", "code", "message"}` with
-    `after`, `question` and `options` where they apply.
+    `{"kind", "code", "message"}` with `after`, `question` and `options` where they apply; kinds are
+    `retryable`, `invalid_request`, `refused`, `needs_human`, `invalid_output` (a bad reply, which a later
+    attempt may repair) and `timeout`.
     """
 
     output: str | None = None
@@ -130,6 +131,17 @@ class Result(NamedTuple):
         fields: dict[str, Any] = json.loads(text)
         fields["artifacts"] = tuple(fields["artifacts"])
         return cls(**fields)
+
+
+def failed(kind: str, code: str, message: str, **details: Any) -> Result:
+    """A failure as a `Result`. The message becomes one printable line of at most 500 characters."""
+    printable = "".join(character if character.isprintable() else " " for character in message[:2000])
+    return Result(failure={"kind": kind, "code": code, "message": " ".join(printable.split())[:500], **details})
+
+
+def timed_out() -> Result:
+    """The one ending of every task that was not done at its deadline, however it ended later (S3.3)."""
+    return failed("timeout", "timeout", "the attempt's time was over before the task had ended")
 
 
 class Limits(NamedTuple):
