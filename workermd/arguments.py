@@ -54,7 +54,9 @@ class Command(NamedTuple):
 
 
 _QUIET = Option(("--quiet", "-q"), "flag", "Say nothing on standard error but errors.")
-_LEDGER = Option(("--ledger",), "text", "The ledger file. Default: WORKERMD_LEDGER, the configuration, the state folder.", "FILE")
+_LEDGER = Option(
+    ("--ledger",), "text", "The ledger file. Default: WORKERMD_LEDGER, the configuration, the state folder.", "FILE"
+)
 _CONFIG = Option(("--config",), "text", "Read this configuration instead of looking for one.", "FILE")
 _NO_CONFIG = Option(("--no-config",), "flag", "Read no configuration.")
 _FORMAT = Option(("--format",), "text", "How to print.", "FORMAT", ("text", "json"), "text")

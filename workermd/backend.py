@@ -152,20 +152,24 @@ class Limits(NamedTuple):
 
 
 class Backend(Protocol):
-    """A kind of backend is a module with these names; `KINDS` lists the modules.
+    """A kind of backend is a module with this name; `KINDS` lists the modules.
 
     `perform` runs in the attempt's own process. It never raises for something that a task did: every
     ending is a `Result`.
     """
 
-    ENFORCES: frozenset[str]
-    """The contract's bounds, beyond time and output size, that this kind can hold (S3.6)."""
-
     def perform(self, task: Task, binding: Binding, limits: Limits) -> Result: ...
 
 
-KINDS: dict[str, str] = {
-    "function": "workermd.backends.function",
-    "command": "workermd.backends.command",
+class Kind(NamedTuple):
+    """A row of the table of kinds. `enforces` names the contract's bounds, beyond time and output size,
+    that this kind can hold (S3.6). The module is imported in the attempt's process only."""
+
+    module: str
+    enforces: frozenset[str] = frozenset()
+
+
+KINDS: dict[str, Kind] = {
+    "function": Kind("workermd.backends.function"),
+    "command": Kind("workermd.backends.command"),
 }
-"""Kind to module. A module is imported in the attempt's process only."""

@@ -84,17 +84,22 @@ def _flag_binding(flags: Flags) -> Binding | None:
         kind = "function"
     if not kind:
         if flags.command:
-            raise ConfigurationError("a program was given without --backend command", "put --backend command before the --")
+            raise ConfigurationError(
+                "a program was given without --backend command", "put --backend command before the --"
+            )
         return None
     return _checked(
-        Binding(kind=kind, origin="the command line", function=flags.function, command=flags.command), "the command line"
+        Binding(kind=kind, origin="the command line", function=flags.function, command=flags.command),
+        "the command line",
     )
 
 
 def _checked(binding: Binding, place: str) -> Binding:
     if binding.kind not in KINDS:
         known = ", ".join(sorted(KINDS))
-        raise ConfigurationError(f"{place}: unknown backend {binding.kind[:40]!r}; known: {known}", "choose one of these")
+        raise ConfigurationError(
+            f"{place}: unknown backend {binding.kind[:40]!r}; known: {known}", "choose one of these"
+        )
     if binding.kind == "function" and not binding.function:
         raise ConfigurationError(f"{place}: backend 'function' names no function", "add --function module:callable")
     if binding.kind == "command" and not binding.command:
@@ -167,7 +172,9 @@ def _read(path: str) -> Settings:
         with open(path, "rb") as file:
             document: dict[str, Any] = tomllib.load(file)
     except OSError as error:
-        raise ConfigurationError(f"{path}: cannot be read ({error.strerror})", "name another file with --config") from None
+        raise ConfigurationError(
+            f"{path}: cannot be read ({error.strerror})", "name another file with --config"
+        ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path}: not TOML: {error}", "mend the file, or pass --no-config") from None
     if os.path.basename(path) == PYPROJECT:
@@ -221,7 +228,9 @@ def _binding(fields: Any, place: str) -> Binding:
 def _only(fields: dict[str, Any], known: tuple[str, ...], place: str) -> None:
     for name in fields:
         if name not in known:
-            raise ConfigurationError(f"{place}: unknown key {name[:40]!r}; known: {', '.join(known)}", "remove or correct it")
+            raise ConfigurationError(
+                f"{place}: unknown key {name[:40]!r}; known: {', '.join(known)}", "remove or correct it"
+            )
 
 
 def _text(fields: dict[str, Any], name: str, place: str) -> str:

@@ -24,7 +24,7 @@ from workermd.contract.model import Contract
 from workermd.crash import point
 from workermd.envelope import AttemptRecord, Document, Failure, Record, Status
 from workermd.errors import ConfigurationError, Interrupted, LedgerUnavailable, UsageError
-from workermd.ledger import results
+from workermd.ledger import artifacts, results
 from workermd.ledger.lock import RunLock, run_offset
 from workermd.ledger.store import Answer, Key, Ledger, Run, Transaction
 from workermd.verdict import Verdict
@@ -86,7 +86,7 @@ def run(request: Request) -> Answered:
     bounds = checked_bounds(request)
     refuse_unenforceable(request)
     with RunLock.open(request.ledger_path) as lock:
-        folder = results.folder(request.ledger_path)
+        folder = results.folder_of(request.ledger_path)
         host = Host.start(request.binding, lock.fd, folder)
         invocation = _Invocation(request, bounds, lock, host, folder)
         try:
@@ -119,7 +119,11 @@ def checked_bounds(request: Request) -> Bounds:
             f"--max-attempts may tighten the contract's max_attempts ({most}), not loosen it",
             f"give 1 to {most}, or change the contract",
         )
-    return Bounds(request.timeout or constraints.timeout_seconds, constraints.attempt_timeout_seconds, request.max_attempts or most)
+    return Bounds(
+        request.timeout or constraints.timeout_seconds,
+        constraints.attempt_timeout_seconds,
+        request.max_attempts or most,
+    )
 
 
 def refuse_unenforceable(request: Request) -> None:
@@ -137,9 +141,35 @@ def refuse_unenforceable(request: Request) -> None:
 class Input(NamedTuple):
     """A strictly read input. `key` is None when it has no usable idempotency key."""
 
-    value: Document
+    value: Any
     key: Key | None
     run_id: str | None
+
+
+def read_input(request: Request, bounds: Bounds) -> Input:
+    """Read strictly and put --run-id where the key is absent (S2.2).
+
+    Raises JsonError for what is not strict JSON, UsageError for a --run-id that contradicts the input.
+    """
+    value = jsontext.load_bytes(request.read_input())
+    given_id = request.run_id or None
+    if not isinstance(value, dict):
+        return Input(value, None, given_id)
+    name = request.contract.constraints.idempotency_key
+    if given_id is not None:
+        if name not in value:
+            value = {name: given_id, **value}
+        elif value[name] != given_id:
+            raise UsageError(f"--run-id differs from the input's {name!r}", "leave one of the two out")
+    run_id = value.get(name)
+    if not isinstance(run_id, str):
+        return Input(value, None, None)
+    if not 1 <= len(run_id) <= MAX_KEY_LENGTH or not run_id.isprintable():
+        return Input(value, None, run_id)
+    canonical = jsontext.canonical(value)
+    contract = bytes.fromhex(request.contract.meaning_sha256)
+    key = Key(request.contract.id, run_id, hashlib.sha256(canonical).digest(), canonical, contract, bounds.max_attempts)
+    return Input(value, key, run_id)
 
 
 class _Stop(Exception):  # noqa: N818 - it carries an answer, it is no error
@@ -162,7 +192,9 @@ class _Invocation:
         self.folder = folder
         self.started = time.monotonic()
         self.trace = _trace()
-        self.secrets = tuple(value for name in request.binding.secret_env if len(value := os.environ.get(name, "")) >= 4)
+        self.secrets = tuple(
+            value for name in request.binding.secret_env if len(value := os.environ.get(name, "")) >= 4
+        )
         self.run_id: str | None = request.run_id or None
         self._output_checker: Checker | None = None
 
@@ -170,9 +202,12 @@ class _Invocation:
 
     def answer(self) -> Answered:
         try:
-            given = self.read_input()
+            given = read_input(self.request, self.bounds)
         except jsontext.JsonError as error:
-            return self.reject("input_schema_mismatch", f"The input is not strict JSON: {error.message}.", None, error.hint)
+            return self.reject(
+                "input_schema_mismatch", f"The input is not strict JSON: {error.message}.", None, error.hint
+            )
+        self.run_id = given.run_id
         with Ledger.open(self.request.ledger_path) as ledger:
             row = ledger.look(given.key.worker_id, given.key.run_id) if given.key else None
             if row is not None and given.key is not None and _is_replay(row, given.key):
@@ -181,28 +216,6 @@ class _Invocation:
                 return refused
             assert given.key is not None
             return self.claim_and_attempt(given, given.key, ledger)
-
-    def read_input(self) -> Input:
-        """Read strictly and put --run-id where the key is absent (S2.2)."""
-        value = jsontext.load_bytes(self.request.read_input())
-        if not isinstance(value, dict):
-            return Input({}, None, self.run_id)
-        name = self.contract.constraints.idempotency_key
-        if self.request.run_id:
-            if name not in value:
-                value = {name: self.request.run_id, **value}
-            elif value[name] != self.request.run_id:
-                raise UsageError(f"--run-id differs from the input's {name!r}", "leave one of the two out")
-        run_id = value.get(name)
-        if not isinstance(run_id, str):
-            return Input(value, None, None)
-        self.run_id = run_id
-        if not 1 <= len(run_id) <= MAX_KEY_LENGTH or not run_id.isprintable():
-            return Input(value, None, run_id)
-        canonical = jsontext.canonical(value)
-        sha256 = hashlib.sha256(canonical).digest()
-        contract = bytes.fromhex(self.contract.meaning_sha256)
-        return Input(value, Key(self.contract.id, run_id, sha256, canonical, contract, self.bounds.max_attempts), run_id)
 
     def check_input(self, given: Input, ledger: Ledger) -> Answered | None:
         from workermd.contract.schema import checker
@@ -291,7 +304,11 @@ class _Invocation:
             row = self.settle(ledger, row, judged, duration, token)
             if row.state == "done":
                 answered = self.settled(row)
-                return answered._replace(exit_code=envelopes.EXIT_INTERRUPTED) if judged.outcome == "cancelled" else answered
+                return (
+                    answered._replace(exit_code=envelopes.EXIT_INTERRUPTED)
+                    if judged.outcome == "cancelled"
+                    else answered
+                )
             if judged.outcome == "cancelled":
                 return self.interrupted(judged)
             feedback = judged.feedback
@@ -333,7 +350,7 @@ class _Invocation:
 
     def order(self, given: Input, row: Run, token: str, until: float, feedback: tuple[Document, ...]) -> Order:
         contract = self.contract
-        artifacts = results.artifacts_dir(self.folder, token)
+        folder = artifacts.prepare(self.request.ledger_path, token)
         task = Task(
             worker_id=contract.id,
             version=contract.version,
@@ -349,7 +366,7 @@ class _Invocation:
             feedback=feedback,
             decisions=(),
             trace=self.trace,
-            artifacts_dir=artifacts,
+            artifacts_dir=folder,
             settings=self.request.binding.settings,
         )
         most = contract.constraints.max_output_bytes
@@ -358,7 +375,7 @@ class _Invocation:
         environment = {
             "WORKERMD_RUN_ID": row.run_id,
             "WORKERMD_ATTEMPT": str(row.attempts),
-            "WORKERMD_ARTIFACTS": artifacts,
+            "WORKERMD_ARTIFACTS": folder,
             "TRACEPARENT": self.trace["traceparent"],
             ACTIVE: f"{active},{offset}" if active else offset,
         }
@@ -397,14 +414,14 @@ class _Invocation:
         """Close the open attempt: the one way, for a fresh attempt and for one found after a crash."""
         last = judged.transient and row.attempts >= row.max_attempts
         final = verdict.last_word(self.contract, judged) if last else judged
-        artifacts = results.keep_artifacts(self.folder, row.open_token or "", judged.result.artifacts)
+        files = artifacts.kept(self.request.ledger_path, row.open_token or "", judged.result.artifacts)
         detail: Document = {"backend": self.request.binding.kind, "duration_ms": duration}
         if judged.failure is not None:
             detail["error"] = judged.failure.document()
         if judged.result.usage:
             detail["usage"] = judged.result.usage
-        if artifacts:
-            detail["artifacts"] = list(artifacts)
+        if files:
+            detail["artifacts"] = list(files)
         if judged.result.model:
             detail["model"] = judged.result.model
         if judged.feedback:
@@ -582,7 +599,9 @@ def _last_feedback(ledger: Ledger, row: Run) -> tuple[Document, ...]:
 
 
 def _record(attempt: Any) -> AttemptRecord:
-    return _with_detail(AttemptRecord(attempt.n, attempt.started_at, attempt.outcome or "running"), attempt.detail or {})
+    return _with_detail(
+        AttemptRecord(attempt.n, attempt.started_at, attempt.outcome or "running"), attempt.detail or {}
+    )
 
 
 def _with_detail(record: AttemptRecord, detail: Document) -> AttemptRecord:

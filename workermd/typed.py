@@ -81,7 +81,7 @@ def _function(command: Command, perform: Perform, codes: list[int]) -> Callable[
 
 def _argument(argument: Argument) -> inspect.Parameter:
     kind: Any = list[str] if argument.many else str
-    default = inspect.Parameter.empty
+    default: Any = inspect.Parameter.empty
     if not argument.required:
         kind, default = kind | None, None
     annotation = Annotated[kind, typer.Argument(help=argument.help, metavar=argument.name.upper())]

@@ -80,7 +80,9 @@ def last_word(contract: Contract, verdict: Verdict) -> Verdict:
         if Status.NEEDS_HUMAN.value in contract.statuses:
             status = Status.NEEDS_HUMAN.value
     elif failure is not None:
-        failure = failure._replace(retryable=False, hint=failure.hint or "no attempt is left; grant one: workermd runs reopen")
+        failure = failure._replace(
+            retryable=False, hint=failure.hint or "no attempt is left; grant one: workermd runs reopen"
+        )
     return verdict._replace(transient=False, status=status, failure=failure)
 
 

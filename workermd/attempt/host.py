@@ -17,7 +17,7 @@ import time
 from importlib import import_module
 
 from workermd.attempt import tree
-from workermd.attempt.order import LOCK_FD, ORDER_FD, STATUS_FD, Order, receive
+from workermd.attempt.order import ORDER_FD, STATUS_FD, Order, receive
 from workermd.backend import KINDS, Backend, Result
 from workermd.crash import point
 from workermd.ledger import results
@@ -59,10 +59,12 @@ def _become_subreaper() -> None:
 def _load(kind: str) -> Backend:
     """The kind's module. A missing library is the operator's to mend: it is said before an attempt is used up."""
     try:
-        return import_module(KINDS[kind])  # type: ignore[return-value]
+        return import_module(KINDS[kind].module)  # type: ignore[return-value]
     except ModuleNotFoundError as error:
         extra = "" if kind in ("function", "command") else f"[{kind}]"
-        _refuse(f"backend {kind!r} needs the module {error.name!r}, which is not installed: pip install 'workermd{extra}'")
+        _refuse(
+            f"backend {kind!r} needs the module {error.name!r}, which is not installed: pip install 'workermd{extra}'"
+        )
     except Exception as error:  # a plugin's import may raise anything
         _refuse(f"backend {kind!r} could not be loaded: {type(error).__name__}")
     raise AssertionError
@@ -124,6 +126,3 @@ def _leave(*, late: bool) -> None:
         sys.stderr.flush()
     tree.end_descendants(os.getpid())
     os._exit(1 if late else 0)
-
-
-__all__ = ["LOCK_FD", "main"]

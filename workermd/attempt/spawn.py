@@ -102,7 +102,9 @@ class Host:
             said += chunk
         word = said.decode(errors="replace").strip()
         if word != "ready":
-            raise ConfigurationError(word.removeprefix("cannot: "), "install what is missing, or choose another --backend")
+            raise ConfigurationError(
+                word.removeprefix("cannot: "), "install what is missing, or choose another --backend"
+            )
 
     def send(self, order: Order, give_up_at: float, tick: Tick) -> None:
         """Hand the order over. A host that died or does not read is left to `finish`."""

@@ -16,8 +16,6 @@ from typing import NamedTuple
 from workermd.backend import Binding, Limits, Result, Task, failed, timed_out
 from workermd.envelope import ERROR_CODES, Document
 
-ENFORCES: frozenset[str] = frozenset()
-
 EXITS: dict[int, tuple[str, str]] = {
     64: ("invalid_request", "input_rejected"),
     65: ("invalid_request", "input_rejected"),

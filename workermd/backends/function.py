@@ -15,8 +15,6 @@ from workermd.backends.failure import failure_of
 from workermd.backends.reply import result_of
 from workermd.runtime import CancellationToken, Caught, dispatch
 
-ENFORCES: frozenset[str] = frozenset()
-
 ENTRY_POINTS = "workermd.functions"
 """The group in which an installed package names its functions."""
 

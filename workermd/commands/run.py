@@ -96,7 +96,9 @@ def read_input(path: str, spec: str) -> bytes:
     """The bytes of an input file, or of standard input for `-`. Raises UsageError."""
     if path == "-":
         if sys.stdin is None or sys.stdin.isatty():
-            raise UsageError("the input is '-', but standard input is a terminal", f"pipe a document in: … | workermd run {spec} -")
+            raise UsageError(
+                "the input is '-', but standard input is a terminal", f"pipe a document in: … | workermd run {spec} -"
+            )
         return sys.stdin.buffer.read()
     try:
         with open(path, "rb") as file:

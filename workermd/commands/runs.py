@@ -1,7 +1,7 @@
 """`workermd runs`: look at the ledger, grant further starts, remove what is finished."""
 
+import contextlib
 import os
-import shutil
 import time
 from collections.abc import Callable
 from typing import Any
@@ -9,12 +9,14 @@ from typing import Any
 from workermd import config
 from workermd.envelope import Document, Status, encoded, timestamp
 from workermd.errors import UsageError
-from workermd.ledger import results
-from workermd.ledger.store import Ledger, Run
+from workermd.ledger import artifacts
+from workermd.ledger.store import Ledger, Run, RunSummary
 from workermd.report import runs as report
 from workermd.report import say
 
 _DAY = 86_400 * 1_000_000
+_PATIENCE = 10.0
+"""Seconds to wait for others who write."""
 
 
 def execute(values: dict[str, Any]) -> int:
@@ -30,10 +32,12 @@ def execute(values: dict[str, Any]) -> int:
 
 def _list(path: str, values: dict[str, Any]) -> int:
     ledger = Ledger.open_read_only(path)
-    rows: tuple[Run, ...] = ()
+    rows: tuple[RunSummary, ...] = ()
+    state = values["status"] if values["status"] in ("waiting", "running") else None
+    status = None if state else values["status"]
     if ledger is not None:
         with ledger:
-            rows = ledger.runs(worker_id=values["worker"], status=values["status"], limit=values["limit"])
+            rows = ledger.runs(worker_id=values["worker"], status=status, state=state, limit=values["limit"])
     if values["format"] == "json":
         say.document(encoded({"ledger": path, "runs": [_summary(row) for row in rows]}))
     else:
@@ -73,10 +77,13 @@ def _reopen(path: str, values: dict[str, Any]) -> int:
     with Ledger.open(path) as ledger:
         row = _one(ledger, values)
         if row.state != "done":
-            raise UsageError(f"run {row.run_id!r} is not settled: {row.max_attempts - row.attempts} attempts are left", "run it again")
+            raise UsageError(
+                f"run {row.run_id!r} is not settled: {row.max_attempts - row.attempts} attempts are left",
+                "run it again",
+            )
         if row.status == Status.OK.value:
             raise UsageError(f"run {row.run_id!r} is settled as ok", "use a new run_id for another run")
-        with ledger.transaction(time.monotonic() + 10) as transaction:
+        with ledger.transaction(time.monotonic() + _PATIENCE) as transaction:
             row = transaction.reopen(row, values["attempts"], who, values["reason"] or "")
     if values["format"] == "json":
         say.document(encoded(_summary(row)))
@@ -86,25 +93,25 @@ def _reopen(path: str, values: dict[str, Any]) -> int:
     return 0
 
 
+class _OnlyLooking(Exception):  # noqa: N818 - it rolls a dry run back, it is no error
+    pass
+
+
 def _prune(path: str, values: dict[str, Any]) -> int:
     if not values["all"] and values["older_than"] is None:
         raise UsageError("what to remove is not said", "give --older-than DAYS, or --all")
-    ledger = Ledger.open_read_only(path)
+    before = None if values["older_than"] is None else time.time_ns() // 1000 - int(values["older_than"] * _DAY)
     count = 0
-    if ledger is not None:
-        ledger.close()
-        before = None if values["older_than"] is None else time.time_ns() // 1000 - int(values["older_than"] * _DAY)
-        with Ledger.open(path) as writable:
-            with writable.transaction(time.monotonic() + 10) as transaction:
-                tokens = transaction.prunable_tokens(before=before, worker_id=values["worker"])
-                count = transaction.count_prunable(before=before, worker_id=values["worker"])
-                if not values["dry_run"]:
-                    transaction.prune(before=before, worker_id=values["worker"])
+    if os.path.exists(path):
+        with Ledger.open(path) as ledger:
+            with contextlib.suppress(_OnlyLooking), ledger.transaction(time.monotonic() + _PATIENCE) as transaction:
+                count = transaction.prune(before=before, worker_id=values["worker"])
+                if values["dry_run"]:
+                    raise _OnlyLooking
             if not values["dry_run"]:
-                for token in tokens:
-                    shutil.rmtree(results.artifacts_path(results.folder(path), token), ignore_errors=True)
+                artifacts.sweep(path, ledger.tokens())
     if values["format"] == "json":
-        say.document(encoded({"ledger": path, "removed": 0 if values["dry_run"] else count, "finished": count}))
+        say.document(encoded({"ledger": path, "finished": count, "removed": 0 if values["dry_run"] else count}))
     else:
         verb = "would be removed" if values["dry_run"] else "removed"
         say.text(f"{count} finished run{'' if count == 1 else 's'} {verb}\n")
@@ -114,7 +121,10 @@ def _prune(path: str, values: dict[str, Any]) -> int:
 def _existing(path: str, values: dict[str, Any]) -> Ledger:
     ledger = Ledger.open_read_only(path)
     if ledger is None:
-        raise UsageError(f"{path}: there is no ledger yet, so no run {values['run_id'][:80]!r}", "run something, or name another --ledger")
+        raise UsageError(
+            f"{path}: there is no ledger yet, so no run {values['run_id'][:80]!r}",
+            "run something, or name another --ledger",
+        )
     return ledger
 
 
@@ -124,11 +134,13 @@ def _one(ledger: Ledger, values: dict[str, Any]) -> Run:
         raise UsageError(f"no run {values['run_id'][:80]!r} in this ledger", "see what is there: workermd runs list")
     if len(found) > 1:
         workers = ", ".join(row.worker_id for row in found)
-        raise UsageError(f"several workers have a run {values['run_id'][:80]!r}: {workers}", "choose one with --worker ID")
+        raise UsageError(
+            f"several workers have a run {values['run_id'][:80]!r}: {workers}", "choose one with --worker ID"
+        )
     return found[0]
 
 
-def _summary(row: Run) -> Document:
+def _summary(row: Run | RunSummary) -> Document:
     return {
         "worker_id": row.worker_id,
         "run_id": row.run_id,

@@ -309,6 +309,10 @@ class Ledger:
         """The attempts of a run in their order."""
         return tuple(_attempt(row) for row in self._select(_ATTEMPTS, (run_row_id,)))
 
+    def tokens(self) -> set[str]:
+        """The tokens of all attempts: what result files and artifacts may be named by."""
+        return {token for (token,) in self._select("SELECT token FROM attempts", ())}
+
     def reopenings(self, run_row_id: int) -> tuple[Reopening, ...]:
         """The reopenings of a run in their order."""
         rows = self._select(

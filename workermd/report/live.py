@@ -51,7 +51,9 @@ class Live:
     def _write_log(self, line: bytes) -> None:
         self._logged += len(line)
         self._erase()
-        text = "".join(c if c.isprintable() or c == "\t" else "\ufffd" for c in line.decode("utf-8", "replace").rstrip("\r"))
+        text = "".join(
+            c if c.isprintable() or c == "\t" else "\ufffd" for c in line.decode("utf-8", "replace").rstrip("\r")
+        )
         self._stream.write(f"| {text}\n")
         if self._logged > _MAX_LOG_BYTES:
             self._stream.write("| … further log lines are not shown\n")

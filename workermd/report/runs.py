@@ -7,15 +7,21 @@ from collections.abc import Iterable
 from typing import Any
 
 from workermd.envelope import Document, timestamp
-from workermd.ledger.store import Attempt, Reopening, Run
+from workermd.ledger.store import Attempt, Reopening, Run, RunSummary
 
 _HEAD = ("WORKER", "RUN", "STATUS", "ATTEMPTS", "CREATED")
 
 
-def table(rows: Iterable[Run], ledger: str) -> str:
+def table(rows: Iterable[RunSummary], ledger: str) -> str:
     """The runs as a table: rich on a terminal, tabs and no colours elsewhere."""
     cells = [
-        (row.worker_id, row.run_id, row.status or row.state, f"{row.attempts}/{row.max_attempts}", timestamp(row.created_at))
+        (
+            row.worker_id,
+            row.run_id,
+            row.status or row.state,
+            f"{row.attempts}/{row.max_attempts}",
+            timestamp(row.created_at),
+        )
         for row in rows
     ]
     if not cells:
