@@ -86,8 +86,14 @@ def run(request: Request) -> Answered:
     bounds = checked_bounds(request)
     refuse_unenforceable(request)
     with RunLock.open(request.ledger_path) as lock:
-        folder = results.folder_of(request.ledger_path)
-        host = Host.start(request.binding, lock.fd, folder)
+        try:
+            folder = results.prepare(request.ledger_path)
+            host = Host.start(request.binding, lock.fd, folder)
+        except OSError as error:
+            raise LedgerUnavailable(
+                f"{request.ledger_path}: no attempt can be prepared beside it ({error.strerror})",
+                "free space or correct the folder's permissions, or name another --ledger",
+            ) from None
         invocation = _Invocation(request, bounds, lock, host, folder)
         try:
             return invocation.answer()

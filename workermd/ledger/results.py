@@ -31,6 +31,13 @@ def folder_of(ledger_path: str) -> str:
     return os.path.realpath(ledger_path) + ".results"
 
 
+def prepare(ledger_path: str) -> str:
+    """The folder of the result files, made if missing. Raises OSError."""
+    folder = folder_of(ledger_path)
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    return folder
+
+
 def write(folder: str, token: str, data: bytes, deadline: float) -> bool:
     """Leave `data` as the result of the attempt `token`; False when that came too late.
 

@@ -1,0 +1,1 @@
+SHIPPED: dict[str, str] = {}
