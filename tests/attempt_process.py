@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from workermd.backend import KINDS, Binding, Limits, Result, Task
 
-GRACE = 0.5
+GRACE = 0.3
 
 
 class Outcome(NamedTuple):

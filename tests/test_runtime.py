@@ -21,7 +21,7 @@ from workermd.backend import Result, failed
 from workermd.errors import ConfigurationError
 from workermd.runtime import Answer, CancellationToken, Exchange, Order, agent_key, agent_type, dispatch
 
-SECRET = "hunter2-secret"  # noqa: S105 - planted: a_task's input holds it
+SECRET = "hunter2-secret"  # planted: a_task's input holds it
 DONE = Result(output='{"status": "ok"}')
 PACKAGE = Path(runtime.__file__).parent
 
@@ -130,7 +130,7 @@ def test_h02_the_deadline_reaches_the_awaiting_work(task):
 
 def test_h03_a_success_after_the_deadline_is_a_timeout(task):  # S3.3
     async def perform(_task, _token):
-        time.sleep(0.4)  # blocks the loop: neither token nor cancel can act
+        time.sleep(0.4)  # noqa: ASYNC251 - blocks the loop: neither token nor cancel can act
         return DONE
 
     assert dispatch(task, perform, soon(0.2), failure_of).failure["code"] == "timeout"
