@@ -12,8 +12,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from autogen_core import (
     JSON_DATA_CONTENT_TYPE,
@@ -48,7 +47,8 @@ class Caught:
     """`with Caught() as caught:` keeps in `caught.error` whatever leaves the block.
 
     The code inside is somebody else's: SystemExit and CancelledError are kept too, or they would end the
-    process or the loop around them (H10). GeneratorExit goes on: it closes our own coroutines.
+    process or the loop around them (H10). In a coroutine nothing may be awaited after the block: what was
+    caught may be the GeneratorExit that closes it.
     """
 
     def __init__(self) -> None:
@@ -57,11 +57,9 @@ class Caught:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
-    ) -> bool:
+    def __exit__(self, _kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> Literal[True]:
         self.error = error
-        return not isinstance(error, GeneratorExit)
+        return True
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -27,6 +27,8 @@ def failure_of(error: BaseException, package: str) -> Result:
 
     `package` is the top-level package of the worker's code, to find the place in.
     """
+    if isinstance(error, RuntimeError) and isinstance(error.__cause__, StopIteration):
+        error = error.__cause__  # a coroutine cannot raise it as it is
     kind, code = next((kind, code) for row, kind, code in ENDINGS if isinstance(error, row))
     if isinstance(error, TaskError):
         details = _details(error)

@@ -167,8 +167,11 @@ def _digest(path: str, place: str) -> tuple[str, int]:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError as error:
         raise Refused(f"{place}: the file cannot be read ({error.strerror})") from error
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise Refused(f"{place}: path is not a regular file")
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-        return digest, file.tell()
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            return digest, file.tell()
+    finally:
+        os.close(descriptor)
