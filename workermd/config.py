@@ -207,8 +207,8 @@ def _binding(fields: Any, place: str) -> Binding:
     if not isinstance(codes, list) or not all(isinstance(code, int) and 0 < code < 256 for code in codes):
         raise ConfigurationError(f"{place}: retry_exit_codes is not a list of codes", "write for example [3, 11]")
     settings = fields.get("settings", {})
-    if not isinstance(settings, dict):
-        raise ConfigurationError(f"{place}: settings is not a table", "write settings = { folder = … }")
+    if not isinstance(settings, dict) or not _is_json(settings):
+        raise ConfigurationError(f"{place}: settings is not a table of JSON values", "write settings = { folder = … }")
     kind = _text(fields, "backend", place) or ("function" if "function" in fields else "command")
     return _checked(
         Binding(
@@ -223,6 +223,15 @@ def _binding(fields: Any, place: str) -> Binding:
         ),
         place,
     )
+
+
+def _is_json(value: Any) -> bool:
+    """TOML has dates, and inf and nan as numbers; a task gets JSON."""
+    if isinstance(value, dict):
+        return all(map(_is_json, value.values()))
+    if isinstance(value, list):
+        return all(map(_is_json, value))
+    return isinstance(value, str | bool | int) or (isinstance(value, float) and value - value == 0)
 
 
 def _only(fields: dict[str, Any], known: tuple[str, ...], place: str) -> None:
