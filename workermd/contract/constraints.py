@@ -41,7 +41,7 @@ _NO_WORD = re.compile(r"[^A-Za-z0-9_.]")
 
 
 class Given(NamedTuple):
-    """A constraint as it stands. `textual` as in `forms`."""
+    """A constraint as it stands. `textual` as in `forms`; a textual None has been reported already."""
 
     name: str
     value: object
@@ -51,7 +51,8 @@ class Given(NamedTuple):
 
 
 class Merged(NamedTuple):
-    """`observability` holds the members of that group; `places` and `keys` are by field name."""
+    """`observability` holds the members of that group. `places` and `keys` are by field name; `keys` has those
+    whose value is unusable too."""
 
     constraints: Constraints
     observability: Document
@@ -68,6 +69,7 @@ def bullets(texts: list[Text], problems: Problems) -> list[Given]:
         stripped = _NO_WORD.sub("", text.partition(":")[0]).strip("_")
         if found is None or (found[1] not in FORMS and stripped in FORMS) or not found[1].strip():
             _add_not_plain(text, stripped, span, problems)
+            given.append(Given(stripped if stripped in FORMS else "x-", None, span, span, textual=True))
             continue
         name, key = found[1], Span(span.start, span.start + found.end(1))
         if name in lines:
@@ -112,25 +114,24 @@ def flattened(
 def merge(given: list[Given], problems: Problems) -> Merged:
     """Type every constraint; what is given twice must be the same."""
     values: dict[str, Any] = {}
-    sources: dict[str, Given] = {}
+    places: dict[str, Span] = {}
+    keys: dict[str, Span] = {}
     for one in given:
         if one.name not in FORMS:
             if not one.name.startswith("x-"):
                 _add_unknown(one, problems)
-        elif not (one.value is None and one.textual):  # an alias, reported by the reader of YAML
-            value = _typed(one, problems)
-            name = ALIASES.get(one.name, one.name)
-            if value is None:
-                continue
-            if name in values and values[name] != value:
-                line = problems.line(sources[name].key.start)
-                message = f"{one.name} differs from {sources[name].name} on line {line}"
-                problems.add("WM703", one.place, message, "Make both the same, or remove one.")
-            elif name not in values:
-                values[name], sources[name] = value, one
+            continue
+        name = ALIASES.get(one.name, one.name)
+        first = keys.setdefault(name, one.key)
+        value = None if one.value is None and one.textual else _typed(one, problems)
+        if value is None:
+            continue
+        if values.setdefault(name, value) != value:
+            message = f"{one.name} differs from the one on line {problems.line(first.start)}"
+            problems.add("WM703", one.place, message, "Make both the same, or remove one.")
+        places.setdefault(name, one.place)
     observability = {name: _as_json(values.pop(name)) for name in list(values) if name.startswith("observability.")}
-    places = {name: one.place for name, one in sources.items()}
-    return Merged(Constraints(**values), observability, places, {name: one.key for name, one in sources.items()})
+    return Merged(Constraints(**values), observability, places, keys)
 
 
 def _as_json(value: Any) -> Any:

@@ -24,11 +24,15 @@ SECTIONS = (INPUT_SCHEMA, OUTPUT_SCHEMA, CONSTRAINTS, WORKER_SPEC)
 _KNOWN = {name.lower(): name for name in SECTIONS}
 _MARKER = re.compile(r"^---\r?$", re.MULTILINE)
 _BLANKS = re.compile("[ \t]+")
-_ALMOST_MARKER = re.compile(r"[ \t\f\ufeff\u00a0]*-{3,}[ \t\f\u00a0]*")
+_ALMOST_MARKER = re.compile(r"[ \t\ufeff\u00a0\ufffd]*-{3,}[ \t\u00a0\ufffd]*")  # U+FFFD: a control character
 _CLOSING_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})[ \t]*")
 _HTML_ENDS = (
     (re.compile(r"<!--"), re.compile("-->"), "-->"),
-    (re.compile(r"<(script|pre|style|textarea)(?=\s|>|$)", re.IGNORECASE), re.compile("</(script|pre|style|textarea)>", re.IGNORECASE), "its end tag"),
+    (
+        re.compile(r"<(script|pre|style|textarea)(?=\s|>|$)", re.IGNORECASE),
+        re.compile("</(script|pre|style|textarea)>", re.IGNORECASE),
+        "its end tag",
+    ),
     (re.compile(r"<\?"), re.compile(r"\?>"), "?>"),
     (re.compile(r"<!\[CDATA\["), re.compile(r"\]\]>"), "]]>"),
     (re.compile(r"<![A-Za-z]"), re.compile(">"), ">"),
@@ -230,7 +234,9 @@ def _check_html(block: Block, lines: Lines, problems: Problems) -> None:
     for opens, closes, name in _HTML_ENDS:
         if opens.match(text):
             if not closes.search(text):
-                message = f"the HTML block {quoted(text.splitlines()[0])} never closes and swallows the rest of the file"
+                message = (
+                    f"the HTML block {quoted(text.splitlines()[0])} never closes and swallows the rest of the file"
+                )
                 problems.add("WM305", line_span(lines, block.line), message, f"Close it with {name}.")
             return
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from workermd.contract import forms
 from workermd.contract.constraints import Given, flattened
 from workermd.contract.forms import Form, WrongForm
-from workermd.contract.jsontext import Entry, escape
+from workermd.contract.jsontext import escape
 from workermd.contract.model import Span
 from workermd.contract.problems import Problems, meant, quoted
 from workermd.contract.yamltext import Tree, YamlMapping
@@ -56,16 +56,16 @@ def read_fields(front: YamlMapping, root: Span, problems: Problems) -> Fields:
     """Check every key. `root` is the place for keys that are missing."""
     fields = Fields({}, [])
     for key, value in front.values.items():
-        entry = front.places[f"/{escape(key)}"]
-        if value is not None:
-            _read_field(key, value, entry, front, fields, problems)
+        if value is not None:  # an alias, which has been reported
+            _read_field(key, value, front, fields, problems)
     if front.complete:
         _check_missing(front, root, problems)
     _check_same_id(front, problems)
     return fields
 
 
-def _read_field(key: str, value: Tree, entry: Entry, front: YamlMapping, fields: Fields, problems: Problems) -> None:
+def _read_field(key: str, value: Tree, front: YamlMapping, fields: Fields, problems: Problems) -> None:
+    entry = front.places[f"/{escape(key)}"]
     key_span = entry.key or entry.value
     if value == "" and key in KNOWN:
         problems.add("WM114", key_span, f"{key} has no value", "Write a value, or remove the key.")
@@ -74,7 +74,9 @@ def _read_field(key: str, value: Tree, entry: Entry, front: YamlMapping, fields:
             prefix = "" if key == "constraints" else f"{key}."
             fields.given.extend(flattened(value, front.places, f"/{key}", prefix, textual=True))
         else:
-            problems.add("WM115", entry.value, f"{key} is {quoted(value)}; allowed is a mapping", "Nest the keys below it.")
+            problems.add(
+                "WM115", entry.value, f"{key} is {quoted(value)}; allowed is a mapping", "Nest the keys below it."
+            )
     elif key in FIELD_LISTS:
         if is_field_list(value):
             fields.values[key] = value

@@ -13,7 +13,8 @@ _MOST_REFERENCES = 8
 
 
 class Parts(NamedTuple):
-    """What could be read of a contract; None and empty for what could not.
+    """What could be read of a contract; None and empty for what could not. `constraints_read` is False when
+    the section is missing or its code fence could not be read: then nothing is said to be missing from it.
 
     `places` are those of `Reading`, `keys` the places of the keys before them.
     """
@@ -24,14 +25,15 @@ class Parts(NamedTuple):
     input_schema: Document | None
     output_schema: Document | None
     constraints: Constraints
+    constraints_read: bool
     places: Places
     keys: Places
 
 
-def check(parts: Parts, problems: Problems) -> None:
-    """Everything that is wrong beyond the form of the parts."""
-    _check_schema("input_schema", parts.input_schema, parts, problems)
-    usable = _check_schema("output_schema", parts.output_schema, parts, problems)
+def check(parts: Parts, problems: Problems, *, thorough: bool = True) -> None:
+    """Everything that is wrong beyond the form of the parts. `thorough` as in `schema.check_schema`."""
+    _check_schema("input_schema", parts.input_schema, parts, problems, thorough=thorough)
+    usable = _check_schema("output_schema", parts.output_schema, parts, problems, thorough=thorough)
     _check_limits(parts, problems)
     _check_statuses(parts, problems)
     _check_idempotency(parts, problems)
@@ -78,13 +80,13 @@ def _property(schema: Document | None, name: str) -> Document:
     return node if isinstance(node, dict) else {}
 
 
-def _check_schema(name: str, schema: Document | None, parts: Parts, problems: Problems) -> bool:
+def _check_schema(name: str, schema: Document | None, parts: Parts, problems: Problems, *, thorough: bool) -> bool:
     """True when the schema can be used."""
     if schema is None:
         return False
     from workermd.contract.schema import check_schema
 
-    found = check_schema(schema)
+    found = check_schema(schema, thorough=thorough)
     for problem in found:
         span = where(parts, f"/{name}{problem.pointer}", problems)
         problems.add("WM501", span, problem.message, problem.hint)
@@ -94,7 +96,7 @@ def _check_schema(name: str, schema: Document | None, parts: Parts, problems: Pr
 def _check_limits(parts: Parts, problems: Problems) -> None:
     """S3.8: bounds are there, and do not contradict each other."""
     bounds = parts.constraints
-    heading = parts.places.get("/constraints")
+    heading = parts.places.get("/constraints") if parts.constraints_read else None
     if heading and "/constraints/timeout_seconds" not in parts.keys:
         message = "timeout_seconds is missing; a run needs a limit"
         problems.add("WM701", heading, message, "Add `- timeout_seconds: 30`.")
@@ -129,7 +131,7 @@ def _check_statuses(parts: Parts, problems: Problems) -> None:
         problems.add("WM704", span, message, "Make both name the same statuses.")
     found = statuses(parts.output_schema, parts.constraints)
     enum = "/output_schema/properties/status/enum" if of_schema else "/constraints/status_enum"
-    given = "/constraints/success_statuses" in parts.keys
+    given = "/constraints/success_statuses" in parts.places
     for status in parts.constraints.success_statuses if given else ():
         if status not in found:
             span = where(parts, "/constraints/success_statuses", problems)
@@ -150,7 +152,7 @@ def _check_idempotency(parts: Parts, problems: Problems) -> None:
     if parts.input_schema is None:
         return
     key = parts.constraints.idempotency_key
-    given = "/constraints/idempotency_key" in parts.keys
+    given = "/constraints/idempotency_key" in parts.places
     required = parts.input_schema.get("required")
     if _property(parts.input_schema, key).get("type") != "string":
         found = "no string property"

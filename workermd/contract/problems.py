@@ -8,6 +8,7 @@ from workermd.contract.rules import RULES
 from workermd.finding import Finding, ordered
 
 SUFFIX = ".worker.md"
+MISNAMED = "WM105"
 QUOTED_LENGTH = 40
 LISTED_PER_CODE = 20
 """A hostile file can break one rule a hundred thousand times; beyond this many, one finding counts the rest."""
@@ -54,7 +55,9 @@ class Problems:
 
     def findings(self) -> tuple[Finding, ...]:
         rest = [
-            Problem(code, span, f"{self._counts[code] - LISTED_PER_CODE} more of this kind, from here on, not listed", "")
+            Problem(
+                code, span, f"{self._counts[code] - LISTED_PER_CODE} more of this kind, from here on, not listed", ""
+            )
             for code, span in self._overflow.items()
         ]
         return ordered(self._finding(problem) for problem in [*self._listed, *rest])
@@ -99,4 +102,4 @@ def misnamed(path: str) -> tuple[Finding, ...]:
     if name in ("", "-") or name.startswith("<") or (name.endswith(SUFFIX) and name != SUFFIX):
         return ()
     message = f"the file is called {quoted(name)}; a contract is called <name>{SUFFIX}"
-    return (Finding(path, 1, 1, 1, RULES["WM105"].severity, "WM105", message, "Rename the file."),)
+    return (Finding(path, 1, 1, 1, RULES[MISNAMED].severity, MISNAMED, message, "Rename the file."),)

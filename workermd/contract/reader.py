@@ -4,13 +4,12 @@ import re
 from typing import NamedTuple
 
 from workermd.contract import document, sections, yamltext
-from workermd.contract.constraints import Merged, bullets, check_loose, flattened, merge
-from workermd.contract.document import Bounds, Body, Section, line_span
-from workermd.contract.fields import Fields, is_ours, read_fields
-from workermd.contract.jsontext import Entry, JsonError, canonical
-from workermd.contract.jsontext import read as read_json
+from workermd.contract.assembly import Assembly
+from workermd.contract.document import Body, Bounds, Section, line_span
+from workermd.contract.fields import is_ours
+from workermd.contract.jsontext import canonical
 from workermd.contract.meaning import Parts, check, statuses
-from workermd.contract.model import Constraints, Contract, Lines, Places, Reading, Span, meaning_sha256
+from workermd.contract.model import Constraints, Contract, Lines, Reading, Span, meaning_sha256
 from workermd.contract.problems import Problems, misnamed, quoted
 from workermd.contract.schema import draft_of
 from workermd.contract.yamltext import YamlMapping
@@ -20,7 +19,6 @@ MAX_BYTES = 256 * 1024
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]|\r(?!\n)")
 _WEB_PAGE = re.compile(r"\s*<(!doctype\s+html|html)\b", re.IGNORECASE)
-_REQUIRED = (document.INPUT_SCHEMA, document.OUTPUT_SCHEMA, document.CONSTRAINTS)
 
 
 class Parsed(NamedTuple):
@@ -31,14 +29,16 @@ class Parsed(NamedTuple):
     parts: Parts | None
 
 
-def read(data: bytes, path: str) -> Reading:
+def read(data: bytes, path: str, *, thorough: bool = True) -> Reading:
     """Read a contract. Never raises for what is in the file: everything wrong is a finding.
+
+    `thorough=False` is for a run: schemas are judged by the one engine that will use them.
 
     Raises ConfigurationError when PyYAML was built without libyaml.
     """
     parsed = parse(data, path)
     if parsed.parts is not None:
-        check(parsed.parts, parsed.problems)
+        check(parsed.parts, parsed.problems, thorough=thorough)
     contract = None
     if parsed.parts is not None and not parsed.problems.has_errors:
         contract = _contract(parsed.parts)
@@ -100,8 +100,7 @@ def _parts(lines: Lines, problems: Problems) -> Parts | None:
         _add_foreign(problems)
         return None
     document.check_structure(body, lines, problems)
-    fields = read_fields(front, root, problems) if front is not None else Fields({}, [])
-    return _assembled(front, root, fields, body, lines, problems)
+    return Assembly(body, problems).parts(front, root)
 
 
 def _add_foreign(problems: Problems) -> None:
@@ -126,9 +125,7 @@ def _go_on_without(lines: Lines, body: Body, problems: Problems) -> bool:
     return later is None
 
 
-def _front(
-    bounds: Bounds, spec: Section | None, lines: Lines, problems: Problems
-) -> tuple[YamlMapping | None, Span]:
+def _front(bounds: Bounds, spec: Section | None, lines: Lines, problems: Problems) -> tuple[YamlMapping | None, Span]:
     """What the front matter or the Worker spec says, and the place for what it does not say."""
     if bounds.yaml is not None:
         if spec is not None:
@@ -143,104 +140,6 @@ def _front(
     if fence is None or not document.fence_is_closed(fence, lines):
         return None, heading
     return yamltext.read(lines.text, *document.fence_content(fence, lines), problems), heading
-
-
-def _assembled(
-    front: YamlMapping | None, root: Span, fields: Fields, body: Body, lines: Lines, problems: Problems
-) -> Parts:
-    places: Places = {"/front_matter": root}
-    keys: Places = {}
-    if front is not None:
-        _place(front.places, "/front_matter", places, keys)
-        places["/front_matter"] = root
-    for name in _REQUIRED:
-        if body.section(name) is None:
-            sections.add_missing(name, body, lines, problems)
-    input_schema = _schema(body, document.INPUT_SCHEMA, "/input_schema", places, keys, problems)
-    output_schema = _schema(body, document.OUTPUT_SCHEMA, "/output_schema", places, keys, problems)
-    merged = _constraints(body, fields, places, keys, problems)
-    values = {**fields.values, **merged.observability}
-    shape = "registry" if body.section(document.WORKER_SPEC) is None else "site"
-    purpose = _purpose(fields, body, places, problems)
-    return Parts(shape, values, purpose, input_schema, output_schema, merged.constraints, places, keys)
-
-
-def _place(entries: dict[str, Entry], prefix: str, places: Places, keys: Places) -> None:
-    for pointer, entry in entries.items():
-        places[prefix + pointer] = entry.value
-        if entry.key is not None:
-            keys[prefix + pointer] = entry.key
-
-
-def _schema(
-    body: Body, name: str, prefix: str, places: Places, keys: Places, problems: Problems
-) -> Document | None:
-    section = body.section(name)
-    if section is None:
-        return None
-    places[prefix] = line_span(problems.lines, section.heading.line)
-    found = _object(section, problems, required=True)
-    if found is None:
-        return None
-    value, entries = found
-    _place(entries, prefix, places, keys)
-    return value
-
-
-def _object(section: Section, problems: Problems, *, required: bool) -> tuple[Document, dict[str, Entry]] | None:
-    """The JSON object in the section's code fence."""
-    fence = sections.only_fence(section, "json", problems.lines, problems, required=required)
-    if fence is None or not document.fence_is_closed(fence, problems.lines):
-        return None
-    try:
-        found = read_json(problems.lines.text, *document.fence_content(fence, problems.lines))
-    except JsonError as error:
-        first = "" if error.first is None else f"; the first is on line {problems.line(error.first)}"
-        problems.add("WM401", Span(error.offset, error.end), error.message + first, error.hint)
-        return None
-    if not isinstance(found.value, dict):
-        message = f"found {quoted(found.value)}; the section {section.name} holds an object"
-        problems.add("WM402", found.places[""].value, message, "Write one object: { ... }.")
-        return None
-    return found.value, found.places
-
-
-def _constraints(body: Body, fields: Fields, places: Places, keys: Places, problems: Problems) -> Merged:
-    """What the front matter and the section state together."""
-    given = list(fields.given)
-    section = body.section(document.CONSTRAINTS)
-    if section is not None:
-        places["/constraints"] = line_span(problems.lines, section.heading.line)
-        check_loose(section, problems.lines, problems)
-        texts = sections.items(section, problems.lines, problems)
-        found = _object(section, problems, required=False)
-        if found is not None and texts:
-            message = "the section Constraints has bullets and a JSON object"
-            span = Span(found[1][""].value.start, found[1][""].value.start + 1)
-            problems.add("WM608", span, message, "Keep one of the two.")
-        elif found is not None:
-            given.extend(flattened(found[0], found[1], "", "", textual=False))
-        given.extend(bullets(texts, problems))
-    merged = merge(given, problems)
-    for name, span in merged.places.items():
-        places[f"/constraints/{name}"] = span
-        keys[f"/constraints/{name}"] = merged.keys[name]
-    return merged
-
-
-def _purpose(fields: Fields, body: Body, places: Places, problems: Problems) -> str:
-    listed = fields.values.get("purpose")
-    found = sections.purpose(body, problems.lines)
-    if found is None:
-        if "/front_matter/purpose" in places:
-            places["/purpose"] = places["/front_matter/purpose"]
-        return str(listed or "")
-    places["/purpose"] = found.span
-    if listed is not None and listed != found.text:
-        line = problems.line(places["/front_matter/purpose"].start)
-        message = f"the purpose differs from the one on line {line}"
-        problems.add("WM703", found.span, message, "Make both the same, or remove one.")
-    return found.text
 
 
 def _contract(parts: Parts) -> Contract:

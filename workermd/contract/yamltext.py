@@ -153,7 +153,10 @@ class _Reader:
                 self._stop("WM207", self._span(event), "found the end marker `...`", "End the front matter with `---`.")
 
     def _span(self, event: yaml.Event) -> Span:
-        return Span(self.offset + event.start_mark.index, self.offset + event.end_mark.index)
+        start, end = event.start_mark, event.end_mark
+        if start is None or end is None:  # libyaml marks every event
+            return Span(self.offset, self.offset)
+        return Span(self.offset + start.index, self.offset + end.index)
 
     def _stop(self, code: str, span: Span, message: str, hint: str) -> None:
         self.problems.add(code, span, message, hint)
@@ -167,14 +170,14 @@ class _Reader:
 
     def _check_properties(self, event: yaml.ScalarEvent | yaml.CollectionStartEvent) -> None:
         if event.anchor is not None:
-            message = f"found the anchor {quoted('&' + event.anchor)}; anchors and aliases are not read"
+            message = f"found the anchor {quoted(f'&{event.anchor}')}; anchors and aliases are not read"
             self.problems.add("WM203", self._span(event), message, "Write the value out where it is needed.")
         if event.tag is not None:
             message = f"found the tag {quoted(event.tag)}; tags are not read"
             self.problems.add("WM205", self._span(event), message, "Remove the tag: every value is text.")
 
     def _alias(self, event: yaml.AliasEvent) -> None:
-        message = f"found the alias {quoted('*' + event.anchor)}; anchors and aliases are not read"
+        message = f"found the alias {quoted(f'*{event.anchor}')}; anchors and aliases are not read"
         self.problems.add("WM203", self._span(event), message, "Write the value out.")
         if self._frames and self._frames[-1].expects_key:
             self._drop_key(self._span(event))
@@ -214,7 +217,9 @@ class _Reader:
         is_key = bool(self._frames) and self._frames[-1].expects_key
         pointer = None if is_key else self._pointer()
         if is_key:
-            self.problems.add("WM206", span, "found a list or mapping as a key; a key is text", "Write a word as the key.")
+            self.problems.add(
+                "WM206", span, "found a list or mapping as a key; a key is text", "Write a word as the key."
+            )
         container: list[Tree] | dict[str, Tree] = {} if isinstance(event, yaml.MappingStartEvent) else []
         if not self._frames and isinstance(container, dict):
             self.found_mapping = True
