@@ -22,7 +22,9 @@ AGENT_INPUT = {
 
 
 def toml(program, says):
-    command = program(f"reply({{'status': 'ok', 'result': {{'by': {says!r}, 'input': task['input']}}}})", f"{says}.py")[3:]
+    command = program(f"reply({{'status': 'ok', 'result': {{'by': {says!r}, 'input': task['input']}}}})", f"{says}.py")[
+        3:
+    ]
     return f"command = {json.dumps(command)}\n"
 
 
@@ -133,7 +135,9 @@ def test_retries_do_not_multiply(cli, contract, given, program, evidence):
 def test_retry_exit_codes_of_the_binding(cli, contract, given, program, evidence, tmp_path):
     """S8.4"""
     command = program("evidence('start'); sys.exit(9)")[3:]
-    (tmp_path / "workermd.toml").write_text(f"[workers.echo]\ncommand = {json.dumps(command)}\nretry_exit_codes = [9]\n")
+    (tmp_path / "workermd.toml").write_text(
+        f"[workers.echo]\ncommand = {json.dumps(command)}\nretry_exit_codes = [9]\n"
+    )
     assert cli("run", contract(), given()).code == 5
     assert evidence() == ["start", "start"]
 

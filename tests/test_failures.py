@@ -168,7 +168,9 @@ def test_a_function_that_ignores_cancellation_or_forks_a_daemon_is_ended(cli, co
     """S3.3: nothing of it is left."""
     for number, name in enumerate(("swallows_cancellation", "daemon")):
         spec = contract(constraints={"max_attempts": 1, "timeout_seconds": 1})
-        done = cli("run", spec, given(f"r{number}"), "--function", f"tests.attempt.unruly:{name}", "--env", "PYTHONPATH")
+        done = cli(
+            "run", spec, given(f"r{number}"), "--function", f"tests.attempt.unruly:{name}", "--env", "PYTHONPATH"
+        )
         assert done.document["result"]["error"]["code"] == "timeout", done.err
 
 

@@ -149,7 +149,9 @@ def loaded_by(code: str) -> set[str]:
 
 
 def test_version_loads_nothing_heavy():
-    code = "import workermd.cli\nsys.argv = ['workermd', '--version']\ntry: workermd.cli.main()\nexcept SystemExit: pass"
+    code = (
+        "import workermd.cli\nsys.argv = ['workermd', '--version']\ntry: workermd.cli.main()\nexcept SystemExit: pass"
+    )
     heavy = {"jsonschema", "markdown_it", "asyncio", "autogen_core", "rich", "typer", "yaml", "sqlite3", "json"}
     assert loaded_by(code).isdisjoint(heavy)
 

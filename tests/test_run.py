@@ -125,7 +125,12 @@ def test_every_status_has_its_exit_code(cli, contract, given, program, status, c
     spec = contract(statuses=ALL, constraints={"max_attempts": 1})
     done = cli("run", spec, given(), "--envelope", *program(f"reply({{'status': {status!r}, 'result': {{}}}})"))
     envelope = done.document
-    assert (done.code, envelope["status"], envelope["exit_code"], envelope["output_valid"]) == (code, status, code, True)
+    assert (done.code, envelope["status"], envelope["exit_code"], envelope["output_valid"]) == (
+        code,
+        status,
+        code,
+        True,
+    )
     assert cli("run", spec, given(), "--exit-zero", *program(OK)).code == 0  # S1.5
 
 
@@ -134,9 +139,7 @@ def test_a_status_of_the_contracts_own_is_final(cli, contract, given, program, e
     backend = program("evidence('start'); reply({'status': 'draft', 'result': {}})")
     plain = contract("a.worker.md", id="a", statuses=[*FOUR, "draft"])
     assert cli("run", plain, given(), *backend).code == 7
-    listed = contract(
-        "b.worker.md", id="b", statuses=[*FOUR, "draft"], constraints={"success_statuses": "[ok, draft]"}
-    )
+    listed = contract("b.worker.md", id="b", statuses=[*FOUR, "draft"], constraints={"success_statuses": "[ok, draft]"})
     assert cli("run", listed, given(), *backend).code == 0
     assert evidence() == ["start", "start"]
 
@@ -226,7 +229,7 @@ def test_messages_quote_no_value(cli, contract, given, program):
         ("print('no json')", "output_not_json"),
         ("print('[1]')", "output_not_json"),
         ("print('{\"status\": NaN}')", "output_not_json"),
-        ("print('{\"status\": \"ok\", \"status\": \"ok\"}')", "output_not_json"),
+        ('print(\'{"status": "ok", "status": "ok"}\')', "output_not_json"),
         ("pass", "output_not_json"),
         ("reply({'status': 'ok', 'result': []})", "output_schema_mismatch"),
         ("reply({'status': 'ok', 'result': {}, 'more': 1})", "output_schema_mismatch"),
@@ -297,7 +300,9 @@ def test_an_attempt_can_have_a_bound_of_its_own(cli, contract, given, program):
     assert (done.code, [each["outcome"] for each in done.document["attempts"]]) == (0, ["timeout", "ok"])
 
 
-@pytest.mark.parametrize("flags", [["--timeout", "21"], ["--timeout", "0"], ["--max-attempts", "3"], ["--max-attempts", "0"]])
+@pytest.mark.parametrize(
+    "flags", [["--timeout", "21"], ["--timeout", "0"], ["--max-attempts", "3"], ["--max-attempts", "0"]]
+)
 def test_a_flag_may_tighten_a_bound_not_loosen_it(cli, contract, given, program, flags):
     """S3.7"""
     done = cli("run", contract(), given(), *flags, *program(OK))

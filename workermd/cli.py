@@ -19,7 +19,7 @@ def main() -> NoReturn:
     if arguments == ["--version"]:
         from workermd import __version__
 
-        print(f"workermd {__version__}")
+        sys.stdout.write(f"workermd {__version__}\n")
         sys.exit(0)
     _need_posix()
     code = _answer(arguments)
@@ -32,7 +32,7 @@ def main() -> NoReturn:
 
 def _need_posix() -> None:
     if os.name != "posix":
-        print("workermd: this system is not supported; use Linux, or WSL on Windows", file=sys.stderr)
+        sys.stderr.write("workermd: this system is not supported; use Linux, or WSL on Windows\n")
         sys.exit(2)
 
 

@@ -6,7 +6,7 @@ from workermd.contract import jsontext
 from workermd.contract.schema import checker
 from workermd.envelope import Document, Status
 from workermd.ledger.store import Ledger, Run
-from workermd.run import Answered, Bounds, Input, Request, checked_bounds, read_input, refuse_unenforceable
+from workermd.run import Answered, Input, Request, checked_bounds, read_input, refuse_unenforceable
 
 
 def plan(request: Request) -> Answered:
@@ -40,7 +40,7 @@ def plan(request: Request) -> Answered:
         with ledger:
             row = ledger.look(given.key.worker_id, given.key.run_id)
         if row is not None:
-            return _of_row(document, row, given, bounds)
+            return _of_row(document, row, given)
     document["attempts_left"] = bounds.max_attempts
     return Answered(envelopes.encoded(document), document, 0)
 
@@ -56,7 +56,7 @@ def _backend(request: Request) -> Document:
     return what
 
 
-def _of_row(document: Document, row: Run, given: Input, bounds: Bounds) -> Answered:
+def _of_row(document: Document, row: Run, given: Input) -> Answered:
     assert given.key is not None
     if row.input_sha256 != given.key.input_sha256:
         return _refused(document, "idempotency_conflict", ["this key was used before with another input"])

@@ -178,7 +178,7 @@ def read_input(request: Request, bounds: Bounds) -> Input:
     return Input(value, key, run_id)
 
 
-class _Stop(Exception):  # noqa: N818 - it carries an answer, it is no error
+class _Stop(Exception):
     """Leaves a transaction without committing it."""
 
     def __init__(self, answered: Answered) -> None:
@@ -228,9 +228,7 @@ class _Invocation:
 
         mismatches = checker(self.contract.input_schema, self.contract.input_draft).check(given.value)
         if mismatches:
-            first = mismatches[0]
-            more = f" (and {len(mismatches) - 1} more)" if len(mismatches) > 1 else ""
-            message = f"The input does not match its schema at {first.pointer or '/'}: {first.message}{more}."
+            message = f"The input does not match its schema {verdict.told(mismatches)}."
             hint = "see all of it with: workermd validate SPEC --input INPUT"
             return self.reject("input_schema_mismatch", message, ledger, hint)
         if given.key is None:

@@ -11,7 +11,7 @@ from workermd.contract.model import Contract
 from workermd.envelope import ERROR_CODES, Document, Failure, Status
 
 if TYPE_CHECKING:
-    from workermd.contract.schema import Checker
+    from workermd.contract.schema import Checker, Mismatch
 
 DEFAULT_MAX_OUTPUT_BYTES = 1 << 20
 
@@ -116,38 +116,69 @@ def _judge_failure(contract: Contract, result: Result, said: Document) -> Verdic
     )
 
 
+class _Unusable(Exception):
+    """A reply that is no output. `feedback` tells the next attempt why."""
+
+    def __init__(self, code: str, message: str, feedback: tuple[Document, ...] = ()) -> None:
+        super().__init__(message)
+        self.failure = Failure(code, message, retryable=True)
+        self.feedback = feedback or ({"pointer": "", "keyword": code, "message": message},)
+
+
 def _judge_output(contract: Contract, checker: "Checker", run_id: str, result: Result) -> Verdict:
+    try:
+        document = _filled_in(contract, run_id, _read(contract, result))
+        status = _status(contract, run_id, document)
+        _match(checker, document)
+    except _Unusable as unusable:
+        status = Status.INVALID_OUTPUT.value
+        return Verdict(status, status, True, unusable.failure, feedback=unusable.feedback, result=result)
+    return _accepted(contract, result, document, status)
+
+
+def _read(contract: Contract, result: Result) -> Document:
     text = result.output or ""
     most = contract.constraints.max_output_bytes
     most = DEFAULT_MAX_OUTPUT_BYTES if most is None else most
     if len(text.encode("utf-8", "surrogatepass")) > most:
-        return _unusable(result, "output_too_large", f"The output is larger than max_output_bytes ({most}).")
+        raise _Unusable("output_too_large", f"The output is larger than max_output_bytes ({most}).")
     if result.finish_reason == "length":
-        return _unusable(result, "output_truncated", "The model's reply was cut off by its length limit.")
+        raise _Unusable("output_truncated", "The model's reply was cut off by its length limit.")
     try:
         document = jsontext.load(text)
     except jsontext.JsonError as error:
-        return _unusable(result, "output_not_json", f"The output is not strict JSON: {error.message}.")
+        raise _Unusable("output_not_json", f"The output is not strict JSON: {error.message}.") from None
     if not isinstance(document, dict):
-        return _unusable(result, "output_not_json", "The output is JSON, but not an object.")
-    document = _filled_in(contract, run_id, document)
-    status = document.get("status", Status.OK.value) if contract.reports_status else Status.OK.value
+        raise _Unusable("output_not_json", "The output is JSON, but not an object.")
+    return document
+
+
+def _status(contract: Contract, run_id: str, document: Document) -> str:
+    """The document's status, which the contract must allow; its run_id must be this run's."""
+    status = document.get("status") if contract.reports_status else Status.OK.value
     if status not in contract.statuses:
-        allowed = ", ".join(contract.statuses)
-        return _unusable(result, "status_not_allowed", f"The output's status is none of: {allowed}.", "/status")
+        raise _Unusable("status_not_allowed", f"The output's status is none of: {', '.join(contract.statuses)}.")
     if "run_id" in document and document["run_id"] != run_id:
-        return _unusable(result, "run_id_mismatch", "The output's run_id is not the input's.", "/run_id")
+        raise _Unusable("run_id_mismatch", "The output's run_id is not the input's.")
+    return str(status)
+
+
+def _match(checker: "Checker", document: Document) -> None:
     mismatches = checker.check(document)
-    if mismatches:
-        first = mismatches[0]
-        more = f" (and {len(mismatches) - 1} more)" if len(mismatches) > 1 else ""
-        message = f"The output does not match its schema at {first.pointer or '/'}: {first.message}{more}."
-        feedback = tuple(
-            {"pointer": each.pointer, "keyword": each.keyword, "message": each.message}
-            for each in mismatches[:MAX_FINDINGS_FED_BACK]
-        )
-        return _unusable(result, "output_schema_mismatch", message)._replace(feedback=feedback)
-    return _accepted(contract, result, document, status)
+    if not mismatches:
+        return
+    feedback = tuple(
+        {"pointer": each.pointer, "keyword": each.keyword, "message": each.message}
+        for each in mismatches[:MAX_FINDINGS_FED_BACK]
+    )
+    raise _Unusable("output_schema_mismatch", f"The output does not match its schema {told(mismatches)}.", feedback)
+
+
+def told(mismatches: "tuple[Mismatch, ...]") -> str:
+    """The first mismatch with its place, and how many more there are."""
+    first = mismatches[0]
+    more = f" (and {len(mismatches) - 1} more)" if len(mismatches) > 1 else ""
+    return f"at {jsontext.shown(first.pointer or '/', 80)}: {first.message}{more}"
 
 
 def _filled_in(contract: Contract, run_id: str, document: Document) -> Document:
@@ -174,10 +205,3 @@ def _accepted(contract: Contract, result: Result, document: Document, status: st
     failure = Failure(code, f"The task answered {status}.", transient)
     feedback = ({"pointer": "/status", "keyword": "status", "message": f"the previous attempt answered {status}"},)
     return Verdict(status, status, transient, failure, document, feedback if transient else (), result=result)
-
-
-def _unusable(result: Result, code: str, message: str, pointer: str = "") -> Verdict:
-    feedback = ({"pointer": pointer, "keyword": code, "message": message},)
-    return Verdict(
-        "invalid_output", Status.INVALID_OUTPUT.value, True, Failure(code, message, True), None, feedback, result=result
-    )

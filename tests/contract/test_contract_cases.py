@@ -1,6 +1,6 @@
 import pytest
-from contract_cases import ALL, Case
 
+from tests.contract.contract_cases import ALL, Case
 from workermd.contract.reader import read
 from workermd.finding import Finding
 

@@ -8,7 +8,6 @@ descriptor. Its standard output and error are a log file; the caller's are out o
 
 import contextlib
 import ctypes
-import json
 import os
 import resource
 import signal
@@ -59,13 +58,13 @@ def _become_subreaper() -> None:
 def _load(kind: str) -> Backend:
     """The kind's module. A missing library is the operator's to mend: it is said before an attempt is used up."""
     try:
-        return import_module(KINDS[kind].module)  # type: ignore[return-value]
+        return import_module(KINDS[kind].module)
     except ModuleNotFoundError as error:
         extra = "" if kind in ("function", "command") else f"[{kind}]"
         _refuse(
             f"backend {kind!r} needs the module {error.name!r}, which is not installed: pip install 'workermd{extra}'"
         )
-    except Exception as error:  # a plugin's import may raise anything
+    except Exception as error:  # noqa: BLE001 - a plugin's import may raise anything
         _refuse(f"backend {kind!r} could not be loaded: {type(error).__name__}")
     raise AssertionError
 
@@ -108,8 +107,7 @@ def _watch(deadline: float) -> None:
 def _perform(backend: Backend, order: Order) -> Result:
     try:
         return backend.perform(order.task, order.binding, order.limits)
-    except BaseException as error:  # the last line between a backend's fault and a lost attempt
-        print(f"workermd: the backend failed: {type(error).__name__}", file=sys.stderr)
+    except BaseException as error:  # noqa: BLE001 - the last line between a backend's fault and a lost attempt
         return Result(
             failure={
                 "kind": "refused",

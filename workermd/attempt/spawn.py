@@ -46,9 +46,9 @@ class Ending(NamedTuple):
 class Host:
     """An attempt's process. Made by `start`, ended by `finish` or `discard`."""
 
-    def __init__(self, pid: int, pidfd: int, order_fd: int, status_fd: int, log_fd: int, marker: str) -> None:
+    def __init__(self, pid: int, *, order_fd: int, status_fd: int, log_fd: int, marker: str) -> None:
         self.pid = pid
-        self._pidfd = pidfd
+        self._pidfd = os.pidfd_open(pid)
         self._order_fd = order_fd
         self._status_fd = status_fd
         self._log_fd = log_fd
@@ -82,7 +82,7 @@ class Host:
                 os.close(fd)
             for fd in (order_read, status_write, null):
                 os.close(fd)
-        return cls(pid, os.pidfd_open(pid), order_write, status_read, log, marker)
+        return cls(pid, order_fd=order_write, status_fd=status_read, log_fd=log, marker=marker)
 
     def wait_ready(self, give_up_at: float, tick: Tick) -> None:
         """Wait until the backend is loaded. Raises ConfigurationError when it cannot be."""

@@ -93,7 +93,7 @@ def _reopen(path: str, values: dict[str, Any]) -> int:
     return 0
 
 
-class _OnlyLooking(Exception):  # noqa: N818 - it rolls a dry run back, it is no error
+class _OnlyLooking(Exception):
     pass
 
 

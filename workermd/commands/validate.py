@@ -29,7 +29,9 @@ def execute(values: dict[str, Any]) -> int:
     """0 without errors, 1 with some, 2 when nothing was checked. Warnings alone are 0."""
     paths = list(_files(values["paths"]))
     if not paths:
-        raise UsageError(f"nothing to check: no *{SUFFIX} below {', '.join(values['paths'])}", "name a file or a folder that has one")
+        raise UsageError(
+            f"nothing to check: no *{SUFFIX} below {', '.join(values['paths'])}", "name a file or a folder that has one"
+        )
     readings = [_reading(path) for path in paths]
     checked = _documents(readings, values) if values["input"] or values["output_file"] else _contracts(readings)
     _report(checked, values)

@@ -4,8 +4,9 @@ from workermd.contract import document, sections
 from workermd.contract.constraints import Merged, bullets, check_loose, flattened, merge
 from workermd.contract.document import Body, Section, line_span
 from workermd.contract.fields import Fields, read_fields
-from workermd.contract.jsontext import Entry, JsonDocument, JsonError
-from workermd.contract.jsontext import read as read_json
+from workermd.contract.jsonplaces import Entry, JsonDocument
+from workermd.contract.jsonplaces import read as read_json
+from workermd.contract.jsontext import JsonError
 from workermd.contract.meaning import Parts
 from workermd.contract.model import Places, Shape, Span
 from workermd.contract.problems import Problems, quoted

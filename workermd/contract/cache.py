@@ -6,7 +6,6 @@ Entries may be deleted at any time: one that is missing, damaged or not ours is 
 `WORKERMD_CACHE=off` turns all of this off.
 """
 # pathlib would cost every run several milliseconds:
-# ruff: noqa: PTH103, PTH105, PTH108, PTH111, PTH116, PTH117, PTH118, PTH123
 
 import hashlib
 import json

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 from workermd.contract import forms
 from workermd.contract.document import Section, line_span
 from workermd.contract.forms import Form, WrongForm
-from workermd.contract.jsontext import Entry, escape
+from workermd.contract.jsonplaces import Entry
+from workermd.contract.jsontext import escape
 from workermd.contract.model import Constraints, Lines, Span
 from workermd.contract.problems import Problems, meant, quoted
 from workermd.contract.sections import Text, loose_paragraphs

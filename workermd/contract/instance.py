@@ -1,6 +1,7 @@
 """A document held against a contract's schema without running it: mismatches with their place in the file."""
 
-from workermd.contract import jsontext
+from workermd.contract import jsonplaces
+from workermd.contract.jsontext import JsonError
 from workermd.contract.model import Lines, Span
 from workermd.contract.problems import Problems
 from workermd.contract.schema import checker
@@ -23,8 +24,8 @@ def check(data: bytes, path: str, schema: Document, draft: str) -> tuple[str, tu
         return text, problems.findings()
     problems = Problems(path, Lines(text))
     try:
-        document = jsontext.read(text)
-    except jsontext.JsonError as error:
+        document = jsonplaces.read(text)
+    except JsonError as error:
         problems.add(NOT_JSON, Span(error.offset, error.end), error.message, error.hint)
         return text, problems.findings()
     for mismatch in checker(schema, draft).check(document.value):

@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 import yaml
 
-from workermd.contract.jsontext import Entry, escape
+from workermd.contract.jsonplaces import Entry
+from workermd.contract.jsontext import escape
 from workermd.contract.model import Span
 from workermd.contract.problems import Problems, quoted
 from workermd.errors import ConfigurationError

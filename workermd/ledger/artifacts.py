@@ -3,9 +3,8 @@
 The folder `<ledger>.artifacts` holds one folder per attempt that wrote any, named by the attempt's token.
 """
 
+import contextlib
 import os
-import shutil
-from urllib.parse import quote
 
 from workermd.envelope import Document
 
@@ -25,8 +24,11 @@ def kept(ledger_path: str, token: str, artifacts: tuple[Document, ...]) -> tuple
     """What the envelope says of the artifacts, with their `uri`. An attempt without any leaves no folder."""
     folder = os.path.join(folder_of(ledger_path), token)
     if not artifacts:
-        shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            os.rmdir(folder)  # not empty: files that the reply did not name stay until the run is pruned
         return ()
+    from urllib.parse import quote  # most runs have no artifacts
+
     return tuple(
         {
             "name": each["name"],
@@ -45,6 +47,8 @@ def sweep(ledger_path: str, tokens: set[str]) -> None:
         names = os.listdir(folder_of(ledger_path))
     except FileNotFoundError:
         return
+    import shutil
+
     for name in names:
         if name not in tokens:
             shutil.rmtree(os.path.join(folder_of(ledger_path), name), ignore_errors=True)
