@@ -17,8 +17,6 @@ from typing import NamedTuple
 
 from workermd.backend import KINDS, Binding, Limits, Result, Task
 
-GRACE = 0.3
-
 
 class Outcome(NamedTuple):
     """`result` is None when the attempt was killed or ended without one; `log` is all it printed."""
@@ -53,8 +51,8 @@ def a_task(folder: Path, **changes) -> Task:
     return task._replace(**changes)
 
 
-def run_attempt(folder: Path, task: Task, binding: Binding, seconds: float = 20.0, max_bytes: int = 1 << 20) -> Outcome:
-    order = {"task": task.to_json(), "binding": binding._asdict(), "seconds": seconds, "max_bytes": max_bytes}
+def run_attempt(folder: Path, task: Task, binding: Binding, seconds: float = 20.0, grace: float = 0.3) -> Outcome:
+    order = {"task": task.to_json(), "binding": binding._asdict(), "seconds": seconds, "max_bytes": 1 << 20}
     (folder / "order.json").write_text(json.dumps(order), encoding="utf-8")
     environment = {
         **os.environ,
@@ -71,7 +69,7 @@ def run_attempt(folder: Path, task: Task, binding: Binding, seconds: float = 20.
         assert child.stdout.readline() == b"started\n", (folder / "log").read_text()
         began = time.monotonic()
         process = os.pidfd_open(child.pid)
-        killed = not select.select([process], [], [], seconds + GRACE)[0]
+        killed = not select.select([process], [], [], seconds + grace)[0]
         if killed:
             kill_tree(child.pid)
         os.close(process)

@@ -161,6 +161,7 @@ def test_h04_a_cancelled_token_sends_nothing(task):
         with pytest.raises(asyncio.CancelledError):
             await exchange.send(order, "w", "r", token)
         await asyncio.sleep(0.05)
+        assert exchange._runtime._instantiated_agents == {}
 
     on_exchange(task, perform, deed)
     assert ran == []
@@ -255,15 +256,16 @@ def test_h10_no_exception_of_the_work_leaves_the_seam(task, kind):
 def test_h10_system_exit_in_a_background_task_fails_the_attempt(task, caplog):
     ended = []
 
-    async def leave():
+    async def leave(after):
+        await asyncio.sleep(after)
         raise SystemExit(3)
 
     async def perform(_task, _token):
-        tasks = [asyncio.create_task(leave()) for _ in range(2)]
+        tasks = [asyncio.create_task(leave(after)) for after in (0, 0.1)]
         try:
             await asyncio.sleep(30)
         finally:
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.3)  # the second one leaves meanwhile
             ended.append(len(tasks))
         return DONE
 

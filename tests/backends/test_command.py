@@ -68,6 +68,14 @@ def test_an_answer_split_over_time_is_whole(run):
     assert run("printf '{\"a\"'; sleep 0.2; printf ': 1'; sleep 0.2; printf '}'").output == '{"a": 1}'
 
 
+def test_what_is_still_in_the_pipe_after_the_end_is_read(tmp_path):
+    """The attempt's process is stopped while the program fills a large pipe and ends."""
+    source = "import fcntl; fcntl.fcntl(1, fcntl.F_SETPIPE_SZ, 1 << 20); print('x' * 900_000, end='')"
+    script = f'(sleep 0.7; kill -CONT $PPID) >/dev/null & kill -STOP $PPID; exec python3 -S -c "{source}"'
+    outcome = run_attempt(tmp_path, a_task(tmp_path), Binding("command", "test", command=("sh", "-c", script)))
+    assert len(outcome.result.output) == 900_000
+
+
 @pytest.mark.parametrize("printed", ["", " \\n\\t "])
 def test_an_empty_answer_is_named(run, printed):
     failure = run(f"cat >/dev/null; printf '{printed}'").failure
@@ -228,6 +236,15 @@ def test_the_deadline_ends_the_program(run, script):  # S3.3
     assert run(f"echo $$ > pid; {script}", seconds=0.5).failure["kind"] == "timeout"
     assert time.monotonic() - began < 15
     gone(int(Path("pid").read_text()))
+
+
+def test_an_end_that_is_seen_after_the_deadline_is_a_timeout(tmp_path):
+    """The attempt's process is stopped over its deadline; the program has ended in time, unseen."""
+    script = "(sleep 1.5; kill -CONT $PPID) >/dev/null & kill -STOP $PPID; echo '{}'"
+    binding = Binding("command", "test", command=("sh", "-c", script))
+    outcome = run_attempt(tmp_path, a_task(tmp_path), binding, seconds=0.7, grace=15)
+    assert not outcome.killed
+    assert outcome.result.failure["kind"] == "timeout"
 
 
 def test_nothing_starts_after_the_deadline(run):

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import time
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from attempt_process import a_task, alive, run_attempt
 from workermd.backend import Binding, Limits, Result
 from workermd.backends import function
 from workermd.backends.failure import ENDINGS
+from workermd.backends.reply import result_of
 
 BODY = """
 import asyncio, collections, enum, os, sys, time, threading
@@ -198,6 +200,22 @@ def test_what_the_strict_check_judges_is_passed_on_as_it_is(call):  # S2.5
 def test_an_output_over_the_bound_is_found_early(call, value):  # S3.6
     failure = call(f"def run(task): return {value}", max_bytes=1000).failure
     assert (failure["kind"], failure["code"]) == ("invalid_output", "output_too_large")
+
+
+@pytest.mark.parametrize(
+    "output",
+    [{"a": "x" * 50_000_000}, {"a": ["x"] * 5_000_000}, dict.fromkeys(map(str, range(300_000)))],
+    ids=["text", "list", "keys"],
+)
+def test_an_output_over_the_bound_is_not_copied(tmp_path, output):
+    tracemalloc.start()
+    try:
+        result = result_of(output, a_task(tmp_path), Limits(0, 100_000))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert result.failure["code"] == "output_too_large"
+    assert peak < 8_000_000
 
 
 def test_an_output_of_exactly_the_bound_passes(call):

@@ -4,7 +4,6 @@ Started without a shell and, because an attempt's start-up is most of its cost, 
 """
 
 import errno
-import fcntl
 import json
 import math
 import os
@@ -153,14 +152,10 @@ class _Program:
             os.kill(self._pid, signal.SIGKILL)
 
     def _pipe(self) -> tuple[int, int]:
-        """A pipe with both ends above 2 and not inheritable: the moves to 0 and 1 must not meet each other."""
-        ends = list(os.pipe())
-        for index, end in enumerate(ends):
-            if end <= 2:
-                ends[index] = fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 3)
-                os.close(end)
+        """A pipe that is not inheritable: the program gets its ends by being moved to 0 and 1."""
+        ends = os.pipe()
         self._open.update(ends)
-        return ends[0], ends[1]
+        return ends
 
     def _close(self, descriptor: int) -> None:
         os.close(descriptor)
