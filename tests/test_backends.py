@@ -11,8 +11,8 @@ import time
 from pathlib import Path
 
 import pytest
-from attempt_process import a_task, run_attempt
 
+from tests.attempt_process import a_task, run_attempt
 from workermd.backend import KINDS, Binding, Limits, Result
 from workermd.contract.model import Constraints
 from workermd.envelope import ERROR_CODES
@@ -72,7 +72,7 @@ def perform(request, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    backend = importlib.import_module(KINDS[request.param])
+    backend = importlib.import_module(KINDS[request.param].module)
 
     def performed(behaviour, *, seconds=20.0, **changes) -> Result:
         sys.modules.pop("kit_worker", None)
@@ -89,10 +89,8 @@ def test_every_kind_is_in_the_kit():
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
 def test_a_kind_has_the_protocols_names(kind):  # S3.6
-    backend = importlib.import_module(KINDS[kind])
-    assert isinstance(backend.ENFORCES, frozenset)
-    assert backend.ENFORCES.issubset(Constraints._fields)
-    assert callable(backend.perform)
+    assert KINDS[kind].enforces.issubset(Constraints._fields)
+    assert callable(importlib.import_module(KINDS[kind].module).perform)
 
 
 def test_an_answer_is_json_text(perform):  # S8.2
@@ -162,7 +160,9 @@ def test_noise_goes_to_the_log_and_not_into_the_answer(kind, tmp_path):  # S5.1
 @pytest.mark.parametrize("kind", sorted(KINDS))
 def test_importing_a_kind_imports_nothing_of_the_current_folder(kind, tmp_path):  # S6.1
     """The module is imported before the task is known, perhaps in a folder that is not to be trusted."""
-    source = f"import sys, {KINDS[kind]}; print(*(getattr(m, '__file__', None) or '' for m in sys.modules.values()))"
+    source = (
+        f"import sys, {KINDS[kind].module}; print(*(getattr(m, '__file__', None) or '' for m in sys.modules.values()))"
+    )
     (tmp_path / "workermd.py").write_text("raise SystemExit(3)")
     done = subprocess.run(
         [sys.executable, "-P", "-c", source],

@@ -341,7 +341,7 @@ def test_max_output_bytes_is_held(cli, contract, given, program):
 def test_concurrent_duplicates_get_one_execution(cli, contract, given, program, evidence):
     """S4.4 S2.3: the others wait and get the same bytes; another input is refused at once."""
     spec, document = contract(), given()
-    backend = program(f"evidence('start'); time.sleep(1); {OK}")
+    backend = program(f"evidence('start'); time.sleep(4); {OK}")
     crowd = [cli.start("run", spec, document, *backend) for _ in range(5)]
     wait_for(evidence)
     other = cli("run", spec, given(task="other", name="other.json"), *backend)

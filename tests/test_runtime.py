@@ -10,12 +10,12 @@ import time
 from pathlib import Path
 
 import pytest
-from attempt_process import a_task
 from autogen_core import JSON_DATA_CONTENT_TYPE, AgentId, RoutedAgent, SingleThreadedAgentRuntime, rpc
 from autogen_core import MessageContext as Context
 from opentelemetry import trace
 from opentelemetry.trace import NonRecordingSpan, Tracer, TracerProvider, get_current_span
 
+from tests.attempt_process import a_task
 from workermd import runtime
 from workermd.backend import Result, failed
 from workermd.errors import ConfigurationError

@@ -6,56 +6,18 @@ import time
 import pytest
 
 from tests.attempt import unruly
-from tests.conftest import COVERAGE_VARIABLES, ROOT, wait_for
-from workermd.attempt import tree
+from tests.attempt_process import a_task, marked, run_attempt
+from tests.conftest import ROOT, wait_for
 from workermd.attempt.order import Order
 from workermd.attempt.spawn import MARKER, Host, environment
-from workermd.backend import Binding, Limits, Result, Task
+from workermd.backend import Binding, Limits, Result
 from workermd.errors import ConfigurationError
 from workermd.ledger import results
 from workermd.ledger.lock import RunLock
 
 
-def task(folder, **fields):
-    empty = {
-        "worker_id": "w", "version": "1.0.0", "run_id": "r", "attempt": 1, "max_attempts": 1, "seconds_left": 1.0,
-        "purpose": "", "mode": "", "input": {}, "output_schema": {}, "tools_allowed": None, "feedback": (),
-        "decisions": (), "trace": {}, "artifacts_dir": str(folder), "settings": {},
-    }  # fmt: skip
-    return Task(**(empty | fields))
-
-
 def binding(function="", command=(), kind="function"):
-    passed = ("PYTHONPATH", *COVERAGE_VARIABLES)
-    return Binding(kind=kind, origin="the test", function=function, command=command, env=passed)
-
-
-class Trial:
-    """One attempt without a ledger: what it left, how late it ended, who survived it."""
-
-    def __init__(self, folder, bound, seconds):
-        ledger = str(folder / "ledger.db")
-        self.folder = results.prepare(ledger)
-        with RunLock.open(ledger) as lock:
-            host = Host.start(bound, lock.fd, self.folder)
-            host.wait_ready(time.monotonic() + 30, lambda: None)
-            token = results.new_token()
-            deadline = time.monotonic() + seconds
-            order = Order(task(folder), bound, Limits(deadline, 1 << 20), {}, self.folder, token)
-            host.send(order, deadline, lambda: None)
-            self.ending = host.finish(deadline, lambda: None)
-            self.over = time.monotonic() - deadline
-            self.survivors = marked(host._marker)
-            self.log = host.log()
-            host.close_log()
-        data = results.read(self.folder, token)
-        self.result = None if data is None else Result.from_json(data.decode())
-
-
-def marked(marker):
-    """Living processes that were started, however indirectly, by the host with this marker."""
-    needle = f"{MARKER}={marker}".encode()
-    return [pid for pid in tree._pids() if tree._bears(pid, needle)]
+    return Binding(kind=kind, origin="the test", function=function, command=command, env=("PYTHONPATH",))
 
 
 @pytest.fixture(autouse=True)
@@ -66,8 +28,8 @@ def importable(monkeypatch):
 @pytest.mark.parametrize("function", unruly.ENDLESS, ids=lambda each: each.__name__)
 def test_the_deadline_ends_everything(tmp_path, function):
     """S3.3: the bound itself is measured by the benchmark; here with slack."""
-    trial = Trial(tmp_path, binding(f"tests.attempt.unruly:{function.__name__}"), 0.5)
-    assert trial.ending.by_deadline or trial.result is None
+    trial = run_attempt(tmp_path, a_task(tmp_path), binding(f"tests.attempt.unruly:{function.__name__}"), 0.5)
+    assert trial.killed or trial.result is None
     assert trial.result is None
     assert trial.over < 1
     assert trial.survivors == []
@@ -75,7 +37,7 @@ def test_the_deadline_ends_everything(tmp_path, function):
 
 def test_what_a_good_attempt_leaves_behind_is_ended(tmp_path):
     """S3.3: also after a normal end."""
-    trial = Trial(tmp_path, binding("tests.attempt.unruly:leaves_a_child"), 20)
+    trial = run_attempt(tmp_path, a_task(tmp_path), binding("tests.attempt.unruly:leaves_a_child"), 20)
     assert trial.result is not None
     assert trial.result.output is not None
     assert trial.survivors == []
@@ -83,7 +45,7 @@ def test_what_a_good_attempt_leaves_behind_is_ended(tmp_path):
 
 def test_the_orphans_of_a_crash_are_ended(tmp_path):
     """S3.3 S8.5: they belong to init by then; their environment tells."""
-    trial = Trial(tmp_path, binding("tests.attempt.unruly:crashes_with_a_child"), 20)
+    trial = run_attempt(tmp_path, a_task(tmp_path), binding("tests.attempt.unruly:crashes_with_a_child"), 20)
     assert (trial.ending.signal, trial.result) == (6, None)
     wait_for(lambda: not trial.survivors or not any(os.path.exists(f"/proc/{pid}") for pid in trial.survivors))
 
@@ -97,10 +59,10 @@ def test_a_host_without_a_supervisor_ends_itself_and_its_tree(tmp_path):
         host = Host.start(bound, lock.fd, folder)
         host.wait_ready(time.monotonic() + 30, lambda: None)
         deadline = time.monotonic() + 1
-        order = Order(task(tmp_path), bound, Limits(deadline, 1 << 20), {}, folder, results.new_token())
+        order = Order(a_task(tmp_path), bound, Limits(deadline, 1 << 20), {}, folder, results.new_token())
         host.send(order, deadline, lambda: None)
-        wait_for(lambda: len(marked(host._marker)) == 3)
-        wait_for(lambda: marked(host._marker) == [])
+        wait_for(lambda: len(marked(host.marker)) == 3)
+        wait_for(lambda: marked(host.marker) == [])
         assert time.monotonic() > deadline
         host.finish(time.monotonic() + 1, lambda: None)
         host.close_log()
@@ -131,7 +93,7 @@ def test_a_large_order_reaches_a_host_that_is_still_loading(tmp_path):
         host = Host.start(bound, lock.fd, folder)
         token = results.new_token()
         deadline = time.monotonic() + 30
-        large = task(tmp_path, input={"text": "x" * 3_000_000})
+        large = a_task(tmp_path, input={"text": "x" * 3_000_000})
         host.send(Order(large, bound, Limits(deadline, 1 << 20), {}, folder, token), deadline, lambda: None)
         host.finish(deadline, lambda: None)
         host.close_log()

@@ -10,8 +10,8 @@ import time
 from pathlib import Path
 
 import pytest
-from attempt_process import a_task, alive, run_attempt
 
+from tests.attempt_process import a_task, alive, run_attempt
 from workermd.backend import Binding, Limits, Result
 from workermd.backends import command
 
@@ -281,7 +281,7 @@ CLOSED = """
 import os, sys, time
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-from attempt_process import a_task
+from tests.attempt_process import a_task
 from workermd.backend import Binding, Limits
 from workermd.backends import command
 os.close(0); os.close(1)

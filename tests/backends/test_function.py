@@ -11,8 +11,8 @@ import tracemalloc
 from pathlib import Path
 
 import pytest
-from attempt_process import a_task, alive, run_attempt
 
+from tests.attempt_process import a_task, alive, run_attempt
 from workermd.backend import Binding, Limits, Result
 from workermd.backends import function
 from workermd.backends.failure import ENDINGS

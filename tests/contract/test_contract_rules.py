@@ -3,9 +3,8 @@
 import re
 from pathlib import Path
 
-from tests.contract.test_contract_documents import DOCUMENTS
-
 from tests.contract.contract_cases import ALL
+from tests.contract.test_contract_documents import DOCUMENTS
 from workermd.contract.problems import misnamed
 from workermd.contract.reader import read
 from workermd.contract.rules import GROUPS, RULES, rules_page

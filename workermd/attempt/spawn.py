@@ -53,7 +53,7 @@ class Host:
         self._status_fd = status_fd
         self._log_fd = log_fd
         self._log_at = 0
-        self._marker = marker
+        self.marker = marker
         self._ended = False
 
     @classmethod
@@ -138,7 +138,7 @@ class Host:
             # It could not clean up behind itself: its orphans went to init, and only their marker tells.
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, signal.SIGKILL)
-            tree.end_marked(f"{MARKER}={self._marker}".encode())
+            tree.end_marked(f"{MARKER}={self.marker}".encode())
         return Ending(by_deadline=False, exit_code=code if code >= 0 else None, signal=-code if code < 0 else None)
 
     def discard(self) -> None:

@@ -39,10 +39,15 @@ def end_marked(marker: bytes) -> None:
     """
     quiet = 0
     while quiet < 2:
-        found = [pid for pid in _pids() if _bears(pid, marker)]
+        found = marked(marker)
         quiet = 0 if found else quiet + 1
         for pid in found:
             send(pid, signal.SIGKILL)
+
+
+def marked(marker: bytes) -> list[int]:
+    """The living processes that bear the marker."""
+    return [pid for pid in _pids() if _bears(pid, marker)]
 
 
 def descendants(root: int) -> list[int]:
