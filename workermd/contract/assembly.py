@@ -54,7 +54,8 @@ class Assembly:
         required = (document.INPUT_SCHEMA, document.OUTPUT_SCHEMA, document.CONSTRAINTS)
         missing = [name for name in required if self.body.section(name) is None]
         if missing:
-            whole = document.read_body(self.lines, self.body.line, whole=True)
+            body = self.body
+            whole = body if body.whole else document.read_body(self.lines, body.line, whole=True)
             for name in missing:
                 sections.add_missing(name, whole, self.lines, self.problems)
 

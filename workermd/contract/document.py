@@ -69,9 +69,13 @@ class Section(NamedTuple):
 
 
 class Body(NamedTuple):
-    """`line` is the first line of the body. `sections` holds repeated ones too, in the order of the file."""
+    """`line` is the first line of the body. `sections` holds repeated ones too, in the order of the file.
+
+    `whole` is False when blocks at the start were left out.
+    """
 
     line: int
+    whole: bool
     blocks: tuple[Block, ...]
     sections: tuple[Section, ...]
 
@@ -150,11 +154,10 @@ def read_body(lines: Lines, line: int, *, whole: bool = False) -> Body:
     the time in a registry file and hold nothing that is read.
     """
     start = lines.start(line) if line <= lines.count else len(lines.text)
-    if not whole:
-        start = _relevant_start(lines.text, start)
-    first = lines.position(start).line
-    blocks = tuple(_blocks(_parser().parse(lines.text[start:]), first))
-    return Body(line, blocks, tuple(_sections(blocks)))
+    relevant = start if whole else _relevant_start(lines.text, start)
+    first = lines.position(relevant).line
+    blocks = tuple(_blocks(_parser().parse(lines.text[relevant:]), first))
+    return Body(line, relevant == start, blocks, tuple(_sections(blocks)))
 
 
 def _relevant_start(text: str, start: int) -> int:
