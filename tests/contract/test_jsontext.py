@@ -297,7 +297,7 @@ def test_both_readers_agree_on_any_text(text):
     assert outcome(load, text) == outcome(lambda given: read(given).value, text)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(json_values)
 def test_what_json_writes_is_read_back(value):
     text = json.dumps(value)
@@ -400,7 +400,7 @@ ascii_values = st.recursive(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(ascii_values)
 def test_without_floats_and_odd_keys_the_bytes_are_those_of_json(value):
     assert canonical(value) == json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()

@@ -40,6 +40,9 @@ DRAFTS: dict[str, str] = {
 MAX_MISMATCHES = 50
 """Mismatches that one check reports."""
 
+MAX_PATTERN_PROBLEMS = 8
+"""Patterns reported at once: to find one too large takes half a second, and a file has room for thousands."""
+
 _SINCE_4 = ("date-time", "date", "time", "email", "idn-email", "hostname", "ipv4", "ipv6", "uri", "regex")
 _SINCE_6 = (*_SINCE_4, "uri-reference", "uri-template", "json-pointer")
 _SINCE_7 = (*_SINCE_6, "idn-hostname", "iri", "iri-reference", "relative-json-pointer")
@@ -122,8 +125,10 @@ def _formats(survey: Survey) -> list[SchemaProblem]:
 
 
 def _patterns(survey: Survey) -> list[SchemaProblem]:
-    found = []
+    found: list[SchemaProblem] = []
     for place, pattern in survey.patterns:
+        if len(found) == MAX_PATTERN_PROBLEMS:
+            break
         if _refused_by_engine({"pattern": pattern}, survey.draft) is not None:
             message = f"the pattern {shown(pattern)} cannot be used: it is no regular expression, or not one that runs in linear time"
             hint = "Look-around, back-references and \\Z are not available, and huge repetitions are too large."
