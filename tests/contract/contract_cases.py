@@ -311,6 +311,7 @@ JSON = [
         edit('"type": "object",', '"$schema": "https://json-schema.org/draft/2020-12/schema", "type": "object",'),
         "",
     ),
+    # S6.4
     Case(
         "reference out of the document",
         edit('{"type": "string"}', '{"type": "string", "allOf": [{"$ref": "http://x/y"}]}'),
@@ -422,6 +423,7 @@ CONSTRAINTS = [
 MEANING = [
     Case("no timeout", bullet("timeout_seconds: 30", "- x-a: 1"), "37:1 WM701"),
     Case("no attempts", bullet("max_attempts: 2", "- x-a: 1"), "37:1 WM702"),
+    # S1.2
     Case("statuses differ", edit("[ok, retryable_error, ", "[ok, needs_human, retryable_error, "), "42:16 WM704"),
     Case("statuses in another order", edit("[ok, retryable_error, ", "[retryable_error, ok, "), ""),
     Case(
@@ -436,6 +438,7 @@ MEANING = [
         ),
         "31:15 WM710 43:16 WM704",
     ),
+    # S4.1
     Case("key is no property", edit("idempotency_key: run_id", "idempotency_key: job"), "41:20 WM705"),
     Case("key is no string", edit('{"run_id": {"type": "string"}}', '{"run_id": {"type": "integer"}}'), "41:20 WM705"),
     Case("key is not required", edit('"required": ["run_id"]', '"required": []'), "41:20 WM705"),
@@ -452,11 +455,13 @@ MEANING = [
         ),
         "",
     ),
+    # S3.8
     Case("attempt longer than the run", bullet("notes: adapt", "- attempt_timeout_seconds: 31"), "43:28 WM706"),
     Case("attempt as long as the run", bullet("notes: adapt", "- attempt_timeout_seconds: 30"), ""),
     Case("tools but no calls", bullet("notes: adapt", "- max_tool_calls: 0\n- tools_allowed: [a]"), "43:19 WM707"),
     Case("calls but no tools", bullet("notes: adapt", "- max_tool_calls: 1\n- tools_allowed: []"), "44:18 WM707"),
     Case("no room for output", bullet("notes: adapt", "- max_output_bytes: 1"), "43:21 WM707"),
+    # S1.6
     Case("success that is no status", bullet("notes: adapt", "- success_statuses: [ok, done]"), "43:21 WM708"),
     Case("no ok", GOOD.replace('"ok", ', "").replace("[ok, ", "["), "31:42 WM709"),
     Case(
@@ -468,6 +473,7 @@ MEANING = [
         "no status for failures", GOOD.replace(', "invalid_output"', "").replace(", invalid_output", ""), "31:42 WM710"
     ),
     Case("own statuses", GOOD.replace('"ok", ', '"ok", "partial", ').replace("[ok, ", "[ok, partial, "), ""),
+    # S5.2
     Case(
         "no room for failures",
         edit('"result": {"type": "object"}', '"result": {"type": "object", "required": ["answer"]}'),

@@ -6,7 +6,6 @@ from pathlib import Path
 from tests.contract.contract_cases import ALL
 from tests.contract.test_contract_documents import DOCUMENTS
 from workermd.contract.problems import misnamed
-from workermd.contract.reader import read
 from workermd.contract.rules import GROUPS, RULES, rules_page
 
 ROOT = Path(__file__).parents[2]
@@ -26,13 +25,6 @@ def test_codes_are_in_order_and_in_a_group() -> None:
 def test_page_is_generated() -> None:
     page = ROOT / "docs" / "rules.md"
     assert page.read_text() == rules_page(), "write rules_page() to docs/rules.md"
-
-
-def test_severity_of_a_finding_is_that_of_its_rule() -> None:
-    for _, case in ALL:
-        data = case.document if isinstance(case.document, bytes) else case.document.encode()
-        for finding in read(data, "demo.worker.md").findings:
-            assert finding.severity == RULES[finding.code].severity
 
 
 def test_file_names() -> None:

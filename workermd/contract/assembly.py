@@ -32,9 +32,7 @@ class Assembly:
             fields = read_fields(front, root, self.problems)
             self._place(front.places, "/front_matter")
         self.places["/front_matter"] = root
-        for name in (document.INPUT_SCHEMA, document.OUTPUT_SCHEMA, document.CONSTRAINTS):
-            if self.body.section(name) is None:
-                sections.add_missing(name, self.body, self.lines, self.problems)
+        self._check_missing()
         input_schema = self._schema(document.INPUT_SCHEMA, "/input_schema")
         output_schema = self._schema(document.OUTPUT_SCHEMA, "/output_schema")
         merged = self._constraints(fields)
@@ -52,6 +50,15 @@ class Assembly:
             places=self.places,
             keys=self.keys,
         )
+
+    def _check_missing(self) -> None:
+        required = (document.INPUT_SCHEMA, document.OUTPUT_SCHEMA, document.CONSTRAINTS)
+        missing = [name for name in required if self.body.section(name) is None]
+        if missing:
+            body = self.body
+            whole = body if body.whole else document.read_body(self.lines, body.line, whole=True)
+            for name in missing:
+                sections.add_missing(name, whole, self.lines, self.problems)
 
     def _place(self, entries: dict[str, Entry], prefix: str) -> None:
         for pointer, entry in entries.items():
