@@ -241,10 +241,17 @@ def test_the_deadline_ends_the_program(run, script):  # S3.3
 def test_an_end_that_is_seen_after_the_deadline_is_a_timeout(tmp_path):
     """The attempt's process is stopped over its deadline; the program has ended in time, unseen."""
     script = "(sleep 1.5; kill -CONT $PPID) >/dev/null & kill -STOP $PPID; echo '{}'"
-    binding = Binding("command", "test", command=("sh", "-c", script))
-    outcome = run_attempt(tmp_path, a_task(tmp_path), binding, seconds=0.7, grace=15)
-    assert not outcome.killed
-    assert outcome.result.failure["kind"] == "timeout"
+    code = (
+        "import sys, time\nfrom pathlib import Path\nfrom tests.attempt_process import a_task\n"
+        "from workermd.backend import Binding, Limits\nfrom workermd.backends.command import perform\n"
+        f"bound = Binding('command', 'test', command=('sh', '-c', {script!r}))\n"
+        "print(perform(a_task(Path('.')), bound, Limits(time.monotonic() + 0.7, 4096)).failure['kind'])"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "timeout\n"
 
 
 def test_nothing_starts_after_the_deadline(run):
@@ -297,7 +304,7 @@ def test_closed_standard_descriptors_of_the_host_do_no_harm(tmp_path):
 
 
 def test_the_environment_is_the_attempts_own(tmp_path):  # S8.4
-    script = "env | grep -E '^(WORKERMD|TRACE)' | sort >&2; echo said >&2; echo '{}'"
+    script = "env | grep -E '^(WORKERMD_[AR]|TRACE)' | sort >&2; echo said >&2; echo '{}'"
     binding = Binding("command", "test", command=("sh", "-c", script))
     outcome = run_attempt(tmp_path, a_task(tmp_path, attempt=2), binding)
     assert outcome.result.output == "{}\n"

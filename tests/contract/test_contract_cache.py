@@ -8,9 +8,9 @@ import time
 from pathlib import Path
 
 import pytest
-from contract_cases import GOOD, edit
 
 import workermd
+from tests.contract.contract_cases import GOOD, edit
 from workermd.contract import cache
 from workermd.contract.cache import load
 from workermd.contract.reader import read

@@ -6,11 +6,11 @@ from pathlib import Path
 import frontmatter
 import pytest
 import yaml
-from contract_cases import GOOD, edit, front
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
+from tests.contract.contract_cases import GOOD, edit, front
 from workermd.contract import document, yamltext
 from workermd.contract.cache import load
 from workermd.contract.model import Constraints, Lines, Span
