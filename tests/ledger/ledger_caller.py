@@ -116,7 +116,9 @@ def damage(path: str) -> list[str]:
     connection = sqlite3.connect(path)
     try:
         whole = [row[0] for row in connection.execute("PRAGMA integrity_check")]
-        return [text for text in whole if text != "ok"] + [str(row) for row in connection.execute("PRAGMA foreign_key_check")]
+        return [text for text in whole if text != "ok"] + [
+            str(row) for row in connection.execute("PRAGMA foreign_key_check")
+        ]
     finally:
         connection.close()
 

@@ -178,7 +178,9 @@ except LedgerUnavailable as error:
 def readable_folder(tmp_path: Path) -> Iterator[Path]:
     # Folders above tmp_path are closed to others, so nobody would fail for another reason.
     opened = [folder for folder in (tmp_path, *tmp_path.parents) if folder.stat().st_uid == os.geteuid() and ROOT]
-    modes = [(folder, folder.stat().st_mode) for folder in opened if folder.is_relative_to("/tmp") and folder != Path("/tmp")]
+    modes = [
+        (folder, folder.stat().st_mode) for folder in opened if folder.is_relative_to("/tmp") and folder != Path("/tmp")
+    ]
     for folder, mode in modes:
         folder.chmod(mode | 0o055)
     closed = tmp_path / "closed"
