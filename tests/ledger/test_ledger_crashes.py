@@ -30,7 +30,7 @@ ATTEMPTS = {"t1_committed": 2, "result_half": 2, "result_written": 2}
 def start(path: str, replies: str, point: str = "") -> subprocess.CompletedProcess[str]:
     environment = {**ENVIRONMENT, "WORKERMD_CRASH_AT": point}
     return subprocess.run(
-        [*PROGRAM, "call", path, replies], env=environment, capture_output=True, text=True, timeout=60
+        [*PROGRAM, "call", path, replies], env=environment, capture_output=True, text=True, timeout=60, check=False
     )
 
 

@@ -294,11 +294,10 @@ def test_file_that_is_no_ledger(tmp_path: Path, make, reason: str) -> None:  # S
     make(path)
     before = path.read_bytes() if path.is_file() else b""
     for opened in (Ledger.open, Ledger.open_read_only):
-        with pytest.raises(LedgerUnavailable, match=reason) as refused:  # noqa: PT012 - damage may show at the first read
-            with opened(str(path)) as ledger:
-                ledger.look(WORKER, "r")
-                ledger.runs()
-                ledger.attempts(1)
+        with pytest.raises(LedgerUnavailable, match=reason) as refused, opened(str(path)) as ledger:  # noqa: PT012
+            ledger.look(WORKER, "r")  # Damage may show at the first read only.
+            ledger.runs()
+            ledger.attempts(1)
         assert str(path) in refused.value.message
         assert "\n" not in refused.value.message
         assert refused.value.hint
