@@ -8,7 +8,7 @@ from ledger_caller import CONTRACT, WORKER, answer, call, key, soon
 
 from workermd.errors import LedgerUnavailable
 from workermd.ledger import results
-from workermd.ledger.store import Answer, Ledger, LedgerFault, Run, Transaction
+from workermd.ledger.store import Answer, Ledger, LedgerFault, Rejection, Run, Transaction
 
 
 class Steps:
@@ -187,11 +187,13 @@ def test_savepoint_fails_alone(ledger: Ledger) -> None:
         for run_id in ("a", "bad", "b"):
             try:
                 with t.savepoint():
+                    t.note_rejection(Rejection(WORKER, run_id, "part", None, 0))
                     other = t.admit(key(run_id))
                     t.start_attempt(other, results.new_token(), "a test")
             except LedgerFault:
                 assert run_id == "bad"
     assert [(other.run_id, other.attempts) for other in ledger.runs()] == [("b", 1), ("a", 1), ("bad", 1)]
+    assert [entry.run_id for entry in ledger.rejections()] == ["b", "a"]
     assert ledger.look(WORKER, "bad") == run
 
 
