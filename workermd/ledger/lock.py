@@ -53,8 +53,9 @@ class RunLock:
         """
         if sys.platform != "linux" or not hasattr(fcntl, "F_OFD_SETLK") or struct.calcsize("P") != 8:
             raise _unsupported()
-        path = os.path.realpath(ledger_path) + ".runs"
+        path = ledger_path + ".runs"
         try:
+            path = os.path.realpath(ledger_path) + ".runs"
             try:
                 return cls(path, _open(path))
             except FileNotFoundError:

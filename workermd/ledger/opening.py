@@ -115,6 +115,7 @@ def prepare_folder(path: str) -> None:
             f"the ledger needs SQLite 3.38 or newer, and this Python has {sqlite3.sqlite_version}",
             "use a Python that is built with a newer SQLite",
         )
+    _refuse_special_file(path)
     folder = os.path.dirname(path)
     if not os.path.isdir(folder):
         os.makedirs(folder, mode=0o700, exist_ok=True)
@@ -170,6 +171,7 @@ def connect_read_only(path: str, newest: int) -> sqlite3.Connection | None:
     """A connection for reading; None when there is no ledger yet. Raises sqlite3.Error, OSError, LedgerUnavailable."""
     if not os.path.exists(path):
         return None
+    _refuse_special_file(path)
     connection = _read_only(path)
     try:
         version = _recognise(connection, path, newest)
@@ -194,6 +196,12 @@ def limit_busy_wait(connection: sqlite3.Connection, give_up_at: float, milliseco
     if wanted != milliseconds:
         connection.execute(f"PRAGMA busy_timeout = {wanted}")
     return wanted
+
+
+def _refuse_special_file(path: str) -> None:
+    # SQLite's own words for a folder or a device depend on what it tries first.
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise LedgerUnavailable(f"the ledger {path} cannot be used: it is not a file", "name a file")
 
 
 def _create(path: str) -> None:

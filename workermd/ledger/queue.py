@@ -5,6 +5,7 @@ SQLite's own waiting sleeps and tries again, so no line forms and a process can 
 waits in a second thread, and gives up in the first one.
 """
 
+import _thread
 import errno
 import fcntl
 import os
@@ -47,27 +48,33 @@ class WriteQueue:
 
 
 class _Turn:
-    """One wait for the lock, with an open file of its own: an abandoned wait can still end as its holder."""
+    """One wait for the lock, with an open file of its own: an abandoned wait can still end as its holder.
+
+    It uses threads at their lowest level: a busy ledger sees thousands of these waits a second, and a waiting
+    thread must not keep the program from ending.
+    """
 
     def __init__(self, fd: int) -> None:
-        import threading
-
         self.fd = fd
         self._error: OSError | None = None
+        self._come = False
         self._given_up = False
-        self._deciding = threading.Lock()
-        self._come = threading.Event()
+        self._deciding = _thread.allocate_lock()
+        self._signal = _thread.allocate_lock()
+        self._signal.acquire()
         try:
-            threading.Thread(target=self._stand_in_line, name="workermd-write-queue", daemon=True).start()
+            _thread.start_new_thread(self._stand_in_line, ())
         except RuntimeError as error:
             os.close(fd)
             raise OSError(errno.EAGAIN, "no thread can be started to wait in") from error
 
     def wait(self, give_up_at: float) -> bool:
+        """Whether the lock has come by `give_up_at`; one that comes later is given back. Raises OSError."""
+        left = give_up_at - time.monotonic()
         try:
-            self._come.wait(max(0.0, give_up_at - time.monotonic()))
+            self._signal.acquire(timeout=min(max(0.0, left), _thread.TIMEOUT_MAX))
         except BaseException:
-            # Ctrl-C: nobody else would free a lock that has come, or comes later.
+            # Ctrl-C: nobody else would free the lock.
             if self._decide() and self._error is None:
                 os.close(self.fd)
             raise
@@ -77,11 +84,9 @@ class _Turn:
         return come
 
     def _decide(self) -> bool:
-        """Whether the lock has come; from now on a lock that comes is given back at once."""
         with self._deciding:
-            come = self._come.is_set()
-            self._given_up = not come
-            return come
+            self._given_up = not self._come
+            return self._come
 
     def _stand_in_line(self) -> None:
         try:
@@ -90,10 +95,10 @@ class _Turn:
             os.close(self.fd)
             self._error = error
         with self._deciding:
-            if not self._given_up:
-                self._come.set()
-            elif self._error is None:
+            self._come = not self._given_up
+            if self._given_up and self._error is None:
                 os.close(self.fd)
+        self._signal.release()
 
 
 def _open(path: str) -> int:
