@@ -251,8 +251,14 @@ class _Invocation:
             if self.host is not None and not (row is not None and row.state == "done"):
                 self.host.wait_ready(time.monotonic() + self.bounds.timeout, self.tick)
             token = results.new_token()
-            row = self.claim(ledger, key, left, token)
+            artifacts.prepare(self.request.ledger_path, token)  # while a full disk still costs no attempt
+            try:
+                row = self.claim(ledger, key, left, token)
+            except BaseException:
+                artifacts.discard(self.request.ledger_path, token)
+                raise
             if row.state == "done":
+                artifacts.discard(self.request.ledger_path, token)
                 return self.settled(row) if left is not None else self.replay(row)
         except _Stop as stop:
             return stop.answered
@@ -320,6 +326,7 @@ class _Invocation:
             try:
                 if not self.back_off(row, judged, deadline):
                     return self.unfinished(ledger, row, judged)
+                artifacts.prepare(self.request.ledger_path, next_token)
                 with ledger.transaction(deadline) as transaction:
                     row = transaction.start_attempt(row, next_token, _owner())
             except Interrupted:
@@ -354,7 +361,7 @@ class _Invocation:
 
     def order(self, given: Input, row: Run, token: str, until: float, feedback: tuple[Document, ...]) -> Order:
         contract = self.contract
-        folder = artifacts.prepare(self.request.ledger_path, token)
+        folder = artifacts.path_of(self.request.ledger_path, token)
         task = Task(
             worker_id=contract.id,
             version=contract.version,

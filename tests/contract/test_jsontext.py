@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from workermd.contract import jsontext
+from workermd.contract import jsonplaces, jsontext
 from workermd.contract.jsonplaces import Entry, read
 from workermd.contract.jsontext import JsonError, canonical, load, load_bytes
 from workermd.contract.model import Span
@@ -316,13 +316,16 @@ def test_the_fast_reader_is_not_the_slow_one_for_wide_documents():
     """More than 64 brackets, some in strings, are no reason to read slowly."""
     text = json.dumps([{"a": ["[[[["]}] * 200)
     calls = []
-    original = jsontext.read
-    jsontext.read = lambda *a: calls.append(a) or original(*a)
+    original = jsonplaces.read
+    jsonplaces.read = lambda *a: calls.append(a) or original(*a)
     try:
         assert load(text) == json.loads(text)
+        assert calls == []
+        with pytest.raises(JsonError):
+            load("[1,]")
+        assert len(calls) == 1  # it would have been seen
     finally:
-        jsontext.read = original
-    assert calls == []
+        jsonplaces.read = original
 
 
 # --- canonical bytes ---

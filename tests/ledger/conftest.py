@@ -4,7 +4,8 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from ledger_caller import damage
+
+from tests.ledger.ledger_caller import damage
 
 
 @pytest.fixture(autouse=True)

@@ -7,8 +7,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from ledger_caller import ENVIRONMENT, POINTS, PROGRAM, WORKER, call, violations
 
+from tests.ledger.ledger_caller import ENVIRONMENT, POINTS, PROGRAM, WORKER, call, violations
 from workermd.ledger.store import Ledger
 
 # What is on the disk after a kill at the point: the run's state, whether there is a result file, a .tmp.

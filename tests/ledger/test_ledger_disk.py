@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ledger_caller import ENVIRONMENT, FAULTS, INPUT, PROGRAM, WORKER, answer, call, damage, key, soon
 
+from tests.ledger.ledger_caller import ENVIRONMENT, FAULTS, INPUT, PROGRAM, WORKER, answer, call, damage, key, soon
 from workermd.errors import LedgerUnavailable
 from workermd.ledger import opening, results
 from workermd.ledger.store import Ledger
@@ -45,7 +45,7 @@ def write_runs(path: str, folder: str) -> None:
     script = f"""
 import os, sys
 sys.path[:0] = {[str(Path(__file__).parent)]!r}
-from ledger_caller import *
+from tests.ledger.ledger_caller import *
 ledger = Ledger.open({path!r})
 for n in range(12):
     with ledger.transaction(soon()) as t1:

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from ledger_caller import WORKER, Answer, damage, key, soon
 
+from tests.ledger.ledger_caller import WORKER, Answer, damage, key, soon
 from workermd.ledger import results
 from workermd.ledger.store import Ledger, LedgerFault, Run
 

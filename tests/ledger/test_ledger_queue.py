@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from ledger_caller import ENVIRONMENT, PROGRAM, WORKER, call, damage, key, soon
 
+from tests.ledger.ledger_caller import ENVIRONMENT, PROGRAM, WORKER, call, damage, key, soon
 from workermd.errors import LedgerUnavailable
 from workermd.ledger import opening, results
 from workermd.ledger.queue import WriteQueue

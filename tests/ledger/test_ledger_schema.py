@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from ledger_caller import ENVIRONMENT, WORKER, answer, call, key, soon
 
+from tests.ledger.ledger_caller import ENVIRONMENT, WORKER, answer, call, key, soon
 from workermd.errors import LedgerUnavailable
 from workermd.ledger import results
 from workermd.ledger.migrations import APPLICATION_ID, MIGRATIONS, statements

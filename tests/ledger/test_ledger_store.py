@@ -4,8 +4,8 @@ import time
 from pathlib import Path
 
 import pytest
-from ledger_caller import CONTRACT, WORKER, answer, call, key, soon
 
+from tests.ledger.ledger_caller import CONTRACT, WORKER, answer, call, key, soon
 from workermd.errors import LedgerUnavailable
 from workermd.ledger import results
 from workermd.ledger.store import Answer, Ledger, LedgerFault, Rejection, Run, Transaction

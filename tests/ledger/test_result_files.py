@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 
 import pytest
-from ledger_caller import ENVIRONMENT, call, key, soon
 
+from tests.ledger.ledger_caller import ENVIRONMENT, call, key, soon
 from workermd.ledger import results
 from workermd.ledger.store import Ledger
 
@@ -84,7 +84,7 @@ def left_over(folder: Path, token: str) -> list[Path]:
     """Everything that an attempt can leave behind; a link leads out of the artifacts."""
     (folder / token).write_bytes(b"x")
     (folder / f"{token}.tmp").write_bytes(b"x")
-    artifacts = folder / f"{token}{results.ARTIFACTS}"
+    artifacts = folder / f"{token}.left"
     artifacts.mkdir()
     (artifacts / "picture").write_bytes(b"x")
     (artifacts / "out").symlink_to(folder.parent / "precious")
@@ -110,7 +110,7 @@ def test_sweep(tmp_path: Path) -> None:
     assert results.sweep(str(folder), {still_open}, DAY) == 4
     stay = {"notes.txt", "a" * 31, "g" * 32, ".swept"}
     for token in (still_open, fresh):
-        stay |= {token, f"{token}.tmp", f"{token}{results.ARTIFACTS}"}
+        stay |= {token, f"{token}.tmp", f"{token}.left"}
     assert set(os.listdir(folder)) == stay
     assert (tmp_path / "precious" / "file").exists()
     assert results.sweep(str(folder), {still_open}, 0) == 3

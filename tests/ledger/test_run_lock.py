@@ -10,8 +10,8 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from ledger_caller import ENVIRONMENT, soon
 
+from tests.ledger.ledger_caller import ENVIRONMENT, soon
 from workermd.errors import ConfigurationError, LedgerUnavailable
 from workermd.ledger import lock as lock_module
 from workermd.ledger.lock import RunLock, run_offset

@@ -84,7 +84,7 @@ def _reopen(path: str, values: dict[str, Any]) -> int:
         if row.status == Status.OK.value:
             raise UsageError(f"run {row.run_id!r} is settled as ok", "use a new run_id for another run")
         with ledger.transaction(time.monotonic() + _PATIENCE) as transaction:
-            row = transaction.reopen(row, values["attempts"], who, values["reason"] or "")
+            row = transaction.reopen(_one(ledger, values), values["attempts"], who, values["reason"] or "")
     if values["format"] == "json":
         say.document(encoded(_summary(row)))
     else:

@@ -7,25 +7,40 @@ import contextlib
 import os
 
 from workermd.envelope import Document
+from workermd.errors import LedgerUnavailable
 
 
 def folder_of(ledger_path: str) -> str:
     return os.path.realpath(ledger_path) + ".artifacts"
 
 
+def path_of(ledger_path: str, token: str) -> str:
+    return os.path.join(folder_of(ledger_path), token)
+
+
 def prepare(ledger_path: str, token: str) -> str:
-    """A fresh, empty folder for an attempt. Raises OSError."""
-    path = os.path.join(folder_of(ledger_path), token)
-    os.makedirs(path, mode=0o700)
+    """A fresh, empty folder for an attempt. Raises LedgerUnavailable."""
+    path = path_of(ledger_path, token)
+    try:
+        os.makedirs(path, mode=0o700)
+    except OSError as error:
+        raise LedgerUnavailable(
+            f"{path}: the folder for artifacts cannot be made ({error.strerror})",
+            "free space or correct the folder's permissions, or name another --ledger",
+        ) from None
     return path
+
+
+def discard(ledger_path: str, token: str) -> None:
+    """Remove the folder of an attempt that never was, or that wrote nothing."""
+    with contextlib.suppress(OSError):
+        os.rmdir(path_of(ledger_path, token))
 
 
 def kept(ledger_path: str, token: str, artifacts: tuple[Document, ...]) -> tuple[Document, ...]:
     """What the envelope says of the artifacts, with their `uri`. An attempt without any leaves no folder."""
-    folder = os.path.join(folder_of(ledger_path), token)
     if not artifacts:
-        with contextlib.suppress(OSError):
-            os.rmdir(folder)  # not empty: files that the reply did not name stay until the run is pruned
+        discard(ledger_path, token)  # files that the reply did not name stay until the run is pruned
         return ()
     from urllib.parse import quote  # most runs have no artifacts
 

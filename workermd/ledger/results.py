@@ -14,9 +14,6 @@ import time
 from workermd.crash import point
 
 _UNFINISHED = ".tmp"
-ARTIFACTS = ".artifacts"
-"""What follows the token in the name of the folder for an attempt's artifacts."""
-
 _TOKEN_LENGTH = 32
 _HEX = frozenset("0123456789abcdef")
 
