@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from workermd import Refused, Reply
+from workermd.workers import data_validation
 from workermd.workers.data_validation import run
 
 CONTRACT = "data-validation"
@@ -164,6 +165,13 @@ def test_errors_are_capped_and_all_counted(check):
     result = answer["result"]
     assert (len(result["errors"]), result["error_count"], result["truncated"]) == (3, 1000, True)
     assert result["errors_by_rule"] == {"minimum": 500, "type": 500}
+
+
+def test_a_file_of_bad_rows_is_explained_up_to_a_bound(check, monkeypatch):
+    monkeypatch.setattr(data_validation, "MAX_EXPLAINED", 3)
+    result = check("id,age\n" + "x,-1\n" * 5)["result"]
+    assert result["errors_by_rule"] == {"minimum": 3, "schema": 2, "type": 3}
+    assert (result["error_count"], result["invalid_rows"]) == (8, 5)
 
 
 def test_messages_do_not_echo_values(check):

@@ -51,7 +51,8 @@ class FileDiff(NamedTuple):
         return "".join(f"{text}\n" for _, text in sorted(self.added().items()))
 
     def applied_to(self, text: str) -> str | None:
-        """The new text, given the file before or after the change; None when it fits neither."""
+        """The new text, given the file before or after the change; None when it fits neither. Whether the last
+        line ends with a newline is not followed."""
         lines = text.split("\n")
         if all(_stands(lines, hunk.new_start, hunk.side("+")) for hunk in self.hunks):
             return text

@@ -15,13 +15,14 @@ if TYPE_CHECKING:
     import httpx
 
 MAX_URL = 4_096
+_HOST = re.compile(rb"[A-Za-z0-9._:-]+")
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 10.0
 
 
 class PageRefused(Exception):
     """The page cannot be had, and asking again will not help. Codes: `bad_url`, `address_not_allowed`,
-    `host_not_found`, `too_many_redirects`, `page_unavailable`, `not_html`, `unsupported_encoding`, `page_too_large`."""
+    `host_not_found`, `too_many_redirects`, `page_unavailable`, `not_html`, `unsupported_encoding`, `page_too_large`, `page_too_complex`."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -57,8 +58,9 @@ def fetch(url: str, limits: Limits) -> Page:
 
     deadline = time.monotonic() + limits.seconds
     try:
-        with httpx.Client(verify=_trust(limits.ca_file), trust_env=False, follow_redirects=False) as client:
-            return _follow(client, _parsed(url), limits, deadline)
+        # The bare transport: a client would read cookies, proxies and the targets of redirects on its own.
+        with httpx.HTTPTransport(verify=_trust(limits.ca_file), trust_env=False) as transport:
+            return _follow(transport, _parsed(url), limits, deadline)
     except httpx.TimeoutException:
         raise Retryable("the server did not answer in time") from None
     except httpx.RequestError as error:
@@ -84,12 +86,12 @@ def _is_certificate_error(error: BaseException | None) -> bool:
     return False
 
 
-def _follow(client: "httpx.Client", url: "httpx.URL", limits: Limits, deadline: float) -> Page:
+def _follow(transport: "httpx.HTTPTransport", url: "httpx.URL", limits: Limits, deadline: float) -> Page:
     warnings: list[str] = []
     for _ in range(limits.max_redirects + 1):
-        request = _request(client, url, limits, deadline)
-        response = client.send(request, stream=True)
-        client.cookies.clear()
+        request = _request(url, limits, deadline)
+        response = transport.handle_request(request)
+        response.request = request
         try:
             if response.status_code not in (301, 302, 303, 307, 308):
                 return _page(response, url, limits, deadline, tuple(warnings))
@@ -115,12 +117,14 @@ def _parsed(text: str, base: "httpx.URL | None" = None) -> "httpx.URL":
         raise PageRefused("bad_url", f"{where}: only http and https URLs with a host are fetched")
     if url.userinfo:
         raise PageRefused("bad_url", f"{where}: a user part before the host is not allowed")
+    if not _HOST.fullmatch(url.raw_host) or not 0 < (80 if url.port is None else url.port) < 65536:
+        raise PageRefused("bad_url", f"{where}: the host or the port is not well-formed")
     if "\\" in text or len(str(url)) > MAX_URL:
         raise PageRefused("bad_url", f"{where}: holds a backslash, or is longer than {MAX_URL} characters")
     return url.copy_with(fragment=None)
 
 
-def _request(client: "httpx.Client", url: "httpx.URL", limits: Limits, deadline: float) -> "httpx.Request":
+def _request(url: "httpx.URL", limits: Limits, deadline: float) -> "httpx.Request":
     """A request to the very address that was checked; name and certificate stay those of the URL's host."""
     host = url.raw_host.decode("ascii").lower()
     if limits.hosts and not _is_listed(host.rstrip("."), limits.hosts):
@@ -134,8 +138,10 @@ def _request(client: "httpx.Client", url: "httpx.URL", limits: Limits, deadline:
         raise PageRefused("host_not_found", str(problem)) from None
     except TryAgain as problem:
         raise Retryable(str(problem)) from None
+    import httpx
+
     left = _left(deadline)
-    return client.build_request(
+    return httpx.Request(
         "GET",
         url.copy_with(host=address),
         headers={

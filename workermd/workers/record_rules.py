@@ -25,6 +25,9 @@ def compile_rules(rules: list[Document]) -> tuple[Rule, ...]:
     return tuple(_KINDS[rule["rule"]](rule) for rule in rules)
 
 
+_encode = json.JSONEncoder(sort_keys=True).encode
+
+
 def _unique(rule: Document) -> Rule:
     fields: list[str] = rule["fields"]
     name = rule.get("name", "unique")
@@ -35,7 +38,7 @@ def _unique(rule: Document) -> Rule:
         key = [record.get(field) for field in fields]
         if None in key:
             return None
-        text = json.dumps([_plain(value) for value in key], sort_keys=True)
+        text = _encode([_plain(value) for value in key])
         digest = hashlib.blake2b(text.encode(), digest_size=16).digest()
         earlier = first_row.setdefault(digest, row)
         if earlier == row:

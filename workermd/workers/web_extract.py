@@ -6,12 +6,14 @@ from typing import Any
 from workermd.backend import Refused, Task
 from workermd.envelope import Document, Status
 from workermd.workers.answer import failed, settings_of
+from workermd.workers.markup import parse
 from workermd.workers.page import Limits, Page, PageRefused, fetch
 
 DEFAULTS: Document = {
     "allow_private_addresses": False,
     "allowed_hosts": [],
     "max_bytes": 2 << 20,
+    "max_tags": 60_000,
     "max_redirects": 5,
     "user_agent": "workermd web-extract",
     "ca_file": "",
@@ -42,7 +44,7 @@ def run(task: Task) -> Document:
     )
     try:
         page = fetch(task.input["url"], limits)
-        data, missing, warnings = _extract(page, task.input["fields"])
+        data, missing, warnings = _extract(page, task.input["fields"], settings["max_tags"])
     except PageRefused as refusal:
         return failed(Status.INVALID_REQUEST, refusal.code, str(refusal))
     except BadSelector as problem:
@@ -67,11 +69,11 @@ def _source(url: str, page: Page) -> Document:
     }
 
 
-def _extract(page: Page, fields: dict[str, Document]) -> tuple[Document, list[str], list[str]]:
+def _extract(page: Page, fields: dict[str, Document], max_tags: int) -> tuple[Document, list[str], list[str]]:
     """Data by field, the required fields without a value, and warnings."""
-    from selectolax.lexbor import LexborHTMLParser, SelectolaxError
+    from selectolax.lexbor import SelectolaxError
 
-    tree = LexborHTMLParser(page.text)
+    tree = parse(page.text, max_tags)
     data: Document = {}
     missing, warnings = [], []
     for name, field in fields.items():
