@@ -9,6 +9,7 @@ import ssl
 import subprocess
 import threading
 import time
+import tracemalloc
 from collections.abc import Callable
 from email.utils import formatdate
 from pathlib import Path
@@ -241,7 +242,12 @@ def test_gzip_is_unpacked(extract, server):
 def test_a_decompression_bomb_is_cut_short(extract, server, layers):
     bomb = gzip.compress(b"\0" * 200_000_000 if layers == 1 else gzip.compress(b"\0" * 50_000_000), 1)
     server.pages["/"] = (200, {**HTML, "Content-Encoding": ", ".join(["gzip"] * layers)}, bomb)
-    assert code(extract(server.url)) == ("page_too_large" if layers == 1 else "unsupported_encoding")
+    tracemalloc.start()
+    try:
+        assert code(extract(server.url)) == ("page_too_large" if layers == 1 else "unsupported_encoding")
+        assert tracemalloc.get_traced_memory()[1] < 30_000_000  # 64 KiB of the bomb are 64 MB unpacked
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("encoding", ["br", "zstd", "deflate"])
