@@ -111,8 +111,9 @@ class Result(NamedTuple):
     """What an attempt's process leaves behind: a reply not yet checked, or a failure.
 
     Exactly one of `output` (the reply's JSON text) and `failure` is set. `failure` is
-    `{"kind": "retryable" | "invalid_request" | "refused" | "needs_human", "code", "message"}` with
-    `after`, `question` and `options` where they apply.
+    `{"kind", "code", "message"}` with `after`, `question` and `options` where they apply; kinds are
+    `retryable`, `invalid_request`, `refused`, `needs_human`, `invalid_output` (a bad reply, which a later
+    attempt may repair) and `timeout`.
     """
 
     output: str | None = None
@@ -132,6 +133,17 @@ class Result(NamedTuple):
         return cls(**fields)
 
 
+def failed(kind: str, code: str, message: str, **details: Any) -> Result:
+    """A failure as a `Result`. The message becomes one printable line of at most 500 characters."""
+    printable = "".join(character if character.isprintable() else " " for character in message[:2000])
+    return Result(failure={"kind": kind, "code": code, "message": " ".join(printable.split())[:500], **details})
+
+
+def timed_out() -> Result:
+    """The one ending of every task that was not done at its deadline, however it ended later (S3.3)."""
+    return failed("timeout", "timeout", "the attempt's time was over before the task had ended")
+
+
 class Limits(NamedTuple):
     """What a backend has to keep itself to in one attempt. `deadline` is on `time.monotonic()`'s clock."""
 
@@ -140,20 +152,24 @@ class Limits(NamedTuple):
 
 
 class Backend(Protocol):
-    """A kind of backend is a module with these names; `KINDS` lists the modules.
+    """A kind of backend is a module with this name; `KINDS` lists the modules.
 
     `perform` runs in the attempt's own process. It never raises for something that a task did: every
     ending is a `Result`.
     """
 
-    ENFORCES: frozenset[str]
-    """The contract's bounds, beyond time and output size, that this kind can hold (S3.6)."""
-
     def perform(self, task: Task, binding: Binding, limits: Limits) -> Result: ...
 
 
-KINDS: dict[str, str] = {
-    "function": "workermd.backends.function",
-    "command": "workermd.backends.command",
+class Kind(NamedTuple):
+    """A row of the table of kinds. `enforces` names the contract's bounds, beyond time and output size,
+    that this kind can hold (S3.6). The module is imported in the attempt's process only."""
+
+    module: str
+    enforces: frozenset[str] = frozenset()
+
+
+KINDS: dict[str, Kind] = {
+    "function": Kind("workermd.backends.function"),
+    "command": Kind("workermd.backends.command"),
 }
-"""Kind to module. A module is imported in the attempt's process only."""

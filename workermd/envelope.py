@@ -1,5 +1,7 @@
 """The vocabulary of answers: statuses, exit codes, error codes, and the record of a run (S1, S5)."""
 
+import json
+import time
 from enum import StrEnum
 from typing import Any, NamedTuple, Self
 
@@ -81,6 +83,19 @@ ERROR_CODES: dict[str, str] = {
 """Every error code with its sentence (S5.5). Codes are added, never renamed or reused."""
 
 
+OUTCOMES = (
+    "ok",
+    "retryable_error",
+    "invalid_request",
+    "invalid_output",
+    "needs_human",
+    "timeout",
+    "crashed",
+    "cancelled",
+)
+"""How one attempt can end, as the ledger records it. An answer with a status of the contract's own is `ok`."""
+
+
 class Failure(NamedTuple):
     """Why a run or an attempt did not succeed. `message` quotes no value of an input or output."""
 
@@ -95,3 +110,195 @@ class Failure(NamedTuple):
         if self.hint:
             error["hint"] = self.hint
         return error
+
+
+class AttemptRecord(NamedTuple):
+    """One attempt as the envelope tells it. `started_at` is Unix microseconds, `duration_ms` None when unknown."""
+
+    n: int
+    started_at: int
+    outcome: str
+    duration_ms: float | None = None
+    error: Document | None = None
+    usage: Document | None = None
+    artifacts: tuple[Document, ...] = ()
+
+
+class Record(NamedTuple):
+    """Everything an envelope says of a run (S5.4)."""
+
+    worker_id: str
+    version: str
+    contract_sha256: str
+    run_id: str | None
+    status: str
+    exit_code: int
+    outputs: Document | None
+    output_valid: bool
+    failure: Failure | None
+    attempts: tuple[AttemptRecord, ...]
+    duration_ms: float
+    trace_id: str
+    backend: str
+    replayed: bool = False
+    notes: tuple[str, ...] = ()
+
+
+def envelope(record: Record) -> Document:
+    """The envelope as a document, keys in the order of its schema."""
+    last = record.attempts[-1].n if record.attempts else 0
+    document: Document = {
+        "schema_version": SCHEMA_VERSION,
+        "worker_id": record.worker_id,
+        "version": record.version,
+        "contract_sha256": record.contract_sha256,
+        "run_id": record.run_id,
+        "status": record.status,
+        "exit_code": record.exit_code,
+        "outputs": record.outputs,
+        "output_valid": record.output_valid,
+    }
+    if record.failure is not None:
+        document["error"] = record.failure.document()
+    log_fields: Document = {
+        "worker_id": record.worker_id,
+        "run_id": record.run_id,
+        "attempt": last,
+        "status": record.status,
+        "duration_ms": record.duration_ms,
+    }
+    if record.failure is not None:
+        log_fields["error_code"] = record.failure.code
+    document |= {
+        "replayed": record.replayed,
+        "attempts": [_attempt(attempt) for attempt in record.attempts],
+        "observability": {
+            "attempt": last,
+            "duration_ms": record.duration_ms,
+            "trace_id": record.trace_id,
+            "log_fields": log_fields,
+        },
+        "usage": _summed(record.attempts),
+        "backend": record.backend,
+        "artifacts": [artifact for attempt in record.attempts[-1:] for artifact in attempt.artifacts],
+        "notes": list(record.notes),
+    }
+    return document
+
+
+def _attempt(attempt: AttemptRecord) -> Document:
+    document: Document = {
+        "n": attempt.n,
+        "started_at": timestamp(attempt.started_at),
+        "duration_ms": attempt.duration_ms,
+        "outcome": attempt.outcome,
+    }
+    if attempt.error:
+        document["error"] = attempt.error
+    if attempt.usage:
+        document["usage"] = attempt.usage
+    return document
+
+
+def _summed(attempts: tuple[AttemptRecord, ...]) -> Document:
+    """Usage over all attempts, failed ones included: they were paid for as well."""
+    total: Document = {}
+    for attempt in attempts:
+        for name, amount in (attempt.usage or {}).items():
+            if isinstance(amount, int | float) and not isinstance(amount, bool):
+                total[name] = total.get(name, 0) + amount
+    return total
+
+
+def timestamp(microseconds: int) -> str:
+    """RFC 3339 in UTC, to the millisecond."""
+    seconds, rest = divmod(microseconds, 1_000_000)
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{rest // 1000:03d}Z"
+
+
+def encoded(document: Document) -> bytes:
+    """A document as it is printed and stored: UTF-8, two spaces, a final newline."""
+    return (json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False) + "\n").encode()
+
+
+def _count() -> Document:
+    return {"type": "integer", "minimum": 0}
+
+
+def envelope_schema() -> Document:
+    """The JSON Schema of the envelope, as `workermd schema envelope` prints it."""
+    text: Document = {"type": "string"}
+    error: Document = {
+        "type": "object",
+        "required": ["code", "message", "retryable"],
+        "additionalProperties": False,
+        "properties": {
+            "code": {"enum": list(ERROR_CODES)},
+            "message": text,
+            "retryable": {"type": "boolean"},
+            "hint": text,
+        },
+    }
+    duration: Document = {"type": ["number", "null"], "minimum": 0}
+    attempt: Document = {
+        "type": "object",
+        "required": ["n", "started_at", "duration_ms", "outcome"],
+        "additionalProperties": False,
+        "properties": {
+            "n": {"type": "integer", "minimum": 1},
+            "started_at": {"type": "string", "format": "date-time"},
+            "duration_ms": duration,
+            "outcome": {"enum": list(OUTCOMES)},
+            "error": error,
+            "usage": {"type": "object"},
+        },
+    }
+    artifact: Document = {
+        "type": "object",
+        "required": ["name", "sha256", "bytes", "media_type", "uri"],
+        "additionalProperties": False,
+        "properties": {
+            "name": text,
+            "sha256": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+            "bytes": _count(),
+            "media_type": text,
+            "uri": {"type": "string", "format": "uri"},
+        },
+    }
+    properties: Document = {
+        "schema_version": {"const": SCHEMA_VERSION},
+        "worker_id": text,
+        "version": text,
+        "contract_sha256": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+        "run_id": {"type": ["string", "null"]},
+        "status": {"type": "string", "minLength": 1},
+        "exit_code": _count(),
+        "outputs": {"type": ["object", "null"]},
+        "output_valid": {"type": "boolean"},
+        "error": error,
+        "replayed": {"type": "boolean"},
+        "attempts": {"type": "array", "items": attempt},
+        "observability": {
+            "type": "object",
+            "required": ["attempt", "duration_ms", "trace_id", "log_fields"],
+            "additionalProperties": False,
+            "properties": {
+                "attempt": _count(),
+                "duration_ms": duration,
+                "trace_id": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
+                "log_fields": {"type": "object"},
+            },
+        },
+        "usage": {"type": "object"},
+        "backend": text,
+        "artifacts": {"type": "array", "items": artifact},
+        "notes": {"type": "array", "items": text},
+    }
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "The record of a run of a worker.md contract",
+        "type": "object",
+        "required": [name for name in properties if name != "error"],
+        "additionalProperties": False,
+        "properties": properties,
+    }

@@ -9,7 +9,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from workermd.contract import jsontext
-from workermd.contract.jsontext import Entry, JsonError, Span, canonical, load, load_bytes, read
+from workermd.contract.jsonplaces import Entry, read
+from workermd.contract.jsontext import JsonError, canonical, load, load_bytes
+from workermd.contract.model import Span
 
 # text, offset, end, words of the message, words of the hint
 REFUSED = [

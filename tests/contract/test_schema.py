@@ -195,6 +195,15 @@ def test_the_formats_are_those_that_the_engine_checks():
         assert taken == set(known), draft
 
 
+def test_an_empty_key_that_the_engines_path_leaves_out():
+    schema = {"patternProperties": {"a": {"maxLength": 0}, "": {"enum": [[]]}}}
+    (mismatch,) = checker(schema, "2020-12").check({"a": None})
+    assert (mismatch.pointer, mismatch.schema_pointer) == ("/a", "/patternProperties//enum")
+    assert mismatch.message == "must be [], the only value of the enum"
+    (inner,) = checker({"properties": {"": {"type": "string"}}}, "2020-12").check({"": 1})
+    assert inner.keyword == "type"
+
+
 def test_deep_schemas_are_refused_or_checked():  # S6.4
     schema: dict = {"type": "strin"}
     for _ in range(63):

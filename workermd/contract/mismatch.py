@@ -65,6 +65,8 @@ def mismatches(error: "ValidationError", schema: Any, instance: Any) -> Iterator
 def say(rule: Rule) -> str:
     """The sentence for a keyword, without its subject: "is shorter than minLength 3"."""
     sentence = _SENTENCES.get(rule.keyword)
+    if rule.value is None and rule.keyword != "const":
+        sentence = None  # the engine's path could not be followed to the keyword
     return sentence(rule) if sentence else f"does not satisfy {rule.keyword}"
 
 
@@ -243,6 +245,10 @@ def _walk(root: Any, path: Path) -> tuple[list[str | int], Any]:
     for step in path:
         if isinstance(node, dict):
             name = _name(node, step)
+            while name not in node and isinstance(node.get(""), dict):
+                node = node[""]  # the engine's path leaves empty keys out
+                place.append("")
+                name = _name(node, step)
             node = node.get(name)
             place.append(name)
         else:

@@ -106,6 +106,11 @@ class Lines:
             self._starts.append(at + 1)
             at = text.find("\n", at + 1)
 
+    @property
+    def count(self) -> int:
+        """How many lines there are; after a final line end one more, which is empty."""
+        return len(self._starts)
+
     def position(self, offset: int) -> Position:
         line = bisect_right(self._starts, offset)
         return Position(line, offset - self._starts[line - 1] + 1)

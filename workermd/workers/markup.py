@@ -34,7 +34,7 @@ def parse(text: str, max_tags: int) -> "LexborHTMLParser":
 @contextmanager
 def _memory_held(more: int) -> Iterator[None]:
     """No more than `more` bytes beyond what the process has now; the limit is put back afterwards."""
-    with open("/proc/self/statm", encoding="ascii") as statm:  # noqa: PTH123 - a kernel interface, not a file of ours
+    with open("/proc/self/statm", encoding="ascii") as statm:
         now = int(statm.read().split()[0]) * resource.getpagesize()
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     wanted = now + more

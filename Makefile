@@ -1,0 +1,46 @@
+# Every target sets itself up: Python 3.11 or newer, make and a package index are all it takes.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO := .demo
+
+.PHONY: demo test lint bench storm clean
+
+# Make an environment with the exact versions that were tried together.
+$(VENV)/.ready: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "workermd needs Python 3.11 or newer; set PYTHON=python3.x"; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[workers,dev]'
+	@touch $@
+
+# Validate a record set with a shipped contract. A second run has the same run_id: it is replayed.
+demo: $(VENV)/.ready
+	@mkdir -p $(DEMO)
+	$(BIN)/workermd validate contracts
+	$(BIN)/workermd run --ledger $(DEMO)/ledger.db contracts/data-validation.worker.md contracts/examples/data-validation.input.json
+
+# The whole test suite; child processes count for the coverage.
+test: $(VENV)/.ready
+	$(BIN)/python -m coverage erase
+	$(BIN)/python -m coverage run -m pytest
+	$(BIN)/python -m coverage combine --quiet
+	$(BIN)/python -m coverage report --skip-covered --fail-under=95
+
+lint: $(VENV)/.ready
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+# Figures for docs/benchmarks.md: medians and ratios to a baseline measured in the same run.
+bench: $(VENV)/.ready
+	$(BIN)/python -m tests.benchmarks
+
+# Crash points in pairs, seeded faults and a kill storm. SECONDS_LONG bounds the storm; SEED repeats one.
+SECONDS_LONG ?= 300
+SEED ?=
+storm: $(VENV)/.ready
+	$(BIN)/python -m tests.storm --seconds $(SECONDS_LONG) $(if $(SEED),--seed $(SEED))
+
+clean:
+	rm -rf $(VENV) $(DEMO) .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,136 @@
+"""An attempt's process: ended with everything it started, told its order, refused when it cannot load."""
+
+import os
+import time
+
+import pytest
+
+from tests.attempt import unruly
+from tests.attempt_process import a_task, marked, run_attempt
+from tests.conftest import ROOT, wait_for
+from workermd.attempt.order import Order
+from workermd.attempt.spawn import MARKER, Host, environment
+from workermd.backend import Binding, Limits, Result
+from workermd.errors import ConfigurationError
+from workermd.ledger import results
+from workermd.ledger.lock import RunLock
+
+
+def binding(function="", command=(), kind="function"):
+    return Binding(kind=kind, origin="the test", function=function, command=command, env=("PYTHONPATH",))
+
+
+@pytest.fixture(autouse=True)
+def importable(monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+
+
+@pytest.mark.parametrize("function", unruly.ENDLESS, ids=lambda each: each.__name__)
+def test_the_deadline_ends_everything(tmp_path, function):
+    """S3.3: the bound itself is measured by the benchmark; here with slack."""
+    trial = run_attempt(tmp_path, a_task(tmp_path), binding(f"tests.attempt.unruly:{function.__name__}"), 0.5)
+    assert trial.killed or trial.result is None
+    assert trial.result is None
+    assert trial.over < 1
+    assert trial.survivors == []
+
+
+def test_what_a_good_attempt_leaves_behind_is_ended(tmp_path):
+    """S3.3: also after a normal end."""
+    trial = run_attempt(tmp_path, a_task(tmp_path), binding("tests.attempt.unruly:leaves_a_child"), 20)
+    assert trial.result is not None
+    assert trial.result.output is not None
+    assert trial.survivors == []
+
+
+def test_the_orphans_of_a_crash_are_ended(tmp_path):
+    """S3.3 S8.5: they belong to init by then; their environment tells."""
+    trial = run_attempt(tmp_path, a_task(tmp_path), binding("tests.attempt.unruly:crashes_with_a_child"), 20)
+    assert (trial.ending.signal, trial.result) == (6, None)
+    wait_for(lambda: not trial.survivors or not any(os.path.exists(f"/proc/{pid}") for pid in trial.survivors))
+
+
+def test_a_host_without_a_supervisor_ends_itself_and_its_tree(tmp_path):
+    """S3.3 S4.3: the supervisor is gone; the host's own watch and timer hold the deadline."""
+    ledger = str(tmp_path / "ledger.db")
+    folder = results.prepare(ledger)
+    bound = binding("tests.attempt.unruly:setsid_grandchild")
+    with RunLock.open(ledger) as lock:
+        host = Host.start(bound, lock.fd, folder)
+        host.wait_ready(time.monotonic() + 30, lambda: None)
+        deadline = time.monotonic() + 1
+        order = Order(a_task(tmp_path), bound, Limits(deadline, 1 << 20), {}, folder, results.new_token())
+        host.send(order, deadline, lambda: None)
+        wait_for(lambda: len(marked(host.marker)) == 3)
+        wait_for(lambda: marked(host.marker) == [])
+        assert time.monotonic() > deadline
+        host.finish(time.monotonic() + 1, lambda: None)
+        host.close_log()
+
+
+def test_a_host_whose_supervisor_went_away_before_the_order_ends(tmp_path):
+    ledger = str(tmp_path / "ledger.db")
+    folder = results.prepare(ledger)
+    with RunLock.open(ledger) as lock:
+        host = Host.start(binding(command=("true",), kind="command"), lock.fd, folder)
+        host.wait_ready(time.monotonic() + 30, lambda: None)
+        os.set_blocking(host._order_fd, False)
+        os.write(host._order_fd, b"\0\0")  # half a length
+        null = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(null, host._order_fd)
+        os.close(null)
+        assert host.finish(time.monotonic() + 20, lambda: None).exit_code == 0
+        host.close_log()
+
+
+def test_a_large_order_reaches_a_host_that_is_still_loading(tmp_path):
+    """The pipe holds 64 KiB; the rest is written while the host reads."""
+    ledger = str(tmp_path / "ledger.db")
+    folder = results.prepare(ledger)
+    count = "import sys, json; t = json.load(sys.stdin); print(json.dumps({'n': len(t['input']['text'])}))"
+    bound = binding(command=("python3", "-c", count), kind="command")
+    with RunLock.open(ledger) as lock:
+        host = Host.start(bound, lock.fd, folder)
+        token = results.new_token()
+        deadline = time.monotonic() + 30
+        large = a_task(tmp_path, input={"text": "x" * 3_000_000})
+        host.send(Order(large, bound, Limits(deadline, 1 << 20), {}, folder, token), deadline, lambda: None)
+        host.finish(deadline, lambda: None)
+        host.close_log()
+    data = results.read(folder, token)
+    assert data is not None
+    assert Result.from_json(data.decode()).output == '{"n": 3000000}\n'
+
+
+def test_a_backend_that_is_not_installed_is_said_before_an_attempt(tmp_path, monkeypatch):
+    """With the line that installs it."""
+    (tmp_path / "autogen_core").mkdir()
+    (tmp_path / "autogen_core" / "__init__.py").write_text("raise ModuleNotFoundError(name='autogen_core')")
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{ROOT}")
+    ledger = str(tmp_path / "ledger.db")
+    with RunLock.open(ledger) as lock:
+        host = Host.start(binding("x:y"), lock.fd, results.prepare(ledger))
+        with pytest.raises(ConfigurationError, match=r"pip install 'workermd'"):
+            host.wait_ready(time.monotonic() + 30, lambda: None)
+        host.discard()
+        host.close_log()
+
+
+def test_a_backend_whose_import_dies_is_said(tmp_path, monkeypatch):
+    (tmp_path / "autogen_core").mkdir()
+    (tmp_path / "autogen_core" / "__init__.py").write_text("import os; os.abort()")
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{ROOT}")
+    ledger = str(tmp_path / "ledger.db")
+    with RunLock.open(ledger) as lock:
+        host = Host.start(binding("x:y"), lock.fd, results.prepare(ledger))
+        with pytest.raises(ConfigurationError, match="ended while it loaded"):
+            host.wait_ready(time.monotonic() + 30, lambda: None)
+        host.discard()
+        host.close_log()
+
+
+def test_the_environment_is_built_from_nothing(monkeypatch):
+    """S6.3"""
+    monkeypatch.setattr(os, "environ", {"PATH": "/bin", "LC_ALL": "C", "SECRET": "s", "A": "1", "B": "2"})
+    bound = Binding(kind="command", origin="", env=("A", "MISSING"), secret_env=("B",))
+    assert environment(bound, "m") == {"PATH": "/bin", "LC_ALL": "C", "A": "1", "B": "2", MARKER: "m"}

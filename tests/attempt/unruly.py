@@ -1,0 +1,66 @@
+"""Tasks that do not end when they should: for the tests of the deadline and its benchmark.
+
+Each leaves `WORKERMD_HOST` in the environment of whatever it starts, as everything an attempt starts does.
+"""
+
+import asyncio
+import os
+import re
+import subprocess
+import sys
+import time
+
+SLEEP = [sys.executable, "-S", "-c", "import time; time.sleep(60)"]
+
+
+def blocking_sleep(_task):
+    time.sleep(60)
+
+
+def busy_in_c(_task):
+    """One call into C that holds the interpreter lock for minutes."""
+    re.match(r"(a+)+$", "a" * 40 + "b")
+
+
+async def swallows_cancellation(_task):
+    while True:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            continue
+
+
+def children(_task):
+    for _ in range(2):
+        subprocess.Popen(SLEEP)
+    time.sleep(60)
+
+
+def setsid_grandchild(_task):
+    nested = f"import subprocess, time; subprocess.Popen({SLEEP!r}, start_new_session=True); time.sleep(60)"
+    subprocess.Popen([sys.executable, "-S", "-c", nested])
+    time.sleep(60)
+
+
+def daemon(_task):
+    """Forked twice, in a session of its own, its parent gone."""
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            time.sleep(60)
+        os._exit(0)
+    time.sleep(60)
+
+
+def leaves_a_child(_task):
+    """Ends well, but something it started goes on."""
+    subprocess.Popen(SLEEP, start_new_session=True)
+    return {"status": "ok", "result": {}}
+
+
+def crashes_with_a_child(_task):
+    subprocess.Popen(SLEEP, start_new_session=True)
+    os.abort()
+
+
+ENDLESS = (blocking_sleep, busy_in_c, swallows_cancellation, children, setsid_grandchild, daemon)

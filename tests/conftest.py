@@ -1,0 +1,182 @@
+"""What many tests need: the command line as a real process, and contracts written to order."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+FOUR = ["ok", "retryable_error", "invalid_request", "invalid_output"]
+
+# Child processes are measured too: their coverage settings have to pass the allow-list of a task's environment.
+COVERAGE_VARIABLES = [name for name in os.environ if name.startswith(("COVERAGE_", "COV_"))]
+
+
+class Done(NamedTuple):
+    """A finished call of the command line."""
+
+    code: int
+    out: bytes
+    err: str
+
+    @property
+    def document(self) -> Any:
+        return json.loads(self.out)
+
+
+class Cli:
+    """`workermd` as a process of its own, in a home and with a ledger of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.ledger = folder / "state" / "ledger.db"
+        passed = ["WORKERMD_CRASH_AT", "EVIDENCE", *COVERAGE_VARIABLES]
+        self.environment = {
+            **{name: os.environ[name] for name in ("PATH", *COVERAGE_VARIABLES) if name in os.environ},
+            "HOME": str(folder / "home"),
+            "XDG_CACHE_HOME": str(folder / "cache"),
+            "WORKERMD_LEDGER": str(self.ledger),
+            "WORKERMD_ENV": ",".join(passed),
+            "PYTHONPATH": str(ROOT),
+            "LANG": "C.UTF-8",
+        }
+
+    def start(self, *arguments: object, env: dict[str, str] | None = None, **options: Any) -> "subprocess.Popen[bytes]":
+        settings: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "cwd": self.folder} | options
+        return subprocess.Popen(
+            [sys.executable, "-m", "workermd", *map(str, arguments)],
+            env=self.environment | (env or {}),
+            **settings,
+        )
+
+    def __call__(
+        self, *arguments: object, given: str | bytes | None = None, env: dict[str, str] | None = None, **options: Any
+    ) -> Done:
+        data = given.encode() if isinstance(given, str) else given
+        stdin = {"stdin": subprocess.DEVNULL} if data is None else {"stdin": subprocess.PIPE}
+        process = self.start(*arguments, env=env, **stdin, **options)
+        try:
+            out, err = process.communicate(data, timeout=60)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+            raise
+        return Done(process.returncode, out or b"", (err or b"").decode("utf-8", "replace"))
+
+
+@pytest.fixture
+def cli(tmp_path: Path) -> Cli:
+    (tmp_path / "home").mkdir()
+    return Cli(tmp_path)
+
+
+def contract_text(
+    *,
+    id: str = "echo",  # noqa: A002 - the field's name
+    statuses: list[str] | None = None,
+    constraints: dict[str, object] | None = None,
+    input_schema: dict[str, Any] | None = None,
+    output_schema: dict[str, Any] | None = None,
+    mode: str = "",
+    purpose: str = "Answer one question.",
+) -> str:
+    """A contract of the registry's shape. A constraint of None is left out."""
+    allowed = statuses or FOUR
+    given: dict[str, object] = {
+        "timeout_seconds": 20,
+        "max_attempts": 2,
+        "idempotency_key": "run_id",
+        "status_enum": f"[{', '.join(allowed)}]",
+    } | (constraints or {})
+    bullets = "\n".join(f"- {key}: {value}" for key, value in given.items() if value is not None)
+    inputs = input_schema or {
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["run_id"],
+        "properties": {"run_id": {"type": "string"}, "task": {"type": "string"}, "context": {"type": "object"}},
+    }
+    outputs = output_schema or {
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["run_id", "status", "result"],
+        "properties": {
+            "run_id": {"type": "string"},
+            "status": {"type": "string", "enum": allowed},
+            "result": {"type": "object"},
+        },
+    }
+    head = f"id: {id}\nname: {id}\nversion: 1.0.0\n" + (f"worker_mode: {mode}\n" if mode else "")
+    return (
+        f"---\n{head}---\n# {id}\n\nPurpose: {purpose}\n\n### Input schema\n\n```json\n{json.dumps(inputs, indent=2)}\n```\n\n"
+        f"### Output schema\n\n```json\n{json.dumps(outputs, indent=2)}\n```\n\n### Constraints\n\n{bullets}\n"
+    )
+
+
+@pytest.fixture
+def contract(tmp_path: Path) -> Callable[..., Path]:
+    """Writes a contract and returns its path; the keywords are those of `contract_text`."""
+
+    def write(name: str = "echo.worker.md", **parts: Any) -> Path:
+        path = tmp_path / name
+        path.write_text(contract_text(**parts))
+        return path
+
+    return write
+
+
+@pytest.fixture
+def given(tmp_path: Path) -> Callable[..., Path]:
+    """Writes an input document and returns its path."""
+
+    def write(run_id: str | None = "r1", name: str = "input.json", **fields: Any) -> Path:
+        document = fields if run_id is None else {"run_id": run_id, **fields}
+        path = tmp_path / name
+        path.write_text(json.dumps(document))
+        return path
+
+    return write
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Callable[..., list[str]]:
+    """Writes a Python program for `--backend command` and returns its command line.
+
+    It knows `task` (the task's document) and `reply(document)`; `evidence(word)` notes a line outside the ledger.
+    """
+
+    def write(body: str, name: str = "task.py") -> list[str]:
+        path = tmp_path / name
+        path.write_text(
+            "import json, os, sys, time\n"
+            "def reply(document): print(json.dumps(document), flush=True)\n"
+            "def evidence(word):\n"
+            f"    with open({str(tmp_path / 'evidence')!r}, 'a') as file: file.write(word + '\\n')\n"
+            "task = json.load(sys.stdin)\n" + body + "\n"
+        )
+        return ["--backend", "command", "--", sys.executable, "-S", str(path)]
+
+    return write
+
+
+@pytest.fixture
+def evidence(tmp_path: Path) -> Callable[[], list[str]]:
+    def read() -> list[str]:
+        path = tmp_path / "evidence"
+        return path.read_text().split() if path.exists() else []
+
+    return read
+
+
+def wait_for(condition: Callable[[], object], seconds: float = 20) -> None:
+    """Wait until something is true; fail when it does not become so."""
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, "it did not happen in time"
+        time.sleep(0.01)

@@ -1,0 +1,177 @@
+"""The structure, held against the imports: who may know whom, who owns which library, what start-up loads."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "workermd"
+
+# Lowest first. A module may import from its own room and from every room on an earlier line, never upward.
+LAYERS: tuple[tuple[str, ...], ...] = (
+    ("workermd", "workermd.crash", "workermd.errors", "workermd.finding", "workermd.envelope"),
+    ("workermd.arguments",),
+    ("workermd.backend",),
+    ("workermd.contract",),
+    ("workermd.workers", "workermd.runtime", "workermd.ledger"),
+    ("workermd.backends", "workermd.config"),
+    ("workermd.attempt",),
+    ("workermd.verdict", "workermd.retry"),
+    ("workermd.run",),
+    ("workermd.plan",),
+    ("workermd.report",),
+    ("workermd.commands",),
+    ("workermd.typed",),
+    ("workermd.cli",),
+    ("workermd.__main__",),
+)
+
+# Each library outside the standard library, sqlite3 and ctypes beside them, has one owner.
+OWNERS: dict[str, tuple[str, ...]] = {
+    "typer": ("workermd.typed",),
+    "rich": ("workermd.report",),
+    "yaml": ("workermd.contract.yamltext",),
+    "markdown_it": ("workermd.contract.document", "workermd.contract.sections"),
+    "jsonschema": ("workermd.contract.schema",),
+    "referencing": ("workermd.contract.schema",),
+    "jsonschema_rs": ("workermd.contract.schema", "workermd.contract.mismatch"),
+    "tenacity": ("workermd.retry",),
+    "autogen_core": ("workermd.runtime",),
+    "opentelemetry": ("workermd.runtime",),
+    "sqlite3": ("workermd.ledger",),
+    "httpx": ("workermd.workers",),
+    "httpcore": ("workermd.workers",),
+    "selectolax": ("workermd.workers",),
+    "unidiff": ("workermd.workers",),
+    "ruff": ("workermd.workers",),
+}
+
+# These rooms may not know certain others even where the order of layers would allow it.
+STRANGERS: dict[str, tuple[str, ...]] = {
+    "workermd.backends": ("workermd.ledger", "workermd.contract"),
+    "workermd.runtime": ("workermd.ledger", "workermd.contract"),
+    "workermd.attempt.host": ("workermd.ledger.store", "workermd.contract"),
+    "workermd.ledger": ("workermd.contract", "workermd.backend"),
+}
+
+
+def modules(root: Path) -> Iterator[tuple[str, ast.Module]]:
+    for path in sorted(root.rglob("*.py")):
+        name = ".".join(path.relative_to(root.parent).with_suffix("").parts).removesuffix(".__init__")
+        yield name, ast.parse(path.read_text())
+
+
+def imports(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def layer_of(name: str) -> int:
+    """The layer of the longest listed room that holds the name."""
+    best, found = -1, -1
+    for index, rooms in enumerate(LAYERS):
+        for room in rooms:
+            inside = name == room or (name.startswith(f"{room}.") and room != "workermd")
+            if inside and len(room) > best:
+                best, found = len(room), index
+    return found
+
+
+def room_of(name: str) -> str:
+    return ".".join(name.split(".")[:2])
+
+
+def belongs(name: str, owners: tuple[str, ...]) -> bool:
+    return any(name == owner or name.startswith(f"{owner}.") for owner in owners)
+
+
+def violations(root: Path) -> list[str]:
+    known = {name for name, _ in modules(root)}
+    found: list[str] = []
+    for name, tree in modules(root):
+        if layer_of(name) < 0:
+            found.append(f"{name} stands in no layer")
+        for target in imports(tree):
+            top = target.split(".")[0]
+            if top in OWNERS and not belongs(name, OWNERS[top]):
+                found.append(f"{name} imports {top}, which belongs to {', '.join(OWNERS[top])}")
+            if top not in OWNERS and top != "workermd" and top not in sys.stdlib_module_names:
+                found.append(f"{name} imports {top}, which has no owner")
+            if top != "workermd":
+                continue
+            module = target if target in known else target.rpartition(".")[0]
+            if name == "workermd":
+                continue  # its names load on first use
+            above = layer_of(module) - layer_of(name)
+            if room_of(module) != room_of(name) and (above > 0 or (above == 0 and layer_of(name) > 0)):
+                found.append(f"{name} imports {module}, which is not below it")
+            if any(belongs(name, (room,)) and belongs(module, rooms) for room, rooms in STRANGERS.items()):
+                found.append(f"{name} imports {module}, which it may not know")
+    return found
+
+
+def test_imports_go_one_way_and_every_library_has_one_owner():
+    assert violations(PACKAGE) == []
+
+
+@pytest.mark.parametrize(
+    ("place", "line", "expected"),
+    [
+        ("ledger/store.py", "from workermd.report import say", "not below it"),
+        ("envelope.py", "import workermd.backend", "not below it"),
+        ("run.py", "import sqlite3", "belongs to workermd.ledger"),
+        ("backends/command.py", "from workermd.ledger import results", "may not know"),
+        ("verdict.py", "import requests", "has no owner"),
+        ("stray.py", "", "stands in no layer"),
+    ],
+)
+def test_a_planted_violation_is_found(tmp_path, place, line, expected):
+    root = tmp_path / "workermd"
+    for path in PACKAGE.rglob("*.py"):
+        copy = root / path.relative_to(PACKAGE)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_text(path.read_text())
+    target = root / place
+    target.write_text((target.read_text() if target.exists() else "") + f"\n{line}\n")
+    assert any(expected in violation for violation in violations(root))
+
+
+def loaded_by(code: str) -> set[str]:
+    script = f"import sys\n{code}\nprint(*sys.modules, sep='\\n')"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_version_loads_nothing_heavy():
+    code = (
+        "import workermd.cli\nsys.argv = ['workermd', '--version']\ntry: workermd.cli.main()\nexcept SystemExit: pass"
+    )
+    heavy = {"jsonschema", "markdown_it", "asyncio", "autogen_core", "rich", "typer", "yaml", "sqlite3", "json"}
+    assert loaded_by(code).isdisjoint(heavy)
+
+
+def test_the_hot_path_of_a_run_loads_no_framework():
+    heavy = {
+        "jsonschema", "markdown_it", "asyncio", "autogen_core", "rich", "typer", "yaml", "dataclasses", "inspect",
+        "subprocess", "tenacity", "jsonschema_rs", "tomllib", "argparse", "logging", "threading",
+    }  # fmt: skip
+    assert loaded_by("import workermd.commands.run").isdisjoint(heavy)
+
+
+def test_broad_excepts_stand_in_three_places_only():
+    """Loading a plugin, calling a backend in the child, the command line's last resort."""
+    found = [
+        name
+        for name, tree in modules(PACKAGE)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ExceptHandler)
+        and not (isinstance(node.body[-1], ast.Raise) and node.body[-1].exc is None)  # cleans up and lets it pass
+        and (node.type is None or (isinstance(node.type, ast.Name) and node.type.id in {"Exception", "BaseException"}))
+    ]
+    assert sorted(found) == ["workermd.attempt.host", "workermd.attempt.host", "workermd.cli"]

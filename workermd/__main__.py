@@ -1,0 +1,5 @@
+"""`python -m workermd`."""
+
+from workermd.cli import main
+
+main()

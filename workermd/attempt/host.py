@@ -1,0 +1,126 @@
+"""The attempt's own process: load the backend, take one order, perform it, leave the result file.
+
+It is started before the parent knows whether there will be an attempt, so that the imports of a
+framework overlap with the parent's reading; it does nothing of the user's until the order comes. It
+never opens the ledger. It holds the run's lock for as long as it lives, through an inherited
+descriptor. Its standard output and error are a log file; the caller's are out of its reach.
+"""
+
+import contextlib
+import ctypes
+import os
+import resource
+import signal
+import sys
+import time
+from importlib import import_module
+
+from workermd.attempt import tree
+from workermd.attempt.order import ORDER_FD, STATUS_FD, Order, receive
+from workermd.backend import KINDS, Backend, Result
+from workermd.crash import point
+from workermd.ledger import results
+
+TIMER_GRACE = 0.25
+"""Seconds after the deadline at which a host without a supervisor ends itself (durability: host's first lines)."""
+
+MAX_FILE_BYTES = 1 << 30
+"""The largest file that an attempt may write, its log included."""
+
+MAX_OPEN_FILES = 4096
+
+_PR_SET_CHILD_SUBREAPER = 36
+
+
+def main() -> None:
+    os.set_inheritable(ORDER_FD, False)
+    os.set_inheritable(STATUS_FD, False)
+    _become_subreaper()
+    point("host_started")
+    backend = _load(sys.argv[2])
+    os.write(STATUS_FD, b"ready\n")
+    order = receive(ORDER_FD)
+    if order is None:
+        os._exit(0)  # The supervisor needs no attempt, or is gone before there was one.
+    _hold_bounds(order)
+    point("host_before_task")
+    result = _perform(backend, order)
+    point("host_after_task")
+    late = not results.write(order.results_dir, order.token, result.to_json().encode(), order.limits.deadline)
+    _leave(late=late)
+
+
+def _become_subreaper() -> None:
+    if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
+        _refuse(f"the kernel refused to make the attempt a child subreaper ({os.strerror(ctypes.get_errno())})")
+
+
+def _load(kind: str) -> Backend:
+    """The kind's module. A missing library is the operator's to mend: it is said before an attempt is used up."""
+    try:
+        return import_module(KINDS[kind].module)
+    except ModuleNotFoundError as error:
+        extra = "" if kind in ("function", "command") else f"[{kind}]"
+        _refuse(
+            f"backend {kind!r} needs the module {error.name!r}, which is not installed: pip install 'workermd{extra}'"
+        )
+    except Exception as error:  # noqa: BLE001 - a plugin's import may raise anything
+        _refuse(f"backend {kind!r} could not be loaded: {type(error).__name__}")
+    raise AssertionError
+
+
+def _refuse(message: str) -> None:
+    os.write(STATUS_FD, f"cannot: {message}\n".encode())
+    os._exit(1)
+
+
+def _hold_bounds(order: Order) -> None:
+    """Limits that hold even when the supervisor is gone and when Python code cannot run (S3.3)."""
+    left = max(0.001, order.limits.deadline - time.monotonic())
+    signal.setitimer(signal.ITIMER_REAL, left + TIMER_GRACE)
+    cpu = int(left + TIMER_GRACE + 1) * (os.cpu_count() or 1) + 1
+    _limit(resource.RLIMIT_CORE, 0)
+    _limit(resource.RLIMIT_CPU, cpu)
+    _limit(resource.RLIMIT_FSIZE, MAX_FILE_BYTES)
+    _limit(resource.RLIMIT_NOFILE, MAX_OPEN_FILES)
+    os.environ.update(order.environment)
+    import _thread  # threading costs more than this one function of it
+
+    _thread.start_new_thread(_watch, (order.limits.deadline,))
+
+
+def _limit(which: int, most: int) -> None:
+    _, hard = resource.getrlimit(which)
+    if hard != resource.RLIM_INFINITY:
+        most = min(most, hard)
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(which, (most, hard))
+
+
+def _watch(deadline: float) -> None:
+    """End the whole tree shortly after the deadline, for the case that nobody else is left to do it."""
+    time.sleep(max(0.0, deadline + TIMER_GRACE / 2 - time.monotonic()))
+    tree.end_descendants(os.getpid())
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _perform(backend: Backend, order: Order) -> Result:
+    try:
+        return backend.perform(order.task, order.binding, order.limits)
+    except BaseException as error:  # noqa: BLE001 - the last line between a backend's fault and a lost attempt
+        return Result(
+            failure={
+                "kind": "refused",
+                "code": "backend_failed",
+                "message": f"The backend {order.binding.kind!r} raised {type(error).__name__}.",
+            }
+        )
+
+
+def _leave(*, late: bool) -> None:
+    """End without running anybody's exit handlers: the task is over once its result is on disk."""
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    tree.end_descendants(os.getpid())
+    os._exit(1 if late else 0)

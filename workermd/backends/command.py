@@ -1,0 +1,272 @@
+"""The kind `command` (S8.4): a program reads the task from stdin and prints the document to stdout.
+
+Started without a shell and, because an attempt's start-up is most of its cost, without asyncio or subprocess.
+"""
+
+import errno
+import json
+import math
+import os
+import select
+import signal
+import time
+from typing import NamedTuple
+
+from workermd.backend import Binding, Limits, Result, Task, failed, timed_out
+from workermd.envelope import ERROR_CODES, Document
+
+EXITS: dict[int, tuple[str, str]] = {
+    64: ("invalid_request", "input_rejected"),
+    65: ("invalid_request", "input_rejected"),
+    69: ("retryable", "backend_unavailable"),
+    75: ("retryable", "backend_unavailable"),
+    77: ("needs_human", "approval_required"),
+}
+"""Exit code to kind of failure and error code. 0 is the document; every other code is permanent, unless the
+binding lists it in `retry_exit_codes`."""
+
+SIGNALLED = ("retryable", "attempt_crashed")
+LISTED = ("retryable", "backend_unavailable")
+OTHER = ("refused", "backend_failed")
+
+CHUNK = 65536
+
+
+class Ending(NamedTuple):
+    """How a program ended. `wait_status` is waitpid's; `stopped` says why we killed it, or is empty."""
+
+    wait_status: int
+    stdout: bytes
+    stopped: str
+
+
+def perform(task: Task, binding: Binding, limits: Limits) -> Result:
+    """Run the program, give it the task, and turn its ending into a `Result`. Never raises for what it did."""
+    if not binding.command or not binding.command[0]:
+        return failed(*OTHER, f"the command is empty ({binding.origin}); name a program and its arguments")
+    if time.monotonic() >= limits.deadline:
+        return timed_out()
+    # ASCII only: a program may read its stdin under any locale.
+    order = json.dumps(task._asdict()).encode("ascii") + b"\n"
+    try:
+        program = _Program(binding.command)
+    except (OSError, ValueError) as error:
+        return _not_started(binding, error)
+    try:
+        ending = program.ended(order, limits)
+    finally:
+        program.close()
+    return _result(ending, binding, limits)
+
+
+class _Program:
+    """A running program: its process, the pipes to it, and the ways to end it."""
+
+    def __init__(self, command: tuple[str, ...]) -> None:
+        """Start it. Every descriptor that is inheritable here is inherited, the run's lock among them; our
+        ends of the pipes are not. stderr stays ours, the attempt's log. Raises OSError."""
+        self._open: set[int] = set()
+        self._printed = bytearray()
+        self._running = False
+        try:
+            stdin, self._order = self._pipe()
+            self._answer, stdout = self._pipe()
+            self._pid = _spawn(command, stdin, stdout)
+            self._running = True
+            self._process = os.pidfd_open(self._pid)
+        except BaseException:
+            self.close()
+            raise
+        self._open.add(self._process)
+        self._close(stdin)
+        self._close(stdout)
+        os.set_blocking(self._order, False)
+        os.set_blocking(self._answer, False)
+
+    def ended(self, order: bytes, limits: Limits) -> Ending:
+        """Write the order and read the answer until the process ends, is late, or prints too much.
+
+        The process is waited for, not the end of its output: a grandchild may keep the pipe open.
+        """
+        unwritten = memoryview(order)
+        poll = select.poll()
+        poll.register(self._process, select.POLLIN)
+        poll.register(self._answer, select.POLLIN)
+        poll.register(self._order, select.POLLOUT)
+        stopped = ""
+        while not stopped:
+            left = limits.deadline - time.monotonic()
+            ready = [descriptor for descriptor, _ in poll.poll(_milliseconds(left))]
+            if self._order in ready:
+                unwritten = self._write(unwritten)
+                if not unwritten:
+                    poll.unregister(self._order)
+                    self._close(self._order)
+            if self._answer in ready and self._read() == 0:
+                poll.unregister(self._answer)
+                self._close(self._answer)
+            if len(self._printed) > limits.max_output_bytes:
+                stopped = "too large"
+            elif left <= 0:
+                stopped = "late"
+            elif self._process in ready:
+                break
+        return self._reaped(stopped, limits)
+
+    def _reaped(self, stopped: str, limits: Limits) -> Ending:
+        if stopped:
+            self._kill()
+        _, wait_status = os.waitpid(self._pid, 0)
+        self._running = False
+        # What a process wrote before its end is in the pipe; what a grandchild adds later is not waited for.
+        while not stopped and self._answer in self._open and self._read():
+            if len(self._printed) > limits.max_output_bytes:
+                stopped = "too large"
+        if time.monotonic() >= limits.deadline:
+            stopped = "late"
+        return Ending(wait_status, bytes(self._printed), stopped)
+
+    def _write(self, unwritten: memoryview) -> memoryview:
+        """What is still to be written; nothing once the program has closed its stdin or gone."""
+        try:
+            return unwritten[os.write(self._order, unwritten[:CHUNK]) :]
+        except BlockingIOError:
+            return unwritten
+        except BrokenPipeError:
+            return unwritten[:0]
+
+    def _read(self) -> int | None:
+        """Read what is there: how many bytes it was, 0 at the end of the output, None for nothing now."""
+        try:
+            chunk = os.read(self._answer, CHUNK)
+        except BlockingIOError:
+            return None
+        self._printed += chunk
+        return len(chunk)
+
+    def _kill(self) -> None:
+        """End the program's group. What left the group is found by the supervisor, as our descendant."""
+        try:
+            os.killpg(self._pid, signal.SIGKILL)
+        except ProcessLookupError:  # it moved to another group
+            os.kill(self._pid, signal.SIGKILL)
+
+    def _pipe(self) -> tuple[int, int]:
+        """A pipe that is not inheritable: the program gets its ends by being moved to 0 and 1."""
+        ends = os.pipe()
+        self._open.update(ends)
+        return ends
+
+    def _close(self, descriptor: int) -> None:
+        os.close(descriptor)
+        self._open.remove(descriptor)
+
+    def close(self) -> None:
+        """End the program if it still runs, and let go of everything."""
+        if self._running:
+            self._kill()
+            os.waitpid(self._pid, 0)
+            self._running = False
+        while self._open:
+            os.close(self._open.pop())
+
+
+def _spawn(command: tuple[str, ...], stdin: int, stdout: int) -> int:
+    """Start a program and return its process id.
+
+    It leads a group of its own, so that what it starts can be ended with it. Python ignores SIGPIPE and
+    SIGXFSZ, and what is ignored stays so across exec: no program expects that.
+    """
+    return os.posix_spawnp(
+        command[0],
+        command,
+        os.environ,
+        file_actions=[(os.POSIX_SPAWN_DUP2, stdin, 0), (os.POSIX_SPAWN_DUP2, stdout, 1)],
+        setpgroup=0,
+        setsigmask=(),
+        setsigdef=(signal.SIGPIPE, signal.SIGXFSZ),
+    )
+
+
+def _milliseconds(seconds: float) -> int:
+    """For poll: rounded up, never negative (which would wait without end), at most an hour."""
+    return math.ceil(min(max(seconds, 0), 3600) * 1000)
+
+
+def _not_started(binding: Binding, error: OSError | ValueError) -> Result:
+    place = f"program {binding.command[0]} ({binding.origin})"
+    reasons = {
+        errno.ENOENT: "it was not found; give a path, or check PATH and, for a script, the program in its first line",
+        errno.EACCES: "it may not be executed; set its execute bit (chmod +x), or name the interpreter first",
+        errno.ENOEXEC: "it is no program; a script needs a first line such as #!/bin/sh",
+        errno.E2BIG: "its arguments or the environment are too long",
+    }
+    number = error.errno if isinstance(error, OSError) else None
+    if number in (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE):
+        return failed(*LISTED, f"{place}: it could not be started now ({os.strerror(number)})")
+    reason = reasons.get(number or 0) or (os.strerror(number) if number else "its arguments cannot be passed on")
+    return failed(*OTHER, f"{place}: {reason}")
+
+
+def _result(ending: Ending, binding: Binding, limits: Limits) -> Result:
+    name = f"program {binding.command[0]}"
+    if ending.stopped == "late":
+        return timed_out()
+    if ending.stopped:
+        message = f"{name} printed more than the {limits.max_output_bytes} bytes allowed and was ended"
+        return failed("invalid_output", "output_too_large", message)
+    if os.WIFSIGNALED(ending.wait_status):
+        return failed(*SIGNALLED, f"{name} was ended by signal {os.WTERMSIG(ending.wait_status)}")
+    exit_code = os.waitstatus_to_exitcode(ending.wait_status)
+    return _document(ending.stdout, name) if exit_code == 0 else _failure(exit_code, ending.stdout, binding)
+
+
+def _document(printed: bytes, name: str) -> Result:
+    if not printed.strip():
+        message = f"{name} ended with exit code 0 and printed nothing; print the document to stdout"
+        return failed("invalid_output", "output_not_json", message)
+    try:
+        return Result(output=printed.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        message = f"{name} printed bytes that are not UTF-8 (at byte {error.start})"
+        return failed("invalid_output", "output_not_json", message)
+
+
+def _failure(exit_code: int, printed: bytes, binding: Binding) -> Result:
+    listed = exit_code in binding.retry_exit_codes
+    kind, code = EXITS.get(exit_code) or (LISTED if listed else OTHER)
+    said = _said(printed)
+    message = said.get("message") or _explained(exit_code, binding)
+    details: Document = {}
+    if kind == "needs_human":
+        details = {"question": message, "options": said.get("options", [])}
+    elif kind == "retryable" and "after" in said:
+        details = {"after": said["after"]}
+    return failed(kind, said.get("code", code), message, **details)
+
+
+def _explained(exit_code: int, binding: Binding) -> str:
+    hint = "; 127 commonly means that a program it calls was not found" if exit_code == 127 else ""
+    return f"program {binding.command[0]} ended with exit code {exit_code}{hint}; its stderr is in the attempt's log"
+
+
+def _said(printed: bytes) -> Document:
+    """The usable part of `{"error": {"code", "message", "options", "after"}}`, or nothing."""
+    try:
+        document = json.loads(printed)
+    except (ValueError, RecursionError):
+        return {}
+    error = document.get("error") if isinstance(document, dict) else None
+    if not isinstance(error, dict):
+        return {}
+    said: Document = {}
+    code, message, options, after = (error.get(name) for name in ("code", "message", "options", "after"))
+    if isinstance(code, str) and code in ERROR_CODES:
+        said["code"] = code
+    if isinstance(message, str) and message.strip():
+        said["message"] = message[:2000]
+    if isinstance(options, list):
+        said["options"] = [option[:200] for option in options if isinstance(option, str)]
+    if isinstance(after, int | float) and not isinstance(after, bool) and 0 <= after < math.inf:
+        said["after"] = after
+    return said

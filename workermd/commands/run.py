@@ -1,0 +1,141 @@
+"""`workermd run`: arguments in, one run, its document out."""
+
+import os
+import signal
+import sys
+from typing import Any
+
+from workermd import config
+from workermd.contract import cache
+from workermd.errors import ContractUnusable, UsageError
+from workermd.report import say
+from workermd.report.live import Live
+from workermd.run import Answered, Request, run
+
+
+def execute(values: dict[str, Any]) -> int:
+    """Run a contract. `values` are the command's arguments and options by name (see `arguments.py`)."""
+    contract, warnings = cache.load(read_file(values["spec"]), values["spec"])
+    flags = flags_of(values)
+    settings = config.load(flags)
+    interrupted = [False]
+    live = Live(quiet=values["quiet"], interrupted=interrupted)
+    request = Request(
+        contract=contract,
+        binding=config.binding_for(contract.id, contract.mode, settings, flags),
+        ledger_path=settings.ledger,
+        read_input=lambda: read_input(values["input"], values["spec"]),
+        watch=live,
+        run_id=_run_id(values),
+        timeout=values["timeout"],
+        max_attempts=values["max_attempts"],
+        wait=not values["no_wait"],
+    )
+    if not values["quiet"] and warnings:
+        count = len(warnings)
+        say.note(f"{values['spec']}: {count} warning{'s' * (count != 1)}; see: workermd validate {values['spec']}")
+    if values["dry_run"]:
+        from workermd.plan import plan
+
+        return _print(plan(request), values)
+    _catch_signals(interrupted)
+    try:
+        answered = run(request)
+    finally:
+        live.close()
+    return _print(answered, values)
+
+
+def _print(answered: Answered, values: dict[str, Any]) -> int:
+    from workermd.envelope import encoded
+
+    envelope = answered.envelope
+    say.document(encoded(envelope) if values["envelope"] else answered.output)
+    if not values["quiet"]:
+        if envelope.get("replayed"):
+            say.note("replayed: this run was settled before; no attempt was started")
+        for line in envelope.get("notes", ()):
+            say.note(line)
+        if "error" in envelope:
+            error = envelope["error"]
+            hint = f"; {error['hint']}" if "hint" in error else ""
+            say.note(f"{envelope['status']}: {error['message']} [{error['code']}]{hint}")
+    if values["exit_zero"] and 3 <= answered.exit_code <= 7:
+        return 0
+    return answered.exit_code
+
+
+def flags_of(values: dict[str, Any]) -> config.Flags:
+    return config.Flags(
+        backend=values["backend"] or "",
+        function=values["function"] or "",
+        command=tuple(values["program"]),
+        env=tuple(values["env"]),
+        secret_env=tuple(values["secret_env"]),
+        settings=tuple(values["setting"]),
+        ledger=values["ledger"] or "",
+        config=values["config"] or "",
+        no_config=values["no_config"],
+    )
+
+
+def read_file(path: str) -> bytes:
+    """The bytes of a contract. Raises ContractUnusable with what is wrong with the path."""
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except IsADirectoryError:
+        raise ContractUnusable(f"{path}: a folder, not a contract", "name a file, for example NAME.worker.md") from None
+    except FileNotFoundError:
+        raise ContractUnusable(f"{path}: no such file", "check the path") from None
+    except OSError as error:
+        raise ContractUnusable(f"{path}: cannot be read ({error.strerror})", "check its permissions") from None
+
+
+def read_input(path: str, spec: str) -> bytes:
+    """The bytes of an input file, or of standard input for `-`. Raises UsageError."""
+    if path == "-":
+        if sys.stdin is None or sys.stdin.isatty():
+            raise UsageError(
+                "the input is '-', but standard input is a terminal", f"pipe a document in: … | workermd run {spec} -"
+            )
+        return sys.stdin.buffer.read()
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except IsADirectoryError:
+        raise UsageError(f"{path}: a folder, not an input file", "name a JSON file, or - for standard input") from None
+    except FileNotFoundError:
+        raise UsageError(f"{path}: no such file", "name a JSON file, or - for standard input") from None
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read ({error.strerror})", "check its permissions") from None
+
+
+def _run_id(values: dict[str, Any]) -> str:
+    if values["new_run_id"]:
+        if values["run_id"]:
+            raise UsageError("--run-id and --new-run-id exclude each other", "leave one of the two out")
+        return _uuid7()
+    return values["run_id"] or ""
+
+
+def _uuid7() -> str:
+    """A time-ordered UUID (RFC 9562, version 7)."""
+    import time
+
+    milliseconds = time.time_ns() // 1_000_000
+    tail = int.from_bytes(os.urandom(10))
+    number = milliseconds << 80 | 7 << 76 | (tail >> 4 & 0xFFF) << 64 | 0b10 << 62 | tail >> 8 & (1 << 62) - 1
+    digits = f"{number:032x}"
+    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
+
+
+def _catch_signals(interrupted: list[bool]) -> None:
+    """Note an interrupt; the run looks at it while it waits, so that nothing is left half-done."""
+
+    def note(_number: int, _frame: object) -> None:
+        interrupted[0] = True
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, note)

@@ -1,0 +1,17 @@
+"""`workermd schema`: the JSON Schemas of our own documents."""
+
+from typing import Any
+
+from workermd.envelope import encoded, envelope_schema
+from workermd.errors import UsageError
+from workermd.report import say
+
+_SCHEMAS = {"envelope": envelope_schema}
+
+
+def execute(values: dict[str, Any]) -> int:
+    name = values["name"]
+    if name not in _SCHEMAS:
+        raise UsageError(f"no schema {name[:40]!r}; there is: {', '.join(_SCHEMAS)}", "choose one of these")
+    say.document(encoded(_SCHEMAS[name]()))
+    return 0

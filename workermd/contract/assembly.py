@@ -1,0 +1,133 @@
+"""The parts of a contract, put together from its front matter and its sections."""
+
+from workermd.contract import document, sections
+from workermd.contract.constraints import Merged, bullets, check_loose, flattened, merge
+from workermd.contract.document import Body, Section, line_span
+from workermd.contract.fields import Fields, read_fields
+from workermd.contract.jsonplaces import Entry, JsonDocument
+from workermd.contract.jsonplaces import read as read_json
+from workermd.contract.jsontext import JsonError
+from workermd.contract.meaning import Parts
+from workermd.contract.model import Places, Shape, Span
+from workermd.contract.problems import Problems, quoted
+from workermd.contract.yamltext import YamlMapping
+from workermd.envelope import Document
+
+
+class Assembly:
+    """Gathers parts and places; what is missing or wrong goes to `problems`."""
+
+    def __init__(self, body: Body, problems: Problems) -> None:
+        self.body = body
+        self.problems = problems
+        self.lines = problems.lines
+        self.places: Places = {}
+        self.keys: Places = {}
+        self.constraints_read = False
+
+    def parts(self, front: YamlMapping | None, root: Span) -> Parts:
+        """`root` is the place for keys that the front matter lacks. None: there is none to read."""
+        fields = Fields({}, [])
+        if front is not None:
+            fields = read_fields(front, root, self.problems)
+            self._place(front.places, "/front_matter")
+        self.places["/front_matter"] = root
+        self._check_missing()
+        input_schema = self._schema(document.INPUT_SCHEMA, "/input_schema")
+        output_schema = self._schema(document.OUTPUT_SCHEMA, "/output_schema")
+        merged = self._constraints(fields)
+        values = {**fields.values, **merged.observability}
+        shape: Shape = "registry" if self.body.section(document.WORKER_SPEC) is None else "site"
+        purpose = self._purpose(fields)
+        return Parts(
+            shape=shape,
+            values=values,
+            purpose=purpose,
+            input_schema=input_schema,
+            output_schema=output_schema,
+            constraints=merged.constraints,
+            constraints_read=self.constraints_read,
+            places=self.places,
+            keys=self.keys,
+        )
+
+    def _check_missing(self) -> None:
+        required = (document.INPUT_SCHEMA, document.OUTPUT_SCHEMA, document.CONSTRAINTS)
+        missing = [name for name in required if self.body.section(name) is None]
+        if missing:
+            body = self.body
+            whole = body if body.whole else document.read_body(self.lines, body.line, whole=True)
+            for name in missing:
+                sections.add_missing(name, whole, self.lines, self.problems)
+
+    def _place(self, entries: dict[str, Entry], prefix: str) -> None:
+        for pointer, entry in entries.items():
+            self.places[prefix + pointer] = entry.value
+            if entry.key is not None:
+                self.keys[prefix + pointer] = entry.key
+
+    def _schema(self, name: str, prefix: str) -> Document | None:
+        section = self.body.section(name)
+        if section is None:
+            return None
+        self.places[prefix] = line_span(self.lines, section.heading.line)
+        found = self._object(section, required=True)
+        if found is None:
+            return None
+        self._place(found.places, prefix)
+        value: Document = found.value
+        return value
+
+    def _object(self, section: Section, *, required: bool) -> JsonDocument | None:
+        """The JSON object in the section's code fence."""
+        fence = sections.only_fence(section, "json", self.lines, self.problems, required=required)
+        if fence is None or not document.fence_is_closed(fence, self.lines):
+            return None
+        try:
+            found = read_json(self.lines.text, *document.fence_content(fence, self.lines))
+        except JsonError as error:
+            first = "" if error.first is None else f"; the first is on line {self.problems.line(error.first)}"
+            self.problems.add("WM401", Span(error.offset, error.end), f"found {error.message}{first}", error.hint)
+            return None
+        if not isinstance(found.value, dict):
+            message = f"found {quoted(found.value)}; the section {section.name} holds an object"
+            self.problems.add("WM402", found.places[""].value, message, "Write one object: { ... }.")
+            return None
+        return found
+
+    def _constraints(self, fields: Fields) -> Merged:
+        """What the front matter and the section state together."""
+        given = list(fields.given)
+        section = self.body.section(document.CONSTRAINTS)
+        if section is not None:
+            self.places["/constraints"] = line_span(self.lines, section.heading.line)
+            check_loose(section, self.lines, self.problems)
+            texts = sections.items(section, self.lines, self.problems)
+            found = self._object(section, required=False)
+            if found is not None and texts:
+                message = "the section Constraints has bullets and a JSON object"
+                start = found.places[""].value.start
+                self.problems.add("WM608", Span(start, start + 1), message, "Keep one of the two.")
+            elif found is not None:
+                given.extend(flattened(found.value, found.places, "", "", textual=False))
+            given.extend(bullets(texts, self.problems))
+            fenced = any(block.kind in ("fence", "code") for block in section.blocks)
+            self.constraints_read = found is not None or bool(texts) or not fenced
+        merged = merge(given, self.problems)
+        self.places.update({f"/constraints/{name}": span for name, span in merged.places.items()})
+        self.keys.update({f"/constraints/{name}": span for name, span in merged.keys.items()})
+        return merged
+
+    def _purpose(self, fields: Fields) -> str:
+        listed = fields.values.get("purpose")
+        place = self.places.get("/front_matter/purpose")
+        found = sections.purpose(self.body, self.lines)
+        if found is None:
+            if place is not None:
+                self.places["/purpose"] = place
+            return str(listed or "")
+        self.places["/purpose"] = found.span
+        if place is not None and listed is not None and listed != found.text:
+            message = f"the purpose differs from the one on line {self.problems.line(place.start)}"
+            self.problems.add("WM703", found.span, message, "Make both the same, or remove one.")
+        return found.text

@@ -1,0 +1,155 @@
+"""Constraints: bullets, one JSON object or keys of the front matter become typed bounds."""
+
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from workermd.contract import forms
+from workermd.contract.document import Section, line_span
+from workermd.contract.forms import Form, WrongForm
+from workermd.contract.jsonplaces import Entry
+from workermd.contract.jsontext import escape
+from workermd.contract.model import Constraints, Lines, Span
+from workermd.contract.problems import Problems, meant, quoted
+from workermd.contract.sections import Text, loose_paragraphs
+from workermd.envelope import Document
+
+FORMS: dict[str, Form] = {
+    "timeout_seconds": forms.seconds,
+    "attempt_timeout_seconds": forms.seconds,
+    "max_attempts": forms.count_from_1,
+    "retries.max_attempts": forms.count_from_1,
+    "backoff": forms.backoff,
+    "retries.backoff": forms.backoff,
+    "idempotency_key": forms.text,
+    "status_enum": forms.some_words,
+    "success_statuses": forms.some_words,
+    "max_tokens": forms.count,
+    "max_cost_usd": forms.cost,
+    "max_tool_calls": forms.count,
+    "max_output_bytes": forms.count,
+    "tools_allowed": forms.words,
+    "rate_limit": forms.text,
+    "notes": forms.text,
+    "observability.trace_id": forms.text,
+    "observability.log_fields": forms.words,
+}
+ALIASES = {"retries.max_attempts": "max_attempts", "retries.backoff": "backoff"}
+NESTED = ("retries", "observability")
+
+_PLAIN = re.compile(r"([^:]*?):(?:[ \t]+(.*))?")
+_NO_WORD = re.compile(r"[^A-Za-z0-9_.]")
+
+
+class Given(NamedTuple):
+    """A constraint as it stands. `textual` as in `forms`; a textual None has been reported already."""
+
+    name: str
+    value: object
+    key: Span
+    place: Span
+    textual: bool
+
+
+class Merged(NamedTuple):
+    """`observability` holds the members of that group. `places` and `keys` are by field name; `keys` has those
+    whose value is unusable too."""
+
+    constraints: Constraints
+    observability: Document
+    places: dict[str, Span]
+    keys: dict[str, Span]
+
+
+def bullets(texts: list[Text], problems: Problems) -> list[Given]:
+    """The constraints of one-line bullets `key: rest of line`."""
+    given: list[Given] = []
+    lines: dict[str, int] = {}
+    for text, span in texts:
+        found = _PLAIN.fullmatch(text)
+        stripped = _NO_WORD.sub("", text.partition(":")[0]).strip("_")
+        if found is None or (found[1] not in FORMS and stripped in FORMS) or not found[1].strip():
+            _add_not_plain(text, stripped, span, problems)
+            given.append(Given(stripped if stripped in FORMS else "x-", None, span, span, textual=True))
+            continue
+        name, key = found[1], Span(span.start, span.start + found.end(1))
+        if name in lines:
+            message = f"found {name} again; it stands on line {lines[name]} already"
+            problems.add("WM605", key, message, "Keep one of the two.")
+            continue
+        lines[name] = problems.line(span.start)
+        value = found[2] or ""
+        given.append(Given(name, value, key, Span(span.end - len(value), span.end), textual=True))
+    return given
+
+
+def _add_not_plain(text: str, stripped: str, span: Span, problems: Problems) -> None:
+    rest = text.partition(":")[2].strip(" \t*_`")
+    hint = f"Write `- {stripped}: {rest[:40]}`." if stripped in FORMS else "Write `- key: value`, or remove the item."
+    message = f"found {quoted(text)}; a constraint is a plain key, a colon, a blank and the value"
+    problems.add("WM601", span, message, hint)
+
+
+def check_loose(section: Section, lines: Lines, problems: Problems) -> None:
+    """Report paragraphs that were probably meant to be constraints."""
+    for block in loose_paragraphs(section):
+        key = _NO_WORD.sub("", block.text.partition(":")[0]).strip("_")
+        if key in FORMS and ":" in block.text:
+            message = f"{key} stands outside the bullet list of the section and is not read"
+            problems.add("WM604", line_span(lines, block.line), message, f"Write it as a bullet `- {key}: ...`.")
+
+
+def flattened(
+    values: dict[str, Any], places: dict[str, Entry], pointer: str, prefix: str, *, textual: bool
+) -> Iterator[Given]:
+    """The members of a mapping as constraints; groups below it under dotted names."""
+    for key, value in values.items():
+        below = f"{pointer}/{escape(key)}"
+        if key in NESTED and not prefix and isinstance(value, dict):
+            yield from flattened(value, places, below, f"{key}.", textual=textual)
+        else:
+            entry = places[below]
+            yield Given(prefix + key, value, entry.key or entry.value, entry.value, textual)
+
+
+def merge(given: list[Given], problems: Problems) -> Merged:
+    """Type every constraint; what is given twice must be the same."""
+    values: dict[str, Any] = {}
+    places: dict[str, Span] = {}
+    keys: dict[str, Span] = {}
+    for one in given:
+        if one.name not in FORMS:
+            if not one.name.startswith("x-"):
+                _add_unknown(one, problems)
+            continue
+        name = ALIASES.get(one.name, one.name)
+        first = keys.setdefault(name, one.key)
+        value = None if one.value is None and one.textual else _typed(one, problems)
+        if value is None:
+            continue
+        if values.setdefault(name, value) != value:
+            message = f"{one.name} differs from the one on line {problems.line(first.start)}"
+            problems.add("WM703", one.place, message, "Make both the same, or remove one.")
+        places.setdefault(name, one.place)
+    observability = {name: _as_json(values.pop(name)) for name in list(values) if name.startswith("observability.")}
+    return Merged(Constraints(**values), observability, places, keys)
+
+
+def _as_json(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _add_unknown(one: Given, problems: Problems) -> None:
+    problems.add("WM607", one.key, f"unknown constraint {quoted(one.name)}", lambda: meant(one.name, FORMS))
+
+
+def _typed(one: Given, problems: Problems) -> object:
+    if one.value == "":
+        problems.add("WM606", one.key, f"{one.name} has no value", "Write a value, or remove the constraint.")
+        return None
+    try:
+        return FORMS[one.name](one.value, one.textual)
+    except WrongForm as wrong:
+        span = one.place if isinstance(one.value, str | int | float) else one.key
+        problems.add("WM606", span, f"{one.name} is {quoted(one.value)}; allowed is {wrong}", f"Write {wrong}.")
+        return None

@@ -1,0 +1,54 @@
+"""Artifacts: files that a task leaves beside its output, kept as long as their run is in the ledger.
+
+The folder `<ledger>.artifacts` holds one folder per attempt that wrote any, named by the attempt's token.
+"""
+
+import contextlib
+import os
+
+from workermd.envelope import Document
+
+
+def folder_of(ledger_path: str) -> str:
+    return os.path.realpath(ledger_path) + ".artifacts"
+
+
+def prepare(ledger_path: str, token: str) -> str:
+    """A fresh, empty folder for an attempt. Raises OSError."""
+    path = os.path.join(folder_of(ledger_path), token)
+    os.makedirs(path, mode=0o700)
+    return path
+
+
+def kept(ledger_path: str, token: str, artifacts: tuple[Document, ...]) -> tuple[Document, ...]:
+    """What the envelope says of the artifacts, with their `uri`. An attempt without any leaves no folder."""
+    folder = os.path.join(folder_of(ledger_path), token)
+    if not artifacts:
+        with contextlib.suppress(OSError):
+            os.rmdir(folder)  # not empty: files that the reply did not name stay until the run is pruned
+        return ()
+    from urllib.parse import quote  # most runs have no artifacts
+
+    return tuple(
+        {
+            "name": each["name"],
+            "sha256": each["sha256"],
+            "bytes": each["bytes"],
+            "media_type": each["media_type"],
+            "uri": "file://" + quote(each["path"]),
+        }
+        for each in artifacts
+    )
+
+
+def sweep(ledger_path: str, tokens: set[str]) -> None:
+    """Remove the artifacts of attempts that the ledger does not know (any more)."""
+    try:
+        names = os.listdir(folder_of(ledger_path))
+    except FileNotFoundError:
+        return
+    import shutil
+
+    for name in names:
+        if name not in tokens:
+            shutil.rmtree(os.path.join(folder_of(ledger_path), name), ignore_errors=True)

@@ -1,0 +1,155 @@
+"""Result files: what an attempt leaves behind, so that finished work is adopted and not repeated (S4.3).
+
+The folder `<ledger>.results` holds one file per attempt, named by the attempt's token. A file exists under
+its name if and only if the attempt finished before its deadline (S3.3): it is written as `<token>.tmp`,
+synced, and renamed only after a last look at the clock. A token is random, so a folder left beside another
+ledger holds nothing that the other ledger could mistake for its own.
+
+The attempt's own process imports this module: it must stay as cheap to import as `os`.
+"""
+
+import os
+import time
+
+from workermd.crash import point
+
+_UNFINISHED = ".tmp"
+ARTIFACTS = ".artifacts"
+"""What follows the token in the name of the folder for an attempt's artifacts."""
+
+_TOKEN_LENGTH = 32
+_HEX = frozenset("0123456789abcdef")
+
+
+def new_token() -> str:
+    """128 random bits as 32 hexadecimal digits."""
+    return os.urandom(_TOKEN_LENGTH // 2).hex()
+
+
+def folder_of(ledger_path: str) -> str:
+    """The folder of the result files of a ledger. Symbolic links are resolved, as the ledger does."""
+    return os.path.realpath(ledger_path) + ".results"
+
+
+def prepare(ledger_path: str) -> str:
+    """The folder of the result files, made if missing. Raises OSError."""
+    folder = folder_of(ledger_path)
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    return folder
+
+
+def write(folder: str, token: str, data: bytes, deadline: float) -> bool:
+    """Leave `data` as the result of the attempt `token`; False when that came too late.
+
+    `deadline` is on `time.monotonic()`'s clock. True means that the file will survive a loss of power.
+    Raises OSError when the file cannot be written; whether it stands under its name then is for `read`
+    to say (only the sync of the folder comes after the renaming).
+    """
+    path = os.path.join(folder, token)
+    unfinished = path + _UNFINISHED
+    try:
+        _write_synced(unfinished, data)
+        point("result_written")
+        in_time = time.monotonic() < deadline
+        if in_time:
+            os.rename(unfinished, path)
+    except OSError:
+        _unlink(unfinished)
+        raise
+    if not in_time:
+        _unlink(unfinished)
+        return False
+    point("result_renamed")
+    sync_folder(folder)
+    return True
+
+
+def read(folder: str, token: str) -> bytes | None:
+    """The result of the attempt, or None when it left none. Raises OSError when it cannot be read."""
+    try:
+        descriptor = os.open(os.path.join(folder, token), os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    with os.fdopen(descriptor, "rb") as file:
+        return file.read()
+
+
+def remove(folder: str, token: str) -> None:
+    """Remove a result that the ledger has taken over. Never raises: what stays is swept later."""
+    _unlink(os.path.join(folder, token))
+    point("result_removed")
+
+
+def sweep(folder: str, open_tokens: set[str], older_than_seconds: float) -> int:
+    """Remove what attempts left behind that are no longer open; how many entries went.
+
+    Call it under the ledger's write lock with the tokens of all open attempts. The age only spares what a
+    person may still want to look at; it is not what protects a result that nobody has adopted yet.
+    Entries that are not named like ours stay. Never raises.
+    """
+    removed = 0
+    before = time.time() - older_than_seconds
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                token = entry.name.partition(".")[0]
+                if _is_token(token) and token not in open_tokens:
+                    removed += _remove_if_older(entry, before)
+    except OSError:
+        return removed
+    return removed
+
+
+def sync_folder(folder: str) -> None:
+    """Make the names in a folder survive a loss of power. Raises OSError."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _write_synced(path: str, data: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        half = len(data) // 2
+        _write_all(descriptor, data[:half])
+        point("result_half")
+        _write_all(descriptor, data[half:])
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+
+
+def _unlink(path: str) -> None:
+    # Every caller is on its way out of a state that a later sweep mends.
+    try:
+        os.unlink(path)
+    except OSError:
+        return
+
+
+def _is_token(name: str) -> bool:
+    return len(name) == _TOKEN_LENGTH and _HEX.issuperset(name)
+
+
+def _remove_if_older(entry: "os.DirEntry[str]", before: float) -> bool:
+    try:
+        if entry.stat(follow_symlinks=False).st_mtime >= before:
+            return False
+        if not entry.is_dir(follow_symlinks=False):
+            os.unlink(entry.path)
+            return True
+    except OSError:
+        return False
+    # A task filled this folder: rmtree follows no link out of it, and it is too dear to import every time.
+    import shutil
+
+    shutil.rmtree(entry.path, ignore_errors=True)
+    return not os.path.lexists(entry.path)

@@ -1,0 +1,90 @@
+"""What a person sees while a run goes on: log lines of the task, and on a terminal one live line."""
+
+import os
+import sys
+import time
+from typing import TextIO
+
+_CLEAR = "\r\x1b[K"
+_REFRESH = 0.1
+_MAX_LOG_BYTES = 1 << 20
+
+
+class Live:
+    """A `Watch` that writes to standard error. The live line stays off a pipe and away from `-q`.
+
+    It is drawn by hand: a library for it would load while a deadline runs.
+    """
+
+    def __init__(self, *, quiet: bool, interrupted: "list[bool]", stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stderr
+        self._quiet = quiet
+        self._interrupted = interrupted
+        self._line = not quiet and self._stream.isatty() and os.environ.get("TERM") != "dumb"
+        self._color = self._line and "NO_COLOR" not in os.environ
+        self._shown = ""
+        self._what = ""
+        self._until = 0.0
+        self._drawn_at = 0.0
+        self._partial = b""
+        self._logged = 0
+
+    def attempt(self, n: int, most: int, deadline: float) -> None:
+        self._say(f"attempt {n}/{most}", deadline)
+
+    def waits(self, what: str, until: float) -> None:
+        self._say(f"waiting for {what}", until)
+
+    def _say(self, what: str, until: float) -> None:
+        self._what, self._until = what, until
+        self._draw()
+
+    def log(self, data: bytes) -> None:
+        """The task's own words, line by line, without control characters: they are data (S6.5)."""
+        if self._quiet or self._logged > _MAX_LOG_BYTES:
+            return
+        lines = (self._partial + data).split(b"\n")
+        self._partial = lines.pop()
+        for line in lines:
+            self._write_log(line)
+
+    def _write_log(self, line: bytes) -> None:
+        self._logged += len(line)
+        self._erase()
+        text = "".join(
+            c if c.isprintable() or c == "\t" else "\ufffd" for c in line.decode("utf-8", "replace").rstrip("\r")
+        )
+        self._stream.write(f"| {text}\n")
+        if self._logged > _MAX_LOG_BYTES:
+            self._stream.write("| … further log lines are not shown\n")
+        self._stream.flush()
+
+    def tick(self) -> None:
+        if self._line and self._what and time.monotonic() - self._drawn_at >= _REFRESH:
+            self._draw()
+
+    def interrupted(self) -> bool:
+        return self._interrupted[0]
+
+    def _draw(self) -> None:
+        if not self._line:
+            return
+        left = max(0.0, self._until - time.monotonic())
+        text = f"{self._what}, {left:.1f} s left"
+        self._shown = f"\x1b[2m{text}\x1b[0m" if self._color else text
+        self._stream.write(_CLEAR + self._shown)
+        self._stream.flush()
+        self._drawn_at = time.monotonic()
+
+    def _erase(self) -> None:
+        if self._shown:
+            self._stream.write(_CLEAR)
+            self._shown = ""
+
+    def close(self) -> None:
+        """Leave nothing of the live line behind; a last line of the log without its end is shown."""
+        if self._partial and not self._quiet:
+            self._write_log(self._partial)
+            self._partial = b""
+        self._erase()
+        self._stream.flush()

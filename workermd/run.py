@@ -1,0 +1,644 @@
+"""The spine: check the input, look the run up, claim, attempt, check the output, settle, answer (S2).
+
+    order    input → key → look-up ─────────────────────────────→ replay or refusal
+                             └→ lock → claim (T1) → attempt → verdict → settle (T2) ─→ answer
+                                          ↑______ back-off ______|  while the deadline and the attempts last
+
+Nothing here prints. What a caller shows while a run goes on comes through `Watch`; what it prints at the
+end is in the `Answered`, and by then it is on disk.
+"""
+
+import hashlib
+import os
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from workermd import envelope as envelopes
+from workermd import retry, verdict
+from workermd.attempt.order import Order
+from workermd.attempt.spawn import TICK, Ending, Host
+from workermd.backend import KINDS, Binding, Limits, Result, Task
+from workermd.contract import jsontext
+from workermd.contract.model import Contract
+from workermd.crash import point
+from workermd.envelope import AttemptRecord, Document, Failure, Record, Status
+from workermd.errors import ConfigurationError, Interrupted, LedgerUnavailable, UsageError
+from workermd.ledger import artifacts, results
+from workermd.ledger.lock import RunLock, run_offset
+from workermd.ledger.store import Answer, Key, Ledger, Run, Transaction
+from workermd.verdict import Verdict
+
+if TYPE_CHECKING:
+    from workermd.contract.schema import Checker
+
+MAX_KEY_LENGTH = 512
+"""Characters of an idempotency key: it names rows, folders and variables."""
+
+SETTLE_GRACE = 10.0
+"""Seconds that settling may wait for the ledger after the deadline: losing an answer is worse than being late."""
+
+ACTIVE = "WORKERMD_ACTIVE"
+"""Names, to what a task starts, the runs it is part of: asking for one of them again would wait for itself."""
+
+ENFORCED_BY_US = frozenset({"max_output_bytes"})
+"""Bounds that hold whatever the backend does, beside time and attempts."""
+
+
+class Watch(Protocol):
+    """Who is told what goes on. `tick` is called about every 50 ms of waiting."""
+
+    def attempt(self, n: int, most: int, deadline: float) -> None: ...
+    def waits(self, what: str, until: float) -> None: ...
+    def log(self, data: bytes) -> None: ...
+    def tick(self) -> None: ...
+    def interrupted(self) -> bool: ...
+
+
+class Request(NamedTuple):
+    """One invocation. `timeout` and `max_attempts` tighten the contract's bounds (S3.7)."""
+
+    contract: Contract
+    binding: Binding
+    ledger_path: str
+    read_input: Callable[[], bytes]
+    watch: Watch
+    run_id: str = ""
+    timeout: float | None = None
+    max_attempts: int | None = None
+    wait: bool = True
+
+
+class Answered(NamedTuple):
+    """What to print: `output` by default, `envelope` with --envelope. Both are on disk where the run is settled."""
+
+    output: bytes
+    envelope: Document
+    exit_code: int
+
+
+def run(request: Request) -> Answered:
+    """Carry out one invocation.
+
+    Raises UsageError, ConfigurationError and LedgerUnavailable (exit 2); everything that concerns the run
+    itself is an answer.
+    """
+    bounds = checked_bounds(request)
+    refuse_unenforceable(request)
+    with RunLock.open(request.ledger_path) as lock:
+        try:
+            folder = results.prepare(request.ledger_path)
+            host = Host.start(request.binding, lock.fd, folder)
+        except OSError as error:
+            raise LedgerUnavailable(
+                f"{request.ledger_path}: no attempt can be prepared beside it ({error.strerror})",
+                "free space or correct the folder's permissions, or name another --ledger",
+            ) from None
+        invocation = _Invocation(request, bounds, lock, host, folder)
+        try:
+            return invocation.answer()
+        finally:
+            invocation.end_host()
+
+
+class Bounds(NamedTuple):
+    """The bounds of this invocation, seconds and starts."""
+
+    timeout: float
+    attempt_timeout: float | None
+    max_attempts: int
+
+
+def checked_bounds(request: Request) -> Bounds:
+    """The contract's bounds, tightened by the request's. Raises UsageError where one would loosen them (S3.7)."""
+    constraints = request.contract.constraints
+    if constraints.timeout_seconds is None:
+        raise ConfigurationError("the contract has no timeout_seconds", "add a line: - timeout_seconds: 30")
+    most = 1 if constraints.max_attempts is None else constraints.max_attempts
+    if request.timeout is not None and not 0 < request.timeout <= constraints.timeout_seconds:
+        raise UsageError(
+            f"--timeout may tighten the contract's timeout_seconds ({constraints.timeout_seconds:g}), not loosen it",
+            f"give more than 0 and at most {constraints.timeout_seconds:g}, or change the contract",
+        )
+    if request.max_attempts is not None and not 1 <= request.max_attempts <= most:
+        raise UsageError(
+            f"--max-attempts may tighten the contract's max_attempts ({most}), not loosen it",
+            f"give 1 to {most}, or change the contract",
+        )
+    return Bounds(
+        request.timeout or constraints.timeout_seconds,
+        constraints.attempt_timeout_seconds,
+        request.max_attempts or most,
+    )
+
+
+def refuse_unenforceable(request: Request) -> None:
+    """A bound that the backend cannot hold is refused before the run, never ignored (S3.6)."""
+    bounds = ("max_tokens", "max_cost_usd", "max_tool_calls", "tools_allowed", "rate_limit", "max_output_bytes")
+    held = ENFORCED_BY_US | KINDS[request.binding.kind].enforces
+    loose = [name for name in bounds if getattr(request.contract.constraints, name) is not None and name not in held]
+    if loose:
+        raise ConfigurationError(
+            f"backend {request.binding.kind!r} cannot enforce the contract's {', '.join(loose)}",
+            "choose a backend that can, or take the bound out of the contract",
+        )
+
+
+class Input(NamedTuple):
+    """A strictly read input. `key` is None when it has no usable idempotency key."""
+
+    value: Any
+    key: Key | None
+    run_id: str | None
+
+
+def read_input(request: Request, bounds: Bounds) -> Input:
+    """Read strictly and put --run-id where the key is absent (S2.2).
+
+    Raises JsonError for what is not strict JSON, UsageError for a --run-id that contradicts the input.
+    """
+    value = jsontext.load_bytes(request.read_input())
+    given_id = request.run_id or None
+    if not isinstance(value, dict):
+        return Input(value, None, given_id)
+    name = request.contract.constraints.idempotency_key
+    if given_id is not None:
+        if name not in value:
+            value = {name: given_id, **value}
+        elif value[name] != given_id:
+            raise UsageError(f"--run-id differs from the input's {name!r}", "leave one of the two out")
+    run_id = value.get(name)
+    if not isinstance(run_id, str):
+        return Input(value, None, None)
+    if not 1 <= len(run_id) <= MAX_KEY_LENGTH or not run_id.isprintable():
+        return Input(value, None, run_id)
+    canonical = jsontext.canonical(value)
+    contract = bytes.fromhex(request.contract.meaning_sha256)
+    key = Key(request.contract.id, run_id, hashlib.sha256(canonical).digest(), canonical, contract, bounds.max_attempts)
+    return Input(value, key, run_id)
+
+
+class _Stop(Exception):
+    """Leaves a transaction without committing it."""
+
+    def __init__(self, answered: Answered) -> None:
+        super().__init__()
+        self.answered = answered
+
+
+class _Invocation:
+    """One call of `run`. It has a host process that may be used up, replaced, or never needed."""
+
+    def __init__(self, request: Request, bounds: Bounds, lock: RunLock, host: Host, folder: str) -> None:
+        self.request = request
+        self.contract = request.contract
+        self.bounds = bounds
+        self.lock = lock
+        self.host: Host | None = host
+        self.folder = folder
+        self.started = time.monotonic()
+        self.trace = _trace()
+        self.secrets = tuple(
+            value for name in request.binding.secret_env if len(value := os.environ.get(name, "")) >= 4
+        )
+        self.run_id: str | None = request.run_id or None
+        self._output_checker: Checker | None = None
+
+    # --- the order of a run ---------------------------------------------------------------------------
+
+    def answer(self) -> Answered:
+        try:
+            given = read_input(self.request, self.bounds)
+        except jsontext.JsonError as error:
+            return self.reject(
+                "input_schema_mismatch", f"The input is not strict JSON: {error.message}.", None, error.hint
+            )
+        self.run_id = given.run_id
+        with Ledger.open(self.request.ledger_path) as ledger:
+            row = ledger.look(given.key.worker_id, given.key.run_id) if given.key else None
+            if row is not None and given.key is not None and _is_replay(row, given.key):
+                return self.replay(row)
+            if (refused := self.check_input(given, ledger)) is not None:
+                return refused
+            assert given.key is not None
+            return self.claim_and_attempt(given, given.key, ledger)
+
+    def check_input(self, given: Input, ledger: Ledger) -> Answered | None:
+        from workermd.contract.schema import checker
+
+        mismatches = checker(self.contract.input_schema, self.contract.input_draft).check(given.value)
+        if mismatches:
+            message = f"The input does not match its schema {verdict.told(mismatches)}."
+            hint = "see all of it with: workermd validate SPEC --input INPUT"
+            return self.reject("input_schema_mismatch", message, ledger, hint)
+        if given.key is None:
+            name = self.contract.constraints.idempotency_key
+            message = f"The input's {name!r} is no usable key: 1 to {MAX_KEY_LENGTH} printable characters are allowed."
+            return self.reject("input_schema_mismatch", message, ledger)
+        return None
+
+    def claim_and_attempt(self, given: Input, key: Key, ledger: Ledger) -> Answered:
+        row = ledger.look(key.worker_id, key.run_id)
+        if row is not None and (refused := self.refusal(row, key)) is not None:
+            return refused
+        try:
+            if not self.take_lock(key):
+                message = "This run is being executed by another process."
+                return self.failed(Status.RETRYABLE_ERROR, Failure("run_in_progress", message, True, "ask again later"))
+            point("lock_taken")
+            row = ledger.look(key.worker_id, key.run_id)
+            left = self.left_over(row)
+            if self.host is not None and not (row is not None and row.state == "done"):
+                self.host.wait_ready(time.monotonic() + self.bounds.timeout, self.tick)
+            token = results.new_token()
+            row = self.claim(ledger, key, left, token)
+            if row.state == "done":
+                return self.settled(row) if left is not None else self.replay(row)
+        except _Stop as stop:
+            return stop.answered
+        except Interrupted:
+            return self.interrupted(verdict.cancelled())
+        return self.attempts(given, row, token, ledger)
+
+    def take_lock(self, key: Key) -> bool:
+        offset = run_offset(key.worker_id, key.run_id)
+        if self.lock.try_acquire(offset):
+            return True
+        if not self.request.wait or str(offset) in os.environ.get(ACTIVE, "").split(","):
+            return False
+        until = time.monotonic() + self.bounds.timeout
+        self.request.watch.waits("another process that executes this run", until)
+        return self.lock.acquire(offset, until, self.tick)
+
+    def left_over(self, row: Run | None) -> Verdict | None:
+        """What a dead attempt left, judged like a fresh one. We hold the lock: nobody writes that file any more."""
+        if row is None or row.state != "running" or row.open_token is None:
+            return None
+        data = results.read(self.folder, row.open_token)
+        if data is None:
+            return verdict.crashed("was lost")
+        return self.judged(data)
+
+    def claim(self, ledger: Ledger, key: Key, left: Verdict | None, token: str) -> Run:
+        """T1: admit the run, close what a dead attempt left, start an attempt. Committed before anything runs."""
+        old_token: str | None = None
+        with ledger.transaction(time.monotonic() + self.bounds.timeout) as transaction:
+            row = transaction.admit(key)
+            if (refused := self.refusal(row, key)) is not None:
+                raise _Stop(refused)
+            if row.state == "running":
+                assert left is not None, "a run can only be left running before the lock was taken"
+                old_token = row.open_token
+                row = self.close(transaction, row, left, None)
+            if row.state != "done":
+                row = transaction.start_attempt(row, token, _owner())
+        if old_token is not None:
+            results.remove(self.folder, old_token)
+        return row
+
+    def attempts(self, given: Input, row: Run, token: str, ledger: Ledger) -> Answered:
+        """Attempt until the run is settled, or until no further attempt fits into the deadline."""
+        deadline = time.monotonic() + self.bounds.timeout
+        feedback = _last_feedback(ledger, row)
+        while True:
+            try:
+                judged, duration = self.attempt(given, row, token, deadline, feedback)
+            except Interrupted:
+                judged, duration = self.salvaged(token), None
+            row = self.settle(ledger, row, judged, duration, token)
+            if row.state == "done":
+                answered = self.settled(row)
+                return (
+                    answered._replace(exit_code=envelopes.EXIT_INTERRUPTED)
+                    if judged.outcome == "cancelled"
+                    else answered
+                )
+            if judged.outcome == "cancelled":
+                return self.interrupted(judged)
+            feedback = judged.feedback
+            next_token = results.new_token()
+            try:
+                if not self.back_off(row, judged, deadline):
+                    return self.unfinished(ledger, row, judged)
+                with ledger.transaction(deadline) as transaction:
+                    row = transaction.start_attempt(row, next_token, _owner())
+            except Interrupted:
+                return self.interrupted(verdict.cancelled())
+            token = next_token
+
+    def attempt(
+        self, given: Input, row: Run, token: str, deadline: float, feedback: tuple[Document, ...]
+    ) -> tuple[Verdict, float]:
+        """One attempt from the order to its verdict, and its duration in ms."""
+        host = self.host
+        assert host is not None
+        began = time.monotonic()
+        until = deadline if self.bounds.attempt_timeout is None else min(deadline, began + self.bounds.attempt_timeout)
+        self.request.watch.attempt(row.attempts, row.max_attempts, until)
+        order = self.order(given, row, token, until, feedback)
+        point("before_order")
+        try:
+            host.send(order, until, self.tick)
+            ending = host.finish(until, self.tick)
+        finally:
+            self.end_host()
+        point("attempt_ended")
+        data = results.read(self.folder, token)
+        if data is not None:
+            judged = self.judged(data)
+        elif ending.by_deadline or time.monotonic() >= until:
+            judged = verdict.timed_out(whole_run=until == deadline)
+        else:
+            judged = verdict.crashed(_how(ending))
+        return judged, round((time.monotonic() - began) * 1000, 3)
+
+    def order(self, given: Input, row: Run, token: str, until: float, feedback: tuple[Document, ...]) -> Order:
+        contract = self.contract
+        folder = artifacts.prepare(self.request.ledger_path, token)
+        task = Task(
+            worker_id=contract.id,
+            version=contract.version,
+            run_id=row.run_id,
+            attempt=row.attempts,
+            max_attempts=row.max_attempts,
+            seconds_left=round(until - time.monotonic(), 3),
+            purpose=contract.purpose,
+            mode=contract.mode,
+            input=given.value,
+            output_schema=contract.output_schema,
+            tools_allowed=contract.constraints.tools_allowed,
+            feedback=feedback,
+            decisions=(),
+            trace=self.trace,
+            artifacts_dir=folder,
+            settings=self.request.binding.settings,
+        )
+        most = contract.constraints.max_output_bytes
+        active = os.environ.get(ACTIVE, "")
+        offset = str(run_offset(row.worker_id, row.run_id))
+        environment = {
+            "WORKERMD_RUN_ID": row.run_id,
+            "WORKERMD_ATTEMPT": str(row.attempts),
+            "WORKERMD_ARTIFACTS": folder,
+            "TRACEPARENT": self.trace["traceparent"],
+            ACTIVE: f"{active},{offset}" if active else offset,
+        }
+        limits = Limits(until, verdict.DEFAULT_MAX_OUTPUT_BYTES if most is None else most)
+        return Order(task, self.request.binding, limits, environment, self.folder, token)
+
+    def back_off(self, row: Run, judged: Verdict, deadline: float) -> bool:
+        """Wait for the next attempt, its process loading meanwhile. False when none would get a useful share."""
+        left = deadline - time.monotonic()
+        pause = retry.pause_before(row.attempts + 1, time_left=left, timeout=self.bounds.timeout, after=judged.after)
+        if pause is None:
+            return False
+        self.host = Host.start(self.request.binding, self.lock.fd, self.folder)
+        until = time.monotonic() + pause
+        self.request.watch.waits(f"attempt {row.attempts + 1}/{row.max_attempts}", until)
+        while (left := until - time.monotonic()) > 0:
+            self.tick()
+            time.sleep(min(left, TICK))
+        self.host.wait_ready(deadline, self.tick)
+        return time.monotonic() < deadline
+
+    # --- settling -------------------------------------------------------------------------------------
+
+    def settle(self, ledger: Ledger, row: Run, judged: Verdict, duration: float | None, token: str) -> Run:
+        """T2. The result file goes only after the commit: until then it is what the next call would adopt."""
+        try:
+            with ledger.transaction(time.monotonic() + SETTLE_GRACE) as transaction:
+                row = self.close(transaction, row, judged, duration)
+        except LedgerUnavailable as error:
+            hint = f"{error.hint}; the attempt's result is kept: the same command adopts it and starts no attempt"
+            raise LedgerUnavailable(error.message, hint) from None
+        results.remove(self.folder, token)
+        return row
+
+    def close(self, transaction: Transaction, row: Run, judged: Verdict, duration: float | None) -> Run:
+        """Close the open attempt: the one way, for a fresh attempt and for one found after a crash."""
+        last = judged.transient and row.attempts >= row.max_attempts
+        final = verdict.last_word(self.contract, judged) if last else judged
+        files = artifacts.kept(self.request.ledger_path, row.open_token or "", judged.result.artifacts)
+        detail: Document = {"backend": self.request.binding.kind, "duration_ms": duration}
+        if judged.failure is not None:
+            detail["error"] = judged.failure.document()
+        if judged.result.usage:
+            detail["usage"] = judged.result.usage
+        if files:
+            detail["artifacts"] = list(files)
+        if judged.result.model:
+            detail["model"] = judged.result.model
+        if judged.feedback:
+            detail["feedback"] = list(judged.feedback)
+        if final.transient:
+            return transaction.close_attempt(row, judged.outcome, detail, None)
+        records = [_record(attempt) for attempt in transaction.attempts(row.id)]
+        records[-1] = records[-1]._replace(outcome=judged.outcome)
+        records[-1] = _with_detail(records[-1], detail)
+        output, envelope = self.documents(final, tuple(records))
+        answer = Answer(final.status, output, envelopes.encoded(envelope))
+        return transaction.close_attempt(row, judged.outcome, detail, answer)
+
+    def documents(self, final: Verdict, records: tuple[AttemptRecord, ...]) -> tuple[bytes, Document]:
+        """The bytes printed by default, and the envelope."""
+        if final.document is not None:
+            envelope = self.envelope(final.status, final.document, final.failure, records, output_valid=True)
+            return envelopes.encoded(final.document), envelope
+        assert final.failure is not None
+        document = self.failure_document(final.status, final.failure)
+        valid = document is not None and self.output_checker.accepts(document)
+        envelope = self.envelope(final.status, document, final.failure, records, output_valid=valid)
+        return envelopes.encoded(document if document is not None else envelope), envelope
+
+    def failure_document(self, status: str, failure: Failure) -> Document | None:
+        """A failure in the registry's shape (S5.2); None where the status is not part of the output (S5.3)."""
+        if not self.contract.reports_status:
+            return None
+        error = {"code": failure.code, "message": failure.message, "retryable": failure.retryable}
+        return {"run_id": self.run_id or "", "status": status, "result": {"error": error}}
+
+    def envelope(
+        self,
+        status: str,
+        outputs: Document | None,
+        failure: Failure | None,
+        records: tuple[AttemptRecord, ...],
+        *,
+        output_valid: bool,
+    ) -> Document:
+        return envelopes.envelope(
+            Record(
+                worker_id=self.contract.id,
+                version=self.contract.version,
+                contract_sha256=self.contract.meaning_sha256,
+                run_id=self.run_id,
+                status=status,
+                exit_code=envelopes.exit_code(status, self.contract.constraints.success_statuses),
+                outputs=outputs,
+                output_valid=output_valid,
+                failure=failure,
+                attempts=records,
+                duration_ms=round((time.monotonic() - self.started) * 1000, 3),
+                trace_id=self.trace["trace_id"],
+                backend=self.request.binding.kind,
+            )
+        )
+
+    # --- answers --------------------------------------------------------------------------------------
+
+    def settled(self, row: Run) -> Answered:
+        """The stored answer, as stored: the first caller gets the bytes that every later one will get."""
+        assert row.output is not None
+        assert row.envelope is not None
+        document = jsontext.load_bytes(row.envelope)
+        return Answered(row.output, document, document["exit_code"])
+
+    def replay(self, row: Run) -> Answered:
+        answered = self.settled(row)
+        document = {**answered.envelope, "replayed": True}
+        if row.contract_sha256.hex() != self.contract.meaning_sha256:  # S4.5
+            note = "The contract's meaning changed since this run was settled; its stored answer is unchanged."
+            document["notes"] = [*document["notes"], note]
+        return answered._replace(envelope=document)
+
+    def refusal(self, row: Run, key: Key) -> Answered | None:
+        """Same key, other input or other contract: refused at once, nothing changed (S2.3, S4.5)."""
+        if row.input_sha256 != key.input_sha256:
+            message = "This key was used before with another input; nothing was run."
+            failure = Failure("idempotency_conflict", message, False, "use a new run_id, or the first input")
+            return self.failed(Status.INVALID_REQUEST, failure)
+        if row.state == "done":
+            return self.replay(row)
+        if row.contract_sha256 != key.contract_sha256:
+            message = "The contract's meaning changed while this run was unfinished; nothing was run."
+            failure = Failure("contract_changed", message, False, "use a new run_id, or the contract it was begun with")
+            return self.failed(Status.INVALID_REQUEST, failure)
+        return None
+
+    def reject(self, code: str, message: str, ledger: Ledger | None, hint: str = "") -> Answered:
+        """Refuse before any attempt: noted, but the key stays free (S2.2)."""
+        if ledger is None:
+            with Ledger.open(self.request.ledger_path) as opened:
+                opened.reject(self.contract.id, self.run_id, code, None)
+        else:
+            ledger.reject(self.contract.id, self.run_id, code, None)
+        return self.failed(Status.INVALID_REQUEST, Failure(code, message, False, hint))
+
+    def failed(self, status: Status, failure: Failure, records: tuple[AttemptRecord, ...] = ()) -> Answered:
+        """An answer that is not stored."""
+        judged = Verdict(status.value, status.value, False, failure)
+        output, envelope = self.documents(judged, records)
+        return Answered(output, envelope, envelope["exit_code"])
+
+    def unfinished(self, ledger: Ledger, row: Run, judged: Verdict) -> Answered:
+        """The deadline came, attempts are left: transient, not stored; a later invocation goes on (S3.2)."""
+        assert judged.failure is not None
+        left = row.max_attempts - row.attempts
+        hint = f"run the same command again: {left} of {row.max_attempts} attempts {'is' if left == 1 else 'are'} left"
+        failure = judged.failure._replace(retryable=True, hint=hint)
+        return self.failed(Status.RETRYABLE_ERROR, failure, tuple(_record(each) for each in ledger.attempts(row.id)))
+
+    def interrupted(self, judged: Verdict) -> Answered:
+        assert judged.failure is not None
+        failure = judged.failure._replace(hint="run the same command again to go on")
+        return self.failed(Status.RETRYABLE_ERROR, failure)._replace(exit_code=envelopes.EXIT_INTERRUPTED)
+
+    # --- the attempt's surroundings -------------------------------------------------------------------
+
+    @property
+    def output_checker(self) -> "Checker":
+        if self._output_checker is None:
+            from workermd.contract.schema import checker
+
+            self._output_checker = checker(self.contract.output_schema, self.contract.output_draft)
+        return self._output_checker
+
+    def judged(self, data: bytes) -> Verdict:
+        """A result file's reply, checked. Values of the binding's secret variables are masked first (S6.3)."""
+        assert self.run_id is not None
+        result = Result.from_json(data.decode())
+        if self.secrets:
+            result = Result.from_json(self.masked(result.to_json()))
+        return verdict.judge(self.contract, self.output_checker, self.run_id, result)
+
+    def salvaged(self, token: str) -> Verdict:
+        """After an interrupt: a result that was already on disk counts, it is not thrown away."""
+        data = results.read(self.folder, token)
+        return verdict.cancelled() if data is None else self.judged(data)
+
+    def masked(self, text: str) -> str:
+        for secret in self.secrets:
+            text = text.replace(secret, "***")
+        return text
+
+    def tick(self) -> None:
+        self.drain_log()
+        self.request.watch.tick()
+        if self.request.watch.interrupted():
+            raise Interrupted("interrupted", "run the same command again to go on")
+
+    def drain_log(self) -> None:
+        while self.host is not None and (data := self.host.log()):
+            text = self.masked(data.decode("utf-8", "replace"))
+            self.request.watch.log(text.encode())
+
+    def end_host(self) -> None:
+        """End the attempt's process if it still runs, and pass on its last words."""
+        if self.host is not None:
+            self.host.discard()
+            self.drain_log()
+            self.host.close_log()
+            self.host = None
+
+
+def _is_replay(row: Run, key: Key) -> bool:
+    """Settled, and with this very input under this very contract: that input was checked then."""
+    return row.state == "done" and row.input_sha256 == key.input_sha256 and row.contract_sha256 == key.contract_sha256
+
+
+def _last_feedback(ledger: Ledger, row: Run) -> tuple[Document, ...]:
+    """What was wrong with the last closed attempt's output, for a run that goes on after an interruption."""
+    closed = [attempt for attempt in ledger.attempts(row.id) if attempt.outcome is not None]
+    return tuple((closed[-1].detail or {}).get("feedback", ())) if closed else ()
+
+
+def _record(attempt: Any) -> AttemptRecord:
+    return _with_detail(
+        AttemptRecord(attempt.n, attempt.started_at, attempt.outcome or "running"), attempt.detail or {}
+    )
+
+
+def _with_detail(record: AttemptRecord, detail: Document) -> AttemptRecord:
+    return record._replace(
+        duration_ms=detail.get("duration_ms"),
+        error=detail.get("error"),
+        usage=detail.get("usage"),
+        artifacts=tuple(detail.get("artifacts", ())),
+    )
+
+
+def _how(ending: Ending) -> str:
+    if ending.signal is not None:
+        import signal
+
+        return f"was ended by {signal.Signals(ending.signal).name}"
+    return f"exited with code {ending.exit_code}"
+
+
+def _owner() -> str:
+    """Boot, process and its start: for people who look at a run that does not end."""
+    with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+        boot = file.read().strip()
+    with open("/proc/self/stat", encoding="utf-8", errors="replace") as file:
+        started = file.read().rpartition(")")[2].split()[19]
+    return f"{boot}:{os.getpid()}:{started}"
+
+
+def _trace() -> Document:
+    """The caller's W3C trace context, or one of our own."""
+    given = os.environ.get("TRACEPARENT", "").split("-")
+    if len(given) == 4 and len(given[1]) == 32 and set(given[1]) <= set("0123456789abcdef") and set(given[1]) != {"0"}:
+        trace_id, flags = given[1], given[3][:2]
+    else:
+        trace_id, flags = os.urandom(16).hex(), "01"
+    return {"trace_id": trace_id, "traceparent": f"00-{trace_id}-{os.urandom(8).hex()}-{flags}"}
