@@ -35,12 +35,7 @@ class Verdict(NamedTuple):
     result: Result = Result()
 
 
-_CODE_OF_STATUS = {
-    Status.INVALID_REQUEST.value: "input_rejected",
-    Status.INVALID_OUTPUT.value: "backend_failed",
-    Status.RETRYABLE_ERROR.value: "backend_unavailable",
-    Status.NEEDS_HUMAN.value: "approval_required",
-}
+_FAILURES = frozenset(status.value for status in Status) - {Status.OK.value}
 
 
 def judge(contract: Contract, checker: "Checker", run_id: str, result: Result) -> Verdict:
@@ -194,14 +189,13 @@ def _filled_in(contract: Contract, run_id: str, document: Document) -> Document:
 
 def _accepted(contract: Contract, result: Result, document: Document, status: str) -> Verdict:
     """A valid document. Its status may still be a failure; one of the contract's own is an answer (S1.6)."""
-    code = _CODE_OF_STATUS.get(status)
-    if code is None or status in contract.constraints.success_statuses:
+    if status not in _FAILURES or status in contract.constraints.success_statuses:
         return Verdict("ok", status, False, document=document, result=result)
     said = document.get("result")
     said = said.get("error") if isinstance(said, dict) else None
-    if isinstance(said, dict) and said.get("code") in ERROR_CODES:
-        code = said["code"]
+    known = isinstance(said, dict) and said.get("code") in ERROR_CODES
+    code = str(said["code"]) if known and said else "task_reported"
     transient = status in (Status.RETRYABLE_ERROR, Status.INVALID_OUTPUT)
-    failure = Failure(code, f"The task answered {status}.", transient)
+    failure = Failure(code, f"The task itself answered {status}; its document says why.", transient)
     feedback = ({"pointer": "/status", "keyword": "status", "message": f"the previous attempt answered {status}"},)
     return Verdict(status, status, transient, failure, document, feedback if transient else (), result=result)
