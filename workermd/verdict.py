@@ -194,7 +194,9 @@ def _accepted(contract: Contract, result: Result, document: Document, status: st
     said = document.get("result")
     said = said.get("error") if isinstance(said, dict) else None
     known = isinstance(said, dict) and said.get("code") in ERROR_CODES
-    code = str(said["code"]) if known and said else "task_reported"
+    code = "approval_required" if status == Status.NEEDS_HUMAN else "task_reported"
+    if known and said:
+        code = str(said["code"])
     transient = status in (Status.RETRYABLE_ERROR, Status.INVALID_OUTPUT)
     failure = Failure(code, f"The task itself answered {status}; its document says why.", transient)
     feedback = ({"pointer": "/status", "keyword": "status", "message": f"the previous attempt answered {status}"},)

@@ -1,0 +1,115 @@
+"""The README is run: every command with its output, every file it shows, every table against the code."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+from workermd.arguments import COMMANDS
+from workermd.envelope import Status
+from workermd.workers import SHIPPED
+
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture
+def place(tmp_path, cli, monkeypatch):
+    """A folder with what a clone has, the README's files, and `workermd` on the path."""
+    for name in ("contracts", "registry"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    for kind, text in BLOCKS:
+        if kind == "python":
+            name, _, body = text.partition("\n")
+            (tmp_path / name.removeprefix("# ")).write_text(body)
+        elif kind == "json":
+            (tmp_path / "input.json").write_text(text)
+    program = tmp_path / "bin" / "workermd"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m workermd "$@"\n')
+    program.chmod(0o755)
+    environment = cli.environment | {"PATH": f"{program.parent}:{cli.environment['PATH']}"}
+    return tmp_path, environment
+
+
+def examples():
+    """Each `$ command` of a console block with the lines that it prints."""
+    for kind, text in BLOCKS:
+        if kind != "console":
+            continue
+        for part in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]:
+            command, _, output = part.partition("\n")
+            yield command, output
+
+
+def pattern(expected):
+    """`…` on a line stands for any text, alone on a line for any lines."""
+    lines = []
+    for line in expected.splitlines():
+        lines.append("(.*\n)*" if line.strip() == "…" else re.escape(line).replace("…", ".*") + "\n")
+    return "".join(lines)
+
+
+def test_every_command_prints_what_the_readme_shows(place):
+    folder, environment = place
+    count = 0
+    for command, expected in examples():
+        done = subprocess.run(
+            ["bash", "-c", command],
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        # A terminal shows both streams; here they are joined in the order in which the README has them.
+        printed = [done.stdout + done.stderr, done.stderr + done.stdout]
+        tail = re.search(r"exit \d+\n$", done.stdout)
+        if tail:
+            printed.append(done.stdout[: tail.start()] + done.stderr + tail[0])
+        assert any(re.fullmatch(pattern(expected), each) for each in printed), (command, printed[0])
+        count += 1
+    assert count >= 10
+
+
+def test_the_configuration_shown_is_one(place, monkeypatch):
+    from workermd import config
+
+    folder, _ = place
+    (toml,) = [text for kind, text in BLOCKS if kind == "toml"]
+    (folder / "workermd.toml").write_text(toml)
+    monkeypatch.chdir(folder)
+    settings = config.load(config.Flags())
+    assert settings.workers["autogen-repo-derived-worker"].function == "words:run"
+    assert settings.modes["tool-gateway-worker"].secret_env == ("API_KEY",)
+
+
+def test_the_make_targets_shown_exist():
+    makefile = (ROOT / "Makefile").read_text()
+    for target in re.findall(r"\bmake (\w+)", README):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+
+
+def test_the_table_of_commands_is_complete():
+    rows = re.findall(r"^\| `workermd ([a-z ]+?)(?: [A-Z[].*?| envelope)?` \|", README, re.MULTILINE)
+    assert sorted(rows) == sorted(" ".join(command.name) for command in COMMANDS)
+
+
+def test_the_table_of_exit_codes_is_right():
+    rows = dict(re.findall(r"^\| (\d) \| `(\w+)`", README, re.MULTILINE))
+    assert rows == {str(status.exit_code): status.value for status in Status}
+
+
+def test_the_table_of_contracts_is_complete():
+    table = README.split("## Shipped contracts")[1]
+    assert set(re.findall(r"^\| `([\w-]+)` \|", table, re.MULTILINE)) == set(SHIPPED)
+
+
+@pytest.mark.parametrize("path", sorted(set(re.findall(r"`((?:docs|contracts|workermd|registry)/[\w./-]*)`", README))))
+def test_every_path_named_exists(path):
+    assert Path(ROOT / path).exists()
