@@ -48,10 +48,9 @@ def examples():
 
 def pattern(expected):
     """`…` on a line stands for any text, alone on a line for any lines."""
-    lines = []
-    for line in expected.splitlines():
-        lines.append("(.*\n)*" if line.strip() == "…" else re.escape(line).replace("…", ".*") + "\n")
-    return "".join(lines)
+    return "".join(
+        "(.*\n)*" if line.strip() == "…" else re.escape(line).replace("…", ".*") + "\n" for line in expected.splitlines()
+    )
 
 
 def test_every_command_prints_what_the_readme_shows(place):
