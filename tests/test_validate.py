@@ -180,7 +180,7 @@ VALUES = {
     "plain": '{"run_id": "r", "task": 7}',
     "tab": '{\t"run_id":\t"r",\t"task":\t7}',
     "wide": '{"run_id": "漢字かな交じり", "task": 7}',
-    "astral": '{"run_id": "😀🎉𝒳", "task": 7}',
+    "astral": '{"run_id": "😀🎉\U0001d4b3", "task": 7}',
     "combining": '{"run_id": "e\u0301a\u0308", "task": 7}',
     "second line": '{"run_id": "r",\n   "task": 7}',
     "CRLF": '{"run_id": "r",\r\n   "task": 7}\r\n',

@@ -1,7 +1,10 @@
 """The command line as typer sees it: built from the table of arguments, for help, completion and mistakes."""
 
 import inspect
+import sys
 from collections.abc import Callable
+from contextlib import redirect_stdout
+from io import StringIO
 from typing import Annotated, Any
 
 import typer
@@ -45,22 +48,23 @@ _WORDS = {
 
 def call(arguments: list[str], perform: Perform) -> int:
     """Read the call with typer and carry it out. Raises UsageError for a mistake in it."""
-    codes: list[int] = []
-    app = _app(perform, codes)
+    calls: list[tuple[Command, dict[str, Any]]] = []
+    printed = StringIO()
+    code: Any = 0
     try:
-        app(args=arguments, prog_name="workermd", standalone_mode=False)
+        with redirect_stdout(printed):
+            code = _app(calls)(args=arguments, prog_name="workermd", standalone_mode=False)
     except typer.TyperException as error:
         context = getattr(error, "ctx", None)
-        if type(error).__name__ == "NoArgsIsHelpError":  # `workermd` or `workermd runs` alone
-            say.text(f"{error.message}\n")
-            return 0
-        where = context.command_path if context else _command_path(arguments)
-        raise UsageError(_mistake(error), f"see: {where} --help") from None
-    except typer.Exit as error:
-        return error.exit_code
-    except typer.Abort:
-        return 130
-    return codes[-1] if codes else 0
+        if type(error).__name__ != "NoArgsIsHelpError":
+            where = context.command_path if context else _command_path(arguments)
+            raise UsageError(_mistake(error), f"see: {where} --help") from None
+        printed.write(f"{error.message}\n")  # `workermd` or `workermd runs` alone
+    except SystemExit as ended:  # a request for completion ends so
+        code = ended.code
+    # Typer has only read the call: what it wants to say, and what there is to do, fails in our way alone.
+    say.text(printed.getvalue())
+    return perform(*calls[0]) if calls else code or 0
 
 
 def _command_path(arguments: list[str]) -> str:
@@ -86,8 +90,15 @@ def _mistake(error: typer.TyperException) -> str:
     return message
 
 
-def _app(perform: Perform, codes: list[int]) -> typer.Typer:
-    app = typer.Typer(help=_SUMMARY, epilog=f"{_EXITS_OF_RUN}\n{_EXITS}", rich_markup_mode=None, no_args_is_help=True)
+def _app(calls: list[tuple[Command, dict[str, Any]]]) -> typer.Typer:
+    """The commands; the one that is called puts itself and its values into `calls`."""
+    app = typer.Typer(
+        help=_SUMMARY,
+        epilog=f"{_EXITS_OF_RUN}\n{_EXITS}",
+        rich_markup_mode=None,
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+    )
     app.callback()(_version)
     groups: dict[str, typer.Typer] = {}
     for command in COMMANDS:
@@ -105,7 +116,7 @@ def _app(perform: Perform, codes: list[int]) -> typer.Typer:
             short_help=command.summary.partition(": ")[0].partition(". ")[0].rstrip(".") + ".",
             epilog=_EXITS_OF_RUN if command.name == ("run",) else None,
         )
-        describe(_function(command, perform, codes))
+        describe(_function(command, calls))
     return app
 
 
@@ -143,11 +154,11 @@ def _version(
     version: Annotated[bool, typer.Option("--version", is_eager=True, help="Print the version and exit.")] = False,
 ) -> None:
     if version:
-        say.text(f"workermd {__version__}\n")
+        sys.stdout.write(f"workermd {__version__}\n")
         raise typer.Exit
 
 
-def _function(command: Command, perform: Perform, codes: list[int]) -> Callable[..., None]:
+def _function(command: Command, calls: list[tuple[Command, dict[str, Any]]]) -> Callable[..., None]:
     """A function with the signature that typer reads, made from the table. Typer sees words; we convert them."""
 
     def execute(**words: Any) -> None:
@@ -161,7 +172,7 @@ def _function(command: Command, perform: Perform, codes: list[int]) -> Callable[
                 values[option.name] = word
             else:
                 values[option.name] = converted(option, word)
-        codes.append(perform(command, values | command.fixed))
+        calls.append((command, values | command.fixed))
 
     parameters = [*map(_argument, command.arguments), *map(_option, command.options)]
     execute.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
