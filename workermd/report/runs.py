@@ -30,12 +30,14 @@ def table(rows: Iterable[RunSummary]) -> str:
     from rich.table import Table
     from rich.text import Text
 
+    columns = shutil.get_terminal_size().columns
     drawn = Table(box=None, pad_edge=False, header_style="bold")
     for title in _HEAD:
-        drawn.add_column(title, overflow="fold")
-    for line in cells:
-        drawn.add_row(*(Text(cell) for cell in line))
-    console = Console(width=shutil.get_terminal_size().columns)
+        drawn.add_column(title, overflow="fold", no_wrap=columns >= 80 and title not in ("WORKER", "RUN"))
+    for *line, created in cells:
+        minute = created[:16].replace("T", " ")
+        drawn.add_row(*(Text(cell) for cell in (*line, minute)))
+    console = Console(width=columns)
     with console.capture() as capture:
         console.print(drawn)
     return capture.get()
