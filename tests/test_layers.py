@@ -1,12 +1,13 @@
 """The structure, held against the imports: who may know whom, who owns which library, what start-up loads."""
 
 import ast
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.conftest import loaded_by
 
 PACKAGE = Path(__file__).parents[1] / "workermd"
 
@@ -140,12 +141,6 @@ def test_a_planted_violation_is_found(tmp_path, place, line, expected):
     target = root / place
     target.write_text((target.read_text() if target.exists() else "") + f"\n{line}\n")
     assert any(expected in violation for violation in violations(root))
-
-
-def loaded_by(code: str) -> set[str]:
-    script = f"import sys\n{code}\nprint(*sys.modules, sep='\\n')"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    return set(done.stdout.split())
 
 
 def test_version_loads_nothing_heavy():

@@ -100,11 +100,14 @@ def _judge_failure(contract: Contract, result: Result, said: Document) -> Verdic
         status = Status.NEEDS_HUMAN if human else Status.INVALID_OUTPUT
         outcome, transient = status.value, False
     feedback = ({"pointer": "", "keyword": code, "message": message},) if kind == "invalid_output" else ()
+    hint = (
+        "mend it; then use a new run_id, or grant another start with: workermd runs reopen" if kind == "refused" else ""
+    )
     return Verdict(
         outcome,
         status.value,
         transient,
-        Failure(code, message, transient),
+        Failure(code, message, transient, hint),
         feedback=feedback,
         after=said.get("after"),
         result=result,
