@@ -474,7 +474,7 @@ def test_a_secret_is_masked_however_it_is_written(cli, contract, given, program,
     body = (
         "key = os.environ['API_KEY']\n"
         "escaped = ''.join(f'\\\\u{ord(c):04x}' for c in key)\n"
-        "print('{\"status\": \"ok\", \"result\": {\"a\": ' + json.dumps(key) + ', \"b\": ' +"
+        'print(\'{"status": "ok", "result": {"a": \' + json.dumps(key) + \', "b": \' +'
         " json.dumps(key, ensure_ascii=False) + ', \"c\": \"' + escaped + '\"}}')"
     )
     done = cli("run", contract(), given(), "--secret-env", "API_KEY", *program(body), env={"API_KEY": secret})

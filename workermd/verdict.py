@@ -57,7 +57,7 @@ def timed_out(*, whole_run: bool) -> Verdict:
 
 
 def crashed(how: str) -> Verdict:
-    failure = Failure("attempt_crashed", f"The attempt's process {how} before it left an answer.", True)
+    failure = Failure("attempt_crashed", f"The attempt's process {how} and left no answer.", True)
     return Verdict("crashed", Status.RETRYABLE_ERROR.value, True, failure)
 
 

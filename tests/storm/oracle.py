@@ -28,7 +28,9 @@ def violations(trial: Trial, *, replay: bool = True) -> list[str]:
     tokens = {attempt["token"] for each in attempts.values() for attempt in each}
     seen = {path.name for path in trial.evidence_folder.iterdir() if not path.name.endswith(".alone")}
     found += [f"{run_id}: its task started, and the ledger knows no run" for run_id in sorted(seen - known)]
-    found += [f"{run_id}: acknowledged, and the ledger knows no run" for run_id in sorted(set(trial.acknowledged) - known)]
+    found += [
+        f"{run_id}: acknowledged, and the ledger knows no run" for run_id in sorted(set(trial.acknowledged) - known)
+    ]
     found += [f"a result {token} of an attempt that was never claimed" for token in sorted(trial.renamed - tokens)]
     for run in runs:
         found += [f"{run['run_id']}: {each}" for each in _of_a_run(trial, run, attempts[run["id"]])]

@@ -27,7 +27,9 @@ class Evidence(NamedTuple):
 class Trial:
     """Runs of one contract with one ledger. `acknowledged` keeps all that was ever printed as a final answer."""
 
-    def __init__(self, folder: Path, *, max_attempts: int = 2, timeout: float = 20, package: Path | None = None) -> None:
+    def __init__(
+        self, folder: Path, *, max_attempts: int = 2, timeout: float = 20, package: Path | None = None
+    ) -> None:
         self.folder = folder
         self.evidence_folder = folder / "evidence"
         self.evidence_folder.mkdir(parents=True)

@@ -13,16 +13,19 @@ def folder_of(ledger_path: str) -> str:
     return os.path.realpath(ledger_path) + ".artifacts"
 
 
-def prepare(ledger_path: str, token: str) -> str:
-    """A fresh, empty folder for an attempt. Raises OSError."""
-    path = os.path.join(folder_of(ledger_path), token)
-    os.makedirs(path, mode=0o700)
-    return path
+def path_of(ledger_path: str, token: str) -> str:
+    """The folder of an attempt."""
+    return os.path.join(folder_of(ledger_path), token)
+
+
+def prepare(ledger_path: str, token: str) -> None:
+    """Make a fresh, empty folder for an attempt. Raises OSError."""
+    os.makedirs(path_of(ledger_path, token), mode=0o700)
 
 
 def kept(ledger_path: str, token: str, artifacts: tuple[Document, ...]) -> tuple[Document, ...]:
     """What the envelope says of the artifacts, with their `uri`. An attempt without any leaves no folder."""
-    folder = os.path.join(folder_of(ledger_path), token)
+    folder = path_of(ledger_path, token)
     if not artifacts:
         with contextlib.suppress(OSError):
             os.rmdir(folder)  # not empty: files that the reply did not name stay until the run is pruned
