@@ -15,6 +15,7 @@ import pytest
 
 from tests.conftest import ROOT, wait_for
 from tests.storm.expected import CALLED, HOST, POINTS, Expected
+from tests.storm.faults import FAULTS, seeded
 from tests.storm.oracle import violations
 from tests.storm.trial import KILLED, Trial
 
@@ -97,6 +98,12 @@ def test_every_point_is_passed_and_described():
     passed = {name for text in sources for name in re.findall(r'point\("(\w+)"\)', text)}
     passed |= {f"{kind}_{state}" for kind in ("t1", "t2") for state in ("open", "committed")}
     assert described == passed == {*CALLED, *HOST, "host_started", "migration_open", "migration_committed"}
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+def test_the_seeded_faults_still_fit_the_source(tmp_path, fault):
+    """`make storm` puts them back, one by one; a fault whose place is gone would be seen by nobody."""
+    seeded(fault, tmp_path)
 
 
 def test_attempts_used_up_by_crashes_are_not_given_back(trial):

@@ -100,7 +100,7 @@ def _of_the_outcomes(
             found.append(f"attempt {n} is closed as {outcome}, and its task never ended")
         if outcome is not None and outcome not in (reply, *UNKNOWN, "timeout"):
             found.append(f"attempt {n} is closed as {outcome}, which nobody said")
-        if outcome in ("ok", "invalid_request") and n != attempts[-1]["n"]:
+        if outcome == "ok" and n != attempts[-1]["n"]:
             found.append(f"there were further attempts after the final answer of attempt {n}")
     return found
 

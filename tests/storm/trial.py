@@ -2,9 +2,11 @@
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -43,6 +45,7 @@ class Trial:
         self.ledger = self.cli.ledger
         self.results = Path(f"{self.ledger}.results")
         self.renamed: set[str] = set()
+        self.forgotten: set[str] = set()
         self.acknowledged: dict[str, set[bytes]] = {}
         self._noting = threading.Lock()
         constraints: dict[str, object] = {"max_attempts": max_attempts, "timeout_seconds": timeout}
@@ -100,7 +103,16 @@ class Trial:
     def look_at_results(self) -> None:
         """Note the results that have their names: what was renamed has finished, whatever is killed next."""
         if self.results.is_dir():
-            self.renamed.update(name for name in os.listdir(self.results) if len(name) == 32)
+            self.renamed.update({name for name in os.listdir(self.results) if len(name) == 32} - self.forgotten)
+
+    def forget(self, run_id: str) -> None:
+        """A pruned run: what is known of it, and what it left behind, says nothing any more."""
+        self.acknowledged.pop(run_id, None)
+        (self.evidence_folder / run_id).unlink(missing_ok=True)
+        with closing(sqlite3.connect(f"file:{self.ledger}?mode=ro", uri=True)) as connection:
+            kept = {token for (token,) in connection.execute("SELECT token FROM attempts")}
+        self.forgotten |= self.renamed - kept
+        self.renamed &= kept
 
     def evidence(self, run_id: str) -> list[Evidence]:
         path = self.evidence_folder / run_id
