@@ -198,6 +198,31 @@ def test_orphans_without_the_lock_end_before_the_next_attempt(cli, function, tmp
     assert not alive(orphan)
 
 
+def test_a_result_with_its_name_counts_and_its_orphans_end(cli, function, tmp_path):
+    """S4.3 S3.3: the attempt's process dies before it has ended what its task left behind; so does the caller."""
+    call, env = function(
+        "import os, subprocess, sys, time\n"
+        "def run(task):\n"
+        "    child = subprocess.Popen([sys.executable, '-S', '-c', 'import time; time.sleep(60)'], start_new_session=True)\n"
+        "    open('pids.tmp', 'w').write(str(child.pid))\n"
+        "    os.rename('pids.tmp', 'pids')\n"
+        "    time.sleep(0.5)\n"
+        "    return {'result': {}}\n"
+    )
+    done = cli(*call, env=env | {"WORKERMD_CRASH_AT": "result_renamed"})
+    assert (done.code, [each["outcome"] for each in done.document["attempts"]]) == (0, ["ok"]), done.err
+    assert not alive(int((tmp_path / "pids").read_text()))
+    (tmp_path / "pids").unlink()
+    call[2].write_text('{"run_id": "another"}')
+    process = cli.start(*call, env=env | {"WORKERMD_CRASH_AT": "result_renamed"})
+    wait_for((tmp_path / "pids").exists)
+    process.kill()
+    process.communicate()
+    adopted = cli(*call, env=env)
+    assert (adopted.code, [each["outcome"] for each in adopted.document["attempts"]]) == (0, ["ok"]), adopted.err
+    assert not alive(int((tmp_path / "pids").read_text()))
+
+
 def test_a_caller_that_dies_while_the_backend_loads_leaves_no_process(cli, function, tmp_path):
     """S4.2: a library that hangs at its import must not keep the run locked for ever."""
     call, env = function("def run(task): return {'result': {}}")
@@ -213,6 +238,24 @@ def test_a_caller_that_dies_while_the_backend_loads_leaves_no_process(cli, funct
     wait_for(lambda: not alive(host))
     shutil.rmtree(tmp_path / "autogen_core")
     assert cli(*call, env=env).code == 0
+
+
+def test_an_interrupt_while_the_backend_loads_uses_no_attempt_up(cli, function, tmp_path):
+    """The run was never claimed, and its lock is free again."""
+    call, env = function("def run(task): return {'result': {}}")
+    (tmp_path / "autogen_core").mkdir()
+    (tmp_path / "autogen_core" / "__init__.py").write_text(
+        f"import time\nopen({str(tmp_path / 'loading')!r}, 'w')\ntime.sleep(60)\n"
+    )
+    process = cli.start(*call, env=env)
+    wait_for((tmp_path / "loading").exists)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=20)
+    assert (process.returncode, json.loads(out)["error"]["code"]) == (130, "cancelled"), err
+    assert "no attempt under way" in err.decode()
+    shutil.rmtree(tmp_path / "autogen_core")
+    done = cli(*call, env=env)
+    assert (done.code, len(done.document["attempts"])) == (0, 1), done.err
 
 
 def test_a_finished_attempt_is_adopted_though_the_backend_cannot_be_loaded_any_more(cli, function, tmp_path):

@@ -274,7 +274,7 @@ class _Invocation:
         except _Stop as stop:
             return stop.answered
         except Interrupted:
-            return self.interrupted(verdict.cancelled())
+            return self.interrupted(verdict.not_begun())
         return self.attempts(given, row, token, ledger)
 
     def take_lock(self, key: Key) -> bool:
@@ -346,7 +346,7 @@ class _Invocation:
                 with ledger.transaction(deadline) as transaction:
                     row = self.start(transaction, row, next_token)
             except Interrupted:
-                return self.interrupted(verdict.cancelled())
+                return self.interrupted(verdict.not_begun())
             token = next_token
 
     def attempt(

@@ -66,6 +66,11 @@ def cancelled() -> Verdict:
     return Verdict("cancelled", Status.RETRYABLE_ERROR.value, True, failure)
 
 
+def not_begun() -> Verdict:
+    failure = Failure("cancelled", "The call was interrupted while it had no attempt under way.", True)
+    return Verdict("cancelled", Status.RETRYABLE_ERROR.value, True, failure)
+
+
 def last_word(contract: Contract, verdict: Verdict) -> Verdict:
     """The verdict with which a run ends when no attempt is left: nothing in it is retryable any more."""
     failure = verdict.failure
