@@ -468,6 +468,21 @@ def test_secrets_are_masked_in_logs_errors_and_the_ledger(cli, contract, given, 
     assert b"s3cret" not in stored
 
 
+@pytest.mark.parametrize("secret", ['with "quotes" and \\', "two\nlines", "schlüssel", "output", "null"])
+def test_a_secret_is_masked_however_it_is_written(cli, contract, given, program, secret):
+    """S6.3: escaped in JSON in any way; and a secret that looks like a word of ours breaks nothing."""
+    body = (
+        "key = os.environ['API_KEY']\n"
+        "escaped = ''.join(f'\\\\u{ord(c):04x}' for c in key)\n"
+        'print(\'{"status": "ok", "result": {"a": \' + json.dumps(key) + \', "b": \' +'
+        " json.dumps(key, ensure_ascii=False) + ', \"c\": \"' + escaped + '\"}}')"
+    )
+    done = cli("run", contract(), given(), "--secret-env", "API_KEY", *program(body), env={"API_KEY": secret})
+    assert done.code == 0, done.err
+    assert done.document["result"] == {"a": "***", "b": "***", "c": "***"}
+    assert cli("run", contract(), given(), "--secret-env", "API_KEY", *program(body), env={"API_KEY": secret}).code == 0
+
+
 def test_the_callers_trace_goes_on(cli, contract, given, program):
     trace = "0af7651916cd43dd8448eb211c80319c"
     env = {"TRACEPARENT": f"00-{trace}-b7ad6b7169203331-01"}

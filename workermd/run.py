@@ -9,13 +9,16 @@ end is in the `Answered`, and by then it is on disk.
 """
 
 import hashlib
+import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from workermd import envelope as envelopes
 from workermd import retry, verdict
+from workermd.attempt import tree
 from workermd.attempt.order import Order
 from workermd.attempt.spawn import TICK, Ending, Host
 from workermd.backend import KINDS, Binding, Limits, Result, Task
@@ -40,6 +43,9 @@ SETTLE_GRACE = 10.0
 
 ACTIVE = "WORKERMD_ACTIVE"
 """Names, to what a task starts, the runs it is part of: asking for one of them again would wait for itself."""
+
+ARTIFACTS = "WORKERMD_ARTIFACTS"
+"""Names, to what a task starts, its attempt's folder. Every attempt has one of its own, so it marks its orphans too."""
 
 ENFORCED_BY_US = frozenset({"max_output_bytes"})
 """Bounds that hold whatever the backend does, beside time and attempts."""
@@ -86,14 +92,9 @@ def run(request: Request) -> Answered:
     bounds = checked_bounds(request)
     refuse_unenforceable(request)
     with RunLock.open(request.ledger_path) as lock:
-        try:
+        with _beside(request.ledger_path, "no attempt can be prepared"):
             folder = results.prepare(request.ledger_path)
             host = Host.start(request.binding, lock.fd, folder)
-        except OSError as error:
-            raise LedgerUnavailable(
-                f"{request.ledger_path}: no attempt can be prepared beside it ({error.strerror})",
-                "free space or correct the folder's permissions, or name another --ledger",
-            ) from None
         invocation = _Invocation(request, bounds, lock, host, folder)
         try:
             return invocation.answer()
@@ -178,6 +179,18 @@ def read_input(request: Request, bounds: Bounds) -> Input:
     return Input(value, key, run_id)
 
 
+@contextmanager
+def _beside(ledger_path: str, what: str) -> Iterator[None]:
+    """Errors of the system with our files beside the ledger become LedgerUnavailable in this block."""
+    try:
+        yield
+    except OSError as error:
+        raise LedgerUnavailable(
+            f"{ledger_path}: {what} beside it ({error.strerror})",
+            "free space or correct the folder's permissions, then run the same command again",
+        ) from None
+
+
 class _Stop(Exception):
     """Leaves a transaction without committing it."""
 
@@ -199,7 +212,11 @@ class _Invocation:
         self.started = time.monotonic()
         self.trace = _trace()
         self.secrets = tuple(
-            value for name in request.binding.secret_env if len(value := os.environ.get(name, "")) >= 4
+            written
+            for name in request.binding.secret_env
+            if len(value := os.environ.get(name, "")) >= 4
+            # As it is, and as it stands in JSON with and without escapes beyond ASCII.
+            for written in (value, *(json.dumps(value, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False)))
         )
         self.run_id: str | None = request.run_id or None
         self._output_checker: Checker | None = None
@@ -248,22 +265,16 @@ class _Invocation:
             point("lock_taken")
             row = ledger.look(key.worker_id, key.run_id)
             left = self.left_over(row)
-            if self.host is not None and not (row is not None and row.state == "done"):
+            if self.host is not None and _needs_attempt(row, left):
                 self.host.wait_ready(time.monotonic() + self.bounds.timeout, self.tick)
             token = results.new_token()
-            artifacts.prepare(self.request.ledger_path, token)  # while a full disk still costs no attempt
-            try:
-                row = self.claim(ledger, key, left, token)
-            except BaseException:
-                artifacts.discard(self.request.ledger_path, token)
-                raise
+            row = self.claim(ledger, key, left, token)
             if row.state == "done":
-                artifacts.discard(self.request.ledger_path, token)
                 return self.settled(row) if left is not None else self.replay(row)
         except _Stop as stop:
             return stop.answered
         except Interrupted:
-            return self.interrupted(verdict.cancelled())
+            return self.interrupted(verdict.not_begun())
         return self.attempts(given, row, token, ledger)
 
     def take_lock(self, key: Key) -> bool:
@@ -280,10 +291,9 @@ class _Invocation:
         """What a dead attempt left, judged like a fresh one. We hold the lock: nobody writes that file any more."""
         if row is None or row.state != "running" or row.open_token is None:
             return None
-        data = results.read(self.folder, row.open_token)
-        if data is None:
-            return verdict.crashed("was lost")
-        return self.judged(data)
+        # What its task started may have let go of the lock: it must not go on beside the next attempt.
+        tree.end_marked(f"{ARTIFACTS}={artifacts.path_of(self.request.ledger_path, row.open_token)}".encode())
+        return self.judged(row.open_token) or verdict.crashed("was lost")
 
     def claim(self, ledger: Ledger, key: Key, left: Verdict | None, token: str) -> Run:
         """T1: admit the run, close what a dead attempt left, start an attempt. Committed before anything runs."""
@@ -297,10 +307,16 @@ class _Invocation:
                 old_token = row.open_token
                 row = self.close(transaction, row, left, None)
             if row.state != "done":
-                row = transaction.start_attempt(row, token, _owner())
+                row = self.start(transaction, row, token)
         if old_token is not None:
             results.remove(self.folder, old_token)
         return row
+
+    def start(self, transaction: Transaction, row: Run, token: str) -> Run:
+        """Claim an attempt. Its folder is made first: an attempt that cannot be had must not be used up."""
+        with _beside(self.request.ledger_path, "no attempt can be prepared"):
+            artifacts.prepare(self.request.ledger_path, token)
+        return transaction.start_attempt(row, token, _owner())
 
     def attempts(self, given: Input, row: Run, token: str, ledger: Ledger) -> Answered:
         """Attempt until the run is settled, or until no further attempt fits into the deadline."""
@@ -310,7 +326,8 @@ class _Invocation:
             try:
                 judged, duration = self.attempt(given, row, token, deadline, feedback)
             except Interrupted:
-                judged, duration = self.salvaged(token), None
+                # A result that was already on disk counts, it is not thrown away.
+                judged, duration = self.judged(token) or verdict.cancelled(), None
             row = self.settle(ledger, row, judged, duration, token)
             if row.state == "done":
                 answered = self.settled(row)
@@ -326,11 +343,10 @@ class _Invocation:
             try:
                 if not self.back_off(row, judged, deadline):
                     return self.unfinished(ledger, row, judged)
-                artifacts.prepare(self.request.ledger_path, next_token)
                 with ledger.transaction(deadline) as transaction:
-                    row = transaction.start_attempt(row, next_token, _owner())
+                    row = self.start(transaction, row, next_token)
             except Interrupted:
-                return self.interrupted(verdict.cancelled())
+                return self.interrupted(verdict.not_begun())
             token = next_token
 
     def attempt(
@@ -350,12 +366,10 @@ class _Invocation:
         finally:
             self.end_host()
         point("attempt_ended")
-        data = results.read(self.folder, token)
-        if data is not None:
-            judged = self.judged(data)
-        elif ending.by_deadline or time.monotonic() >= until:
+        judged = self.judged(token)
+        if judged is None and (ending.by_deadline or time.monotonic() >= until):
             judged = verdict.timed_out(whole_run=until == deadline)
-        else:
+        elif judged is None:
             judged = verdict.crashed(_how(ending))
         return judged, round((time.monotonic() - began) * 1000, 3)
 
@@ -386,7 +400,7 @@ class _Invocation:
         environment = {
             "WORKERMD_RUN_ID": row.run_id,
             "WORKERMD_ATTEMPT": str(row.attempts),
-            "WORKERMD_ARTIFACTS": folder,
+            ARTIFACTS: folder,
             "TRACEPARENT": self.trace["traceparent"],
             ACTIVE: f"{active},{offset}" if active else offset,
         }
@@ -399,7 +413,8 @@ class _Invocation:
         pause = retry.pause_before(row.attempts + 1, time_left=left, timeout=self.bounds.timeout, after=judged.after)
         if pause is None:
             return False
-        self.host = Host.start(self.request.binding, self.lock.fd, self.folder)
+        with _beside(self.request.ledger_path, "no attempt can be prepared"):
+            self.host = Host.start(self.request.binding, self.lock.fd, self.folder)
         until = time.monotonic() + pause
         self.request.watch.waits(f"attempt {row.attempts + 1}/{row.max_attempts}", until)
         while (left := until - time.monotonic()) > 0:
@@ -560,18 +575,27 @@ class _Invocation:
             self._output_checker = checker(self.contract.output_schema, self.contract.output_draft)
         return self._output_checker
 
-    def judged(self, data: bytes) -> Verdict:
-        """A result file's reply, checked. Values of the binding's secret variables are masked first (S6.3)."""
-        assert self.run_id is not None
-        result = Result.from_json(data.decode())
-        if self.secrets:
-            result = Result.from_json(self.masked(result.to_json()))
-        return verdict.judge(self.contract, self.output_checker, self.run_id, result)
+    def judged(self, token: str) -> Verdict | None:
+        """The reply in a result file, checked; None when there is no file.
 
-    def salvaged(self, token: str) -> Verdict:
-        """After an interrupt: a result that was already on disk counts, it is not thrown away."""
-        data = results.read(self.folder, token)
-        return verdict.cancelled() if data is None else self.judged(data)
+        Values of the binding's secret variables are masked (S6.3): in the text, for what is quoted from it, and
+        in the document, where an escape that is not ours has been read.
+        """
+        with _beside(self.request.ledger_path, "an attempt's result cannot be read"):
+            data = results.read(self.folder, token)
+        if data is None:
+            return None
+        try:
+            result = Result.from_json(data.decode())
+        except (ValueError, KeyError, TypeError):
+            return verdict.crashed("wrote a damaged result")
+        assert self.run_id is not None
+        if self.secrets:
+            result = Result(*(_each_text(field, self.masked) for field in result))
+        judged = verdict.judge(self.contract, self.output_checker, self.run_id, result)
+        if self.secrets:
+            judged = judged._replace(document=_each_text(judged.document, self.masked))
+        return judged
 
     def masked(self, text: str) -> str:
         for secret in self.secrets:
@@ -598,9 +622,27 @@ class _Invocation:
             self.host = None
 
 
+def _each_text(value: Any, change: Callable[[str], str]) -> Any:
+    """The same JSON value with every text in it changed, keys included."""
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, dict):
+        return {change(key): _each_text(each, change) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_each_text(each, change) for each in value)
+    return value
+
+
 def _is_replay(row: Run, key: Key) -> bool:
     """Settled, and with this very input under this very contract: that input was checked then."""
     return row.state == "done" and row.input_sha256 == key.input_sha256 and row.contract_sha256 == key.contract_sha256
+
+
+def _needs_attempt(row: Run | None, left: Verdict | None) -> bool:
+    """Whether a further attempt is to be claimed; a finished one is adopted also where none could be made."""
+    if row is None or left is None:
+        return row is None or row.state != "done"
+    return left.transient and row.attempts < row.max_attempts
 
 
 def _last_feedback(ledger: Ledger, row: Run) -> tuple[Document, ...]:

@@ -52,12 +52,17 @@ def timed_out(*, whole_run: bool) -> Verdict:
 
 
 def crashed(how: str) -> Verdict:
-    failure = Failure("attempt_crashed", f"The attempt's process {how} before it left an answer.", True)
+    failure = Failure("attempt_crashed", f"The attempt's process {how} and left no answer.", True)
     return Verdict("crashed", Status.RETRYABLE_ERROR.value, True, failure)
 
 
 def cancelled() -> Verdict:
     failure = Failure("cancelled", "The run was interrupted; the attempt and all it started were ended.", True)
+    return Verdict("cancelled", Status.RETRYABLE_ERROR.value, True, failure)
+
+
+def not_begun() -> Verdict:
+    failure = Failure("cancelled", "The call was interrupted while it had no attempt under way.", True)
     return Verdict("cancelled", Status.RETRYABLE_ERROR.value, True, failure)
 
 

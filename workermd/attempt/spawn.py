@@ -132,12 +132,12 @@ class Host:
         if not ended:
             self.discard()
             return Ending(by_deadline=True, exit_code=None, signal=None)
-        status = self._reap()
-        code = os.waitstatus_to_exitcode(status)
+        # Before it is reaped: until then neither its number nor its group's can belong to a stranger.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
+        code = os.waitstatus_to_exitcode(self._reap())
         if code != 0:
             # It could not clean up behind itself: its orphans went to init, and only their marker tells.
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.pid, signal.SIGKILL)
             tree.end_marked(f"{MARKER}={self.marker}".encode())
         return Ending(by_deadline=False, exit_code=code if code >= 0 else None, signal=-code if code < 0 else None)
 
@@ -148,6 +148,7 @@ class Host:
             self._reap()
 
     def _reap(self) -> int:
+        """Its wait status."""
         _, status = os.waitpid(self.pid, 0)
         self._ended = True
         for fd in (self._pidfd, self._order_fd, self._status_fd):
