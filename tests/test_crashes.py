@@ -286,21 +286,29 @@ def test_a_stopped_owner_is_waited_for_and_loses_nothing(trial):
     assert violations(trial) == []
 
 
-def test_a_result_that_gets_its_name_too_late_is_a_timeout(trial):
-    """S3.3: both processes stand still until the deadline is over; then the success is finished, and refused."""
+def test_a_result_that_gets_its_name_too_late_is_a_timeout(trial, tmp_path):
+    """S3.3: the task ends in time, its result is synced after the deadline, and the caller stands still meanwhile."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, signal, time\n"
+        "from workermd.attempt.host import TIMER_GRACE\n"
+        "sync = os.fsync\n"
+        "def slow(descriptor):\n"
+        "    sync(descriptor)\n"
+        "    left = signal.getitimer(signal.ITIMER_REAL)[0]\n"  # only the attempt's process has a timer
+        "    if left: time.sleep(max(0.0, left - TIMER_GRACE + 0.02))\n"
+        "os.fsync = slow\n"
+    )
+    trial.cli.environment |= {"PYTHONPATH": f"{tmp_path}:{ROOT}", "WORKERMD_ENV": "PYTHONPATH"}
     process = trial.start("r", OK, "--timeout", "2", seconds=(0.2, 0))
-    began = time.monotonic()
     line = started(trial)
     process.send_signal(signal.SIGSTOP)
-    os.kill(line.host, signal.SIGSTOP)
-    time.sleep(max(0.0, began + 2.2 - time.monotonic()))
-    os.kill(line.host, signal.SIGCONT)
     wait_for(lambda: not alive(line.host))
     process.send_signal(signal.SIGCONT)
     done = trial.end(process, "r")
     assert (done.code, done.document["result"]["error"]["code"]) == (5, "timeout")
     assert outcomes(trial) == ["timeout"]
     assert [line.word for line in trial.evidence("r")] == ["start", "end"]
+    trial.cli.environment["PYTHONPATH"] = str(ROOT)
     assert trial.call("r", OK, seconds=(0.2, 0)).code == 0
     assert violations(trial) == []
 
