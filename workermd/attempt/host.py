@@ -41,7 +41,10 @@ def main() -> None:
     # supervisor is gone, the kernel watches for it. From then on an attempt outlives its supervisor on purpose.
     _control(_PR_SET_PDEATHSIG, signal.SIGKILL)
     point("host_started")
-    backend = _load(sys.argv[2])
+    _, _, kind, named = sys.argv
+    backend = _load(kind)
+    if reason := backend.unusable(named):
+        _refuse(reason)
     _control(_PR_SET_PDEATHSIG, 0)
     os.write(STATUS_FD, b"ready\n")
     order = receive(ORDER_FD)

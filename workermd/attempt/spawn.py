@@ -70,7 +70,7 @@ class Host:
         try:
             pid = os.posix_spawn(
                 sys.executable,
-                [sys.executable, "-P", "-c", _BOOT, _package_root(), binding.kind],
+                [sys.executable, "-P", "-c", _BOOT, _package_root(), binding.kind, binding.named],
                 environment(binding, marker),
                 file_actions=[(os.POSIX_SPAWN_DUP2, fd, target) for fd, target in copies],
                 setsid=True,
@@ -102,9 +102,7 @@ class Host:
             said += chunk
         word = said.decode(errors="replace").strip()
         if word != "ready":
-            raise ConfigurationError(
-                word.removeprefix("cannot: "), "install what is missing, or choose another --backend"
-            )
+            raise ConfigurationError(word.removeprefix("cannot: "), "nothing was started, and no attempt is used up")
 
     def send(self, order: Order, give_up_at: float, tick: Tick) -> None:
         """Hand the order over. A host that died or does not read is left to `finish`."""
