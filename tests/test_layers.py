@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parents[1] / "workermd"
 
 # Lowest first. A module may import from its own room and from every room on an earlier line, never upward.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("workermd", "workermd.crash", "workermd.errors", "workermd.finding", "workermd.envelope"),
+    ("workermd", "workermd.crash", "workermd.digest", "workermd.errors", "workermd.finding", "workermd.envelope"),
     ("workermd.arguments",),
     ("workermd.backend",),
     ("workermd.contract",),
@@ -147,14 +147,25 @@ def test_version_loads_nothing_heavy():
     code = (
         "import workermd.cli\nsys.argv = ['workermd', '--version']\ntry: workermd.cli.main()\nexcept SystemExit: pass"
     )
-    heavy = {"jsonschema", "markdown_it", "asyncio", "autogen_core", "rich", "typer", "yaml", "sqlite3", "json"}
+    heavy = {
+        "jsonschema",
+        "markdown_it",
+        "asyncio",
+        "autogen_core",
+        "rich",
+        "typer",
+        "yaml",
+        "sqlite3",
+        "json",
+        "typing",
+    }
     assert loaded_by(code).isdisjoint(heavy)
 
 
 def test_the_hot_path_of_a_run_loads_no_framework():
     heavy = {
         "jsonschema", "markdown_it", "asyncio", "autogen_core", "rich", "typer", "yaml", "dataclasses", "inspect",
-        "subprocess", "tenacity", "jsonschema_rs", "tomllib", "argparse", "logging", "threading",
+        "subprocess", "tenacity", "jsonschema_rs", "tomllib", "argparse", "logging", "threading", "hashlib",
     }  # fmt: skip
     assert loaded_by("import workermd.commands.run").isdisjoint(heavy)
 

@@ -8,7 +8,6 @@ Nothing here prints. What a caller shows while a run goes on comes through `Watc
 end is in the `Answered`, and by then it is on disk.
 """
 
-import hashlib
 import json
 import os
 import time
@@ -25,6 +24,7 @@ from workermd.backend import KINDS, Binding, Limits, Result, Task
 from workermd.contract import jsontext
 from workermd.contract.model import Contract
 from workermd.crash import point
+from workermd.digest import sha256
 from workermd.envelope import AttemptRecord, Document, Failure, Record, Status
 from workermd.errors import ConfigurationError, Interrupted, LedgerUnavailable, UsageError
 from workermd.ledger import artifacts, results
@@ -175,7 +175,7 @@ def read_input(request: Request, bounds: Bounds) -> Input:
         return Input(value, None, run_id)
     canonical = jsontext.canonical(value)
     contract = bytes.fromhex(request.contract.meaning_sha256)
-    key = Key(request.contract.id, run_id, hashlib.sha256(canonical).digest(), canonical, contract, bounds.max_attempts)
+    key = Key(request.contract.id, run_id, sha256(canonical), canonical, contract, bounds.max_attempts)
     return Input(value, key, run_id)
 
 
