@@ -5,9 +5,15 @@
 import as several interpreter starts. Both give the same values; a test holds them against each other.
 """
 
+import re
 from typing import Any, Literal, NamedTuple
 
+from workermd.errors import UsageError
+
 Kind = Literal["flag", "text", "number", "count", "many"]
+
+MOST = 10**9
+"""The largest number that an option takes: beyond any use, and within what a database and a clock can hold."""
 
 
 class Option(NamedTuple):
@@ -37,6 +43,7 @@ class Argument(NamedTuple):
 
     name: str
     help: str
+    metavar: str
     many: bool = False
     required: bool = True
 
@@ -53,14 +60,17 @@ class Command(NamedTuple):
     fixed: dict[str, Any] = {}  # noqa: RUF012 - a frozen record's default, never mutated
 
 
-_QUIET = Option(("--quiet", "-q"), "flag", "Say nothing on standard error but errors.")
+_QUIET = Option(("--quiet", "-q"), "flag", "Say on standard error only why the call could not be carried out.")
 _LEDGER = Option(
-    ("--ledger",), "text", "The ledger file. Default: WORKERMD_LEDGER, the configuration, the state folder.", "FILE"
+    ("--ledger",),
+    "text",
+    "The ledger file. Default: WORKERMD_LEDGER, else the configuration's, else ~/.local/state/workermd/ledger.db.",
+    "FILE",
 )
 _CONFIG = Option(("--config",), "text", "Read this configuration instead of looking for one.", "FILE")
 _NO_CONFIG = Option(("--no-config",), "flag", "Read no configuration.")
-_FORMAT = Option(("--format",), "text", "How to print.", "FORMAT", ("text", "json"), "text")
-_RUN_ID = Argument("run_id", "The run's id.")
+_FORMAT = Option(("--format",), "text", "How to print.", "text|json", ("text", "json"), "text")
+_RUN_ID = Argument("run_id", "The run's id.", "RUN_ID")
 _WORKER = Option(("--worker",), "text", "Only this worker's runs.", "ID")
 
 RUN = Command(
@@ -68,21 +78,28 @@ RUN = Command(
     "Run a contract: check the input, attempt the task within its bounds, check the output, print it.",
     "workermd.commands.run",
     (
-        Argument("spec", "The contract, a worker.md file."),
-        Argument("input", "The input, a JSON file; - reads standard input."),
-        Argument("program", "After --: the program of --backend command and its arguments.", many=True, required=False),
+        Argument("spec", "The contract, a worker.md file.", "SPEC"),
+        Argument("input", "The input, a JSON file, or - for standard input.", "INPUT"),
+        Argument(
+            "program", "The program of --backend command, and its arguments.", "-- PROGRAM", many=True, required=False
+        ),
     ),
     (
-        Option(("--backend",), "text", "Which kind of backend performs the task.", "KIND"),
+        Option(("--backend",), "text", "Which kind of backend performs the task: command or function.", "KIND"),
         Option(("--function",), "text", "The Python function of --backend function.", "MODULE:CALLABLE"),
-        Option(("--setting",), "many", "A setting for the worker; VALUE may be JSON. Repeatable.", "KEY=VALUE"),
+        Option(
+            ("--setting",),
+            "many",
+            "A setting for the worker. A VALUE that is JSON is taken as JSON. Repeatable.",
+            "KEY=VALUE",
+        ),
         Option(("--env",), "many", "Pass this variable on to the task. Repeatable.", "NAME"),
         Option(("--secret-env",), "many", "The same, and mask its value in everything written. Repeatable.", "NAME"),
         Option(("--envelope",), "flag", "Print the record of the run instead of its output."),
         Option(("--run-id",), "text", "The run's id, where the input has none.", "ID"),
         Option(("--new-run-id",), "flag", "A fresh run id (UUIDv7), where the input has none."),
-        Option(("--timeout",), "number", "Tighten timeout_seconds.", "SECONDS"),
-        Option(("--max-attempts",), "count", "Tighten max_attempts.", "N"),
+        Option(("--timeout",), "number", "Tighten the contract's timeout_seconds.", "SECONDS"),
+        Option(("--max-attempts",), "count", "Tighten the contract's max_attempts.", "N"),
         Option(("--no-wait",), "flag", "When the run is being executed elsewhere, answer run_in_progress at once."),
         Option(("--dry-run",), "flag", "Do everything but the attempt, and say what would run."),
         Option(("--exit-zero",), "flag", "Exit 0 whatever the status; 1, 2 and 130 stay."),
@@ -98,7 +115,11 @@ VALIDATE = Command(
     ("validate",),
     "Check contracts: everything that makes one unusable or a run unsafe, with its place.",
     "workermd.commands.validate",
-    (Argument("paths", "Files, folders (searched for *.worker.md), globs, or - for standard input.", many=True),),
+    (
+        Argument(
+            "paths", "Files, folders (searched for *.worker.md), globs, or - for standard input.", "PATH", many=True
+        ),
+    ),
     (
         _FORMAT,
         Option(("--input",), "text", "Check this document against the input schema, without running.", "FILE"),
@@ -173,7 +194,7 @@ COMMANDS: tuple[Command, ...] = (
         ("schema",),
         "Print the JSON Schema of a document of ours.",
         "workermd.commands.schema",
-        (Argument("name", "envelope"),),
+        (Argument("name", "Which one; there is: envelope.", "NAME"),),
         (),
     ),
 )
@@ -210,9 +231,13 @@ def _values(command: Command, words: list[str]) -> dict[str, Any] | None:
             continue
         if position == len(words):
             return None
-        value = _converted(option, words[position])
+        word = words[position]
         position += 1
-        if value is None:
+        if word.startswith("-") and option.kind not in ("number", "count"):
+            return None  # more likely a forgotten value than one
+        try:
+            value = converted(option, word)
+        except UsageError:
             return None
         if option.kind == "many":
             values[option.name] = [*values[option.name], value]
@@ -221,18 +246,21 @@ def _values(command: Command, words: list[str]) -> dict[str, Any] | None:
     return _placed(command, positional, values)
 
 
-def _converted(option: Option, word: str) -> Any:
-    if word.startswith("-") and option.kind not in ("number", "count"):
-        return None
+def converted(option: Option, word: str) -> Any:
+    """The value that a word on the command line stands for. Raises UsageError."""
     if option.choices and word not in option.choices:
-        return None
-    try:
-        if option.kind == "number":
-            return float(word)
-        if option.kind == "count":
+        raise UsageError(f"{option.flags[0]}: found {word[:40]!r}", f"allowed: {', '.join(option.choices)}")
+    if option.kind == "count":
+        # int() and float() take more than anybody means: blanks, 1_000, nan, digits of other scripts.
+        if re.fullmatch("[0-9]{1,18}", word) and int(word) <= MOST:
             return int(word)
-    except ValueError:
-        return None
+        raise UsageError(f"{option.flags[0]}: found {word[:40]!r}", f"allowed: a whole number from 0 to {MOST:,}")
+    if option.kind == "number":
+        if re.fullmatch(r"[0-9]{0,18}\.?[0-9]{1,18}", word) and float(word) <= MOST:
+            return float(word)
+        raise UsageError(
+            f"{option.flags[0]}: found {word[:40]!r}", f"allowed: a number from 0 to {MOST:,}, such as 2.5"
+        )
     return word
 
 

@@ -25,7 +25,11 @@ def main() -> "NoReturn":
         sys.stdout.write(f"workermd {__version__}\n")
         sys.exit(0)
     _need_posix()
-    code = _answer(arguments)
+    _open_streams()
+    try:
+        code = _answer(arguments)
+    except KeyboardInterrupt:  # before there was anything to interrupt
+        code = 130
     # Standard output is written with os.write and standard error is flushed at each line: tearing the
     # interpreter down has nothing left to do and would take several milliseconds.
     sys.stdout.flush()
@@ -37,6 +41,19 @@ def _need_posix() -> None:
     if os.name != "posix":
         sys.stderr.write("workermd: this system is not supported; use Linux, or WSL on Windows\n")
         sys.exit(2)
+
+
+def _open_streams() -> None:
+    """A caller may have closed a standard stream: the next file opened, such as the ledger, would take its number."""
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    if sys.stdout is None:
+        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - open until the end
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - open until the end
 
 
 def _answer(arguments: list[str]) -> int:
@@ -98,7 +115,11 @@ def _our_fault(error: Exception, *, document: bool) -> int:
 
 def _print_error(code: str, message: str, hint: str) -> None:
     """A run prints one document even where there is no run to speak of (S5.1)."""
+    from contextlib import suppress
+
     from workermd.envelope import Failure, encoded
+    from workermd.errors import OutputUnwritable
     from workermd.report import say
 
-    say.document(encoded({"error": Failure(code, message, False, hint).document()}))
+    with suppress(OutputUnwritable):  # said on standard error already, or about to be
+        say.document(encoded({"error": Failure(code, message, False, hint).document()}))

@@ -218,8 +218,11 @@ def timestamp(microseconds: int) -> str:
 
 
 def encoded(document: Document) -> bytes:
-    """A document as it is printed and stored: UTF-8, two spaces, a final newline."""
-    return (json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False) + "\n").encode()
+    """A document as it is printed and stored: UTF-8, two spaces, a final newline.
+
+    Inputs and outputs are Unicode by the time they come here; the path of a file need not be.
+    """
+    return (json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False) + "\n").encode("utf-8", "replace")
 
 
 def _count() -> Document:

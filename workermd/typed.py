@@ -1,13 +1,17 @@
 """The command line as typer sees it: built from the table of arguments, for help, completion and mistakes."""
 
 import inspect
+import sys
 from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from contextlib import redirect_stdout
+from io import StringIO
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from workermd import __version__
-from workermd.arguments import COMMANDS, Argument, Command, Option
+from workermd.arguments import COMMANDS, Argument, Command, Option, converted
 from workermd.errors import UsageError
 from workermd.report import say
 
@@ -15,32 +19,86 @@ Perform = Callable[[Command, dict[str, Any]], int]
 
 _SUMMARY = "Run worker.md contracts: one bounded, auditable step, its input and output checked, its limits kept."
 
-_EPILOG = (
-    "Exit codes of run: 0 ok, 3 invalid_request, 4 invalid_output, 5 retryable_error, 6 needs_human, "
-    "7 a status of the contract's own. Of every command: 0 clean, 1 findings or a fault of workermd, "
-    "2 usage, configuration or an unusable contract, 130 interrupted."
-)
+_EXITS = """\b
+Exit codes of every command:
+  0    done; for validate: no errors
+  1    validate: errors found; or a fault of workermd itself
+  2    usage, configuration, ledger, or a contract that cannot be used
+  130  interrupted
+"""
+
+_EXITS_OF_RUN = """\b
+Exit codes of run:
+  0    ok, or a status of the contract's success_statuses
+  3    invalid_request: the input is unusable; do not retry unchanged
+  4    invalid_output: no valid output, or the task failed for good
+  5    retryable_error: a transient failure or the deadline; safe to retry
+  6    needs_human: approval or a decision is required
+  7    another status of the contract's own
+"""
+
+
+_WORDS = {
+    "No such command": "there is no command",
+    "Got unexpected extra argument(s)": "there are more arguments than the command takes:",
+    ". Did you mean": "; did you mean",
+}
+"""Typer's words for the mistakes that have no kind of their own, and ours."""
 
 
 def call(arguments: list[str], perform: Perform) -> int:
     """Read the call with typer and carry it out. Raises UsageError for a mistake in it."""
-    codes: list[int] = []
-    app = _app(perform, codes)
+    calls: list[tuple[Command, dict[str, Any]]] = []
+    printed = StringIO()
+    code: Any = 0
     try:
-        app(args=arguments or ["--help"], prog_name="workermd", standalone_mode=False)
+        with redirect_stdout(printed):
+            code = _app(calls)(args=arguments, prog_name="workermd", standalone_mode=False)
     except typer.TyperException as error:
         context = getattr(error, "ctx", None)
-        where = context.command_path if context else "workermd"
-        raise UsageError(error.format_message().rstrip("."), f"see: {where} --help") from None
-    except typer.Exit as error:
-        return error.exit_code
-    except typer.Abort:
-        return 130
-    return codes[-1] if codes else 0
+        if type(error).__name__ != "NoArgsIsHelpError":
+            where = context.command_path if context else _command_path(arguments)
+            raise UsageError(_mistake(error), f"see: {where} --help") from None
+        printed.write(f"{error.message}\n")  # `workermd` or `workermd runs` alone
+    except SystemExit as ended:  # a request for completion ends so
+        code = ended.code
+    # Typer has only read the call: what it wants to say, and what there is to do, fails in our way alone.
+    say.text(printed.getvalue())
+    return perform(*calls[0]) if calls else code or 0
 
 
-def _app(perform: Perform, codes: list[int]) -> typer.Typer:
-    app = typer.Typer(help=_SUMMARY, epilog=_EPILOG, rich_markup_mode=None, no_args_is_help=True)
+def _command_path(arguments: list[str]) -> str:
+    """As much of the call as names a command: typer does not say where an option lacks its value."""
+    named = [command.name for command in COMMANDS if tuple(arguments[: len(command.name)]) == command.name]
+    return " ".join(("workermd", *(named[0] if named else ())))
+
+
+def _mistake(error: typer.TyperException) -> str:
+    """One line in our words for the mistakes that can be made; typer's own words for any other."""
+    parameter = getattr(error, "param", None)
+    option = getattr(error, "option_name", "")
+    if type(error).__name__ == "MissingParameter" and parameter is not None:
+        return f"{parameter.metavar} is missing"
+    if type(error).__name__ == "NoSuchOption":
+        near = " or ".join(getattr(error, "possibilities", None) or ())
+        return f"there is no option {option[:40]!r}" + (f"; did you mean {near}?" if near else "")
+    if type(error).__name__ == "BadOptionUsage":
+        return f"{option} " + ("takes no value" if "not take" in error.message else "needs a value after it")
+    message = error.format_message().rstrip(".")
+    for theirs, ours in _WORDS.items():
+        message = message.replace(theirs, ours)
+    return message
+
+
+def _app(calls: list[tuple[Command, dict[str, Any]]]) -> typer.Typer:
+    """The commands; the one that is called puts itself and its values into `calls`."""
+    app = typer.Typer(
+        help=_SUMMARY,
+        epilog=f"{_EXITS_OF_RUN}\n{_EXITS}",
+        rich_markup_mode=None,
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+    )
     app.callback()(_version)
     groups: dict[str, typer.Typer] = {}
     for command in COMMANDS:
@@ -49,31 +107,74 @@ def _app(perform: Perform, codes: list[int]) -> typer.Typer:
             group = command.name[0]
             if group not in groups:
                 groups[group] = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
-                app.add_typer(groups[group], name=group, help=f"Look after {group}.")
+                app.add_typer(groups[group], name=group, help=_summary_of(group))
             place = groups[group]
-        place.command(command.name[-1], help=command.summary)(_function(command, perform, codes))
+        describe = place.command(
+            command.name[-1],
+            cls=_Described,
+            help=command.summary,
+            short_help=command.summary.partition(": ")[0].partition(". ")[0].rstrip(".") + ".",
+            epilog=_EXITS_OF_RUN if command.name == ("run",) else None,
+        )
+        describe(_function(command, calls))
     return app
+
+
+def _summary_of(group: str) -> str:
+    deeds = ", ".join(command.name[-1] for command in COMMANDS if command.name[0] == group)
+    return f"Look after {group}: {deeds}."
+
+
+class _Described(TyperCommand):
+    """A command's help without the types that typer adds to every argument: `SPEC <str>`."""
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:  # noqa: ARG002 - the name is typer's
+        pieces = [self.options_metavar or ""]
+        for argument in self._arguments():
+            several = "..." if argument.nargs != 1 else ""
+            pieces.append(f"{argument.metavar}{several}" if argument.required else f"[{argument.metavar}{several}]")
+        return pieces
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        sections = {
+            "Arguments": [(each.metavar, each.help) for each in self._arguments()],
+            "Options": [record for each in self.get_params(ctx) if (record := each.get_help_record(ctx))],
+        }
+        sections["Options"] = sections["Options"][len(sections["Arguments"]) :]
+        for title, records in sections.items():
+            if records:
+                with formatter.section(title):
+                    formatter.write_dl(records)
+
+    def _arguments(self) -> list[Any]:
+        return [each for each in self.params if each.param_type_name == "argument"]
 
 
 def _version(
     version: Annotated[bool, typer.Option("--version", is_eager=True, help="Print the version and exit.")] = False,
 ) -> None:
     if version:
-        say.text(f"workermd {__version__}\n")
+        sys.stdout.write(f"workermd {__version__}\n")
         raise typer.Exit
 
 
-def _function(command: Command, perform: Perform, codes: list[int]) -> Callable[..., None]:
-    """A function with the signature that typer reads, made from the table."""
+def _function(command: Command, calls: list[tuple[Command, dict[str, Any]]]) -> Callable[..., None]:
+    """A function with the signature that typer reads, made from the table. Typer sees words; we convert them."""
 
-    def execute(**values: Any) -> None:
-        given = {name: [] if value is None and name in lists else value for name, value in values.items()}
-        codes.append(perform(command, given | command.fixed))
+    def execute(**words: Any) -> None:
+        values = {argument.name: words[argument.name] for argument in command.arguments}
+        values |= {argument.name: list(words[argument.name] or ()) for argument in command.arguments if argument.many}
+        for option in command.options:
+            word = words[option.name]
+            if option.kind == "many":
+                values[option.name] = list(word or ())
+            elif option.kind == "flag" or word is None:
+                values[option.name] = word
+            else:
+                values[option.name] = converted(option, word)
+        calls.append((command, values | command.fixed))
 
     parameters = [*map(_argument, command.arguments), *map(_option, command.options)]
-    lists = {each.name for each in command.arguments if each.many} | {
-        each.name for each in command.options if each.kind == "many"
-    }
     execute.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     execute.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return execute
@@ -84,19 +185,24 @@ def _argument(argument: Argument) -> inspect.Parameter:
     default: Any = inspect.Parameter.empty
     if not argument.required:
         kind, default = kind | None, None
-    annotation = Annotated[kind, typer.Argument(help=argument.help, metavar=argument.name.upper())]
+    annotation = Annotated[kind, typer.Argument(help=argument.help, metavar=argument.metavar)]
     return inspect.Parameter(argument.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 
 def _option(option: Option) -> inspect.Parameter:
-    kinds: dict[str, Any] = {"flag": bool, "text": str, "number": float, "count": int, "many": list[str]}
-    kind = Literal[option.choices] if option.choices else kinds[option.kind]
-    default: Any = option.default
-    if option.kind == "flag":
-        default = False
-    elif option.default is None:
-        kind = kind | None
-    given = typer.Option(*option.flags, help=option.help, metavar=None if option.choices else option.metavar or None)
+    kinds: dict[str, Any] = {"flag": bool, "many": list[str] | None}
+    kind: Any = kinds.get(option.kind, str | None)
+    default: Any = False if option.kind == "flag" else None if option.default is None else str(option.default)
+    given = typer.Option(
+        *option.flags,
+        help=option.help,
+        metavar=option.metavar or None,
+        autocompletion=_offering(option.choices) if option.choices else None,
+    )
     return inspect.Parameter(
         option.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, given]
     )
+
+
+def _offering(choices: tuple[str, ...]) -> Callable[[], list[str]]:
+    return lambda: list(choices)

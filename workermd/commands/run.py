@@ -18,13 +18,13 @@ def execute(values: dict[str, Any]) -> int:
     contract, warnings = cache.load(read_file(values["spec"]), values["spec"])
     flags = flags_of(values)
     settings = config.load(flags)
-    interrupted = [False]
-    live = Live(quiet=values["quiet"], interrupted=interrupted)
+    signals = Signals()
+    live = Live(quiet=values["quiet"], interrupted=lambda: signals.noted)
     request = Request(
         contract=contract,
         binding=config.binding_for(contract.id, contract.mode, settings, flags),
         ledger_path=settings.ledger,
-        read_input=lambda: read_input(values["input"], values["spec"]),
+        read_input=lambda: _read_input(values, signals),
         watch=live,
         run_id=_run_id(values),
         timeout=values["timeout"],
@@ -38,7 +38,7 @@ def execute(values: dict[str, Any]) -> int:
         from workermd.plan import plan
 
         return _print(plan(request), values)
-    _catch_signals(interrupted)
+    signals.catch()
     try:
         answered = run(request)
     finally:
@@ -92,14 +92,29 @@ def read_file(path: str) -> bytes:
         raise ContractUnusable(f"{path}: cannot be read ({error.strerror})", "check its permissions") from None
 
 
-def read_input(path: str, spec: str) -> bytes:
+def read_stdin(what: str, command: str) -> bytes:
+    """The bytes of standard input; `what` says who wants them. Raises UsageError."""
+    if sys.stdin is None or sys.stdin.isatty():
+        found = "closed" if sys.stdin is None else "a terminal"
+        raise UsageError(f"{what}, but standard input is {found}", f"pipe a document in: … | {command}")
+    try:
+        return sys.stdin.buffer.read()
+    except OSError as error:
+        raise UsageError(f"{what}, but standard input cannot be read ({error.strerror})", "name a file") from None
+
+
+def _read_input(values: dict[str, Any], signals: "Signals") -> bytes:
+    signals.break_off = True
+    try:
+        return read_input(values["input"], f"workermd run {values['spec']} -")
+    finally:
+        signals.break_off = False
+
+
+def read_input(path: str, command: str) -> bytes:
     """The bytes of an input file, or of standard input for `-`. Raises UsageError."""
     if path == "-":
-        if sys.stdin is None or sys.stdin.isatty():
-            raise UsageError(
-                "the input is '-', but standard input is a terminal", f"pipe a document in: … | workermd run {spec} -"
-            )
-        return sys.stdin.buffer.read()
+        return read_stdin("the input is '-'", command)
     try:
         with open(path, "rb") as file:
             return file.read()
@@ -130,12 +145,22 @@ def _uuid7() -> str:
     return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
 
 
-def _catch_signals(interrupted: list[bool]) -> None:
-    """Note an interrupt; the run looks at it while it waits, so that nothing is left half-done."""
+class Signals:
+    """Notes an interrupt. A run looks at it while it waits, so that nothing is left half-done.
 
-    def note(_number: int, _frame: object) -> None:
-        interrupted[0] = True
+    While the input is read nothing has begun: `break_off` ends that at once, also where nobody writes to the pipe.
+    """
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, note)
+    def __init__(self) -> None:
+        self.noted = False
+        self.break_off = False
+
+    def catch(self) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, self._note)
+
+    def _note(self, _number: int, _frame: object) -> None:
+        self.noted = True
+        if self.break_off:
+            raise KeyboardInterrupt

@@ -31,6 +31,8 @@ def execute(values: dict[str, Any]) -> int:
 
 
 def _list(path: str, values: dict[str, Any]) -> int:
+    if values["limit"] < 1:
+        raise UsageError("--limit is less than 1", "allow at least one run")
     ledger = Ledger.open_read_only(path)
     rows: tuple[RunSummary, ...] = ()
     state = values["status"] if values["status"] in ("waiting", "running") else None
@@ -41,7 +43,8 @@ def _list(path: str, values: dict[str, Any]) -> int:
     if values["format"] == "json":
         say.document(encoded({"ledger": path, "runs": [_summary(row) for row in rows]}))
     else:
-        say.text(report.table(rows, path))
+        chosen = " that match" if values["worker"] or values["status"] else ""
+        say.text(report.table(rows) if rows else f"no runs{chosen} in {path}\n")
     return 0
 
 
@@ -78,8 +81,8 @@ def _reopen(path: str, values: dict[str, Any]) -> int:
         row = _one(ledger, values)
         if row.state != "done":
             raise UsageError(
-                f"run {row.run_id!r} is not settled: {row.max_attempts - row.attempts} attempts are left",
-                "run it again",
+                f"run {row.run_id!r} is not settled: {row.attempts} of {row.max_attempts} attempts are used",
+                "give the same run command again; it goes on with what is left",
             )
         if row.status == Status.OK.value:
             raise UsageError(f"run {row.run_id!r} is settled as ok", "use a new run_id for another run")
@@ -100,7 +103,9 @@ class _OnlyLooking(Exception):
 def _prune(path: str, values: dict[str, Any]) -> int:
     if not values["all"] and values["older_than"] is None:
         raise UsageError("what to remove is not said", "give --older-than DAYS, or --all")
-    before = None if values["older_than"] is None else time.time_ns() // 1000 - int(values["older_than"] * _DAY)
+    if values["all"] and values["older_than"] is not None:
+        raise UsageError("--all and --older-than exclude each other", "leave one of the two out")
+    before = None if values["older_than"] is None else max(0, time.time_ns() // 1000 - int(values["older_than"] * _DAY))
     count = 0
     forgotten: set[str] = set()
     if os.path.exists(path):

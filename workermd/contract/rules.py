@@ -1,4 +1,4 @@
-"""Every rule that reading a contract can report, in one table.
+"""Every rule that reading a contract, or a document held against it, can report, in one table.
 
 Codes are `WM` and three digits, grouped by hundred; a code is never reused for another meaning.
 """
@@ -21,6 +21,7 @@ GROUPS: dict[str, str] = {
     "WM5": "Schemas",
     "WM6": "Constraints",
     "WM7": "Meaning across parts",
+    "WM8": "Documents held against a contract",
 }
 
 RULES: dict[str, Rule] = {
@@ -84,6 +85,8 @@ RULES: dict[str, Rule] = {
     "WM710": Rule("warning", "The statuses include those that failures need."),
     "WM711": Rule("warning", "The output schema can hold a failure."),
     "WM712": Rule("warning", "The fields listed in a `Worker spec` are those of the schemas."),
+    "WM801": Rule("error", "The document is strict JSON."),
+    "WM802": Rule("error", "The document matches the schema: the input's, or the output's."),
 }
 
 
@@ -92,7 +95,8 @@ def rules_page() -> str:
     lines = [
         "# Rules",
         "",
-        "What `workermd` reports about a contract. An error makes the contract unusable; a warning does not.",
+        "What `workermd` reports about a contract, or about a document held against one. An error makes it unusable; a",
+        "warning does not.",
         "Each sentence says what holds when the rule is kept. This page is generated from `workermd/contract/rules.py`.",
     ]
     for prefix, title in GROUPS.items():

@@ -3,11 +3,14 @@
 import os
 import sys
 import time
+from collections.abc import Callable
 from typing import TextIO
 
 _CLEAR = "\r\x1b[K"
 _REFRESH = 0.1
 _MAX_LOG_BYTES = 1 << 20
+_MAX_LINE_BYTES = 1 << 16
+"""A line of the log that is longer is shown in pieces, so that one without an end is never held as a whole."""
 
 
 class Live:
@@ -16,13 +19,13 @@ class Live:
     It is drawn by hand: a library for it would load while a deadline runs.
     """
 
-    def __init__(self, *, quiet: bool, interrupted: "list[bool]", stream: TextIO | None = None) -> None:
+    def __init__(self, *, quiet: bool, interrupted: Callable[[], bool], stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stderr
         self._quiet = quiet
-        self._interrupted = interrupted
+        self.interrupted = interrupted
         self._line = not quiet and self._stream.isatty() and os.environ.get("TERM") != "dumb"
-        self._color = self._line and "NO_COLOR" not in os.environ
-        self._shown = ""
+        self._color = self._line and not os.environ.get("NO_COLOR")
+        self._shown = False
         self._what = ""
         self._until = 0.0
         self._drawn_at = 0.0
@@ -43,13 +46,17 @@ class Live:
         """The task's own words, line by line, without control characters: they are data (S6.5)."""
         if self._quiet or self._logged > _MAX_LOG_BYTES:
             return
-        lines = (self._partial + data).split(b"\n")
-        self._partial = lines.pop()
+        *lines, self._partial = (self._partial + data).split(b"\n")
+        if len(self._partial) > _MAX_LINE_BYTES:
+            lines.append(self._partial)
+            self._partial = b""
         for line in lines:
             self._write_log(line)
 
     def _write_log(self, line: bytes) -> None:
-        self._logged += len(line)
+        if self._logged > _MAX_LOG_BYTES:
+            return
+        self._logged += len(line) + 1
         self._erase()
         text = "".join(
             c if c.isprintable() or c == "\t" else "\ufffd" for c in line.decode("utf-8", "replace").rstrip("\r")
@@ -63,23 +70,28 @@ class Live:
         if self._line and self._what and time.monotonic() - self._drawn_at >= _REFRESH:
             self._draw()
 
-    def interrupted(self) -> bool:
-        return self._interrupted[0]
-
     def _draw(self) -> None:
         if not self._line:
             return
         left = max(0.0, self._until - time.monotonic())
-        text = f"{self._what}, {left:.1f} s left"
-        self._shown = f"\x1b[2m{text}\x1b[0m" if self._color else text
-        self._stream.write(_CLEAR + self._shown)
+        text = f"{self._what}, {left:.1f} s left"[: self._room()]
+        self._stream.write(_CLEAR + (f"\x1b[2m{text}\x1b[0m" if self._color else text))
         self._stream.flush()
+        self._shown = True
         self._drawn_at = time.monotonic()
+
+    def _room(self) -> int:
+        """Columns for the live line: a line that wraps could not be cleared. A terminal of no size says nothing."""
+        try:
+            columns = os.get_terminal_size(self._stream.fileno()).columns
+        except OSError:
+            columns = 0
+        return max(1, (columns or 80) - 1)
 
     def _erase(self) -> None:
         if self._shown:
             self._stream.write(_CLEAR)
-            self._shown = ""
+            self._shown = False
 
     def close(self) -> None:
         """Leave nothing of the live line behind; a last line of the log without its end is shown."""

@@ -12,7 +12,7 @@ from workermd.ledger.store import Attempt, Reopening, Run, RunSummary
 _HEAD = ("WORKER", "RUN", "STATUS", "ATTEMPTS", "CREATED")
 
 
-def table(rows: Iterable[RunSummary], ledger: str) -> str:
+def table(rows: Iterable[RunSummary]) -> str:
     """The runs as a table: rich on a terminal, tabs and no colours elsewhere."""
     cells = [
         (
@@ -24,8 +24,6 @@ def table(rows: Iterable[RunSummary], ledger: str) -> str:
         )
         for row in rows
     ]
-    if not cells:
-        return f"no runs in {ledger}\n"
     if not sys.stdout.isatty():
         return "".join("\t".join(line) + "\n" for line in (_HEAD, *cells))
     from rich.console import Console

@@ -1,19 +1,25 @@
 """The two streams: one document on standard output, everything else on standard error (S5.1)."""
 
-import contextlib
 import os
 import sys
 
-from workermd.errors import WorkermdError
+from workermd.errors import OutputUnwritable, WorkermdError
 
 
 def document(data: bytes) -> None:
-    """Print a document. A reader that went away is no fault of ours: the answer is on disk."""
-    with contextlib.suppress(BrokenPipeError):
+    """Print a document. Raises OutputUnwritable; a reader that went away is no fault, the answer is on disk."""
+    try:
         view = memoryview(data)
         while view:
             view = view[os.write(1, view) :]
         return
+    except BrokenPipeError:
+        pass
+    except OSError as error:
+        raise OutputUnwritable(
+            f"standard output cannot be written ({error.strerror})",
+            "mend what it is connected to; for a settled run the same command prints its answer again",
+        ) from None
     # Standard output stays broken; the interpreter would complain about it at its end.
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 1)
@@ -24,9 +30,14 @@ def text(lines: str) -> None:
     document(lines.encode("utf-8", "replace"))
 
 
+def plain(words: str) -> str:
+    """One line without control characters: names of files and words of a task are data (S6.5)."""
+    return words if words.isprintable() else "".join(c if c.isprintable() else "\ufffd" for c in words)
+
+
 def note(message: str) -> None:
     """One line for people."""
-    sys.stderr.write(f"workermd: {message}\n")
+    sys.stderr.write(f"workermd: {plain(message)}\n")
     sys.stderr.flush()
 
 

@@ -1,11 +1,14 @@
 """Findings as text: place, message, the line they stand in, a caret below it."""
 
+import unicodedata
 from collections.abc import Iterable, Mapping
 
 from workermd.contract.model import Lines
 from workermd.finding import Finding
+from workermd.report.say import plain
 
-_WIDTH = 100
+_COLUMNS = 71
+"""Columns of a quoted line: with its number in front it fits a terminal of 80, so that the caret stays below it."""
 
 
 def findings(found: Iterable[Finding], sources: Mapping[str, str] | None = None) -> str:
@@ -16,11 +19,11 @@ def findings(found: Iterable[Finding], sources: Mapping[str, str] | None = None)
 
 def _block(finding: Finding, lines: Lines | None) -> str:
     place = f"{finding.path}:{finding.line}:{finding.column}"
-    block = f"{place}: {finding.severity}: {finding.message} [{finding.code}]\n"
+    block = plain(f"{place}: {finding.severity}: {finding.message} [{finding.code}]") + "\n"
     if lines is not None:
         block += _quoted(finding, lines.line_text(finding.line))
     if finding.hint:
-        block += f"  = {finding.hint}\n"
+        block += f"  = {plain(finding.hint)}\n"
     return block
 
 
@@ -28,18 +31,48 @@ def _quoted(finding: Finding, line: str) -> str:
     """The line and a caret. Tabs are kept in the caret's indent so that it stands below its place."""
     if not line.strip():
         return ""
-    start = max(0, finding.column - 1 - _WIDTH // 2) if len(line) > _WIDTH else 0
-    shown = line[start : start + _WIDTH]
+    start, end = _window(line, finding.column - 1)
+    shown = ("…" if start else "") + _visible(line[start:end]) + ("…" if end < len(line) else "")
     before = line[start : finding.column - 1]
-    pad = "".join("\t" if c == "\t" else " " for c in before)
-    length = max(1, min(finding.end_column, start + len(shown) + 1) - finding.column)
+    pad = (" " if start else "") + "".join("\t" if c == "\t" else " " * _width(c) for c in before)
+    length = max(1, sum(_width(c) for c in line[finding.column - 1 : min(finding.end_column - 1, end)]))
     number = f"{finding.line:>5} | "
-    visible = "".join(c if c.isprintable() or c == "\t" else "\ufffd" for c in shown)
-    return f"{number}{visible}\n{' ' * (len(number) - 2)}| {pad}{'^' * length}\n"
+    return f"{number}{shown}\n{' ' * (len(number) - 2)}| {pad}{'^' * length}\n"
 
 
-def summary(errors: int, warnings: int, files: int) -> str:
+def _window(line: str, place: int) -> tuple[int, int]:
+    """The part of a line to quote: all of it where it fits, else about as much before the place as after it."""
+    if len(line) <= _COLUMNS and sum(map(_width, line)) <= _COLUMNS:
+        return 0, len(line)
+    start = place = min(place, len(line))
+    room = _COLUMNS // 2
+    while start > 0 and (room := room - _width(line[start - 1])) >= 0:
+        start -= 1
+    end = start
+    room = _COLUMNS - 2
+    while end < len(line) and (room := room - _width(line[end])) >= 0:
+        end += 1
+    return start, end
+
+
+def _visible(text: str) -> str:
+    return "".join(c if c.isprintable() or c == "\t" else "\ufffd" for c in text)
+
+
+def _width(character: str) -> int:
+    """Columns on a terminal: two for the wide characters of East Asia and most emoji, none for a combining mark."""
+    if character.isascii() or not character.isprintable():
+        return 1
+    if unicodedata.category(character) in ("Mn", "Me"):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+def summary(errors: int, warnings: int, files: int, unchecked: int) -> str:
+    """The last line of a report: what was found in how many files, and how many could not be checked."""
+
     def count(number: int, word: str) -> str:
         return f"{number} {word}{'' if number == 1 else 's'}"
 
-    return f"{count(errors, 'error')}, {count(warnings, 'warning')} in {count(files, 'file')}\n"
+    missed = f"; {count(unchecked, 'path')} could not be checked" if unchecked else ""
+    return f"{count(errors, 'error')}, {count(warnings, 'warning')} in {count(files, 'file')}{missed}\n"
