@@ -73,10 +73,10 @@ FAULTS = (
         (
             Change(
                 "run.py",
-                "                answered = self.settled(row)\n",
-                "                answered = self.settled(row)\n"
+                "                answered = self.answers.settled(row)\n",
+                "                answered = self.answers.settled(row)\n"
                 "                if judged.document is not None:\n"
-                '                    text = json.dumps(judged.document, indent=2, sort_keys=True) + "\\n"\n'
+                '                    text = __import__("json").dumps(judged.document, indent=2, sort_keys=True) + "\\n"\n'
                 "                    answered = answered._replace(output=text.encode())\n",
             ),
         ),
