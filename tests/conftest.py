@@ -174,6 +174,19 @@ def evidence(tmp_path: Path) -> Callable[[], list[str]]:
     return read
 
 
+def loaded_by(code: str) -> set[str]:
+    """The modules that an interpreter has loaded after some code; the coverage of tests stays out of it."""
+    script = f"import sys\n{code}\nprint(*sys.modules, sep='\\n')"
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return set(done.stdout.split())
+
+
 def wait_for(condition: Callable[[], object], seconds: float = 20) -> None:
     """Wait until something is true; fail when it does not become so."""
     until = time.monotonic() + seconds

@@ -1,25 +1,27 @@
 """The structure, held against the imports: who may know whom, who owns which library, what start-up loads."""
 
 import ast
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.conftest import loaded_by
+
 PACKAGE = Path(__file__).parents[1] / "workermd"
 
 # Lowest first. A module may import from its own room and from every room on an earlier line, never upward.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("workermd", "workermd.crash", "workermd.errors", "workermd.finding", "workermd.envelope"),
+    ("workermd", "workermd.crash", "workermd.digest", "workermd.errors", "workermd.finding", "workermd.envelope"),
     ("workermd.arguments",),
     ("workermd.backend",),
     ("workermd.contract",),
     ("workermd.workers", "workermd.runtime", "workermd.ledger"),
     ("workermd.backends", "workermd.config"),
     ("workermd.attempt",),
-    ("workermd.verdict", "workermd.retry"),
+    ("workermd.verdict", "workermd.retry", "workermd.masking"),
+    ("workermd.answers",),
     ("workermd.run",),
     ("workermd.plan",),
     ("workermd.report",),
@@ -142,24 +144,29 @@ def test_a_planted_violation_is_found(tmp_path, place, line, expected):
     assert any(expected in violation for violation in violations(root))
 
 
-def loaded_by(code: str) -> set[str]:
-    script = f"import sys\n{code}\nprint(*sys.modules, sep='\\n')"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    return set(done.stdout.split())
-
-
 def test_version_loads_nothing_heavy():
     code = (
         "import workermd.cli\nsys.argv = ['workermd', '--version']\ntry: workermd.cli.main()\nexcept SystemExit: pass"
     )
-    heavy = {"jsonschema", "markdown_it", "asyncio", "autogen_core", "rich", "typer", "yaml", "sqlite3", "json"}
+    heavy = {
+        "jsonschema",
+        "markdown_it",
+        "asyncio",
+        "autogen_core",
+        "rich",
+        "typer",
+        "yaml",
+        "sqlite3",
+        "json",
+        "typing",
+    }
     assert loaded_by(code).isdisjoint(heavy)
 
 
 def test_the_hot_path_of_a_run_loads_no_framework():
     heavy = {
         "jsonschema", "markdown_it", "asyncio", "autogen_core", "rich", "typer", "yaml", "dataclasses", "inspect",
-        "subprocess", "tenacity", "jsonschema_rs", "tomllib", "argparse", "logging", "threading",
+        "subprocess", "tenacity", "jsonschema_rs", "tomllib", "argparse", "logging", "threading", "hashlib",
     }  # fmt: skip
     assert loaded_by("import workermd.commands.run").isdisjoint(heavy)
 

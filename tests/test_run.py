@@ -294,7 +294,7 @@ def test_one_deadline_over_attempts_and_back_off(cli, contract, given, program):
 
 def test_an_attempt_can_have_a_bound_of_its_own(cli, contract, given, program):
     """S3.1: attempt_timeout_seconds; the run goes on with the next attempt."""
-    spec = contract(constraints={"attempt_timeout_seconds": 0.5})
+    spec = contract(constraints={"attempt_timeout_seconds": 4})
     body = "if task['attempt'] == 1: time.sleep(60)\n" + OK
     done = cli("run", spec, given(), "--envelope", *program(body))
     assert (done.code, [each["outcome"] for each in done.document["attempts"]]) == (0, ["timeout", "ok"])
@@ -466,6 +466,21 @@ def test_secrets_are_masked_in_logs_errors_and_the_ledger(cli, contract, given, 
     assert "s3cret" not in done.err + done.out.decode()
     stored = b"".join(path.read_bytes() for path in cli.ledger.parent.rglob("*") if path.is_file())
     assert b"s3cret" not in stored
+
+
+@pytest.mark.parametrize("secret", ['with "quotes" and \\', "two\nlines", "schlüssel", "output", "null"])
+def test_a_secret_is_masked_however_it_is_written(cli, contract, given, program, secret):
+    """S6.3: escaped in JSON in any way; and a secret that looks like a word of ours breaks nothing."""
+    body = (
+        "key = os.environ['API_KEY']\n"
+        "escaped = ''.join(f'\\\\u{ord(c):04x}' for c in key)\n"
+        'print(\'{"status": "ok", "result": {"a": \' + json.dumps(key) + \', "b": \' +'
+        " json.dumps(key, ensure_ascii=False) + ', \"c\": \"' + escaped + '\"}}')"
+    )
+    done = cli("run", contract(), given(), "--secret-env", "API_KEY", *program(body), env={"API_KEY": secret})
+    assert done.code == 0, done.err
+    assert done.document["result"] == {"a": "***", "b": "***", "c": "***"}
+    assert cli("run", contract(), given(), "--secret-env", "API_KEY", *program(body), env={"API_KEY": secret}).code == 0
 
 
 def test_the_callers_trace_goes_on(cli, contract, given, program):

@@ -106,6 +106,11 @@ class Binding(NamedTuple):
     retry_exit_codes: tuple[int, ...] = ()
     settings: Document = {}  # noqa: RUF012 - never mutated: NamedTuple default of a frozen record
 
+    @property
+    def named(self) -> str:
+        """The function or the program, without its arguments: what can be looked for before it is run."""
+        return self.function or (self.command[0] if self.command else "")
+
 
 class Result(NamedTuple):
     """What an attempt's process leaves behind: a reply not yet checked, or a failure.
@@ -152,11 +157,14 @@ class Limits(NamedTuple):
 
 
 class Backend(Protocol):
-    """A kind of backend is a module with this name; `KINDS` lists the modules.
+    """A kind of backend is a module with these names; `KINDS` lists the modules.
 
-    `perform` runs in the attempt's own process. It never raises for something that a task did: every
-    ending is a `Result`.
+    Both run in the attempt's own process. `unusable` is asked before an attempt is claimed: why this function
+    or program cannot be had, found without running anything of it; empty when nothing speaks against it.
+    `perform` never raises for something that a task did: every ending is a `Result`.
     """
+
+    def unusable(self, named: str) -> str: ...
 
     def perform(self, task: Task, binding: Binding, limits: Limits) -> Result: ...
 

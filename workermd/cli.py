@@ -6,14 +6,17 @@ It imports next to nothing: `workermd --version` costs an interpreter start and 
 import os
 import sys
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, NoReturn
+
+TYPE_CHECKING = False  # type checkers know the name; importing typing costs as much as starting the interpreter
 
 if TYPE_CHECKING:
+    from typing import Any, NoReturn
+
     from workermd.arguments import Command
     from workermd.errors import WorkermdError
 
 
-def main() -> NoReturn:
+def main() -> "NoReturn":
     """The entry point of the `workermd` command."""
     arguments = sys.argv[1:]
     if arguments == ["--version"]:

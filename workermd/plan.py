@@ -1,12 +1,13 @@
 """`run --dry-run`: everything but the attempt, and what would happen."""
 
 from workermd import envelope as envelopes
+from workermd.answers import Answered
 from workermd.backend import KINDS
 from workermd.contract import jsontext
 from workermd.contract.schema import checker
 from workermd.envelope import Document, Status
 from workermd.ledger.store import Ledger, Run
-from workermd.run import Answered, Input, Request, checked_bounds, read_input, refuse_unenforceable
+from workermd.run import Input, Request, checked_bounds, read_input, refuse_unenforceable
 
 
 def plan(request: Request) -> Answered:

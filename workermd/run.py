@@ -8,29 +8,29 @@ Nothing here prints. What a caller shows while a run goes on comes through `Watc
 end is in the `Answered`, and by then it is on disk.
 """
 
-import hashlib
 import os
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple, Protocol
 
-from workermd import envelope as envelopes
 from workermd import retry, verdict
+from workermd.answers import Answered, Answers
+from workermd.attempt import tree
 from workermd.attempt.order import Order
 from workermd.attempt.spawn import TICK, Ending, Host
 from workermd.backend import KINDS, Binding, Limits, Result, Task
 from workermd.contract import jsontext
 from workermd.contract.model import Contract
 from workermd.crash import point
-from workermd.envelope import AttemptRecord, Document, Failure, Record, Status
+from workermd.digest import sha256
+from workermd.envelope import EXIT_INTERRUPTED, Document, Failure, Status
 from workermd.errors import ConfigurationError, Interrupted, LedgerUnavailable, UsageError
 from workermd.ledger import artifacts, results
 from workermd.ledger.lock import RunLock, run_offset
-from workermd.ledger.store import Answer, Key, Ledger, Run, Transaction
+from workermd.ledger.store import Key, Ledger, Run, Transaction
+from workermd.masking import Mask
 from workermd.verdict import Verdict
-
-if TYPE_CHECKING:
-    from workermd.contract.schema import Checker
 
 MAX_KEY_LENGTH = 512
 """Characters of an idempotency key: it names rows, folders and variables."""
@@ -40,6 +40,9 @@ SETTLE_GRACE = 10.0
 
 ACTIVE = "WORKERMD_ACTIVE"
 """Names, to what a task starts, the runs it is part of: asking for one of them again would wait for itself."""
+
+ARTIFACTS = "WORKERMD_ARTIFACTS"
+"""Names, to what a task starts, its attempt's folder. Every attempt has one of its own, so it marks its orphans too."""
 
 ENFORCED_BY_US = frozenset({"max_output_bytes"})
 """Bounds that hold whatever the backend does, beside time and attempts."""
@@ -69,14 +72,6 @@ class Request(NamedTuple):
     wait: bool = True
 
 
-class Answered(NamedTuple):
-    """What to print: `output` by default, `envelope` with --envelope. Both are on disk where the run is settled."""
-
-    output: bytes
-    envelope: Document
-    exit_code: int
-
-
 def run(request: Request) -> Answered:
     """Carry out one invocation.
 
@@ -86,14 +81,9 @@ def run(request: Request) -> Answered:
     bounds = checked_bounds(request)
     refuse_unenforceable(request)
     with RunLock.open(request.ledger_path) as lock:
-        try:
+        with _beside(request.ledger_path, "no attempt can be prepared"):
             folder = results.prepare(request.ledger_path)
             host = Host.start(request.binding, lock.fd, folder)
-        except OSError as error:
-            raise LedgerUnavailable(
-                f"{request.ledger_path}: no attempt can be prepared beside it ({error.strerror})",
-                "free space or correct the folder's permissions, or name another --ledger",
-            ) from None
         invocation = _Invocation(request, bounds, lock, host, folder)
         try:
             return invocation.answer()
@@ -174,8 +164,20 @@ def read_input(request: Request, bounds: Bounds) -> Input:
         return Input(value, None, run_id)
     canonical = jsontext.canonical(value)
     contract = bytes.fromhex(request.contract.meaning_sha256)
-    key = Key(request.contract.id, run_id, hashlib.sha256(canonical).digest(), canonical, contract, bounds.max_attempts)
+    key = Key(request.contract.id, run_id, sha256(canonical), canonical, contract, bounds.max_attempts)
     return Input(value, key, run_id)
+
+
+@contextmanager
+def _beside(ledger_path: str, what: str) -> Iterator[None]:
+    """Errors of the system with our files beside the ledger become LedgerUnavailable in this block."""
+    try:
+        yield
+    except OSError as error:
+        raise LedgerUnavailable(
+            f"{ledger_path}: {what} beside it ({error.strerror})",
+            "free space or correct the folder's permissions, then run the same command again",
+        ) from None
 
 
 class _Stop(Exception):
@@ -196,13 +198,10 @@ class _Invocation:
         self.lock = lock
         self.host: Host | None = host
         self.folder = folder
-        self.started = time.monotonic()
         self.trace = _trace()
-        self.secrets = tuple(
-            value for name in request.binding.secret_env if len(value := os.environ.get(name, "")) >= 4
-        )
-        self.run_id: str | None = request.run_id or None
-        self._output_checker: Checker | None = None
+        self.mask = Mask(request.binding)
+        self.answers = Answers(request.contract, request.binding.kind, self.trace["trace_id"], request.run_id or None)
+        self.unsaid = b""
 
     # --- the order of a run ---------------------------------------------------------------------------
 
@@ -213,11 +212,11 @@ class _Invocation:
             return self.reject(
                 "input_schema_mismatch", f"The input is not strict JSON: {error.message}.", None, error.hint
             )
-        self.run_id = given.run_id
+        self.answers.run_id = given.run_id
         with Ledger.open(self.request.ledger_path) as ledger:
             row = ledger.look(given.key.worker_id, given.key.run_id) if given.key else None
             if row is not None and given.key is not None and _is_replay(row, given.key):
-                return self.replay(row)
+                return self.answers.replay(row)
             if (refused := self.check_input(given, ledger)) is not None:
                 return refused
             assert given.key is not None
@@ -239,31 +238,27 @@ class _Invocation:
 
     def claim_and_attempt(self, given: Input, key: Key, ledger: Ledger) -> Answered:
         row = ledger.look(key.worker_id, key.run_id)
-        if row is not None and (refused := self.refusal(row, key)) is not None:
+        if row is not None and (refused := self.answers.refusal(row, key)) is not None:
             return refused
         try:
             if not self.take_lock(key):
                 message = "This run is being executed by another process."
-                return self.failed(Status.RETRYABLE_ERROR, Failure("run_in_progress", message, True, "ask again later"))
+                return self.answers.failed(
+                    Status.RETRYABLE_ERROR, Failure("run_in_progress", message, True, "ask again later")
+                )
             point("lock_taken")
             row = ledger.look(key.worker_id, key.run_id)
             left = self.left_over(row)
-            if self.host is not None and not (row is not None and row.state == "done"):
+            if self.host is not None and _needs_attempt(row, left):
                 self.host.wait_ready(time.monotonic() + self.bounds.timeout, self.tick)
             token = results.new_token()
-            artifacts.prepare(self.request.ledger_path, token)  # while a full disk still costs no attempt
-            try:
-                row = self.claim(ledger, key, left, token)
-            except BaseException:
-                artifacts.discard(self.request.ledger_path, token)
-                raise
+            row = self.claim(ledger, key, left, token)
             if row.state == "done":
-                artifacts.discard(self.request.ledger_path, token)
-                return self.settled(row) if left is not None else self.replay(row)
+                return self.answers.settled(row) if left is not None else self.answers.replay(row)
         except _Stop as stop:
             return stop.answered
         except Interrupted:
-            return self.interrupted(verdict.cancelled())
+            return self.answers.interrupted(verdict.not_begun())
         return self.attempts(given, row, token, ledger)
 
     def take_lock(self, key: Key) -> bool:
@@ -280,27 +275,32 @@ class _Invocation:
         """What a dead attempt left, judged like a fresh one. We hold the lock: nobody writes that file any more."""
         if row is None or row.state != "running" or row.open_token is None:
             return None
-        data = results.read(self.folder, row.open_token)
-        if data is None:
-            return verdict.crashed("was lost")
-        return self.judged(data)
+        # What its task started may have let go of the lock: it must not go on beside the next attempt.
+        tree.end_marked(f"{ARTIFACTS}={artifacts.path_of(self.request.ledger_path, row.open_token)}".encode())
+        return self.judged(row.open_token) or verdict.crashed("was lost")
 
     def claim(self, ledger: Ledger, key: Key, left: Verdict | None, token: str) -> Run:
         """T1: admit the run, close what a dead attempt left, start an attempt. Committed before anything runs."""
         old_token: str | None = None
         with ledger.transaction(time.monotonic() + self.bounds.timeout) as transaction:
             row = transaction.admit(key)
-            if (refused := self.refusal(row, key)) is not None:
+            if (refused := self.answers.refusal(row, key)) is not None:
                 raise _Stop(refused)
             if row.state == "running":
                 assert left is not None, "a run can only be left running before the lock was taken"
                 old_token = row.open_token
                 row = self.close(transaction, row, left, None)
             if row.state != "done":
-                row = transaction.start_attempt(row, token, _owner())
+                row = self.start(transaction, row, token)
         if old_token is not None:
             results.remove(self.folder, old_token)
         return row
+
+    def start(self, transaction: Transaction, row: Run, token: str) -> Run:
+        """Claim an attempt. Its folder is made first: an attempt that cannot be had must not be used up."""
+        with _beside(self.request.ledger_path, "no attempt can be prepared"):
+            artifacts.prepare(self.request.ledger_path, token)
+        return transaction.start_attempt(row, token, _owner())
 
     def attempts(self, given: Input, row: Run, token: str, ledger: Ledger) -> Answered:
         """Attempt until the run is settled, or until no further attempt fits into the deadline."""
@@ -310,27 +310,23 @@ class _Invocation:
             try:
                 judged, duration = self.attempt(given, row, token, deadline, feedback)
             except Interrupted:
-                judged, duration = self.salvaged(token), None
+                # A result that was already on disk counts, it is not thrown away.
+                judged, duration = self.judged(token) or verdict.cancelled(), None
             row = self.settle(ledger, row, judged, duration, token)
             if row.state == "done":
-                answered = self.settled(row)
-                return (
-                    answered._replace(exit_code=envelopes.EXIT_INTERRUPTED)
-                    if judged.outcome == "cancelled"
-                    else answered
-                )
+                answered = self.answers.settled(row)
+                return answered._replace(exit_code=EXIT_INTERRUPTED) if judged.outcome == "cancelled" else answered
             if judged.outcome == "cancelled":
-                return self.interrupted(judged)
+                return self.answers.interrupted(judged)
             feedback = judged.feedback
             next_token = results.new_token()
             try:
                 if not self.back_off(row, judged, deadline):
-                    return self.unfinished(ledger, row, judged)
-                artifacts.prepare(self.request.ledger_path, next_token)
+                    return self.answers.unfinished(ledger, row, judged)
                 with ledger.transaction(deadline) as transaction:
-                    row = transaction.start_attempt(row, next_token, _owner())
+                    row = self.start(transaction, row, next_token)
             except Interrupted:
-                return self.interrupted(verdict.cancelled())
+                return self.answers.interrupted(verdict.not_begun())
             token = next_token
 
     def attempt(
@@ -350,12 +346,10 @@ class _Invocation:
         finally:
             self.end_host()
         point("attempt_ended")
-        data = results.read(self.folder, token)
-        if data is not None:
-            judged = self.judged(data)
-        elif ending.by_deadline or time.monotonic() >= until:
+        judged = self.judged(token)
+        if judged is None and (ending.by_deadline or time.monotonic() >= until):
             judged = verdict.timed_out(whole_run=until == deadline)
-        else:
+        elif judged is None:
             judged = verdict.crashed(_how(ending))
         return judged, round((time.monotonic() - began) * 1000, 3)
 
@@ -386,7 +380,7 @@ class _Invocation:
         environment = {
             "WORKERMD_RUN_ID": row.run_id,
             "WORKERMD_ATTEMPT": str(row.attempts),
-            "WORKERMD_ARTIFACTS": folder,
+            ARTIFACTS: folder,
             "TRACEPARENT": self.trace["traceparent"],
             ACTIVE: f"{active},{offset}" if active else offset,
         }
@@ -399,7 +393,8 @@ class _Invocation:
         pause = retry.pause_before(row.attempts + 1, time_left=left, timeout=self.bounds.timeout, after=judged.after)
         if pause is None:
             return False
-        self.host = Host.start(self.request.binding, self.lock.fd, self.folder)
+        with _beside(self.request.ledger_path, "no attempt can be prepared"):
+            self.host = Host.start(self.request.binding, self.lock.fd, self.folder)
         until = time.monotonic() + pause
         self.request.watch.waits(f"attempt {row.attempts + 1}/{row.max_attempts}", until)
         while (left := until - time.monotonic()) > 0:
@@ -439,161 +434,64 @@ class _Invocation:
             detail["feedback"] = list(judged.feedback)
         if final.transient:
             return transaction.close_attempt(row, judged.outcome, detail, None)
-        records = [_record(attempt) for attempt in transaction.attempts(row.id)]
-        records[-1] = records[-1]._replace(outcome=judged.outcome)
-        records[-1] = _with_detail(records[-1], detail)
-        output, envelope = self.documents(final, tuple(records))
-        answer = Answer(final.status, output, envelopes.encoded(envelope))
+        answer = self.answers.to_store(final, transaction.attempts(row.id), detail)
         return transaction.close_attempt(row, judged.outcome, detail, answer)
-
-    def documents(self, final: Verdict, records: tuple[AttemptRecord, ...]) -> tuple[bytes, Document]:
-        """The bytes printed by default, and the envelope."""
-        if final.document is not None:
-            envelope = self.envelope(final.status, final.document, final.failure, records, output_valid=True)
-            return envelopes.encoded(final.document), envelope
-        assert final.failure is not None
-        document = self.failure_document(final.status, final.failure)
-        valid = document is not None and self.output_checker.accepts(document)
-        envelope = self.envelope(final.status, document, final.failure, records, output_valid=valid)
-        return envelopes.encoded(document if document is not None else envelope), envelope
-
-    def failure_document(self, status: str, failure: Failure) -> Document | None:
-        """A failure in the registry's shape (S5.2); None where the status is not part of the output (S5.3)."""
-        if not self.contract.reports_status:
-            return None
-        error = {"code": failure.code, "message": failure.message, "retryable": failure.retryable}
-        return {"run_id": self.run_id or "", "status": status, "result": {"error": error}}
-
-    def envelope(
-        self,
-        status: str,
-        outputs: Document | None,
-        failure: Failure | None,
-        records: tuple[AttemptRecord, ...],
-        *,
-        output_valid: bool,
-    ) -> Document:
-        return envelopes.envelope(
-            Record(
-                worker_id=self.contract.id,
-                version=self.contract.version,
-                contract_sha256=self.contract.meaning_sha256,
-                run_id=self.run_id,
-                status=status,
-                exit_code=envelopes.exit_code(status, self.contract.constraints.success_statuses),
-                outputs=outputs,
-                output_valid=output_valid,
-                failure=failure,
-                attempts=records,
-                duration_ms=round((time.monotonic() - self.started) * 1000, 3),
-                trace_id=self.trace["trace_id"],
-                backend=self.request.binding.kind,
-            )
-        )
-
-    # --- answers --------------------------------------------------------------------------------------
-
-    def settled(self, row: Run) -> Answered:
-        """The stored answer, as stored: the first caller gets the bytes that every later one will get."""
-        assert row.output is not None
-        assert row.envelope is not None
-        document = jsontext.load_bytes(row.envelope)
-        return Answered(row.output, document, document["exit_code"])
-
-    def replay(self, row: Run) -> Answered:
-        answered = self.settled(row)
-        document = {**answered.envelope, "replayed": True}
-        if row.contract_sha256.hex() != self.contract.meaning_sha256:  # S4.5
-            note = "The contract's meaning changed since this run was settled; its stored answer is unchanged."
-            document["notes"] = [*document["notes"], note]
-        return answered._replace(envelope=document)
-
-    def refusal(self, row: Run, key: Key) -> Answered | None:
-        """Same key, other input or other contract: refused at once, nothing changed (S2.3, S4.5)."""
-        if row.input_sha256 != key.input_sha256:
-            message = "This key was used before with another input; nothing was run."
-            failure = Failure("idempotency_conflict", message, False, "use a new run_id, or the first input")
-            return self.failed(Status.INVALID_REQUEST, failure)
-        if row.state == "done":
-            return self.replay(row)
-        if row.contract_sha256 != key.contract_sha256:
-            message = "The contract's meaning changed while this run was unfinished; nothing was run."
-            failure = Failure("contract_changed", message, False, "use a new run_id, or the contract it was begun with")
-            return self.failed(Status.INVALID_REQUEST, failure)
-        return None
 
     def reject(self, code: str, message: str, ledger: Ledger | None, hint: str = "") -> Answered:
         """Refuse before any attempt: noted, but the key stays free (S2.2)."""
         if ledger is None:
             with Ledger.open(self.request.ledger_path) as opened:
-                opened.reject(self.contract.id, self.run_id, code, None)
+                opened.reject(self.contract.id, self.answers.run_id, code, None)
         else:
-            ledger.reject(self.contract.id, self.run_id, code, None)
-        return self.failed(Status.INVALID_REQUEST, Failure(code, message, False, hint))
-
-    def failed(self, status: Status, failure: Failure, records: tuple[AttemptRecord, ...] = ()) -> Answered:
-        """An answer that is not stored."""
-        judged = Verdict(status.value, status.value, False, failure)
-        output, envelope = self.documents(judged, records)
-        return Answered(output, envelope, envelope["exit_code"])
-
-    def unfinished(self, ledger: Ledger, row: Run, judged: Verdict) -> Answered:
-        """The deadline came, attempts are left: transient, not stored; a later invocation goes on (S3.2)."""
-        assert judged.failure is not None
-        left = row.max_attempts - row.attempts
-        hint = f"run the same command again: {left} of {row.max_attempts} attempts {'is' if left == 1 else 'are'} left"
-        failure = judged.failure._replace(retryable=True, hint=hint)
-        return self.failed(Status.RETRYABLE_ERROR, failure, tuple(_record(each) for each in ledger.attempts(row.id)))
-
-    def interrupted(self, judged: Verdict) -> Answered:
-        assert judged.failure is not None
-        failure = judged.failure._replace(hint="run the same command again to go on")
-        return self.failed(Status.RETRYABLE_ERROR, failure)._replace(exit_code=envelopes.EXIT_INTERRUPTED)
+            ledger.reject(self.contract.id, self.answers.run_id, code, None)
+        return self.answers.failed(Status.INVALID_REQUEST, Failure(code, message, False, hint))
 
     # --- the attempt's surroundings -------------------------------------------------------------------
 
-    @property
-    def output_checker(self) -> "Checker":
-        if self._output_checker is None:
-            from workermd.contract.schema import checker
+    def judged(self, token: str) -> Verdict | None:
+        """The reply in a result file, checked; None when there is no file.
 
-            self._output_checker = checker(self.contract.output_schema, self.contract.output_draft)
-        return self._output_checker
-
-    def judged(self, data: bytes) -> Verdict:
-        """A result file's reply, checked. Values of the binding's secret variables are masked first (S6.3)."""
-        assert self.run_id is not None
-        result = Result.from_json(data.decode())
-        if self.secrets:
-            result = Result.from_json(self.masked(result.to_json()))
-        return verdict.judge(self.contract, self.output_checker, self.run_id, result)
-
-    def salvaged(self, token: str) -> Verdict:
-        """After an interrupt: a result that was already on disk counts, it is not thrown away."""
-        data = results.read(self.folder, token)
-        return verdict.cancelled() if data is None else self.judged(data)
-
-    def masked(self, text: str) -> str:
-        for secret in self.secrets:
-            text = text.replace(secret, "***")
-        return text
+        Values of the binding's secret variables are masked (S6.3): in the text, for what is quoted from it, and
+        in the document, where an escape that is not ours has been read.
+        """
+        with _beside(self.request.ledger_path, "an attempt's result cannot be read"):
+            data = results.read(self.folder, token)
+        if data is None:
+            return None
+        try:
+            result = Result.from_json(data.decode())
+        except (ValueError, KeyError, TypeError):
+            return verdict.crashed("wrote a damaged result")
+        assert self.answers.run_id is not None
+        if self.mask:
+            result = Result(*map(self.mask.value, result))
+        judged = verdict.judge(self.contract, self.answers.output_checker, self.answers.run_id, result)
+        return judged._replace(document=self.mask.value(judged.document)) if self.mask else judged
 
     def tick(self) -> None:
-        self.drain_log()
+        self.pass_log_on()
         self.request.watch.tick()
         if self.request.watch.interrupted():
             raise Interrupted("interrupted", "run the same command again to go on")
 
-    def drain_log(self) -> None:
+    def pass_log_on(self, *, rest: bool = False) -> None:
+        """Hand on what the task said, in whole lines, so that no secret is cut in two before it is masked."""
         while self.host is not None and (data := self.host.log()):
-            text = self.masked(data.decode("utf-8", "replace"))
-            self.request.watch.log(text.encode())
+            lines, newline, self.unsaid = (self.unsaid + data).rpartition(b"\n")
+            self._say(lines + newline)
+        if rest:
+            self._say(self.unsaid)
+            self.unsaid = b""
+
+    def _say(self, data: bytes) -> None:
+        if data:
+            self.request.watch.log(self.mask.text(data.decode("utf-8", "replace")).encode())
 
     def end_host(self) -> None:
         """End the attempt's process if it still runs, and pass on its last words."""
         if self.host is not None:
             self.host.discard()
-            self.drain_log()
+            self.pass_log_on(rest=True)
             self.host.close_log()
             self.host = None
 
@@ -603,25 +501,17 @@ def _is_replay(row: Run, key: Key) -> bool:
     return row.state == "done" and row.input_sha256 == key.input_sha256 and row.contract_sha256 == key.contract_sha256
 
 
+def _needs_attempt(row: Run | None, left: Verdict | None) -> bool:
+    """Whether a further attempt is to be claimed; a finished one is adopted also where none could be made."""
+    if row is None or left is None:
+        return row is None or row.state != "done"
+    return left.transient and row.attempts < row.max_attempts
+
+
 def _last_feedback(ledger: Ledger, row: Run) -> tuple[Document, ...]:
     """What was wrong with the last closed attempt's output, for a run that goes on after an interruption."""
     closed = [attempt for attempt in ledger.attempts(row.id) if attempt.outcome is not None]
     return tuple((closed[-1].detail or {}).get("feedback", ())) if closed else ()
-
-
-def _record(attempt: Any) -> AttemptRecord:
-    return _with_detail(
-        AttemptRecord(attempt.n, attempt.started_at, attempt.outcome or "running"), attempt.detail or {}
-    )
-
-
-def _with_detail(record: AttemptRecord, detail: Document) -> AttemptRecord:
-    return record._replace(
-        duration_ms=detail.get("duration_ms"),
-        error=detail.get("error"),
-        usage=detail.get("usage"),
-        artifacts=tuple(detail.get("artifacts", ())),
-    )
 
 
 def _how(ending: Ending) -> str:

@@ -52,12 +52,17 @@ def timed_out(*, whole_run: bool) -> Verdict:
 
 
 def crashed(how: str) -> Verdict:
-    failure = Failure("attempt_crashed", f"The attempt's process {how} before it left an answer.", True)
+    failure = Failure("attempt_crashed", f"The attempt's process {how} and left no answer.", True)
     return Verdict("crashed", Status.RETRYABLE_ERROR.value, True, failure)
 
 
 def cancelled() -> Verdict:
     failure = Failure("cancelled", "The run was interrupted; the attempt and all it started were ended.", True)
+    return Verdict("cancelled", Status.RETRYABLE_ERROR.value, True, failure)
+
+
+def not_begun() -> Verdict:
+    failure = Failure("cancelled", "The call was interrupted while it had no attempt under way.", True)
     return Verdict("cancelled", Status.RETRYABLE_ERROR.value, True, failure)
 
 
@@ -100,11 +105,14 @@ def _judge_failure(contract: Contract, result: Result, said: Document) -> Verdic
         status = Status.NEEDS_HUMAN if human else Status.INVALID_OUTPUT
         outcome, transient = status.value, False
     feedback = ({"pointer": "", "keyword": code, "message": message},) if kind == "invalid_output" else ()
+    hint = (
+        "mend it; then use a new run_id, or grant another start with: workermd runs reopen" if kind == "refused" else ""
+    )
     return Verdict(
         outcome,
         status.value,
         transient,
-        Failure(code, message, transient),
+        Failure(code, message, transient, hint),
         feedback=feedback,
         after=said.get("after"),
         result=result,

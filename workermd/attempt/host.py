@@ -29,15 +29,23 @@ MAX_FILE_BYTES = 1 << 30
 
 MAX_OPEN_FILES = 4096
 
+_PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 
 
 def main() -> None:
     os.set_inheritable(ORDER_FD, False)
     os.set_inheritable(STATUS_FD, False)
-    _become_subreaper()
+    _control(_PR_SET_CHILD_SUBREAPER, 1)
+    # The process holds the run's lock already, and an import may hang: until it could see by itself that its
+    # supervisor is gone, the kernel watches for it. From then on an attempt outlives its supervisor on purpose.
+    _control(_PR_SET_PDEATHSIG, signal.SIGKILL)
     point("host_started")
-    backend = _load(sys.argv[2])
+    _, _, kind, named = sys.argv
+    backend = _load(kind)
+    if reason := backend.unusable(named):
+        _refuse(reason)
+    _control(_PR_SET_PDEATHSIG, 0)
     os.write(STATUS_FD, b"ready\n")
     order = receive(ORDER_FD)
     if order is None:
@@ -46,13 +54,12 @@ def main() -> None:
     point("host_before_task")
     result = _perform(backend, order)
     point("host_after_task")
-    late = not results.write(order.results_dir, order.token, result.to_json().encode(), order.limits.deadline)
-    _leave(late=late)
+    _leave(kept=_keep(result, order))
 
 
-def _become_subreaper() -> None:
-    if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
-        _refuse(f"the kernel refused to make the attempt a child subreaper ({os.strerror(ctypes.get_errno())})")
+def _control(option: int, value: int) -> None:
+    if ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0) != 0:
+        _refuse(f"the kernel refused to watch over the attempt ({os.strerror(ctypes.get_errno())})")
 
 
 def _load(kind: str) -> Backend:
@@ -117,10 +124,19 @@ def _perform(backend: Backend, order: Order) -> Result:
         )
 
 
-def _leave(*, late: bool) -> None:
+def _keep(result: Result, order: Order) -> bool:
+    """Write the result file. False when that came too late or failed: the attempt has no answer then."""
+    try:
+        return results.write(order.results_dir, order.token, result.to_json().encode(), order.limits.deadline)
+    except OSError as error:
+        sys.stderr.write(f"workermd: the result cannot be written ({error.strerror})\n")
+        return False
+
+
+def _leave(*, kept: bool) -> None:
     """End without running anybody's exit handlers: the task is over once its result is on disk."""
     with contextlib.suppress(OSError, ValueError):
         sys.stdout.flush()
         sys.stderr.flush()
     tree.end_descendants(os.getpid())
-    os._exit(1 if late else 0)
+    os._exit(0 if kept else 1)

@@ -70,7 +70,7 @@ class Host:
         try:
             pid = os.posix_spawn(
                 sys.executable,
-                [sys.executable, "-P", "-c", _BOOT, _package_root(), binding.kind],
+                [sys.executable, "-P", "-c", _BOOT, _package_root(), binding.kind, binding.named],
                 environment(binding, marker),
                 file_actions=[(os.POSIX_SPAWN_DUP2, fd, target) for fd, target in copies],
                 setsid=True,
@@ -102,9 +102,7 @@ class Host:
             said += chunk
         word = said.decode(errors="replace").strip()
         if word != "ready":
-            raise ConfigurationError(
-                word.removeprefix("cannot: "), "install what is missing, or choose another --backend"
-            )
+            raise ConfigurationError(word.removeprefix("cannot: "), "nothing was started, and no attempt is used up")
 
     def send(self, order: Order, give_up_at: float, tick: Tick) -> None:
         """Hand the order over. A host that died or does not read is left to `finish`."""
@@ -132,12 +130,12 @@ class Host:
         if not ended:
             self.discard()
             return Ending(by_deadline=True, exit_code=None, signal=None)
-        status = self._reap()
-        code = os.waitstatus_to_exitcode(status)
+        # Before it is reaped: until then neither its number nor its group's can belong to a stranger.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
+        code = os.waitstatus_to_exitcode(self._reap())
         if code != 0:
             # It could not clean up behind itself: its orphans went to init, and only their marker tells.
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.pid, signal.SIGKILL)
             tree.end_marked(f"{MARKER}={self.marker}".encode())
         return Ending(by_deadline=False, exit_code=code if code >= 0 else None, signal=-code if code < 0 else None)
 
@@ -148,6 +146,7 @@ class Host:
             self._reap()
 
     def _reap(self) -> int:
+        """Its wait status."""
         _, status = os.waitpid(self.pid, 0)
         self._ended = True
         for fd in (self._pidfd, self._order_fd, self._status_fd):

@@ -35,11 +35,12 @@ def end_descendants(root: int) -> None:
 def end_marked(marker: bytes) -> None:
     """Kill every process whose environment at its start held `marker` (`NAME=value`).
 
-    For a root that died by itself: its orphans belong to init by now and the tree cannot be walked.
+    For a root that died by itself: its orphans belong to init by now and the tree cannot be walked. The caller
+    itself is spared: it may have been started by such an orphan.
     """
     quiet = 0
     while quiet < 2:
-        found = marked(marker)
+        found = [pid for pid in marked(marker) if pid != os.getpid()]
         quiet = 0 if found else quiet + 1
         for pid in found:
             send(pid, signal.SIGKILL)

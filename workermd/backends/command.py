@@ -59,6 +59,16 @@ def perform(task: Task, binding: Binding, limits: Limits) -> Result:
     return _result(ending, binding, limits)
 
 
+def unusable(named: str) -> str:
+    """Why there is no such program, by the rules of execvp."""
+    folders = [""] if "/" in named else os.environ.get("PATH", os.defpath).split(":")
+    paths = [os.path.join(folder, named) for folder in folders]
+    if any(os.path.isfile(path) and os.access(path, os.X_OK) for path in paths):
+        return ""
+    reason = _REASONS[errno.EACCES if any(map(os.path.exists, paths)) else errno.ENOENT]
+    return f"program {named}: {reason}"
+
+
 class _Program:
     """A running program: its process, the pipes to it, and the ways to end it."""
 
@@ -193,18 +203,20 @@ def _milliseconds(seconds: float) -> int:
     return math.ceil(min(max(seconds, 0), 3600) * 1000)
 
 
+_REASONS = {
+    errno.ENOENT: "it was not found; give a path, or check PATH and, for a script, the program in its first line",
+    errno.EACCES: "it may not be executed; set its execute bit (chmod +x), or name the interpreter first",
+    errno.ENOEXEC: "it is no program; a script needs a first line such as #!/bin/sh",
+    errno.E2BIG: "its arguments or the environment are too long",
+}
+
+
 def _not_started(binding: Binding, error: OSError | ValueError) -> Result:
     place = f"program {binding.command[0]} ({binding.origin})"
-    reasons = {
-        errno.ENOENT: "it was not found; give a path, or check PATH and, for a script, the program in its first line",
-        errno.EACCES: "it may not be executed; set its execute bit (chmod +x), or name the interpreter first",
-        errno.ENOEXEC: "it is no program; a script needs a first line such as #!/bin/sh",
-        errno.E2BIG: "its arguments or the environment are too long",
-    }
     number = error.errno if isinstance(error, OSError) else None
     if number in (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE):
         return failed(*LISTED, f"{place}: it could not be started now ({os.strerror(number)})")
-    reason = reasons.get(number or 0) or (os.strerror(number) if number else "its arguments cannot be passed on")
+    reason = _REASONS.get(number or 0) or (os.strerror(number) if number else "its arguments cannot be passed on")
     return failed(*OTHER, f"{place}: {reason}")
 
 

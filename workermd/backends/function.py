@@ -7,6 +7,7 @@ import inspect
 import re
 import sys
 from collections.abc import Callable
+from importlib.machinery import BuiltinImporter, PathFinder
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,24 @@ def perform(task: Task, binding: Binding, limits: Limits) -> Result:
 
         return dispatch(task, answered, limits.deadline, lambda error: failure_of(error, package))
     return failure_of(caught.error or RuntimeError("the task ended without a result"), package)
+
+
+def unusable(named: str) -> str:
+    """Why there is no such function, without importing it: an entry point or a module that cannot be found."""
+    try:
+        module, _ = _named(named)
+    except Refused as error:
+        return str(error)
+    path = [str(Path.cwd()), *sys.path] if ":" in named else list(sys.path)
+    known = ""
+    for part in module.split("."):
+        known = f"{known}.{part}" if known else part
+        # As if it stood at the top: a dotted name may ask for its parent's module, which is not imported here.
+        spec = BuiltinImporter.find_spec(known) or PathFinder.find_spec(part, path)
+        if spec is None:
+            return f"function {named}: there is no module {known}, neither installed nor in the current folder"
+        path = list(spec.submodule_search_locations or ())
+    return ""
 
 
 async def _answer(function: Function, task: Task) -> object:

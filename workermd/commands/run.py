@@ -6,11 +6,12 @@ import sys
 from typing import Any
 
 from workermd import config
+from workermd.answers import Answered
 from workermd.contract import cache
 from workermd.errors import ContractUnusable, UsageError
 from workermd.report import say
 from workermd.report.live import Live
-from workermd.run import Answered, Request, run
+from workermd.run import Request, run
 
 
 def execute(values: dict[str, Any]) -> int:

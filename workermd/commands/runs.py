@@ -107,14 +107,17 @@ def _prune(path: str, values: dict[str, Any]) -> int:
         raise UsageError("--all and --older-than exclude each other", "leave one of the two out")
     before = None if values["older_than"] is None else max(0, time.time_ns() // 1000 - int(values["older_than"] * _DAY))
     count = 0
+    forgotten: set[str] = set()
     if os.path.exists(path):
         with Ledger.open(path) as ledger:
             with contextlib.suppress(_OnlyLooking), ledger.transaction(time.monotonic() + _PATIENCE) as transaction:
+                known = ledger.tokens()
                 count = transaction.prune(before=before, worker_id=values["worker"])
+                forgotten = known - ledger.tokens()
                 if values["dry_run"]:
                     raise _OnlyLooking
             if not values["dry_run"]:
-                artifacts.sweep(path, ledger.tokens())
+                artifacts.remove(path, forgotten)
     if values["format"] == "json":
         say.document(encoded({"ledger": path, "finished": count, "removed": 0 if values["dry_run"] else count}))
     else:

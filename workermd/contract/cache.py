@@ -7,7 +7,6 @@ Entries may be deleted at any time: one that is missing, damaged or not ours is 
 """
 # pathlib would cost every run several milliseconds:
 
-import hashlib
 import json
 import os
 import time
@@ -16,6 +15,7 @@ from typing import Any
 from workermd import __version__
 from workermd.contract.model import Constraints, Contract
 from workermd.contract.problems import MISNAMED, misnamed
+from workermd.digest import sha256
 from workermd.errors import ContractUnusable
 from workermd.finding import Finding, ordered
 
@@ -34,7 +34,7 @@ def load(data: bytes, path: str) -> tuple[Contract, tuple[Finding, ...]]:
 
     Raises ContractUnusable, which carries all findings, when there are errors.
     """
-    key = hashlib.sha256(f"{ENTRY_FORMAT} {__version__}\n".encode() + data).hexdigest()
+    key = sha256(f"{ENTRY_FORMAT} {__version__}\n".encode() + data).hex()
     folder = _folder()
     if folder:
         stored = _stored(folder, key, path)
@@ -92,7 +92,7 @@ def _stored(folder: str, key: str, path: str) -> tuple[Contract, tuple[Finding, 
 
 def _head(key: str, rest: bytes) -> bytes:
     """The digest covers the key too: an entry under another name is not taken."""
-    return _HEAD + hashlib.sha256(key.encode() + rest).hexdigest().encode() + _MIDDLE
+    return _HEAD + sha256(key.encode() + rest).hex().encode() + _MIDDLE
 
 
 def _contract(fields: dict[str, Any]) -> Contract:

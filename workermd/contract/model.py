@@ -1,9 +1,9 @@
 """A worker.md file as frozen records: what it says, and where it says it."""
 
-import hashlib
 from bisect import bisect_right
 from typing import Literal, NamedTuple
 
+from workermd.digest import sha256
 from workermd.envelope import Document, Status
 from workermd.finding import Finding
 
@@ -85,7 +85,7 @@ class Reading(NamedTuple):
 
 def meaning_sha256(canonical: bytes) -> str:
     """The hash of `canonical`: RFC 8785 bytes of `{input_schema, output_schema, constraints, purpose, mode}`."""
-    return hashlib.sha256(canonical).hexdigest()
+    return sha256(canonical).hex()
 
 
 class Position(NamedTuple):

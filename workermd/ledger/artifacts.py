@@ -7,7 +7,6 @@ import contextlib
 import os
 
 from workermd.envelope import Document
-from workermd.errors import LedgerUnavailable
 
 
 def folder_of(ledger_path: str) -> str:
@@ -15,32 +14,20 @@ def folder_of(ledger_path: str) -> str:
 
 
 def path_of(ledger_path: str, token: str) -> str:
+    """The folder of an attempt."""
     return os.path.join(folder_of(ledger_path), token)
 
 
-def prepare(ledger_path: str, token: str) -> str:
-    """A fresh, empty folder for an attempt. Raises LedgerUnavailable."""
-    path = path_of(ledger_path, token)
-    try:
-        os.makedirs(path, mode=0o700)
-    except OSError as error:
-        raise LedgerUnavailable(
-            f"{path}: the folder for artifacts cannot be made ({error.strerror})",
-            "free space or correct the folder's permissions, or name another --ledger",
-        ) from None
-    return path
-
-
-def discard(ledger_path: str, token: str) -> None:
-    """Remove the folder of an attempt that never was, or that wrote nothing."""
-    with contextlib.suppress(OSError):
-        os.rmdir(path_of(ledger_path, token))
+def prepare(ledger_path: str, token: str) -> None:
+    """Make a fresh, empty folder for an attempt. Raises OSError."""
+    os.makedirs(path_of(ledger_path, token), mode=0o700)
 
 
 def kept(ledger_path: str, token: str, artifacts: tuple[Document, ...]) -> tuple[Document, ...]:
     """What the envelope says of the artifacts, with their `uri`. An attempt without any leaves no folder."""
     if not artifacts:
-        discard(ledger_path, token)  # files that the reply did not name stay until the run is pruned
+        with contextlib.suppress(OSError):
+            os.rmdir(path_of(ledger_path, token))  # files that the reply did not name stay until the run is pruned
         return ()
     from urllib.parse import quote  # most runs have no artifacts
 
@@ -56,14 +43,9 @@ def kept(ledger_path: str, token: str, artifacts: tuple[Document, ...]) -> tuple
     )
 
 
-def sweep(ledger_path: str, tokens: set[str]) -> None:
-    """Remove the artifacts of attempts that the ledger does not know (any more)."""
-    try:
-        names = os.listdir(folder_of(ledger_path))
-    except FileNotFoundError:
-        return
+def remove(ledger_path: str, tokens: set[str]) -> None:
+    """Remove the artifacts of attempts that the ledger has forgotten. Never raises."""
     import shutil
 
-    for name in names:
-        if name not in tokens:
-            shutil.rmtree(os.path.join(folder_of(ledger_path), name), ignore_errors=True)
+    for token in tokens:
+        shutil.rmtree(path_of(ledger_path, token), ignore_errors=True)

@@ -14,10 +14,10 @@ import struct
 import sys
 import time
 from collections.abc import Callable
-from hashlib import sha256
 from types import TracebackType
 from typing import Self
 
+from workermd.digest import sha256
 from workermd.errors import ConfigurationError, LedgerUnavailable
 
 if sys.platform == "linux":
@@ -30,7 +30,7 @@ _LONGEST_PAUSE = 0.05
 def run_offset(worker_id: str, run_id: str) -> int:
     """The byte that stands for a run: 62 bits of a hash. A collision only makes two runs take turns."""
     key = f"{worker_id}\0{run_id}".encode("utf-8", "surrogatepass")
-    return int.from_bytes(sha256(key).digest()[:8], "big") >> 2
+    return int.from_bytes(sha256(key)[:8], "big") >> 2
 
 
 class RunLock:

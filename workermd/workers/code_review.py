@@ -145,7 +145,7 @@ def _analyse(
     """ruff's issues on changed lines. None, and a note, when no ruff is there or it fails."""
     program = _find_ruff(settings["ruff"])
     if program is None:
-        notes.append("ruff was not found, so only the diff itself was looked at; install workermd[workers]")
+        notes.append("ruff was not found, so only the diff itself was looked at; pip install 'workermd[workers]'")
         return None
     changed = {file.path: file.added() for file in files}
     tree = Path(task.artifacts_dir, "review")

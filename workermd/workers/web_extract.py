@@ -50,7 +50,7 @@ def run(task: Task) -> Document:
     except BadSelector as problem:
         return failed(Status.INVALID_REQUEST, "bad_selector", str(problem))
     except ImportError:
-        raise Refused("web-extract needs httpx and selectolax; install workermd[workers]") from None
+        raise Refused("web-extract needs httpx and selectolax; pip install 'workermd[workers]'") from None
     if missing:
         message = f"the page has nothing for the required field(s) {', '.join(missing)}"
         return failed(Status.INVALID_OUTPUT, "required_field_missing", message)

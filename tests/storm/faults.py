@@ -1,0 +1,105 @@
+"""Seeded faults: the seven mistakes that the prototypes of this ledger made, put back into a copy of the package.
+
+A test that cannot fail proves nothing: each fault must be seen by the crash points or by the duplicates.
+"""
+
+import shutil
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.conftest import ROOT
+
+
+class Change(NamedTuple):
+    """`old` must stand exactly once in the file, or the fault no longer says what it means."""
+
+    file: str
+    old: str
+    new: str
+
+
+class Fault(NamedTuple):
+    name: str
+    changes: tuple[Change, ...]
+
+
+FAULTS = (
+    Fault(
+        "a retryable result is adopted as final",
+        (
+            Change(
+                "run.py",
+                'return self.judged(row.open_token) or verdict.crashed("was lost")',
+                'left = self.judged(row.open_token) or verdict.crashed("was lost")\n'
+                '        return left._replace(transient=False) if left.outcome == "retryable_error" else left',
+            ),
+            # The ledger has a guard of its own against this one; the oracle must not lean on it.
+            Change(
+                "ledger/store.py",
+                "if answer is not None and answer.status == Status.RETRYABLE_ERROR.value and not out_of_attempts:",
+                "if False:",
+            ),
+        ),
+    ),
+    Fault(
+        "the lock is not inherited",
+        (Change("attempt/spawn.py", ", (lock_fd, LOCK_FD))\n", ")\n"),),
+    ),
+    Fault(
+        "no lock",
+        (Change("ledger/lock.py", "if not self._set(fcntl.F_WRLCK, offset):", "if False:"),),
+    ),
+    Fault(
+        "the attempt starts before the claim commits",
+        (
+            Change(
+                "run.py",
+                "            row = self.claim(ledger, key, left, token)\n",
+                "            self.given = given\n            row = self.claim(ledger, key, left, token)\n",
+            ),
+            Change(
+                "run.py",
+                "                row = self.start(transaction, row, token)\n        if old_token",
+                "                row = self.start(transaction, row, token)\n"
+                "                until = time.monotonic() + self.bounds.timeout\n"
+                "                self.host.send(self.order(self.given, row, token, until, ()), until, self.tick)\n"
+                "                self.host.send = lambda *_: None\n"
+                "        if old_token",
+            ),
+        ),
+    ),
+    Fault(
+        "the first answer comes from memory",
+        (
+            Change(
+                "run.py",
+                "                answered = self.answers.settled(row)\n",
+                "                answered = self.answers.settled(row)\n"
+                "                if judged.document is not None:\n"
+                '                    text = __import__("json").dumps(judged.document, indent=2, sort_keys=True) + "\\n"\n'
+                "                    answered = answered._replace(output=text.encode())\n",
+            ),
+        ),
+    ),
+    Fault(
+        "the result file is written in place",
+        (Change("ledger/results.py", "    unfinished = path + _UNFINISHED\n", "    unfinished = path\n"),),
+    ),
+    Fault(
+        "a left-over result is ignored",
+        (Change("run.py", "return self.judged(row.open_token) or verdict.crashed", "return verdict.crashed"),),
+    ),
+)
+
+
+def seeded(fault: Fault, folder: Path) -> Path:
+    """A copy of the package with the fault in it; the folder to put on the path. Raises LookupError."""
+    package = folder / "workermd"
+    shutil.copytree(ROOT / "workermd", package, ignore=shutil.ignore_patterns("__pycache__"))
+    for change in fault.changes:
+        path = package / change.file
+        text = path.read_text()
+        if text.count(change.old) != 1:
+            raise LookupError(f"{fault.name}: {change.file} holds {text.count(change.old)} times: {change.old!r}")
+        path.write_text(text.replace(change.old, change.new))
+    return folder
