@@ -3,6 +3,7 @@
 It imports next to nothing: `workermd --version` costs an interpreter start and little more.
 """
 
+import gc
 import os
 import sys
 from importlib import import_module
@@ -57,6 +58,7 @@ def _open_streams() -> None:
 
 
 def _answer(arguments: list[str]) -> int:
+    gc.disable()  # what start-up makes stays: searching it for garbage would take a tenth of the time
     from workermd.arguments import COMMANDS, quick
     from workermd.errors import WorkermdError
 
@@ -76,7 +78,10 @@ def perform(command: "Command", values: "dict[str, Any]") -> int:
     from workermd.errors import Interrupted, WorkermdError
 
     try:
-        return int(import_module(command.module).execute(values))
+        execute = import_module(command.module).execute
+        gc.freeze()
+        gc.enable()
+        return int(execute(values))
     except WorkermdError as error:
         return _refused(error, document=command.document)
     except KeyboardInterrupt:

@@ -8,6 +8,7 @@ descriptor. Its standard output and error are a log file; the caller's are out o
 
 import contextlib
 import ctypes
+import gc
 import os
 import resource
 import signal
@@ -46,6 +47,8 @@ def main() -> None:
     if reason := backend.unusable(named):
         _refuse(reason)
     _control(_PR_SET_PDEATHSIG, 0)
+    gc.freeze()  # it was off since the first line: what imports make stays
+    gc.enable()
     os.write(STATUS_FD, b"ready\n")
     order = receive(ORDER_FD)
     if order is None:

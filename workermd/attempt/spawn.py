@@ -25,7 +25,7 @@ TICK = 0.05
 """Seconds between two looks at interrupts and log lines while waiting."""
 
 _BOOT = (
-    "import sys; r = sys.argv[1]; r in sys.path or sys.path.insert(0, r); "
+    "import gc, sys; gc.disable(); r = sys.argv[1]; r in sys.path or sys.path.insert(0, r); "
     "from workermd.attempt.host import main; main()"
 )
 _LOG_CHUNK = 1 << 16
