@@ -167,8 +167,7 @@ def _written(value: Any) -> str:
     if isinstance(value, dict):
         if not all(isinstance(key, str) for key in value):
             raise ValueError("a key that is not text")
-        # ASCII sorts alike by code points and by UTF-16, whose codec would have to be loaded first.
-        members = sorted(value.items(), key=_name if "".join(value).isascii() else _utf16)
+        members = sorted(value.items(), key=_utf16)
         return f"{{{','.join([f'{encode_basestring(name)}:{_written(item)}' for name, item in members])}}}"
     if isinstance(value, list | tuple):
         return f"[{','.join([_written(item) for item in value])}]"
@@ -185,10 +184,6 @@ def _written_scalar(value: Any) -> str:
     if isinstance(value, float):
         return _es6(value)
     raise ValueError(f"a value of type {type(value).__name__}, which JSON does not have")
-
-
-def _name(member: tuple[str, Any]) -> str:
-    return member[0]
 
 
 def _utf16(member: tuple[str, Any]) -> bytes:
