@@ -99,8 +99,11 @@ def _refused(error: "WorkermdError", *, document: bool) -> int:
     if isinstance(error, ContractUnusable) and error.findings:
         from workermd.report import text
 
-        sys.stderr.write(text.findings(error.findings))
-    say.error(error)
+        path = error.findings[0].path
+        sys.stderr.write(text.findings(error.findings, {path: error.source}))
+        say.note(f"{path}: the contract cannot be used; mend the errors above")
+    else:
+        say.error(error)
     if document:
         _print_error(error.code, error.message, error.hint)
     return error.exit_code

@@ -39,13 +39,14 @@ class ConfigurationError(WorkermdError):
 
 
 class ContractUnusable(WorkermdError):
-    """`findings` holds everything that is wrong with the contract, sorted."""
+    """`findings` holds everything that is wrong with the contract, sorted; `source` is its text, to quote from."""
 
     code = "contract_unusable"
 
-    def __init__(self, message: str, hint: str = "", findings: "tuple[Finding, ...]" = ()) -> None:
+    def __init__(self, message: str, hint: str = "", findings: "tuple[Finding, ...]" = (), source: str = "") -> None:
         super().__init__(message, hint)
         self.findings = findings
+        self.source = source
 
 
 class LedgerUnavailable(WorkermdError):

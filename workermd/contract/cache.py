@@ -44,18 +44,18 @@ def load(data: bytes, path: str) -> tuple[Contract, tuple[Finding, ...]]:
 
     reading = read(data, path, thorough=False)
     if reading.contract is None:
-        raise _unusable(path, reading.findings)
+        raise _unusable(path, reading.findings, reading.text)
     if folder:
         _store(folder, key, reading.contract, reading.findings)
     return reading.contract, reading.findings
 
 
-def _unusable(path: str, findings: tuple[Finding, ...]) -> ContractUnusable:
+def _unusable(path: str, findings: tuple[Finding, ...], text: str) -> ContractUnusable:
     errors = [finding for finding in findings if finding.severity == "error"]
     first = errors[0]
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
     message = f"{path}:{first.line}:{first.column}: {first.code} {first.message}{more}"
-    return ContractUnusable(message, first.hint, findings)
+    return ContractUnusable(message, first.hint, findings, text)
 
 
 def _folder() -> str | None:
