@@ -235,10 +235,10 @@ class Checker:
 
     def check(self, instance: Any) -> tuple[Mismatch, ...]:
         """Why a value does not match, sorted by place, at most MAX_MISMATCHES; empty where it does."""
-        if too_deep(instance):
-            return (Mismatch("", "", f"is nested more than {MAX_DEPTH} levels deep", ""),)
         if self.accepts(instance):
             return ()
+        if too_deep(instance):
+            return (Mismatch("", "", f"is nested more than {MAX_DEPTH} levels deep", ""),)
         if Survey(self._schema, self._draft).too_many_ways(instance):
             return (Mismatch("", "", "does not match the schema, in too many ways to name the place", ""),)
         try:
