@@ -283,10 +283,10 @@ def test_attempts_count_over_the_life_of_a_run(cli, contract, given, program, ev
 
 def test_one_deadline_over_attempts_and_back_off(cli, contract, given, program):
     """S3.1 S3.4: transient failures are retried inside it, and it ends the whole invocation."""
-    spec = contract(constraints={"max_attempts": 50, "timeout_seconds": 2})
+    spec = contract(constraints={"max_attempts": 50, "timeout_seconds": 6})
     began = time.monotonic()
     done = cli("run", spec, given(), "--envelope", *program("sys.exit(75)"))
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30
     assert done.code == 5
     assert 2 <= len(done.document["attempts"]) < 50
     assert done.document["error"]["retryable"] is True
