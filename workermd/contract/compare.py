@@ -54,6 +54,7 @@ def obstacles(a: Node, b: Node) -> tuple[Obstacle, ...]:
     """What stands against "everything `a` accepts is accepted by `b`", without repeats, in order of place."""
     if a.is_same(b):
         return ()
+    a.source.patience = b.source.patience = facts.PATIENCE
     try:
         found = _Proof().schema(flat(a), b, a.pointer, certain=True)
     except _TooLong:
@@ -129,7 +130,7 @@ class _Proof:
         self._left -= 1
         if self._left < 0:
             raise _TooLong
-        if wide.schema is True or any(part.node.is_same(wide) for part in known if not part.without):
+        if wide.schema is True or any(part.node.is_same(wide) for part in known):
             return []
         key = (frozenset(part.key for part in known), wide.key)
         if key in self._open:
@@ -159,12 +160,9 @@ class _Proof:
         refused = [value for value, answer in zip(values, answers, strict=True) if not answer]
         if not refused:
             return []
-        case = _Case(known, set(), Part(wide, {}), at, certain)
         keyword = "const" if isinstance(wide.schema, dict) and "const" in wide.schema else "enum"
         place = next((part.place(each) for part in known for each in ("enum", "const") if each in part.rules), at)
-        # A listed value may still be forbidden by a rule that was taken apart to look at one alternative.
-        found = case.obstacle(keyword, _valued(refused), clouds=())
-        return [found._replace(a=place)]
+        return [Obstacle(keyword, _valued(refused), certain, place, Part(wide, {}).place(keyword))]
 
     def _part(self, case: _Case) -> Found:
         rules = case.wide.rules
@@ -378,9 +376,9 @@ class _Proof:
         target: Node = case.wide.rules["propertyNames"]
         closed = [names for part in case.known if (names := facts.names_of(part)) is not None]
         if closed:
-            names = [name for name in min(closed, key=len) if facts.possible_types(facts.member(case.known, name))]
-            refused = [name for name in names if target.accepts(name) is not True]
-            return [case.obstacle("propertyNames", f"objects with {shown(name)}", certain=False) for name in refused]
+            held = [name for name in min(closed, key=len) if facts.possible_types(facts.member(case.known, name))]
+            refused = [name for name in held if target.accepts(name) is not True]
+            return [case.obstacle("propertyNames", f"objects with {shown(name)}") for name in refused]
         known = tuple(part for node in given(case.known, "propertyNames") for part in flat(node))
         text = Part(facts.Source({"type": "string"}, "2020-12").node, {"type": "string"})
         clear = not has(case.known, *_JOINED, "additionalProperties", "maxProperties")
@@ -394,6 +392,7 @@ class _Proof:
             return []
         found: Found = []
         own = facts.required(case.known)
+        clouds = ("dependentRequired", "dependentSchemas", "minProperties", "propertyNames", "maxProperties")
         for name, needed in case.wide.rules["dependentRequired"].items():
             if not facts.possible_types(facts.member(case.known, name)):
                 continue
@@ -417,7 +416,7 @@ class _Proof:
             own = [node for rule in given(case.known, "dependentSchemas") for key, node in rule.items() if key == name]
             known = (*case.known, present, *(part for node in own for part in flat(node)))
             if facts.possible_types(known) & {"object"}:
-                found += self.schema(known, target, case.at, certain=False)
+                found += self.schema(known, target, case.at, certain=case.certain)
         return found
 
     # --- arrays ---
@@ -464,9 +463,9 @@ class _Proof:
 
     def _has_enough(self, known: Parts, target: Node, least: int) -> bool:
         for part in known:
-            if "contains" in part.rules and part.rules.get("minContains", 1) >= least:
-                if self.holds(flat(part.rules["contains"]), target):
-                    return True
+            enough = "contains" in part.rules and part.rules.get("minContains", 1) >= least
+            if enough and self.holds(flat(part.rules["contains"]), target):
+                return True
         if facts.at_least(known, "minItems") < least:
             return False
         return all(self.holds(facts.element(known, index), target) for index in range(facts.longest_prefix(known) + 1))
@@ -565,7 +564,11 @@ class _Proof:
         return [case.obstacle("not", "values that 'not' forbids", certain=self._covers(case, target))]
 
     def _covers(self, case: _Case, target: Node) -> bool:
-        """True where everything known is forbidden."""
+        """True where everything known is forbidden, or a listed value that is."""
+        listed = facts.listed_values(flat(target)) or []
+        known = [part.node for part in case.known]
+        if any(target.accepts(value) and all(node.accepts(value) for node in known) for value in listed):
+            return True
         return self.holds(case.known, target)
 
     def _if(self, case: _Case) -> Found:
@@ -580,7 +583,7 @@ class _Proof:
                 if "if" in part.rules and "then" in part.rules and self.holds(flat(condition), part.rules["if"])
             ]
             known = (*case.known, *flat(condition), *(part for node in own for part in flat(node)))
-            found += self.schema(known, rules["then"], case.at, certain=False)
+            found += self.schema(known, rules["then"], case.at, certain=case.certain)
         if "else" in rules and not self.holds(case.known, condition):
             own = [
                 part.rules["else"]

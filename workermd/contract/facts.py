@@ -23,6 +23,9 @@ FINITE = 256
 DEPTH = 6
 """Levels of required parts that are searched for one that nothing can match."""
 
+PATIENCE = 20_000
+"""Looks into alternatives and required parts in one question; later ones learn nothing."""
+
 DRAFT_URIS = {
     "2020-12": "https://json-schema.org/draft/2020-12/schema",
     "2019-09": "https://json-schema.org/draft/2019-09/schema",
@@ -51,6 +54,7 @@ class Source:
         self.root = root
         self.draft = draft
         self.survey = Survey(root, draft) if isinstance(root, dict) else None
+        self.patience = PATIENCE
         self._checkers: dict[str, Checker | None] = {}
         self._texts: dict[str, bytes] = {}
 
@@ -145,7 +149,8 @@ class Node(NamedTuple):
 class Part(NamedTuple):
     """Rules of one schema object without those that refer elsewhere or join others (`$ref`, `allOf`).
 
-    Schemas among the rules are Nodes. `without` names alternatives that were taken out to look at one of them.
+    Schemas among the rules are Nodes. `without` names alternatives that were taken out to look at one of them:
+    what is looked at then still matches all of `node`.
     """
 
     node: Node
@@ -400,6 +405,10 @@ def possible_types(parts: Parts, depth: int = 0) -> set[str]:
         types &= named_types(value)
     if any(value >= 1 and value == floor(value) for value in given(parts, "multipleOf")):
         types.discard("fraction")
+    if parts:
+        parts[0].node.source.patience -= 1
+        if parts[0].node.source.patience < 0:
+            return types
     types -= {kind for kind in types if _is_impossible(kind, parts, depth)}
     if not types or depth >= DEPTH:
         return types
@@ -487,10 +496,6 @@ def all_values(parts: Parts, types: set[str]) -> list[Any] | None:
 
 
 def _few(kind: str, parts: Parts) -> list[Any] | None:
-    if kind == "null":
-        return [None]
-    if kind == "boolean":
-        return [False, True]
     if kind == "integer":
         span = number_range(parts, whole=True)
         if span.low is None or span.high is None or span.high - span.low >= FINITE:
@@ -502,10 +507,10 @@ def _few(kind: str, parts: Parts) -> list[Any] | None:
         return [[]]
     if kind == "object" and most_properties(parts) == 0:
         return [{}]
-    return None
+    return {"null": [None], "boolean": [False, True]}.get(kind)
 
 
 def _accepted(values: list[Any], parts: Parts) -> list[Any]:
-    """Without those that the engine refuses. A part that stands for one alternative is not judged as a whole."""
-    whole = [part.node for part in parts if not part.without]
-    return [value for value in values if all(node.accepts(value) is not False for node in whole)]
+    """Without those that the engine refuses. A part without its alternatives stands for some values of the whole."""
+    nodes = [part.node for part in parts]
+    return [value for value in values if all(node.accepts(value) is not False for node in nodes)]
