@@ -399,7 +399,7 @@ class _Proof:
             implied = {each for rule in given(case.known, "dependentRequired") for each in rule.get(name, ())}
             found += [
                 case.obstacle(
-                    "dependentRequired", f"objects with {shown(name)} and without {shown(each)}", certain=False
+                    "dependentRequired", f"objects with {shown(name)} and without {shown(each)}", clouds=clouds
                 )
                 for each in needed
                 if each not in own | implied

@@ -507,7 +507,8 @@ def _few(kind: str, parts: Parts) -> list[Any] | None:
         return [[]]
     if kind == "object" and most_properties(parts) == 0:
         return [{}]
-    return {"null": [None], "boolean": [False, True]}.get(kind)
+    few: dict[str, list[Any]] = {"null": [None], "boolean": [False, True]}
+    return few.get(kind)
 
 
 def _accepted(values: list[Any], parts: Parts) -> list[Any]:
