@@ -249,28 +249,46 @@ def _schema(side: _Side, old: tuple[Document, str], new: tuple[Document, str]) -
         return
     was, now = Source(*old).node, Source(*new).node
     gone = obstacles(was, now)
-    come = [each._replace(a=each.b, b=each.a) for each in obstacles(now, was)]
-    breaking, harmless = (gone, come) if side is _INPUT else (come, gone)
-    open_places = [(each.a, each.b) for each in breaking if not each.certain]
-    for each in (*gone, *come):
-        is_gone = each in gone
-        says = f"{each.what} {side.gone if is_gone else side.come}"
-        if (each in breaking) is each.certain or each in breaking:
-            kind = (side.narrower if is_gone else side.wider) if each.certain else side.undecided
-        else:
-            kind = side.narrower if is_gone else side.wider
-        yield from _tell(kind, each, says, root, open_places if each in harmless else [])
+    come = tuple(each._replace(a=each.b, b=each.a) for each in obstacles(now, was))
+    for each in gone:
+        told = _gone(side, each, come if side is _OUTPUT else ())
+        yield from (one._replace(old=root + one.old, new=root + one.new) for one in told)
+    for each in come:
+        told = _come(side, each, gone if side is _INPUT else ())
+        yield from (one._replace(old=root + one.old, new=root + one.new) for one in told)
     if not gone and not come:
         yield _Told(side.reworded, "the schema is written differently and means the same", root, root)
 
 
-def _tell(kind: str, each: Obstacle, says: str, root: str, open_places: list[tuple[str, str]]) -> Iterator[_Told]:
-    """Nothing harmless is told of a place where it is not known whether something breaks."""
-    if any(_is_near(each.a, a) or _is_near(each.b, b) for a, b in open_places):
-        return
-    if not each.certain:
-        says = f"the rule {each.keyword!r} changed: it cannot be told whether {says}"
-    yield _Told(kind, says, root + each.a, root + each.b)
+def _gone(side: _Side, each: Obstacle, other: tuple[Obstacle, ...]) -> Iterator[_Told]:
+    """Values that matched before: that breaks an input schema."""
+    if side is _INPUT:
+        yield _against(side, each, side.narrower, f"{each.what} {side.gone}")
+    elif not _is_open(each, other):
+        yield _harmless(each, side.narrower, f"{each.what} {side.gone}", "no output is possible that was not")
+
+
+def _come(side: _Side, each: Obstacle, other: tuple[Obstacle, ...]) -> Iterator[_Told]:
+    """Values that match now: that breaks an output schema."""
+    if side is _OUTPUT:
+        yield _against(side, each, side.wider, f"{each.what} {side.come}")
+    elif not _is_open(each, other):
+        yield _harmless(each, side.wider, f"{each.what} {side.come}", "every input that was accepted still is")
+
+
+def _against(side: _Side, each: Obstacle, kind: str, says: str) -> _Told:
+    if each.certain:
+        return _Told(kind, says, each.a, each.b)
+    return _Told(side.undecided, f"by the rule {each.keyword!r} it cannot be told whether {says}", each.a, each.b)
+
+
+def _harmless(each: Obstacle, kind: str, says: str, still: str) -> _Told:
+    return _Told(kind, says if each.certain else f"the rule {each.keyword!r} changed; {still}", each.a, each.b)
+
+
+def _is_open(each: Obstacle, other: tuple[Obstacle, ...]) -> bool:
+    """True where it is not known whether something breaks: nothing harmless is told of such a place."""
+    return any(not one.certain and (_is_near(each.a, one.a) or _is_near(each.b, one.b)) for one in other)
 
 
 def _is_near(one: str, other: str) -> bool:
