@@ -18,9 +18,9 @@ def read(reference: str) -> bytes:
     revision, _, path = reference.removeprefix(PREFIX).partition(":")
     if not revision or not path or revision.startswith("-") or "\0" in reference:
         raise UsageError(f"{reference}: not of the form git:REV:path", "for example git:main:contracts/a.worker.md")
-    command = ["git", "--no-pager", "--no-optional-locks", "--no-replace-objects", "--no-lazy-fetch"]
+    command = ["git", "--no-pager", "--no-optional-locks", "--no-replace-objects"]
     command += ["cat-file", "blob", f"{revision}:{path}"]
-    environment = {**os.environ, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+    environment = {**os.environ, "GIT_TERMINAL_PROMPT": "0", "GIT_NO_LAZY_FETCH": "1", "LC_ALL": "C"}
     try:
         done = subprocess.run(
             command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS, check=False
