@@ -85,9 +85,14 @@ class _Case(NamedTuple):
     at: str
     certain: bool
 
-    def obstacle(self, keyword: str, what: str, *, clouds: tuple[str, ...] = (), certain: bool = True) -> Obstacle:
-        """`clouds`: rules of `a` that make it uncertain. The place in `a` is that of its own rule of that name."""
-        sure = certain and self.certain and not has(self.known, *_JOINED, *clouds)
+    def obstacle(
+        self, keyword: str, what: str, *, clouds: tuple[str, ...] = (), certain: bool = True, shown_by: bool = False
+    ) -> Obstacle:
+        """`clouds`: rules of `a` that make it uncertain. `shown_by`: a value is at hand, so that none do.
+
+        The place in `a` is that of its own rule of that name.
+        """
+        sure = self.certain and (shown_by or (certain and not has(self.known, *_JOINED, *clouds)))
         place = next((part.place(keyword) for part in self.known if keyword in part.rules), self.at)
         return Obstacle(keyword, what, sure, place, self.wide.place(keyword))
 
@@ -274,17 +279,15 @@ class _Proof:
         if pattern in ("", "^", "$", ".*", "^.*"):
             return []
         sure = self._is_refused(case, {"pattern": pattern})
-        return [case.obstacle("pattern", f"strings that do not match {shown(pattern)}", certain=sure)]
+        what = f"strings that do not match {shown(pattern)}"
+        return [case.obstacle("pattern", what, certain=False, shown_by=sure)]
 
     def _format(self, case: _Case) -> Found:
         word = case.wide.rules["format"]
         if "string" not in case.types or word in given(case.known, "format"):
             return []
-        return [
-            case.obstacle(
-                "format", f"strings not of the format {word}", certain=self._is_refused(case, {"format": word})
-            )
-        ]
+        sure = self._is_refused(case, {"format": word})
+        return [case.obstacle("format", f"strings not of the format {word}", certain=False, shown_by=sure)]
 
     def _is_refused(self, case: _Case, rule: dict[str, Any]) -> bool:
         """True where one of a few strings matches all that is known of `a` and not the rule."""
@@ -515,18 +518,16 @@ class _Proof:
         refused = case.types - allowed
         if refused:
             return [case.obstacle(keyword, _typed(refused, allowed))]
-        nearest = self._nearest(case, branches)
-        if nearest is not None:
-            return nearest
-        what = f"values that match {'none' if keyword == 'anyOf' else 'none or several'} of the alternatives"
-        return [case.obstacle(keyword, what, certain=False)]
-
-    def _nearest(self, case: _Case, branches: list[Node]) -> Found | None:
-        """Where all alternatives but one are out of the question, what stands against that one says it best."""
-        near = [branch for branch in branches if facts.possible_types((*case.known, *flat(branch)))]
-        if len(near) != 1:
-            return None
-        return self.schema(case.known, near[0], case.at, certain=case.certain) or None
+        near = [branch for branch in branches if not self._is_apart(case.known, branch)]
+        if len(near) == 1:
+            # All others are out of the question: what stands against this one says it best.
+            found = self.schema(case.known, near[0], case.at, certain=case.certain)
+            if found:
+                return found
+        what = (
+            f"values that match {'none' if keyword == 'anyOf' or not near else 'none or several'} of the alternatives"
+        )
+        return [case.obstacle(keyword, what, certain=not near)]
 
     def _by_type(self, case: _Case, check: Callable[[_Case], Found]) -> bool:
         """True where the rule follows for each type alone."""
@@ -561,15 +562,13 @@ class _Proof:
             return []
         if any(self.holds(flat(target), own) for own in given(case.known, "not")):
             return []
-        return [case.obstacle("not", "values that 'not' forbids", certain=self._covers(case, target))]
+        hit, all_hit = self._is_hit(case, target), self.holds(case.known, target)
+        return [case.obstacle("not", "values that 'not' forbids", certain=all_hit, shown_by=hit)]
 
-    def _covers(self, case: _Case, target: Node) -> bool:
-        """True where everything known is forbidden, or a listed value that is."""
+    def _is_hit(self, case: _Case, target: Node) -> bool:
+        """True where a value that the target lists matches all that is known."""
         listed = facts.listed_values(flat(target)) or []
-        known = [part.node for part in case.known]
-        if any(target.accepts(value) and all(node.accepts(value) for node in known) for value in listed):
-            return True
-        return self.holds(case.known, target)
+        return any(all(part.node.accepts(value) for part in case.known) for value in listed)
 
     def _if(self, case: _Case) -> Found:
         """`then` has to follow where `if` holds, `else` where it does not; or both everywhere."""
