@@ -19,7 +19,7 @@ from workermd.contract.jsontext import shown
 
 Answer = Literal["yes", "no", "unknown"]
 
-BUDGET = 20_000
+BUDGET = 5_000
 """Comparisons of two schemas in one question; beyond it the answer is unknown."""
 
 LISTED = 5

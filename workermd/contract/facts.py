@@ -23,7 +23,7 @@ FINITE = 256
 DEPTH = 6
 """Levels of required parts that are searched for one that nothing can match."""
 
-PATIENCE = 20_000
+PATIENCE = 5_000
 """Looks into alternatives and required parts in one question; later ones learn nothing."""
 
 DRAFT_URIS = {

@@ -9,9 +9,8 @@ from workermd.report import sarif
 SCHEMA_VERSION = 1
 
 _LEVELS: dict[str, sarif.Level] = {"breaking": "error", "unknown": "warning", "compatible": "note"}
-_CELL = str.maketrans(
-    {"|": "\\|", "<": "&lt;", ">": "&gt;", "&": "&amp;", "\\": "\\\\", "*": "\\*", "_": "\\_", "`": "\\`"}
-)
+_CELL = str.maketrans({c: f"&#{ord(c)};" for c in "|<>&\\*_`~[]@#"} | {"\n": " ", "\r": " "})
+"""What Markdown or a forge would read as markup, a mention or a reference is written as a number."""
 
 
 def as_text(found: Difference) -> str:
@@ -23,7 +22,7 @@ def _block(change: Change) -> str:
     here, there, word = _sides(change)
     return (
         f"{here.path}:{here.line}:{here.column}: {change.verdict}: {change.reason} [{change.kind}]\n"
-        f"  = {word} {there.path}:{there.line}:{there.column}; it takes a {change.requires} bump of the version\n"
+        f"  = {change.pointer or '/'}, {word} {there.path}:{there.line}:{there.column}; it takes a {change.requires} bump of the version\n"
     )
 
 
@@ -79,7 +78,9 @@ def _result(change: Change) -> sarif.Result:
 
 
 def _place(spot: Spot) -> sarif.Place:
-    return sarif.Place(spot.path, spot.line, spot.column, spot.end_column)
+    """Scanners know files by their path in the repository: a Git reference is cut down to it."""
+    path = spot.path.split(":", 2)[2] if spot.path.startswith("git:") else spot.path
+    return sarif.Place(path, spot.line, spot.column, spot.end_column)
 
 
 def as_markdown(found: Difference) -> str:
@@ -89,7 +90,7 @@ def as_markdown(found: Difference) -> str:
     if found.changes:
         lines += ["| verdict | change | before | now | bump |", "|---|---|---|---|---|"]
         lines += [
-            f"| {change.verdict} | {change.reason.translate(_CELL)} (`{change.kind}`) "
+            f"| {change.verdict} | {f'{change.pointer}: {change.reason}'.translate(_CELL)} (`{change.kind}`) "
             f"| line {change.old.line} | line {change.new.line} | {change.requires} |"
             for change in found.changes
         ]
