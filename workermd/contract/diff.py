@@ -159,7 +159,9 @@ class _Pair:
         old = self._spot(0, told.old)
         new = self._spot(1, told.new)
         kind = KINDS[told.kind]
-        pointer = told.new if told.new in self._sides[1][0].places or told.old == told.new else told.old
+        # What stands deeper names it best: a rule that is gone has no place in the new file.
+        removed = old.place == told.old and new.place != told.new
+        pointer = told.old if removed or told.old.startswith(f"{told.new}/") else told.new
         return Change(told.kind, kind.verdict, told.reason, pointer, old, new, kind.requires)
 
     def _spot(self, side: int, name: str) -> Spot:
@@ -265,7 +267,7 @@ def _gone(side: _Side, each: Obstacle, other: tuple[Obstacle, ...]) -> Iterator[
     if side is _INPUT:
         yield _against(side, each, side.narrower, f"{each.what} {side.gone}")
     elif not _is_open(each, other):
-        yield _harmless(each, side.narrower, f"{each.what} {side.gone}", "no output is possible that was not")
+        yield _harmless(each, side.narrower, f"{each.what} {side.gone}", "no new output is possible by it")
 
 
 def _come(side: _Side, each: Obstacle, other: tuple[Obstacle, ...]) -> Iterator[_Told]:
@@ -273,7 +275,7 @@ def _come(side: _Side, each: Obstacle, other: tuple[Obstacle, ...]) -> Iterator[
     if side is _OUTPUT:
         yield _against(side, each, side.wider, f"{each.what} {side.come}")
     elif not _is_open(each, other):
-        yield _harmless(each, side.wider, f"{each.what} {side.come}", "every input that was accepted still is")
+        yield _harmless(each, side.wider, f"{each.what} {side.come}", "no input is refused for it")
 
 
 def _against(side: _Side, each: Obstacle, kind: str, says: str) -> _Told:
@@ -287,8 +289,13 @@ def _harmless(each: Obstacle, kind: str, says: str, still: str) -> _Told:
 
 
 def _is_open(each: Obstacle, other: tuple[Obstacle, ...]) -> bool:
-    """True where it is not known whether something breaks: nothing harmless is told of such a place."""
-    return any(not one.certain and (_is_near(each.a, one.a) or _is_near(each.b, one.b)) for one in other)
+    """True where it is not known whether something breaks: nothing harmless is told of such a place.
+
+    What may be harmless, but is not certain itself, is not told beside what breaks either.
+    """
+    return any(
+        not (one.certain and each.certain) and (_is_near(each.a, one.a) or _is_near(each.b, one.b)) for one in other
+    )
 
 
 def _is_near(one: str, other: str) -> bool:
