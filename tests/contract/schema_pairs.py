@@ -134,6 +134,8 @@ PAIRS = (
     Pair("dependent-required-of-nothing", obj({"a": S}), obj({"a": S}, dependentRequired={"z": ["b"]}), C, C),
     Pair("dependent-schemas-added", obj({"a": S, "b": S}), obj({"a": S, "b": S}, dependentSchemas={"a": {"required": ["b"]}}), B, C, gone={"a": ""}),
     Pair("dependent-schemas-kept", obj({"a": S}, dependentSchemas={"a": {"required": ["a"]}}), obj({"a": S}), C, C),
+    Pair("dependent-schemas-false", obj({"a": S}), obj({"a": S}, dependentSchemas={"a": False}), B, C, gone={"a": ""}),
+    Pair("dependent-schemas-false-of-nothing", obj({"a": S}), obj({"a": S}, dependentSchemas={"z": False}), C, C),
     Pair("unevaluated-as-additional", obj({"a": S}), {"type": "object", "properties": {"a": S}, "unevaluatedProperties": False}, C, C),
     Pair("unevaluated-beside-all-of", {"type": "object"}, {"type": "object", "allOf": [{"properties": {"a": S}}], "unevaluatedProperties": False}, B, C, gone={"x": 1}),
     # arrays

@@ -414,6 +414,11 @@ class _Proof:
             return []
         found: Found = []
         for name, target in case.wide.rules["dependentSchemas"].items():
+            if target.schema is False:
+                clouds = ("dependentRequired", "dependentSchemas", "propertyNames", "maxProperties")
+                if facts.possible_types(facts.member(case.known, name)):
+                    found.append(case.obstacle("dependentSchemas", f"objects with {shown(name)}", clouds=clouds))
+                continue
             needed = {"required": [name]}
             present = Part(facts.Source(needed, "2020-12").node, needed)
             own = [node for rule in given(case.known, "dependentSchemas") for key, node in rule.items() if key == name]
@@ -667,6 +672,8 @@ def _literal(value: Any) -> str:
 
 
 def _typed(refused: set[str], allowed: set[str]) -> str:
+    if refused == set(facts.TYPES):
+        return "values of any type"
     if len(refused) > LISTED - 1 and allowed:
         return f"values of types other than {_names(allowed)}"
     if refused == {"fraction"}:

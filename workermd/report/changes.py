@@ -73,7 +73,12 @@ def _result(change: Change) -> sarif.Result:
     related = ((_place(change.old), "Before the change."),)
     properties: Document = {"verdict": change.verdict, "requires": change.requires, "pointer": change.pointer}
     return sarif.Result(
-        change.kind, _LEVELS[change.verdict], f"{change.reason}.", _place(change.new), related, properties
+        change.kind,
+        _LEVELS[change.verdict],
+        f"{change.pointer}: {change.reason}.",
+        _place(change.new),
+        related,
+        properties,
     )
 
 
