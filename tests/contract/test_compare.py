@@ -208,6 +208,15 @@ def test_references_through_an_own_id() -> None:
     assert is_subset(of(enum=["a", "b"]), of(enum=["a"])) == "no"
 
 
+def test_a_chain_of_references_beyond_the_stack_is_unknown() -> None:
+    def chain(last: dict[str, Any]) -> dict[str, Any]:
+        links = {f"n{index}": {"properties": {"a": {"$ref": f"#/$defs/n{index + 1}"}}} for index in range(1500)}
+        return {"$ref": "#/$defs/n0", "$defs": links | {"n1500": last}}
+
+    assert is_subset(node(chain({"minimum": 1})), node(chain({"minimum": 2}))) != "yes"
+    assert is_subset(node(chain({"minimum": 1})), node(chain({"minimum": 1}))) == "yes"
+
+
 def test_a_comparison_without_end_is_unknown_in_bounded_time() -> None:
     def maze(width: int, last: dict[str, Any]) -> dict[str, Any]:
         names = [f"n{index}" for index in range(width)]

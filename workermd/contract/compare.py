@@ -19,8 +19,8 @@ from workermd.contract.jsontext import shown
 
 Answer = Literal["yes", "no", "unknown"]
 
-BUDGET = 5_000
-"""Comparisons of two schemas in one question; beyond it the answer is unknown."""
+BUDGET = 3_000
+"""Comparisons of two schemas in one question, larger sets of rules counted more; beyond it the answer is unknown."""
 
 LISTED = 5
 """Values or types that one obstacle names."""
@@ -57,7 +57,7 @@ def obstacles(a: Node, b: Node) -> tuple[Obstacle, ...]:
     a.source.patience = b.source.patience = facts.PATIENCE
     try:
         found = _Proof().schema(flat(a), b, a.pointer, certain=True)
-    except _TooLong:
+    except (_TooLong, RecursionError):
         return (
             Obstacle("$schema", "values beyond what can be compared in reasonable time", False, a.pointer, b.pointer),
         )
@@ -130,11 +130,14 @@ class _Proof:
             (("prefixItems", "items"), self._elements),
         )
 
-    def schema(self, known: Parts, wide: Node, at: str, *, certain: bool) -> Found:
-        """What stands against: everything that `known` accepts is accepted by `wide`."""
-        self._left -= 1
+    def _spend(self, known: Parts) -> None:
+        self._left -= 1 + len(known) // 4
         if self._left < 0:
             raise _TooLong
+
+    def schema(self, known: Parts, wide: Node, at: str, *, certain: bool) -> Found:
+        """What stands against: everything that `known` accepts is accepted by `wide`."""
+        self._spend(known)
         if wide.schema is True or any(part.node.is_same(wide) for part in known):
             return []
         key = (frozenset(part.key for part in known), wide.key)
@@ -196,10 +199,8 @@ class _Proof:
         branches = part.rules[keyword]
         found: Found = []
         for branch in branches:
-            self._left -= 1
-            if self._left < 0:
-                raise _TooLong
             known = (*others, *flat(branch))
+            self._spend(known)
             types = facts.possible_types(known)
             if not types:
                 continue
