@@ -137,9 +137,9 @@ class _Proof:
 
     def schema(self, known: Parts, wide: Node, at: str, *, certain: bool) -> Found:
         """What stands against: everything that `known` accepts is accepted by `wide`."""
-        self._spend(known)
         if wide.schema is True or any(part.node.is_same(wide) for part in known):
             return []
+        self._spend(known)
         key = (frozenset(part.key for part in known), wide.key)
         if key in self._open:
             return []
