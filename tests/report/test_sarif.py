@@ -1,0 +1,117 @@
+"""SARIF: the structure that the specification (OASIS, 2.1.0) demands of what we write, checked by hand.
+
+The official schema is in no package that can be installed for tests; the section of each demand stands beside it.
+"""
+
+import json
+import re
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+from workermd.finding import Finding
+from workermd.report import sarif
+
+RULES = [sarif.SarifRule("A1", "First.", "error", "https://example.org/A1"), sarif.SarifRule("A2", "Second.", "note")]
+
+
+def check(log: Any) -> None:
+    """Everything that 2.1.0 demands of the objects in use."""
+    assert log["version"] == "2.1.0"  # 3.13.2
+    assert set(log) <= {"$schema", "version", "runs"}
+    for run in log["runs"]:
+        assert set(run) <= {"tool", "results", "columnKind", "properties"}
+        assert run["columnKind"] in {"utf16CodeUnits", "unicodeCodePoints"}  # 3.14.17
+        driver = run["tool"]["driver"]  # 3.18.2
+        assert isinstance(driver["name"], str)
+        assert driver["name"]  # 3.19.8
+        assert re.fullmatch(r"\d+\.\d+\.\d+([-+].*)?", driver["semanticVersion"])  # 3.19.12
+        ids = [rule["id"] for rule in driver["rules"]]
+        assert len(ids) == len(set(ids))  # 3.19.23: unique
+        for rule in driver["rules"]:
+            assert set(rule) <= {"id", "shortDescription", "defaultConfiguration", "helpUri"}
+            assert rule["shortDescription"]["text"].endswith(".")  # 3.11.3
+            assert rule["defaultConfiguration"]["level"] in {"none", "note", "warning", "error"}  # 3.50.3
+        for result in run["results"]:
+            check_result(result, ids)
+
+
+def check_result(result: Any, ids: list[str]) -> None:
+    assert set(result) <= {"ruleId", "ruleIndex", "level", "message", "locations", "relatedLocations", "properties"}
+    assert ids[result["ruleIndex"]] == result["ruleId"]  # 3.27.6
+    assert result["level"] in {"none", "note", "warning", "error"}  # 3.27.10
+    check_message(result["message"])
+    for location in result["locations"]:
+        check_place(location["physicalLocation"])
+    related = result.get("relatedLocations", [])
+    assert [each["id"] for each in related] == list(range(len(related)))  # 3.28.2: not negative, unique
+    for location in related:
+        check_place(location["physicalLocation"])
+        check_message(location["message"])
+    assert isinstance(result.get("properties", {}), dict)  # 3.8
+
+
+def check_message(message: Any) -> None:
+    """3.11.5 and 3.11.6: no placeholder and no embedded link that was not meant."""
+    text = message["text"]
+    assert text
+    assert not re.search(r"(?<!\\)(?:\\\\)*[\[\]]", text)
+    assert not re.search(r"(?<!\{)\{(?:\{\{)*\d+\}", text)
+
+
+def check_place(place: Any) -> None:
+    uri = place["artifactLocation"]["uri"]
+    assert re.fullmatch(r"(?:[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=]|%[0-9A-Fa-f]{2})*", uri)  # 3.4.3, RFC 3986
+    assert urlsplit(uri).scheme in {"", "file"}
+    region = place["region"]
+    assert region["startLine"] >= 1  # 3.30.5
+    assert region["startColumn"] >= 1  # 3.30.6
+    assert region["endColumn"] >= region["startColumn"]  # 3.30.8
+
+
+def written(*results: sarif.Result) -> Any:
+    log = json.loads(sarif.log(RULES, results))
+    check(log)
+    return log
+
+
+def test_findings_become_results() -> None:
+    finding = Finding("a b.worker.md", 3, 5, 9, "error", "A1", "found 'x'", "Remove it.")
+    (result,) = written(*sarif.of_findings([finding]))["runs"][0]["results"]
+    assert result["message"]["text"] == "found 'x'. Remove it."
+    place = result["locations"][0]["physicalLocation"]
+    assert place["artifactLocation"]["uri"] == "a%20b.worker.md"
+    assert place["region"] == {"startLine": 3, "startColumn": 5, "endColumn": 9}
+
+
+def test_every_severity_has_a_level() -> None:
+    assert sarif.LEVELS == {"error": "error", "warning": "warning", "info": "note"}
+
+
+def test_a_log_without_results_has_the_rules() -> None:
+    run = written()["runs"][0]
+    assert run["results"] == []
+    assert [rule["id"] for rule in run["tool"]["driver"]["rules"]] == ["A1", "A2"]
+
+
+@pytest.mark.parametrize("text", ["[a](b)", "{0}", "\\[", "{{0}}", "plain", "\\"])
+def test_text_is_neither_link_nor_placeholder(text: str) -> None:
+    place = sarif.Place("a", 1, 1, 1)
+    shown = written(sarif.Result("A2", "note", text, place, ((place, text),)))["runs"][0]["results"][0]["message"][
+        "text"
+    ]
+    back = re.sub(r"\\(.)", r"\1", shown).replace("{{", "{").replace("}}", "}")
+    assert back == text
+
+
+@pytest.mark.parametrize("path", ["a.md", "ä b/ü?#%.md", "/tmp/a b.md", "x:y.md", "C:/a.md", "git:main:a.md"])
+def test_paths_are_uri_references(path: str) -> None:
+    uri = sarif.uri(path)
+    check_place({"artifactLocation": {"uri": uri}, "region": {"startLine": 1, "startColumn": 1, "endColumn": 1}})
+    assert unquote(urlsplit(uri).path).removeprefix("./") == path
+
+
+def test_a_result_without_its_rule_is_refused() -> None:
+    with pytest.raises(ValueError, match="no rule"):
+        written(sarif.Result("A3", "note", "x", sarif.Place("a", 1, 1, 1)))
