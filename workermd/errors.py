@@ -5,6 +5,7 @@
     ├── ConfigurationError   a binding, a setting or a configuration file is unusable
     ├── ContractUnusable     the contract has findings of level error; carries them
     ├── LedgerUnavailable    the ledger cannot be opened, read or written
+    ├── DeriveError          a repository cannot be reached or read
     └── Interrupted          exit 130: Ctrl-C or SIGTERM
 
 Every error is one line that names the place, what was found, what is allowed and what to do next. It
@@ -49,6 +50,10 @@ class ContractUnusable(WorkermdError):
 
 class LedgerUnavailable(WorkermdError):
     code = "ledger_unavailable"
+
+
+class DeriveError(WorkermdError):
+    code = "derive"
 
 
 class Interrupted(WorkermdError):
