@@ -158,10 +158,11 @@ _STATES: tuple[tuple[str, re.Pattern[str]], ...] = (
         "moved",
         re.compile(
             r"\b(has|have|is|was|been|now)\s+(now\s+|been\s+)*(moved|migrated|renamed|superseded|replaced|succeeded)\s+(to|by|as|with)\b"
-            r"|\bmoved to\b|\bsuccessor\b|\bif you are new to\b|\bnew (projects|users) should\b",
+            r"|\bmoved to\b",
             re.IGNORECASE,
         ),
     ),
+    ("successor", re.compile(r"\bsuccessor\b|\bif you are new to\b|\bnew (projects|users) should\b", re.IGNORECASE)),
 )
 _ALERT = re.compile(r"\W*(\[!(important|warning|caution)\]|important|warning|caution|attention|notice|deprecated|archived)\b", re.IGNORECASE)
 _SUBJECT = re.compile(

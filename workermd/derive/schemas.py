@@ -34,26 +34,21 @@ class Schemas(NamedTuple):
     derived: bool
 
 
-def schemas(interface: Interface | None, mode: str) -> Schemas:
-    """From the interface where that gives usable schemas, else the starter of the mode with the reason."""
-    if interface is None:
-        return _starter(mode, ())
+class Unusable(Exception):
+    """Why an interface gives no schemas that a contract can have."""
+
+
+def of_interface(interface: Interface) -> Schemas:
+    """The interface's schemas in the registry's shape. Raises Unusable."""
     notes = [*interface.notes]
-    try:
-        input_schema = _fitted(_input(interface.input_schema, notes), "input", notes)
-        output_schema = _fitted(_output(interface.output_schema, notes), "output", notes)
-    except _Unusable as reason:
-        return _starter(mode, (f"The interface could not be used: {reason}",))
+    input_schema = _fitted(_input(interface.input_schema, notes), "input", notes)
+    output_schema = _fitted(_output(interface.output_schema, notes), "output", notes)
     return Schemas(input_schema, output_schema, tuple(notes), derived=True)
 
 
 def written(schema: Document) -> str:
     """As it stands in the contract: two spaces, every invisible character as an escape."""
     return json_shown(json.dumps(schema, ensure_ascii=False, indent=2))
-
-
-class _Unusable(Exception):
-    """Why the interface gives no schema."""
 
 
 def _run_id(description: str) -> Document:
@@ -188,9 +183,9 @@ def _envelope(answer: Document) -> Document:
 
 
 def _clean(schema: Any, depth: int = 0) -> Any:
-    """A copy without half surrogate pairs and with descriptions of bounded length. Raises _Unusable."""
+    """A copy without half surrogate pairs and with descriptions of bounded length. Raises Unusable."""
     if depth > 48:
-        raise _Unusable("its schema is nested too deep.")
+        raise Unusable("its schema is nested too deep.")
     if isinstance(schema, dict):
         cleaned = {whole(str(key)): _clean(value, depth + 1) for key, value in schema.items()}
         if isinstance(cleaned.get("description"), str):
@@ -202,25 +197,25 @@ def _clean(schema: Any, depth: int = 0) -> Any:
 
 
 def _fitted(schema: Document, side: str, notes: list[str]) -> Document:
-    """The schema without the keywords that no engine takes, each told in a note. Raises _Unusable."""
+    """The schema without the keywords that no engine takes, each told in a note. Raises Unusable."""
     for _ in range(MOST_REPAIRS):
         if too_deep(schema):
-            raise _Unusable(f"its {side} schema is nested too deep.")
+            raise Unusable(f"its {side} schema is nested too deep.")
         problems = check_schema(schema)
         if not problems:
             break
         place = problems[0].pointer
         if not _removed(schema, place):
-            raise _Unusable(f"its {side} schema is not valid at {place or 'its root'}.")
+            raise Unusable(f"its {side} schema is not valid at {place or 'its root'}.")
         notes.append(f"Left out of the {side} schema: {cut(whole(place), 80)}, which a run could not check.")
     else:
-        raise _Unusable(f"its {side} schema has too many faults.")
+        raise Unusable(f"its {side} schema has too many faults.")
     try:
         canonical(schema)
     except ValueError:
-        raise _Unusable(f"its {side} schema is no JSON.") from None
+        raise Unusable(f"its {side} schema is no JSON.") from None
     if len(written(schema).encode()) > MAX_SCHEMA:
-        raise _Unusable(f"its {side} schema is larger than {MAX_SCHEMA} bytes.")
+        raise Unusable(f"its {side} schema is larger than {MAX_SCHEMA} bytes.")
     return schema
 
 
@@ -246,8 +241,8 @@ def _removed(schema: Any, pointer: str) -> bool:
 # --- starters ---
 
 
-def _starter(mode: str, notes: tuple[str, ...]) -> Schemas:
-    """The registry's starter of the mode, with a result that can be told from an error."""
+def starter(mode: str) -> Schemas:
+    """The registry's starter of a mode, with a result that can be told from an error."""
     fields: Document = (
         {
             "task": {"type": "string", "minLength": 1, "description": "What to do."},
@@ -266,4 +261,4 @@ def _starter(mode: str, notes: tuple[str, ...]) -> Schemas:
         "properties": {"run_id": _identity(), **fields},
     }
     answer: Document = {"type": "object", "minProperties": 1, "description": "The answer."}
-    return Schemas(input_schema, _envelope(answer), notes, derived=False)
+    return Schemas(input_schema, _envelope(answer), (), derived=False)
