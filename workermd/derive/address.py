@@ -101,7 +101,7 @@ def parse(named: str, environ: Mapping[str, str]) -> Place | None:
     if short:
         owner, name, ref = short.groups()
         refs = () if ref is None else (check_ref(ref, named),)
-        return _place(default_host(environ), owner, name, refs, named, environ)
+        return _place(default_host(environ), owner, name, refs, named=named, environ=environ)
     scp = _SCP.fullmatch(named)
     if scp:
         return _of_path(scp[1], scp[2], named, environ)
@@ -142,7 +142,7 @@ def _of_path(host: str, path: str, named: str, environ: Mapping[str, str]) -> Pl
         refs = _candidates(rest[_PAGES[rest[0]] :], named)
     else:
         refs = ()
-    return _place(host, owner, name, refs, named, environ)
+    return _place(host, owner, name, refs, named=named, environ=environ)
 
 
 def _candidates(parts: list[str], named: str) -> tuple[str, ...]:
@@ -151,9 +151,7 @@ def _candidates(parts: list[str], named: str) -> tuple[str, ...]:
     return tuple(check_ref("/".join(kept[:count]), named) for count in range(1, len(kept) + 1))
 
 
-def _place(
-    host: str, owner: str, name: str, refs: tuple[str, ...], named: str, environ: Mapping[str, str]
-) -> Place:
+def _place(host: str, owner: str, name: str, refs: tuple[str, ...], *, named: str, environ: Mapping[str, str]) -> Place:
     name = name.removesuffix(".git")
     host = web_host(host)
     if not OWNER.fullmatch(owner) or not NAME.fullmatch(name):
@@ -182,18 +180,15 @@ def _own_hosts(environ: Mapping[str, str]) -> set[str]:
 
 def default_host(environ: Mapping[str, str]) -> str:
     """The host of a bare OWNER/REPO."""
-    return (
-        _gh_host(environ)
-        or _server_host(environ)
-        or _host_of_api(environ.get("GITHUB_API_URL", ""))
-        or "github.com"
-    )
+    return _gh_host(environ) or _server_host(environ) or _host_of_api(environ.get("GITHUB_API_URL", "")) or "github.com"
 
 
 def _gh_host(environ: Mapping[str, str]) -> str:
     given = environ.get("GH_HOST", "").strip()
     if given and not _HOST.fullmatch(given):
-        raise DeriveError("GH_HOST is not a host name", "Set it to a name such as github.example.com, without https://.")
+        raise DeriveError(
+            "GH_HOST is not a host name", "Set it to a name such as github.example.com, without https://."
+        )
     return web_host(given)
 
 

@@ -86,7 +86,8 @@ class Clone:
                 raise self._refusal(answer)
         if ref:
             raise DeriveError(
-                f"{self._place} has no branch, tag or commit {shown(ref)}", "List them with `git branch -a` and `git tag`."
+                f"{self._place} has no branch, tag or commit {shown(ref)}",
+                "List them with `git branch -a` and `git tag`.",
             )
         raise DeriveError(f"{self._place} has no commits yet", "Commit something first: a contract cites a commit.")
 
@@ -134,7 +135,7 @@ class Clone:
             return ""
 
     def _entries(self) -> Iterator[Entry]:
-        answer = self._git.run("ls-tree", "-r", "-z", "--long", "--full-tree", "--end-of-options", self.commit)
+        answer = self._git.run("ls-tree", "-r", "-z", "--long", "--full-tree", self.commit)
         if answer.code != 0:
             raise DeriveError(
                 f"{self._place}: objects of the commit are missing or damaged: {answer.error}",
