@@ -40,6 +40,10 @@ class Answers(SqliteStorage):
             return Answer(entry.response.status_code, headers, body)
         return None
 
+    def forget(self, key: str) -> None:
+        for entry in self.get_entries(key):
+            self.remove_entry(entry.id)
+
 
 class _Trouble(logging.Handler):
     """hishel logs what is wrong with its file and goes on without it. One line of it reaches the user."""
@@ -87,7 +91,13 @@ def open_answers(path: str, progress: Callable[[str], None]) -> Answers:
     logger = logging.getLogger("hishel")
     logger.handlers = [_Trouble(path, progress)]
     logger.propagate = False
-    return Answers(database_path=path, max_size=_MAX_BYTES, default_tti=_UNUSED_SECONDS)
+    answers = Answers(database_path=path, max_size=_MAX_BYTES, default_tti=_UNUSED_SECONDS)
+    try:
+        answers.get_entries("")
+    except RuntimeError:
+        answers.close()
+        raise DeriveError(f"the cache {path} has a form that cannot be used", "Delete the file.") from None
+    return answers
 
 
 def key_of(url: str, accept: str, token: Token | None) -> str:

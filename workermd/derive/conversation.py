@@ -32,6 +32,9 @@ class Patience(NamedTuple):
     redirects: int = 3
 
 
+PATIENCE = Patience()
+
+
 class Answer(NamedTuple):
     """`headers` have lower-case names; `body` is without content encoding."""
 
@@ -65,7 +68,7 @@ class Conversation:
         self.api = api
         self._offline = offline
         self._progress = progress
-        self._patience = patience or Patience()
+        self._patience = patience or PATIENCE
         self._sleep, self._clock, self._now = sleep, clock, now
         self._deadline = clock() + self._patience.total
         self._wire: Wire | None = None
@@ -91,6 +94,13 @@ class Conversation:
         raise DeriveError(
             f"{self.api.host}: too many redirects", "Check the name of the repository and GITHUB_API_URL."
         )
+
+    def forget(self, path: str, accept: str = JSON) -> None:
+        """An answer that turned out not to be GitHub's is asked for again next time."""
+        from workermd.derive.answers import key_of
+
+        if self._answers is not None:
+            self._answers.forget(key_of(self.api.base + path, accept, self.api.token))
 
     def close(self) -> None:
         if self._wire is not None:

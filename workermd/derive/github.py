@@ -182,10 +182,15 @@ class GitHubRepository:
         if self._calls > _TREE_CALLS:
             self._too_large()
         query = "?recursive=1" if recursive else ""
-        answer = self._talk.ask(f"{self._root}/git/trees/{sha}{query}", cap=_TREE_CAP, lasting=True)
+        path = f"{self._root}/git/trees/{sha}{query}"
+        answer = self._talk.ask(path, cap=_TREE_CAP, lasting=True)
         if answer.status != 200:
             self._talk.refuse(answer, self._place, {})
-        return self._object(answer, "the tree")
+        try:
+            return self._object(answer, "the tree")
+        except DeriveError:
+            self._talk.forget(path)
+            raise
 
     def _named(self, listing: dict[str, Any], folder: str) -> Iterator[Entry]:
         for item in _list(listing.get("tree")):
@@ -196,14 +201,16 @@ class GitHubRepository:
                 yield Entry(mode, folder + path, size, sha)
 
     def _blob(self, file: File) -> bytes:
-        answer = self._talk.ask(f"{self._root}/git/blobs/{file.sha}", cap=BLOB_CAP, lasting=True, accept=_RAW)
+        path = f"{self._root}/git/blobs/{file.sha}"
+        answer = self._talk.ask(path, cap=BLOB_CAP, lasting=True, accept=_RAW)
         if answer.status != 200:
             self._talk.refuse(answer, f"{self._place}: {file.path}", {})
         head = b"blob %d\0" % len(answer.body)
         if hashlib.sha1(head + answer.body, usedforsecurity=False).hexdigest() != file.sha:
+            self._talk.forget(path, _RAW)
             raise DeriveError(
                 f"{self._place}: {file.path} is not what the tree names: its digest differs",
-                "Delete the cache and try again, or clone the repository and name the folder.",
+                "Try again; if it stays so, clone the repository and name the folder.",
             )
         return answer.body
 
