@@ -1,99 +1,48 @@
-"""Small repositories built with git, and a Repository that reads one: what derive sees, without the network."""
+"""A GitHub on loopback, and an environment in which nothing else is reached."""
 
-import os
-import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
-from workermd.derive.model import Facts, File
-from workermd.errors import DeriveError
+from tests.derive.github_server import GitHubServer
+from workermd.derive.model import Repository
+from workermd.derive.source import open_repository
 
-GIT_ENVIRONMENT = {
-    "PATH": os.environ["PATH"],
-    "HOME": "/nonexistent",
-    "GIT_CONFIG_NOSYSTEM": "1",
-    "GIT_AUTHOR_NAME": "A Person",
-    "GIT_AUTHOR_EMAIL": "person@example.org",
-    "GIT_AUTHOR_DATE": "2026-03-01T12:00:00+00:00",
-    "GIT_COMMITTER_NAME": "A Person",
-    "GIT_COMMITTER_EMAIL": "person@example.org",
-    "GIT_COMMITTER_DATE": "2026-03-01T12:00:00+00:00",
-}
-
-FACTS = Facts(
-    owner="example",
-    name="widget",
-    url="https://github.com/example/widget",
-    description="A toolkit for widgets",
-    default_branch="main",
-    language="Python",
-    languages={"Python": 1000},
-    licence="MIT",
-    topics=(),
-    stars=1234,
-    archived=False,
-    updated_on="2026-03-01",
-    homepage=None,
-    latest_release=None,
-)
-
-
-def git(folder: Path, *arguments: str) -> bytes:
-    done = subprocess.run(["git", "-C", str(folder), *arguments], env=GIT_ENVIRONMENT, capture_output=True, check=True)
-    return done.stdout
-
-
-class Clone(NamedTuple):
-    """A commit of a folder, with facts as a host would give them."""
-
-    folder: Path
-    facts: Facts
-    commit: str
-
-    def files(self) -> tuple[File, ...]:
-        listed = git(self.folder, "ls-tree", "-r", "-l", "-z", self.commit).decode().split("\0")[:-1]
-        found = []
-        for line in listed:
-            head, _, path = line.partition("\t")
-            _, kind, sha, size = head.split()
-            if kind == "blob":
-                found.append(File(path, int(size), sha))
-        return tuple(sorted(found))
-
-    def read(self, path: str) -> bytes:
-        try:
-            return git(self.folder, "show", f"{self.commit}:{path}")
-        except subprocess.CalledProcessError:
-            raise DeriveError(f"{path}: no such file at the commit") from None
-
-    def permalink(self, path: str, first: int, last: int) -> str:
-        return f"{self.facts.url}/blob/{self.commit}/{path}#L{first}-L{last}"
-
-
-Build = Callable[..., Clone]
+README = b"# Thing\n\nA thing that does things.\n"
+FILES = {"README.md": README, "LICENSE": b"MIT\n", "src/thing/a.py": b"x = 1\n", "src/thing/b b.py": b"y = 2\n"}
 
 
 @pytest.fixture
-def build(tmp_path: Path) -> Build:
-    """Commits files (path to text or bytes; None removes) on top of what is there, and opens that commit."""
+def github() -> Iterator[GitHubServer]:
+    server = GitHubServer()
+    yield server
+    server.close()
 
-    def commit(files: dict[str, Any], **facts: Any) -> Clone:
-        folder = tmp_path / "clone"
-        if not folder.exists():
-            folder.mkdir()
-            git(folder, "init", "-q", "-b", "main")
-        for path, content in files.items():
-            target = folder / path
-            if content is None:
-                target.unlink()
-                continue
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(content if isinstance(content, bytes) else content.encode())
-        git(folder, "add", "-A")
-        git(folder, "commit", "-q", "--allow-empty", "-m", "change")
-        return Clone(folder, FACTS._replace(**facts), git(folder, "rev-parse", "HEAD").decode().strip())
 
-    return commit
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("WORKERMD_CACHE", raising=False)
+    for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path / "cache" / "workermd" / "github"
+
+
+@pytest.fixture
+def derive(github: GitHubServer) -> Iterator[Callable[..., Repository]]:
+    """`derive(named, environ={...}, ...)` opens a repository of the loopback server; lines of progress are in `derive.said`."""
+    opened: list[Any] = []
+    said: list[str] = []
+
+    def start(named: str, environ: dict[str, str] | None = None, **options: Any) -> Repository:
+        settings = {"GITHUB_API_URL": github.base, **(environ or {})}
+        repository = open_repository(named, progress=said.append, environ=settings, **options)
+        opened.append(repository)
+        return repository
+
+    start.said = said  # type: ignore[attr-defined]
+    yield start
+    for repository in opened:
+        repository.close()

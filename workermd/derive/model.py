@@ -59,6 +59,10 @@ class Repository(Protocol):
         """Where these lines (from 1, both included) can be looked up by a person."""
         ...
 
+    def close(self) -> None:
+        """Lets go of the connection, the cache and the process behind it."""
+        ...
+
 
 class Evidence(NamedTuple):
     """Lines of a file at the commit. `sha256` is of their bytes, line ends included as they stand in the file.
