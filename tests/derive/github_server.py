@@ -308,5 +308,3 @@ def _handler(server: GitHubServer) -> type[BaseHTTPRequestHandler]:
             """The tests look at `requests`."""
 
     return Handler
-
-

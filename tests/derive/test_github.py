@@ -55,7 +55,12 @@ def test_what_the_host_says_of_a_repository(github, derive):
     assert facts.topics == ("agents", "tools")
     assert list(facts.languages) == ["Python", "Shell"]
     assert (facts.latest_release, facts.stars, facts.homepage) == ("v1.1", 80, "https://thing.example")
-    assert (facts.default_branch, facts.updated_on, facts.archived, facts.moved_from) == ("main", "2026-03-04", False, None)
+    assert (facts.default_branch, facts.updated_on, facts.archived, facts.moved_from) == (
+        "main",
+        "2026-03-04",
+        False,
+        None,
+    )
     assert repository.commit == commit
     # Links and submodules are left out.
     assert [file.path for file in repository.files()] == sorted(FILES)
@@ -278,7 +283,10 @@ def test_empty_private_and_absent_repositories_are_told_apart(github, derive):
 @pytest.mark.parametrize(
     ("reply", "message"),
     [
-        (Reply(403, {"message": "Resource not accessible by personal access token"}), "permission denied, which is not a limit"),
+        (
+            Reply(403, {"message": "Resource not accessible by personal access token"}),
+            "permission denied, which is not a limit",
+        ),
         (Reply(403, {"message": "SAML"}, {"X-GitHub-SSO": "required; url=https://x"}), "single sign-on"),
         (Reply(451, {"message": "Repository access blocked"}), "legal reasons"),
         (Reply(418, {"message": "tea\x1b[31m"}), 'answered 418: it says "tea?[31m"'),
@@ -378,7 +386,9 @@ def test_a_file_is_asked_for_once(github, derive):
 
 
 def test_hostile_names_and_texts_do_not_break_records(github, derive):
-    hosted = github.add("acme/thing", FILES, description="half \ud800 pair", topics=["a", 7], language=3, stargazers_count="x")
+    hosted = github.add(
+        "acme/thing", FILES, description="half \ud800 pair", topics=["a", 7], language=3, stargazers_count="x"
+    )
     tree = next(entries for entries in hosted.trees.values() if any(entry["path"] == "LICENSE" for entry in entries))
     tree += [
         {"path": "line\nbreak", "mode": "100644", "type": "blob", "sha": "2" * 40, "size": 1},

@@ -7,7 +7,6 @@ from typing import Any
 from workermd.commands.run import read_file
 from workermd.derive.check import DRIFTED, Drift, examine, update
 from workermd.derive.compose import Derived, derive
-from workermd.derive.interfaces.kinds import choose, find_all, kind_of, spelled
 from workermd.derive.mode import MODES
 from workermd.derive.model import Interface, Repository
 from workermd.derive.plain import visible
@@ -43,10 +42,14 @@ def _check_call(values: dict[str, Any]) -> None:
     if values["update"] and not values["check"]:
         raise UsageError("--update rewrites a contract, and none is named", "add --check FILE")
     if values["check"] and (values["interface"] or values["list_interfaces"] or values["mode"]):
-        raise UsageError("--check takes interface and mode from the contract", "leave --interface, --mode and --list-interfaces out")
+        raise UsageError(
+            "--check takes interface and mode from the contract", "leave --interface, --mode and --list-interfaces out"
+        )
     if values["mode"] and values["mode"] not in MODES:
         raise UsageError("--mode: no such mode", f"allowed are {', '.join(MODES)}")
     if values["interface"]:
+        from workermd.derive.interfaces.kinds import kind_of
+
         kind_of(values["interface"])
     if values["format"] in ("sarif", "markdown") and not values["check"]:
         raise UsageError(f"--format {values['format']} is for --check", "leave it out, or add --check FILE")
@@ -83,6 +86,8 @@ def _derive(repository: Repository, values: dict[str, Any]) -> int:
 def _interface(repository: Repository, wanted: str | None) -> Interface | None:
     if not wanted:
         return None
+    from workermd.derive.interfaces.kinds import choose, find_all, kind_of
+
     return choose(find_all(repository, [kind_of(wanted)]), wanted)
 
 
@@ -100,7 +105,10 @@ def _remarks(derived: Derived, repository: Repository) -> list[str]:
 
 def _report(derived: Derived, path: str | None) -> Document:
     record = derived.record
-    claims = [{"field": claim.field, "text": claim.text, "confidence": claim.confidence, "note": claim.note} for claim in record.claims]
+    claims = [
+        {"field": claim.field, "text": claim.text, "confidence": claim.confidence, "note": claim.note}
+        for claim in record.claims
+    ]
     head: Document = {"schema_version": 1, "contract": path, "id": record.worker_id, "commit": record.commit}
     return {**head, "mode": record.mode, "interface": record.interface, "claims": claims, "notes": list(derived.notes)}
 
@@ -124,6 +132,8 @@ def _write(path: str, text: str) -> None:
 
 
 def _list(repository: Repository, values: dict[str, Any]) -> int:
+    from workermd.derive.interfaces.kinds import find_all, kind_of, spelled
+
     wanted = values["interface"]
     found = find_all(repository, [kind_of(wanted)] if wanted else [])
     if values["format"] == "json":

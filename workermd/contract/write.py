@@ -19,7 +19,9 @@ def front_matter(values: Document) -> str:
     reader could take it for something other than text.
     """
     shown = {key: _plain(key, value) for key, value in values.items()}
-    return frontmatter.dumps(frontmatter.Post("", **shown), sort_keys=False, width=_WIDTH) + "\n"
+    post = frontmatter.Post("")
+    post.metadata.update(shown)
+    return frontmatter.dumps(post, sort_keys=False, width=_WIDTH) + "\n"
 
 
 def _plain(key: str, value: object) -> object:

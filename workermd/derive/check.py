@@ -108,7 +108,9 @@ class _Lookup:
         self.knows_host = facts.stars is not None or bool(facts.description or facts.topics or facts.licence)
         self.fresh, _ = claim_documents.gather(repository, None, record.mode)
         self.fresh_fields = {claim.field for claim in self.fresh if claim.field not in ("interface", "worker_mode")}
-        self.fresh_evidence = {evidence.sha256: evidence for claim in self.fresh for evidence in claim.evidence if evidence.path}
+        self.fresh_evidence = {
+            evidence.sha256: evidence for claim in self.fresh for evidence in claim.evidence if evidence.path
+        }
         self._sources: dict[str, Source | None] = {}
 
     def state(self, claim: Claim, evidence: Evidence) -> tuple[State, Evidence | None]:
@@ -193,7 +195,9 @@ def update(text: str, repository: Repository, fresh: Derived, path: str = "-") -
         return Updated(text, ())
     old = records.find(text, path).record
     new = _renewed(old, fresh, repository, drifts)
-    schemas = _Schemas(text, path, old, fresh) if new.interface == fresh.record.interface and _of_interface(drifts) else None
+    schemas = (
+        _Schemas(text, path, old, fresh) if new.interface == fresh.record.interface and _of_interface(drifts) else None
+    )
     if schemas:
         new = schemas.noted_in(new)
     edited, left = _rewritten(text, old, new)
@@ -210,14 +214,15 @@ def _of_interface(drifts: tuple[Drift, ...]) -> bool:
 
 def _renewed(old: Record, fresh: Derived, repository: Repository, drifts: tuple[Drift, ...]) -> Record:
     """The old claims that hold, the new ones in place of those that drifted."""
-    broken = {(drift.field, drift.text) for drift in drifts if drift.state in DRIFTED and drift.evidence}
+    followed = {claim: _followed(claim, drifts) for claim in old.claims}
+    broken = {(claim.field, claim.text) for claim, now in followed.items() if now is None}
     waiting = [claim for claim in fresh.record.claims if claim.evidence or claim.field == "interface"]
     kept = {(claim.field, claim.text) for claim in old.claims if (claim.field, claim.text) not in broken}
     waiting = [claim for claim in waiting if (claim.field, claim.text) not in kept]
     claims: list[Claim] = []
     for claim in old.claims:
         if (claim.field, claim.text) in kept:
-            claims.append(claim)
+            claims.append(followed[claim] or claim)
             continue
         same = next((each for each in waiting if (each.field, each.text) == (claim.field, claim.text)), None)
         other = same or next((each for each in waiting if each.field == claim.field), None)
@@ -240,6 +245,18 @@ def _renewed(old: Record, fresh: Derived, repository: Repository, drifts: tuple[
     )
 
 
+def _followed(claim: Claim, drifts: tuple[Drift, ...]) -> Claim | None:
+    """The claim with its evidence where it stands now; None when some of it is changed or gone."""
+    now = {drift.evidence: drift for drift in drifts if (drift.field, drift.text) == (claim.field, claim.text)}
+    evidence = []
+    for each in claim.evidence:
+        drift = now.get(each)
+        if drift is not None and drift.state in ("changed", "gone"):
+            return None
+        evidence.append(drift.found if drift is not None and drift.found is not None else each)
+    return claim._replace(evidence=tuple(evidence))
+
+
 def _rewritten(text: str, old: Record, new: Record) -> tuple[str, list[str]]:
     """The pieces that differ, replaced where they stand as derived."""
     before = [piece for piece in pieces(old, None) if piece.id != "block"]
@@ -247,7 +264,9 @@ def _rewritten(text: str, old: Record, new: Record) -> tuple[str, list[str]]:
     places = _places(text, [piece.text for piece in before])
     edits: list[tuple[int, int, str]] = []
     left: list[str] = []
-    matcher = difflib.SequenceMatcher(None, [piece.text for piece in before], [piece.text for piece in after], autojunk=False)
+    matcher = difflib.SequenceMatcher(
+        None, [piece.text for piece in before], [piece.text for piece in after], autojunk=False
+    )
     for kind, first, last, new_first, new_last in matcher.get_opcodes():
         if kind == "equal":
             continue
@@ -319,7 +338,9 @@ class _Schemas:
             structure.OUTPUT_SCHEMA: written(fresh.schemas.output_schema),
         }
         derived = {structure.INPUT_SCHEMA: old.input_sha256, structure.OUTPUT_SCHEMA: old.output_sha256}
-        self.untouched = {name for name in derived if name in sections and text_sha256(sections[name][2]) == derived[name]}
+        self.untouched = {
+            name for name in derived if name in sections and text_sha256(sections[name][2]) == derived[name]
+        }
 
     def noted_in(self, record: Record) -> Record:
         digests = {name: text_sha256(text) for name, text in self.fresh.items()}
@@ -346,6 +367,8 @@ def _schema_texts(text: str, path: str) -> dict[str, tuple[int, int, str]]:
         for fence in fences:
             if first < fence.line < last and info_word(fence) == "json":
                 place = structure.fence_content(fence, lines)
-                found.setdefault(section.name, (place.start, place.end, text[place.start : place.end].removesuffix("\n")))
+                found.setdefault(
+                    section.name, (place.start, place.end, text[place.start : place.end].removesuffix("\n"))
+                )
                 break
     return found

@@ -75,7 +75,9 @@ def _versions(page: Readme | None, stated: tuple[Manifest, ...]) -> Iterator[Cla
         for runtime in manifest.runtimes:
             if runtime.kind.lower() not in seen:
                 seen.add(runtime.kind.lower())
-                yield Claim("supported_versions", visible(f"{runtime.kind} {runtime.text}", 80), (runtime.evidence,), 1.0)
+                yield Claim(
+                    "supported_versions", visible(f"{runtime.kind} {runtime.text}", 80), (runtime.evidence,), 1.0
+                )
     for statement in readme.versions(page) if page else ():
         note = "A manifest states this runtime too." if statement.kind.lower() in seen else ""
         yield Claim("supported_versions", statement.text, (statement.evidence,), 0.8, note)
@@ -123,7 +125,9 @@ def _mode_claim(choice: Choice) -> Claim:
     evidence: tuple[Evidence, ...] = tuple(signal.evidence for signal in choice.signals if signal.side == choice.mode)
     if choice.forced:
         return Claim("worker_mode", choice.mode, evidence, 1.0, "The caller chose it.")
-    listed = [f"{signal.text} ({'+' if signal.side == choice.mode else '-'}{signal.weight})" for signal in choice.signals]
+    listed = [
+        f"{signal.text} ({'+' if signal.side == choice.mode else '-'}{signal.weight})" for signal in choice.signals
+    ]
     note = f"Signals: {'; '.join(listed[:12])}." if listed else "No signal was found; this is the fallback."
     return Claim("worker_mode", choice.mode, evidence, confidence.of_mode(choice), note)
 

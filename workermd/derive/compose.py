@@ -48,7 +48,11 @@ class Derived(NamedTuple):
 
 
 def derive(
-    repository: Repository, interface: Interface | None = None, *, mode: str | None = None, derived_on: str | None = None
+    repository: Repository,
+    interface: Interface | None = None,
+    *,
+    mode: str | None = None,
+    derived_on: str | None = None,
 ) -> Derived:
     """The contract of a repository. The same commit, facts and choices give the same bytes.
 
@@ -56,7 +60,8 @@ def derive(
     today. An interface that no contract can hold gives the starter, and a note why. Raises DeriveError where no
     usable contract comes out.
     """
-    made, notes = None, ()
+    made: Schemas | None = None
+    notes: tuple[str, ...] = ()
     if interface is not None:
         try:
             made = of_interface(interface)
@@ -113,7 +118,9 @@ def _check(derived: Derived) -> None:
     """Our own output passes our own reader, without a warning. Raises DeriveError where it would not."""
     size = len(derived.text.encode())
     if size > MAX_BYTES:
-        raise DeriveError(f"the derived contract has {size} bytes; allowed are {MAX_BYTES}", "Choose a smaller interface.")
+        raise DeriveError(
+            f"the derived contract has {size} bytes; allowed are {MAX_BYTES}", "Choose a smaller interface."
+        )
     findings = read(derived.text.encode(), "-").findings
     if findings:
         first = findings[0]
@@ -239,7 +246,9 @@ def _summary(record: Record) -> Iterator[str]:
     """What a reader must know first comes first: the state of the project."""
     for field, label in _LABELS.items():
         for claim in record.of(field):
-            title = "Repository summary" if field == "summary" and not any(each.path for each in claim.evidence) else label
+            title = (
+                "Repository summary" if field == "summary" and not any(each.path for each in claim.evidence) else label
+            )
             if field == "status":
                 quotes = [as_code(each.quote, 2 * QUOTE_LENGTH) for each in claim.evidence if each.path]
                 yield f"{title}: **{_plain(claim.text)}**{' ' if quotes else ''}{' '.join(quotes)} {_sources(claim)}{_noted(claim)}"

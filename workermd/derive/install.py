@@ -13,7 +13,20 @@ MAX_COMMAND = 300
 
 Role = Literal["package", "source", "development", "other"]
 
-SHELLS = {"", "bash", "sh", "shell", "zsh", "fish", "console", "shell-session", "shellsession", "terminal", "cmd", "bat"}
+SHELLS = {
+    "",
+    "bash",
+    "sh",
+    "shell",
+    "zsh",
+    "fish",
+    "console",
+    "shell-session",
+    "shellsession",
+    "terminal",
+    "cmd",
+    "bat",
+}
 SHELLS |= {"powershell", "ps1", "pwsh", "text", "sh-session", "bash-session", "command"}
 SESSIONS = {"console", "shell-session", "shellsession", "sh-session", "bash-session", "terminal"}
 
@@ -70,24 +83,98 @@ INSTALLERS: tuple[tuple[tuple[str, ...], str], ...] = (
 )
 
 DEVELOPMENT = {
-    *("playwright", "eslint", "prettier", "jest", "vitest", "mocha", "typescript", "ts-node", "husky", "nodemon", "rimraf"),
-    *("pytest", "ruff", "black", "mypy", "flake8", "isort", "pylint", "tox", "nox", "pre-commit", "coverage", "hatch", "twine"),
-    *("poetry", "uv", "pip", "setuptools", "wheel", "virtualenv", "build", "pipx", "sphinx", "mkdocs", "cargo-watch", "cargo-nextest"),
-    *("cargo-edit", "golangci-lint", "yarn", "pnpm", "npm", "bundler", "rubocop", "@playwright/mcp", "@playwright/test"),
+    *(
+        "playwright",
+        "eslint",
+        "prettier",
+        "jest",
+        "vitest",
+        "mocha",
+        "typescript",
+        "ts-node",
+        "husky",
+        "nodemon",
+        "rimraf",
+    ),
+    *(
+        "pytest",
+        "ruff",
+        "black",
+        "mypy",
+        "flake8",
+        "isort",
+        "pylint",
+        "tox",
+        "nox",
+        "pre-commit",
+        "coverage",
+        "hatch",
+        "twine",
+    ),
+    *(
+        "poetry",
+        "uv",
+        "pip",
+        "setuptools",
+        "wheel",
+        "virtualenv",
+        "build",
+        "pipx",
+        "sphinx",
+        "mkdocs",
+        "cargo-watch",
+        "cargo-nextest",
+    ),
+    *(
+        "cargo-edit",
+        "golangci-lint",
+        "yarn",
+        "pnpm",
+        "npm",
+        "bundler",
+        "rubocop",
+        "@playwright/mcp",
+        "@playwright/test",
+    ),
 }
 """Packages that build, test or format a project; a project of that very name is still its own package."""
 
 _DEV_FLAGS = {"-D", "--save-dev", "--dev", "--development"}
 _DEV_EXTRA = re.compile(r"\[[^\]]*\b(dev|develop|development|test|tests|testing|lint|docs?)\b[^\]]*\]$", re.IGNORECASE)
-_PROMPT = re.compile(r"\s*(\([\w.-]{1,40}\)\s*)?(?:[\w.-]{1,40}@[\w.-]{1,60}[^$#%>]{0,60}|PS [A-Z]:[^>]{0,80}|[A-Z]:\\[^>]{0,80}|~)?[$%>❯➜]\s+")
+_PROMPT = re.compile(
+    r"\s*(\([\w.-]{1,40}\)\s*)?(?:[\w.-]{1,40}@[\w.-]{1,60}[^$#%>]{0,60}|PS [A-Z]:[^>]{0,80}|[A-Z]:\\[^>]{0,80}|~)?[$%>❯➜]\s+"
+)
 _ROOT_PROMPT = re.compile(r"\s*#\s+")
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=\S*")
 _PLACEHOLDER = re.compile(
     r"<[^<>\s][^<>]{0,40}>|\$\{?\w+\}?|%\w+%|\{\{?\s*\w+\s*\}?\}|\b(?:your|my)[-_]\w+|\bYOUR_\w+|\b[xX]\.[yY](?:\.[zZ])?\b"
 )
 _VERSION_TAIL = re.compile(r"(?<=.)(@[\w.^~*-]*|[=<>!~]=?.*|==.*)$")
-_VALUE_FLAGS = {"-r", "--requirement", "-c", "--constraint", "-i", "--index-url", "--extra-index-url", "-f", "--find-links", "-t"}
-_VALUE_FLAGS |= {"--target", "--branch", "-b", "--depth", "--channel", "--registry", "--tag", "--python", "-p", "--group", "-G"}
+_VALUE_FLAGS = {
+    "-r",
+    "--requirement",
+    "-c",
+    "--constraint",
+    "-i",
+    "--index-url",
+    "--extra-index-url",
+    "-f",
+    "--find-links",
+    "-t",
+}
+_VALUE_FLAGS |= {
+    "--target",
+    "--branch",
+    "-b",
+    "--depth",
+    "--channel",
+    "--registry",
+    "--tag",
+    "--python",
+    "-p",
+    "--group",
+    "-G",
+}
 _VALUE_FLAGS |= {"--version", "-v", "--features", "-F", "--git", "--path", "--source", "-n", "--name", "--filter", "-C"}
 
 
@@ -127,7 +214,9 @@ def commands(readme: Readme, own_names: frozenset[str]) -> tuple[Command, ...]:
 def _logical_lines(text: str, first: int, *, session: bool) -> Iterator[_Line]:
     """Lines without prompts, continued ones joined. Where any line has a prompt, the others are output."""
     raw = text.split("\n")[:400]
-    prompted = any(_PROMPT.match(line[:200]) for line in raw) or (session and any(_ROOT_PROMPT.match(line) for line in raw))
+    prompted = any(_PROMPT.match(line[:200]) for line in raw) or (
+        session and any(_ROOT_PROMPT.match(line) for line in raw)
+    )
     at = 0
     while at < len(raw):
         start, line = at, raw[at][: MAX_COMMAND * 4]
@@ -136,7 +225,12 @@ def _logical_lines(text: str, first: int, *, session: bool) -> Iterator[_Line]:
         if prompted and not prompt:
             continue
         line = line[prompt.end() :] if prompt else line
-        while line.rstrip()[-1:] in ("\\", "`") and len(line) < MAX_COMMAND * 4 and at < len(raw) and not line.rstrip().endswith("\\\\"):
+        while (
+            line.rstrip()[-1:] in ("\\", "`")
+            and len(line) < MAX_COMMAND * 4
+            and at < len(raw)
+            and not line.rstrip().endswith("\\\\")
+        ):
             if line.rstrip()[-1] == "`" and line.count("`") > 1:
                 break
             line = f"{line.rstrip()[:-1].rstrip()} {re.sub(r'^[>.]{1,3} ', '', raw[at].strip())[: MAX_COMMAND * 4]}"
@@ -201,7 +295,10 @@ def _role(rest: list[str], tool: str, readme: Readme, own_names: frozenset[str])
 
 
 def _dev_group(rest: list[str]) -> bool:
-    return any(flag in ("--group", "-G", "--extra") and value in ("dev", "test", "lint", "docs") for flag, value in zip(rest, rest[1:], strict=False))
+    return any(
+        flag in ("--group", "-G", "--extra") and value in ("dev", "test", "lint", "docs")
+        for flag, value in zip(rest, rest[1:], strict=False)
+    )
 
 
 def _names(rest: list[str]) -> list[str]:

@@ -81,7 +81,9 @@ _TEXTS: tuple[_Text, ...] = (
 _ADDED = ("commons clause", "additional terms", "additional restrictions", "non commercial use only")
 _TAG = re.compile(r"^\W{0,6}SPDX-License-Identifier:[ \t]*([\w.+() -]{2,80})", re.MULTILINE)
 _NAME = re.compile(r"(licen[cs]e|copying|unlicense)([-_.].*)?", re.IGNORECASE)
-_NOT_OURS = re.compile(r"third|3rd|notice|vendor|dependenc|header|template|\.(py|js|ts|go|rs|json|ya?ml|sh)$", re.IGNORECASE)
+_NOT_OURS = re.compile(
+    r"third|3rd|notice|vendor|dependenc|header|template|\.(py|js|ts|go|rs|json|ya?ml|sh)$", re.IGNORECASE
+)
 _CODE = re.compile(r"[-_.](code|software|src)\b", re.IGNORECASE)
 _DOCS = re.compile(r"[-_.](docs?|documentation|content|text|cc|assets|media)\b", re.IGNORECASE)
 _PLAIN = re.compile(r"[^a-z0-9]+")
@@ -142,7 +144,11 @@ def _scope(path: str, licences: tuple[Recognised, ...]) -> Scope:
     folder, name = posixpath.split(path)
     if _CODE.search(name):
         return "code"
-    if _DOCS.search(name) or folder in ("docs", "doc", "documentation") or (folder == "LICENSES" and _is_content(licences)):
+    if (
+        _DOCS.search(name)
+        or folder in ("docs", "doc", "documentation")
+        or (folder == "LICENSES" and _is_content(licences))
+    ):
         return "documentation"
     return "code"
 
@@ -187,31 +193,40 @@ def _code_claim(
     stated = [manifest.licence for manifest in manifests if manifest.licence]
     named = _named(files)
     text, evidence = _chosen(named, files, stated)
-    notes: list[str] = []
-    confidence = 1.0
-    if text is None and host and not any(same(host, name) for name in _named(documentation)):
-        return Claim("repository_license", host, (of_fact(repository, host),), 0.6, "Only the host names a licence.")
     if text is None:
+        if host and not any(same(host, name) for name in _named(documentation)):
+            return Claim(
+                "repository_license", host, (of_fact(repository, host),), 0.6, "Only the host names a licence."
+            )
         return None
-    if len(named) > 1 and not (stated and text == stated[0].text):
-        notes.append("The files hold more than one licence and do not say how they combine.")
-        confidence -= 0.2
-    if any(not each.whole for file in files for each in file.licences):
-        notes.append("A licence file holds more text than the licence itself.")
-        confidence -= 0.2
-    for statement in stated:
-        if named and sorted(map(str.lower, _ids(statement.text))) != [name.lower() for name in named] and not _agrees(statement.text, named):
-            notes.append(f"{statement.evidence.path} states {statement.text}.")
-            confidence -= 0.2
+    doubts = _doubts(files, stated, text)
+    if host:
+        evidence = (*evidence, of_fact(repository, host))
     if host and not any(same(host, name) for name in _ids(text)):
-        notes.append(_disagreement(host, text, documentation))
-        evidence = (*evidence, of_fact(repository, host))
-        confidence -= 0.1 if documentation else 0.3
-    elif host:
-        evidence = (*evidence, of_fact(repository, host))
-    elif not (files and stated):
-        confidence -= 0.05
-    return Claim("repository_license", text, evidence, round(max(confidence, 0.3), 2), " ".join(notes))
+        doubts.append((_disagreement(host, text, documentation), 0.1 if documentation else 0.3))
+    elif not host and not (files and stated):
+        doubts.append(("", 0.05))  # one source alone
+    confidence = 1.0 - sum(weight for _, weight in doubts)
+    note = " ".join(words for words, _ in doubts if words)
+    return Claim("repository_license", text, evidence, round(max(confidence, 0.3), 2), note)
+
+
+def _doubts(files: list[LicenceFile], stated: list[Statement], text: str) -> list[tuple[str, float]]:
+    """What speaks against the files' licence, each with what it takes off the confidence."""
+    named = _named(files)
+    doubts = []
+    if len(named) > 1 and not (stated and text == stated[0].text):
+        doubts.append(("The files hold more than one licence and do not say how they combine.", 0.2))
+    if any(not each.whole for file in files for each in file.licences):
+        doubts.append(("A licence file holds more text than the licence itself.", 0.2))
+    if named and all(name in CONTENT_LICENCES for name in named):
+        doubts.append(("This licence is made for texts; no licence of the code was found.", 0.4))
+    doubts += [
+        (f"{statement.evidence.path} states {statement.text}.", 0.2)
+        for statement in stated
+        if named and not _agrees(statement.text, named)
+    ]
+    return doubts
 
 
 def _agrees(expression: str, named: list[str]) -> bool:

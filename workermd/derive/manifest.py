@@ -151,7 +151,12 @@ def _go_mod(text: str) -> _Values:
 def _composer(text: str) -> _Values:
     data = _table(json.loads(text))
     required = _table(data.get("require"))
-    return _Values(_names(data.get("name")), _text(data.get("license")), _runtimes(("PHP", required.get("php"), "php")), tuple(required))
+    return _Values(
+        _names(data.get("name")),
+        _text(data.get("license")),
+        _runtimes(("PHP", required.get("php"), "php")),
+        tuple(required),
+    )
 
 
 READERS: dict[str, Callable[[str], _Values]] = {

@@ -174,7 +174,13 @@ def _passage(tokens: list[Token], index: int, place: _Place, environment: dict[s
         info = token.info.split(maxsplit=1)[0].lower() if token.info.strip() else ""
         # The map of a closed fence counts its closing line; evidence quotes the fence as a whole.
         return Passage(
-            kind, token.map[0] + 1, token.map[1], token.content, info=info, quoted=place.quotes > 0, listed=place.lists > 0
+            kind,
+            token.map[0] + 1,
+            token.map[1],
+            token.content,
+            info=info,
+            quoted=place.quotes > 0,
+            listed=place.lists > 0,
         )
     if token.type == "html_block" and token.map:
         gathered = _Gathered()

@@ -18,11 +18,21 @@ GATEWAY = "tool-gateway-worker"
 MODES = (ORCHESTRATION, GATEWAY)
 
 TOPICS: dict[str, tuple[str, int]] = {
-    **dict.fromkeys(("agents", "agentic", "agentic-ai", "agentic-agi", "ai-agents", "multi-agent", "autonomous-agents"), (ORCHESTRATION, 2)),
-    **dict.fromkeys(("multi-agent-systems", "agent-framework", "agent-orchestration", "orchestration", "workflow-engine"), (ORCHESTRATION, 2)),
+    **dict.fromkeys(
+        ("agents", "agentic", "agentic-ai", "agentic-agi", "ai-agents", "multi-agent", "autonomous-agents"),
+        (ORCHESTRATION, 2),
+    ),
+    **dict.fromkeys(
+        ("multi-agent-systems", "agent-framework", "agent-orchestration", "orchestration", "workflow-engine"),
+        (ORCHESTRATION, 2),
+    ),
     **dict.fromkeys(("a2a", "a2a-protocol", "crewai", "autogen", "langgraph", "agent"), (ORCHESTRATION, 1)),
-    **dict.fromkeys(("mcp", "mcp-server", "mcp-servers", "model-context-protocol", "mcp-tools", "mcp-gateway"), (GATEWAY, 2)),
-    **dict.fromkeys(("api-gateway", "tool-gateway", "github-action", "github-actions", "cli", "command-line-tool"), (GATEWAY, 2)),
+    **dict.fromkeys(
+        ("mcp", "mcp-server", "mcp-servers", "model-context-protocol", "mcp-tools", "mcp-gateway"), (GATEWAY, 2)
+    ),
+    **dict.fromkeys(
+        ("api-gateway", "tool-gateway", "github-action", "github-actions", "cli", "command-line-tool"), (GATEWAY, 2)
+    ),
     **dict.fromkeys(("api", "rest-api", "openapi", "sdk", "tools", "library"), (GATEWAY, 1)),
 }
 MOST_FROM_TOPICS = 4
@@ -35,8 +45,13 @@ WORDS: tuple[tuple[re.Pattern[str], str, int], ...] = (
 )  # fmt: skip
 
 DEPENDENCIES: dict[str, tuple[str, int]] = {
-    **dict.fromkeys(("autogen-core", "autogen-agentchat", "ag2", "crewai", "langgraph", "agent-framework", "semantic-kernel"), (ORCHESTRATION, 2)),
-    **dict.fromkeys(("openai-agents", "llama-index-workflows", "@langchain/langgraph", "pydantic-ai"), (ORCHESTRATION, 2)),
+    **dict.fromkeys(
+        ("autogen-core", "autogen-agentchat", "ag2", "crewai", "langgraph", "agent-framework", "semantic-kernel"),
+        (ORCHESTRATION, 2),
+    ),
+    **dict.fromkeys(
+        ("openai-agents", "llama-index-workflows", "@langchain/langgraph", "pydantic-ai"), (ORCHESTRATION, 2)
+    ),
     **dict.fromkeys(("mcp", "fastmcp", "@modelcontextprotocol/sdk", "rmcp"), (GATEWAY, 1)),
 }
 
@@ -113,7 +128,9 @@ def _words(repository: Repository, summary: Statement | None) -> Iterator[Signal
     if summary:
         texts.append(("summary", summary.text, summary.evidence))
     if repository.facts.description:
-        texts.append(("description", repository.facts.description[:1000], of_fact(repository, repository.facts.description)))
+        texts.append(
+            ("description", repository.facts.description[:1000], of_fact(repository, repository.facts.description))
+        )
     for pattern, side, weight in WORDS:
         for name, text, evidence in texts:
             found = pattern.search(text)

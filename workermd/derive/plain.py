@@ -12,6 +12,7 @@ _INVISIBLE = re.compile(
     "\u2028-\u202e\u2060-\u206f\u3164\ud800-\udfff\ue000-\uf8ff\ufe00-\ufe0e\ufeff\uffa0\ufff0-\ufffb"
     "\U000e0000-\U000e0fff\U000f0000-\U0010ffff]"
 )
+_ADDRESS = re.compile(r"https?://[^\s/?#@<>()\[\]`\"'\\|*{}^]+(?:[/?#][^\s<>()\[\]`\"'\\|*{}^]*)?", re.IGNORECASE)
 _BLANKS = re.compile(r"\s+")
 _TICKS = re.compile("`+")
 _FENCE_LINE = re.compile("^[ \t]*(`{3,}|~{3,})", re.MULTILINE)
@@ -83,6 +84,6 @@ def slug(text: str, limit: int = 60) -> str:
 def address(url: str) -> str | None:
     """An http(s) URL that can stand anywhere in Markdown, else None: no blanks, brackets, quotes or user part."""
     url = url.strip()
-    if len(url) > 500 or not re.fullmatch(r"https?://[^\s/?#@<>()\[\]`\"'\\|*{}^]+(?:[/?#][^\s<>()\[\]`\"'\\|*{}^]*)?", url, re.I):
+    if len(url) > 500 or not _ADDRESS.fullmatch(url):
         return None
     return url if url.isascii() and url.isprintable() else None

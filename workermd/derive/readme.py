@@ -18,6 +18,9 @@ from workermd.derive.plain import address, visible
 FOLDERS = (".github", "", "docs")
 """Where a host looks for a README, first found first shown."""
 
+TOP_LINES = 25
+"""A quote this far up belongs to the introduction, whatever headings stand above it."""
+
 MOST_BANNERS = 4
 MOST_VERSIONS = 4
 
@@ -73,7 +76,7 @@ def find_readme(repository: Repository) -> str | None:
             by_folder.setdefault(folder, []).append(file.path)
     for folder in FOLDERS:
         if folder in by_folder:
-            return sorted(by_folder[folder], key=lambda path: ("." not in posixpath.basename(path), path))[0]
+            return min(by_folder[folder], key=lambda path: ("." not in posixpath.basename(path), path))
     return None
 
 
@@ -92,7 +95,7 @@ def _placed(passages: Iterable[Passage]) -> Iterator[Read]:
         if passage.kind == "heading" and not passage.quoted and not passage.listed:
             heading = passage.text.lower()
             major += passage.rank <= 2
-        yield Read(passage, heading, major <= 1)
+        yield Read(passage, heading, major <= 1 or (passage.quoted and passage.first_line <= TOP_LINES))
 
 
 # --- prose ---
@@ -122,7 +125,9 @@ def is_prose(passage: Passage) -> bool:
 
 def summary(readme: Readme) -> Statement | None:
     """The first real paragraph: prose at the top level, not a banner, not below a heading about something else."""
-    taken = {line for banner in banners(readme) for line in range(banner.evidence.first_line, banner.evidence.last_line + 1)}
+    taken = {
+        line for banner in banners(readme) for line in range(banner.evidence.first_line, banner.evidence.last_line + 1)
+    }
     candidates = [
         read.passage
         for read in readme.reads
@@ -144,7 +149,10 @@ def summary(readme: Readme) -> Statement | None:
 
 _STATES: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("archived", re.compile(r"\b(?<!not )archived\b", re.IGNORECASE)),
-    ("deprecated", re.compile(r"\b(?<!not )(deprecated|deprecation|obsolete|end[- ]of[- ]life|sunset(ted)?)\b", re.IGNORECASE)),
+    (
+        "deprecated",
+        re.compile(r"\b(?<!not )(deprecated|deprecation|obsolete|end[- ]of[- ]life|sunset(ted)?)\b", re.IGNORECASE),
+    ),
     (
         "unmaintained",
         re.compile(
@@ -164,7 +172,10 @@ _STATES: tuple[tuple[str, re.Pattern[str]], ...] = (
     ),
     ("successor", re.compile(r"\bsuccessor\b|\bif you are new to\b|\bnew (projects|users) should\b", re.IGNORECASE)),
 )
-_ALERT = re.compile(r"\W*(\[!(important|warning|caution)\]|important|warning|caution|attention|notice|deprecated|archived)\b", re.IGNORECASE)
+_ALERT = re.compile(
+    r"\W*(\[!(important|warning|caution)\]|important|warning|caution|attention|notice|deprecated|archived)\b",
+    re.IGNORECASE,
+)
 _SUBJECT = re.compile(
     r"\b(this|the|our)\s+(\w+\s+)?(project|repo|repository|package|library|module|crate|tool|framework|plugin|extension|action"
     r"|codebase|gem|app|application|sdk|version|branch)\b",
@@ -175,7 +186,9 @@ _BARE_STATE = re.compile(
     r"|(in )?maintenance mode|no longer maintained|deprecation notice)\W*(notice|[:!.(-].*)?",
     re.IGNORECASE,
 )
-_STATUS_HEADING = re.compile(r"\W*((project|repository) )?(status|maintenance|deprecation|deprecated|archived)\b", re.IGNORECASE)
+_STATUS_HEADING = re.compile(
+    r"\W*((project|repository) )?(status|maintenance|deprecation|deprecated|archived)\b", re.IGNORECASE
+)
 _SENTENCE = re.compile(r"(?<=[.!?])\s+")
 
 
@@ -244,18 +257,19 @@ def _is_about(sentence: str, name: str) -> bool:
 
 # --- versions ---
 
-_RUNTIME = (
-    r"(?P<runtime>C?Python|Node(?:\.?js)?|Deno|Bun|Golang|Go|Rust|rustc|Ruby|PHP|Java|JDK|\.NET|Swift|Elixir|TypeScript)"
-)
+_RUNTIME = r"(?P<runtime>C?Python|Node(?:\.?js)?|Deno|Bun|Golang|Go|Rust|rustc|Ruby|PHP|Java|JDK|\.NET|Swift|Elixir|TypeScript)"
 _VERSION = (
     r"(?P<version>(?:[≥>=<~^v]{1,3}\s?)?\d{1,3}(?:\.\d{1,3}){0,2}(?:\.x|\+)?"
-    r"(?:\s?(?:or|and) (?:later|newer|higher|above|up|greater)|\s?[-–]\s?\d{1,3}\.\d{1,3})?)"
+    r"(?:\s?(?:or|and) (?:later|newer|higher|above|up|greater)|\s?[-\u2013]\s?\d{1,3}\.\d{1,3})?)"
 )
 _RUNTIME_VERSION = re.compile(rf"(?<!\w){_RUNTIME}\s(?:version(?:s)?\s)?{_VERSION}(?!\w)", re.IGNORECASE)
 _REQUIRES = re.compile(
-    r"\b(requires?|required|needs?|supports?|supported|compatible|works (with|on)|tested|minimum|prerequisites?)\b", re.IGNORECASE
+    r"\b(requires?|required|needs?|supports?|supported|compatible|works (with|on)|tested|minimum|prerequisites?)\b",
+    re.IGNORECASE,
 )
-_REQUIREMENTS = re.compile(r"\W*(system )?(requirements?|prerequisites?|compatibility|supported versions?|installation|quick ?start)\b")
+_REQUIREMENTS = re.compile(
+    r"\W*(system )?(requirements?|prerequisites?|compatibility|supported versions?|installation|quick ?start)\b"
+)
 
 
 def versions(readme: Readme) -> tuple[Statement, ...]:
@@ -285,7 +299,10 @@ _KINDS: tuple[tuple[str, re.Pattern[str], re.Pattern[str]], ...] = (
     ),
     (
         "documentation",
-        re.compile(r"\W*(the )?(full |official |online |api |project )?(docs?|documentation|user guide|manual)( site| here)?\W*", re.IGNORECASE),
+        re.compile(
+            r"\W*(the )?(full |official |online |api |project )?(docs?|documentation|user guide|manual)( site| here)?\W*",
+            re.IGNORECASE,
+        ),
         re.compile(r"^https?://(docs\.|[\w.-]+\.readthedocs\.(io|org)(/|$)|docs\.rs/|pkg\.go\.dev/)", re.IGNORECASE),
     ),
     (
@@ -327,5 +344,3 @@ def _resolved(target: str, readme: Readme) -> str | None:
     if any(file.path == wanted for file in readme.repository.files()):
         return address(readme.repository.permalink(wanted, 1, 1))
     return None
-
-

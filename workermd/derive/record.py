@@ -84,7 +84,8 @@ def find(text: str, path: str = "-") -> Found:
             place = structure.fence_content(fence, lines)
             return Found(_decoded(text[place.start : place.end], path, lines.position(place.start).line), place, lines)
     raise DeriveError(
-        f"{path}: has no evidence block (a json code fence marked {MARK})", "Derive it again; only derived contracts can be checked."
+        f"{path}: has no evidence block (a json code fence marked {MARK})",
+        "Derive it again; only derived contracts can be checked.",
     )
 
 

@@ -67,7 +67,11 @@ def _input(arguments: Document, notes: list[str]) -> Document:
     properties = arguments.get("properties", {})
     if _is_plain(arguments):
         required = arguments.get("required", [])
-        kept = {key: value for key, value in arguments.items() if key not in ("type", "properties", "required", "additionalProperties")}
+        kept = {
+            key: value
+            for key, value in arguments.items()
+            if key not in ("type", "properties", "required", "additionalProperties")
+        }
         head = {"$schema": kept.pop("$schema")} if "$schema" in kept else {}
         return head | {
             "type": "object",
@@ -142,7 +146,12 @@ def _output(result: Document | None, notes: list[str]) -> Document:
             answer = _moved(result, "#/$defs/answer")
         else:
             value = _moved(result, "#/$defs/answer/properties/value")
-            answer = {"type": "object", "additionalProperties": False, "required": ["value"], "properties": {"value": value}}
+            answer = {
+                "type": "object",
+                "additionalProperties": False,
+                "required": ["value"],
+                "properties": {"value": value},
+            }
     return head | _envelope(answer)
 
 
