@@ -1,6 +1,6 @@
 """A contract's text from its front matter and its body: the one place that writes front matter."""
 
-import datetime
+from datetime import date as day
 
 import frontmatter
 
@@ -28,7 +28,7 @@ def _plain(key: str, value: object) -> object:
     form = FIELDS.get(key)
     try:
         if form is date and isinstance(value, str):
-            return datetime.date.fromisoformat(date(value, True))
+            return day.fromisoformat(date(value, True))
         if form is confidence:
             return float(confidence(value, not isinstance(value, float)))
     except (WrongForm, ValueError):

@@ -81,8 +81,9 @@ def examine(text: str, repository: Repository, path: str = "-") -> tuple[Drift, 
             state, now = lookup.state(claim, evidence)
             drifts.append(Drift(state, claim.field, claim.text, line, evidence, now))
     first = found.lines.position(found.place.start).line
-    for claim in lookup.news():
-        drifts.append(Drift("new", claim.field, claim.text, first, None, claim.evidence[0] if claim.evidence else None))
+    drifts += [
+        Drift("new", claim.field, claim.text, first, None, next(iter(claim.evidence), None)) for claim in lookup.news()
+    ]
     return tuple(drifts)
 
 

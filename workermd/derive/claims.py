@@ -162,6 +162,6 @@ def from_document(value: Document) -> Claim:
     numbers = [number for each in evidence for number in (each.first_line, each.last_line)]
     if not all(isinstance(text, str) for text in texts) or not all(type(number) is int for number in numbers):
         raise ValueError("a claim with a value of another type")
-    if not isinstance(claim.confidence, int | float):
+    if type(claim.confidence) not in (int, float):
         raise ValueError("a confidence that is no number")
     return claim

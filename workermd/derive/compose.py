@@ -71,7 +71,7 @@ def derive(
     used = interface if made else None
     claims, choice = claim_documents.gather(repository, used, mode, notes)
     made = made or starter(choice.mode)
-    record = _record(repository, claims, choice.mode, used, made, derived_on)
+    record = _record(repository, claims, choice.mode, used, made=made, derived_on=derived_on)
     derived = Derived("".join(piece.text for piece in pieces(record, made)), record, made, notes)
     _check(derived)
     return derived
@@ -82,6 +82,7 @@ def _record(
     claims: tuple[Claim, ...],
     mode: str,
     interface: Interface | None,
+    *,
     made: Schemas,
     derived_on: str | None,
 ) -> Record:

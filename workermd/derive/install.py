@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Literal, NamedTuple
 
 from workermd.derive.model import Evidence
@@ -142,7 +143,7 @@ DEVELOPMENT = {
 _DEV_FLAGS = {"-D", "--save-dev", "--dev", "--development"}
 _DEV_EXTRA = re.compile(r"\[[^\]]*\b(dev|develop|development|test|tests|testing|lint|docs?)\b[^\]]*\]$", re.IGNORECASE)
 _PROMPT = re.compile(
-    r"\s*(\([\w.-]{1,40}\)\s*)?(?:[\w.-]{1,40}@[\w.-]{1,60}[^$#%>]{0,60}|PS [A-Z]:[^>]{0,80}|[A-Z]:\\[^>]{0,80}|~)?[$%>❯➜]\s+"
+    r"\s*(\([\w.-]{1,40}\)\s*)?(?:[\w.-]{1,40}@[\w.-]{1,60}[^$#%>]{0,60}|PS [A-Z]:[^>]{0,80}|[A-Z]:\\[^>]{0,80}|~)?[$%>\u276f\u279c]\s+"
 )
 _ROOT_PROMPT = re.compile(r"\s*#\s+")
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=\S*")
@@ -264,11 +265,10 @@ def _commands_of(line: str) -> Iterator[list[str]]:
 def _command(words: list[str], line: _Line, readme: Readme, own_names: frozenset[str]) -> Command | None:
     while words and (words[0] in ("sudo", "env", "time", "command") or _ASSIGNMENT.fullmatch(words[0])):
         words = words[1:]
-    for start, tool in INSTALLERS:
-        if tuple(words[: len(start)]) == start:
-            break
-    else:
+    found = next(((start, tool) for start, tool in INSTALLERS if tuple(words[: len(start)]) == start), None)
+    if found is None:
         return None
+    start, tool = found
     text = " ".join(words)
     if len(text) > MAX_COMMAND or visible(text, MAX_COMMAND) != text:
         return None
@@ -297,7 +297,7 @@ def _role(rest: list[str], tool: str, readme: Readme, own_names: frozenset[str])
 def _dev_group(rest: list[str]) -> bool:
     return any(
         flag in ("--group", "-G", "--extra") and value in ("dev", "test", "lint", "docs")
-        for flag, value in zip(rest, rest[1:], strict=False)
+        for flag, value in pairwise(rest)
     )
 
 

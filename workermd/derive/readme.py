@@ -93,7 +93,8 @@ def _placed(passages: Iterable[Passage]) -> Iterator[Read]:
     heading, major = "", 0
     for passage in passages:
         if passage.kind == "heading" and not passage.quoted and not passage.listed:
-            heading = passage.text.lower()
+            # A project may be called Install or News: its title is no heading about something else.
+            heading = "" if passage.rank == 1 and not major else passage.text.lower()
             major += passage.rank <= 2
         yield Read(passage, heading, major <= 1 or (passage.quoted and passage.first_line <= TOP_LINES))
 
@@ -135,7 +136,7 @@ def summary(readme: Readme) -> Statement | None:
         and not read.passage.quoted
         and not read.passage.listed
         and read.passage.first_line not in taken
-        and not (_ASIDE.match(read.heading) and not read.intro)
+        and not _ASIDE.match(read.heading)
         and is_prose(read.passage)
     ]
     for kind in ("paragraph", "html"):
