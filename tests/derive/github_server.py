@@ -9,6 +9,7 @@ import gzip
 import hashlib
 import json
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterator
@@ -61,7 +62,7 @@ class Hosted:
 
     def push(self, files: dict[str, bytes], *refs: str, date: str = "2026-03-04T05:06:07Z") -> str:
         """The SHA of a commit with exactly these files, which the refs (default: the default branch) then name."""
-        tree = self._tree("", {path: content for path, content in files.items()})
+        tree = self._tree("", files)
         sha = hashlib.sha1(f"{tree}{date}{len(self.commits)}".encode()).hexdigest()
         self.commits[sha] = {
             "sha": sha,
@@ -163,6 +164,10 @@ class GitHubServer:
         self.base = f"http://{self.netloc}{prefix}"
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         self._thread.start()
+
+    def listen_with(self, context: ssl.SSLContext) -> None:
+        """Speak TLS from the next connection on."""
+        self._server.socket = context.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
 
     def close(self) -> None:
         self._server.shutdown()
@@ -308,5 +313,3 @@ def _handler(server: GitHubServer) -> type[BaseHTTPRequestHandler]:
             """The tests look at `requests`."""
 
     return Handler
-
-

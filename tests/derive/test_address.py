@@ -86,17 +86,47 @@ def test_what_cannot_be_meant_is_refused_with_a_reason(named, message):
         ("github.com", {"GITHUB_TOKEN": "b", "GH_TOKEN": ""}, "https://api.github.com", "GITHUB_TOKEN"),
         ("github.com", {**GHE, "GH_ENTERPRISE_TOKEN": "e"}, "https://api.github.com", None),
         ("git.example.com", {**GHE, "GH_TOKEN": "a"}, "https://git.example.com/api/v3", None),
-        ("git.example.com", {**GHE, "GH_ENTERPRISE_TOKEN": "e"}, "https://git.example.com/api/v3", "GH_ENTERPRISE_TOKEN"),
-        ("git.example.com", {**GHE, "GITHUB_ENTERPRISE_TOKEN": "e"}, "https://git.example.com/api/v3", "GITHUB_ENTERPRISE_TOKEN"),
+        (
+            "git.example.com",
+            {**GHE, "GH_ENTERPRISE_TOKEN": "e"},
+            "https://git.example.com/api/v3",
+            "GH_ENTERPRISE_TOKEN",
+        ),
+        (
+            "git.example.com",
+            {**GHE, "GITHUB_ENTERPRISE_TOKEN": "e"},
+            "https://git.example.com/api/v3",
+            "GITHUB_ENTERPRISE_TOKEN",
+        ),
         # Known as a host, but not the one that the token is for.
         ("other.ghe.com", {**GHE, "GH_ENTERPRISE_TOKEN": "e", "GH_TOKEN": "a"}, "https://api.other.ghe.com", None),
-        ("corp.ghe.com", {"GH_HOST": "corp.ghe.com", "GH_ENTERPRISE_TOKEN": "e"}, "https://api.corp.ghe.com", "GH_ENTERPRISE_TOKEN"),
+        (
+            "corp.ghe.com",
+            {"GH_HOST": "corp.ghe.com", "GH_ENTERPRISE_TOKEN": "e"},
+            "https://api.corp.ghe.com",
+            "GH_ENTERPRISE_TOKEN",
+        ),
         # GITHUB_API_URL counts for the host it belongs to.
-        ("git.example.com", {**GHE, "GITHUB_API_URL": "https://api.github.com"}, "https://git.example.com/api/v3", None),
+        (
+            "git.example.com",
+            {**GHE, "GITHUB_API_URL": "https://api.github.com"},
+            "https://git.example.com/api/v3",
+            None,
+        ),
         ("github.com", {**GHE, "GITHUB_API_URL": "https://git.example.com/api/v3"}, "https://api.github.com", None),
-        ("git.example.com", {"GITHUB_API_URL": "https://git.example.com/api/v3/"}, "https://git.example.com/api/v3", None),
+        (
+            "git.example.com",
+            {"GITHUB_API_URL": "https://git.example.com/api/v3/"},
+            "https://git.example.com/api/v3",
+            None,
+        ),
         ("github.com", {"GITHUB_API_URL": "http://127.0.0.1:9", "GH_TOKEN": "a"}, "http://127.0.0.1:9", "GH_TOKEN"),
-        ("github.com", {**GHE, "GITHUB_API_URL": "http://127.0.0.1:9", "GH_TOKEN": "a"}, "https://api.github.com", "GH_TOKEN"),
+        (
+            "github.com",
+            {**GHE, "GITHUB_API_URL": "http://127.0.0.1:9", "GH_TOKEN": "a"},
+            "https://api.github.com",
+            "GH_TOKEN",
+        ),
         ("git.example.com", {**GHE, "GITHUB_API_URL": "http://127.0.0.1:9"}, "http://127.0.0.1:9", None),
     ],
 )

@@ -55,7 +55,12 @@ def test_what_the_host_says_of_a_repository(github, derive):
     assert facts.topics == ("agents", "tools")
     assert list(facts.languages) == ["Python", "Shell"]
     assert (facts.latest_release, facts.stars, facts.homepage) == ("v1.1", 80, "https://thing.example")
-    assert (facts.default_branch, facts.updated_on, facts.archived, facts.moved_from) == ("main", "2026-03-04", False, None)
+    assert (facts.default_branch, facts.updated_on, facts.archived, facts.moved_from) == (
+        "main",
+        "2026-03-04",
+        False,
+        None,
+    )
     assert repository.commit == commit
     # Links and submodules are left out.
     assert [file.path for file in repository.files()] == sorted(FILES)
@@ -73,7 +78,7 @@ def test_every_request_says_who_asks_and_for_which_version(github, derive):
         assert seen.headers["user-agent"].startswith("workermd/")
         assert seen.headers["x-github-api-version"] == "2022-11-28"
         assert seen.headers["authorization"] == "Bearer t0ken"
-        assert seen.headers["accept"].startswith("application/vnd.github.")
+        assert seen.headers["accept"].startswith("application/vnd.github")
     assert [seen.path for seen in github.requests if "recursive" in seen.path] != []
     assert sum("git/trees" in seen.path for seen in github.requests) == 1
 
@@ -179,7 +184,7 @@ def test_offline_answers_from_the_cache_alone(github, derive):
     offline = derive("acme/thing", environ=TOKEN, offline=True)
     assert (offline.facts, offline.commit, offline.files()) == (online.facts, online.commit, online.files())
     assert offline.read("README.md") == README
-    with pytest.raises(DeriveError, match="offline: .*/git/blobs/.* is not in the cache"):
+    with pytest.raises(DeriveError, match=r"offline: .*/git/blobs/.* is not in the cache"):
         offline.read("LICENSE")
     assert "offline: " in failure_of(derive, "acme/other", environ=TOKEN, offline=True)
 
@@ -278,7 +283,10 @@ def test_empty_private_and_absent_repositories_are_told_apart(github, derive):
 @pytest.mark.parametrize(
     ("reply", "message"),
     [
-        (Reply(403, {"message": "Resource not accessible by personal access token"}), "permission denied, which is not a limit"),
+        (
+            Reply(403, {"message": "Resource not accessible by personal access token"}),
+            "permission denied, which is not a limit",
+        ),
         (Reply(403, {"message": "SAML"}, {"X-GitHub-SSO": "required; url=https://x"}), "single sign-on"),
         (Reply(451, {"message": "Repository access blocked"}), "legal reasons"),
         (Reply(418, {"message": "tea\x1b[31m"}), 'answered 418: it says "tea?[31m"'),
@@ -310,12 +318,12 @@ def test_a_bad_token_is_named_by_its_variable(github, derive):
 
 
 def test_a_tree_cut_short_is_completed_by_its_folders(github, derive):
-    files = {f"d{folder}/f{name:02}.txt": b"%d" % name for folder in range(4) for name in range(9)}
+    files = {f"d{folder}/f{name:02}.txt": b"%d %d" % (folder, name) for folder in range(4) for name in range(9)}
     hosted = github.add("acme/thing", {"README.md": README, **files})
     hosted.truncate_at = 20
     repository = derive("acme/thing")
     assert [file.path for file in repository.files()] == sorted({"README.md", *files})
-    assert repository.read("d3/f08.txt") == b"8"
+    assert repository.read("d3/f08.txt") == b"3 8"
     # One call that was cut, one for the top, one for each folder.
     assert sum("git/trees" in seen.path for seen in github.requests) == 6
     assert any("too large for one answer" in line for line in derive.said)
@@ -378,7 +386,9 @@ def test_a_file_is_asked_for_once(github, derive):
 
 
 def test_hostile_names_and_texts_do_not_break_records(github, derive):
-    hosted = github.add("acme/thing", FILES, description="half \ud800 pair", topics=["a", 7], language=3, stargazers_count="x")
+    hosted = github.add(
+        "acme/thing", FILES, description="half \ud800 pair", topics=["a", 7], language=3, stargazers_count="x"
+    )
     tree = next(entries for entries in hosted.trees.values() if any(entry["path"] == "LICENSE" for entry in entries))
     tree += [
         {"path": "line\nbreak", "mode": "100644", "type": "blob", "sha": "2" * 40, "size": 1},
