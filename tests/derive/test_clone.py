@@ -300,8 +300,13 @@ def test_no_program_of_the_configuration_runs(made, tmp_path):
     assert mark.exists()
 
 
+@pytest.mark.parametrize("without", ["", "GIT_NO_LAZY_FETCH", "GIT_ALLOW_PROTOCOL"])
 @pytest.mark.parametrize("transport", ["ext", "ssh", "file", "vcs"])
-def test_missing_files_of_a_partial_clone_are_not_fetched(made, tmp_path, transport):
+def test_missing_files_of_a_partial_clone_are_not_fetched(made, tmp_path, transport, without, monkeypatch):
+    """Each of two locks holds alone: a git before 2.45 does not know the one that forbids the fetch itself."""
+    real = git._environment
+    unlocked = {"": {}, "GIT_NO_LAZY_FETCH": {without: "0"}, "GIT_ALLOW_PROTOCOL": {without: "ext:ssh:file:evil"}}
+    monkeypatch.setattr(git, "_environment", lambda folder: {**real(folder), **unlocked[without]})
     program, mark = hurt_by(made, tmp_path)
     made.commit(FILES)
     made.git("repack", "-adq")

@@ -63,7 +63,7 @@ def test_a_location_that_is_no_address_is_not_followed(github, derive, monkeypat
     monkeypatch.setattr(conversation, "PATIENCE", Patience(retries=1, first_pause=0.01))
     github.add("acme/thing", FILES)
     github.script("/repos/", *[Reply(301, {}, {"Location": "http://[::1"})] * 9)
-    with pytest.raises(DeriveError, match="github.com cannot be reached"):
+    with pytest.raises(DeriveError, match=r"github\.com cannot be reached"):
         derive("acme/thing")
 
 
@@ -104,14 +104,6 @@ def test_a_token_of_another_host_stays_here(github, derive):
     github.tokens = {"t0ken3"}
     derive("acme/thing", environ={**ENVIRON, "GH_HOST": "git.example.com"})
     assert {seen.headers["authorization"] for seen in github.requests} == {"Bearer t0ken3"}
-
-
-def test_netrc_and_proxy_settings_add_no_credentials(github, derive, tmp_path, monkeypatch):
-    github.add("acme/thing", FILES)
-    (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password s3cret\n")
-    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
-    derive("acme/thing")
-    assert all("authorization" not in seen.headers for seen in github.requests)
 
 
 def test_a_token_does_not_travel_in_the_clear(monkeypatch):

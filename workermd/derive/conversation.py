@@ -21,7 +21,7 @@ _UPGRADE = "name a clone's folder instead, which needs no network"
 
 
 class Patience(NamedTuple):
-    """Seconds and counts. `total` bounds one repository, waiting included; `wait` bounds one wait for a limit."""
+    """Seconds, counts and bytes. `total` and `volume` bound one repository; `wait` bounds one wait for a limit."""
 
     total: float = 600.0
     wait: float = 120.0
@@ -30,6 +30,7 @@ class Patience(NamedTuple):
     first_pause: float = 1.0
     secondary_pause: float = 60.0
     redirects: int = 3
+    volume: int = 256 << 20
 
 
 PATIENCE = Patience()
@@ -71,6 +72,7 @@ class Conversation:
         self._patience = patience or PATIENCE
         self._sleep, self._clock, self._now = sleep, clock, now
         self._deadline = clock() + self._patience.total
+        self._volume = 0
         self._wire: Wire | None = None
         with _extra():
             from workermd.derive.answers import cache_path, open_answers
@@ -88,6 +90,7 @@ class Conversation:
         for _ in range(self._patience.redirects + 1):
             self._same_host(url)
             answer = self._kept(url, accept) if self._offline else self._answered(url, accept, cap=cap, lasting=lasting)
+            self._weigh(answer)
             if answer.status not in _REDIRECTS:
                 return answer
             with contextlib.suppress(ValueError):  # it stays what it is, and the redirects run out
@@ -152,6 +155,14 @@ class Conversation:
         elif meaning is None:
             meaning = (f"{place}: {self.api.host} answered {answer.status}{said}", "Try again later.")
         raise DeriveError(*meaning)
+
+    def _weigh(self, answer: Answer) -> None:
+        self._volume += len(answer.body)
+        if self._volume > self._patience.volume:
+            raise DeriveError(
+                f"{self.api.host}: more than {self._patience.volume >> 20} MiB were read for one repository",
+                "Name a clone's folder.",
+            )
 
     def _same_host(self, url: str) -> None:
         """What another host says is not what GitHub says, and no token goes there."""
