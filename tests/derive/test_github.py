@@ -385,6 +385,16 @@ def test_a_file_is_asked_for_once(github, derive):
     assert len(github.requests) == 1
 
 
+def test_all_that_is_read_is_bounded(github, derive, monkeypatch):
+    monkeypatch.setattr(conversation, "PATIENCE", Patience(volume=2 << 20))
+    github.add("acme/thing", {f"f{number}": b"%d" % number * 1_000_000 for number in range(3)})
+    repository = derive("acme/thing")
+    repository.read("f0")
+    repository.read("f1")
+    with pytest.raises(DeriveError, match="more than 2 MiB were read"):
+        repository.read("f2")
+
+
 def test_hostile_names_and_texts_do_not_break_records(github, derive):
     hosted = github.add(
         "acme/thing", FILES, description="half \ud800 pair", topics=["a", 7], language=3, stargazers_count="x"

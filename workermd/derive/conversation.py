@@ -21,7 +21,7 @@ _UPGRADE = "name a clone's folder instead, which needs no network"
 
 
 class Patience(NamedTuple):
-    """Seconds and counts. `total` bounds one repository, waiting included; `wait` bounds one wait for a limit."""
+    """Seconds, counts and bytes. `total` and `volume` bound one repository; `wait` bounds one wait for a limit."""
 
     total: float = 600.0
     wait: float = 120.0
@@ -30,6 +30,7 @@ class Patience(NamedTuple):
     first_pause: float = 1.0
     secondary_pause: float = 60.0
     redirects: int = 3
+    volume: int = 256 << 20
 
 
 PATIENCE = Patience()
@@ -71,6 +72,7 @@ class Conversation:
         self._patience = patience or PATIENCE
         self._sleep, self._clock, self._now = sleep, clock, now
         self._deadline = clock() + self._patience.total
+        self._volume = 0
         self._wire: Wire | None = None
         with _extra():
             from workermd.derive.answers import cache_path, open_answers
@@ -88,9 +90,11 @@ class Conversation:
         for _ in range(self._patience.redirects + 1):
             self._same_host(url)
             answer = self._kept(url, accept) if self._offline else self._answered(url, accept, cap=cap, lasting=lasting)
+            self._weigh(answer)
             if answer.status not in _REDIRECTS:
                 return answer
-            url = urljoin(url, answer.headers.get("location", ""))
+            with contextlib.suppress(ValueError):  # it stays what it is, and the redirects run out
+                url = urljoin(url, answer.headers.get("location", ""))
         raise DeriveError(
             f"{self.api.host}: too many redirects", "Check the name of the repository and GITHUB_API_URL."
         )
@@ -152,9 +156,22 @@ class Conversation:
             meaning = (f"{place}: {self.api.host} answered {answer.status}{said}", "Try again later.")
         raise DeriveError(*meaning)
 
+    def _weigh(self, answer: Answer) -> None:
+        self._volume += len(answer.body)
+        if self._volume > self._patience.volume:
+            raise DeriveError(
+                f"{self.api.host}: more than {self._patience.volume >> 20} MiB were read for one repository",
+                "Name a clone's folder.",
+            )
+
     def _same_host(self, url: str) -> None:
         """What another host says is not what GitHub says, and no token goes there."""
-        asked, base = urlsplit(url), urlsplit(self.api.base)
+        try:
+            asked, base = urlsplit(url), urlsplit(self.api.base)
+        except ValueError:
+            raise DeriveError(
+                f"{self.api.host} redirects to {shown(url)}, which is no address", "Check GITHUB_API_URL and the proxy."
+            ) from None
         if (asked.scheme, asked.netloc.lower()) != (base.scheme, base.netloc.lower()):
             raise DeriveError(
                 f"{self.api.host} redirects to another host, {shown(asked.netloc)}, which is not followed",
@@ -205,6 +222,8 @@ class Conversation:
         try:
             return self._wire.get(url, accept, lasting=lasting, cap=cap, deadline=self._deadline), ""
         except Unreachable as trouble:
+            if trouble.lasting:
+                self._give_up(str(trouble))
             return None, str(trouble)
         except TooLarge:
             raise DeriveError(
@@ -270,13 +289,14 @@ def limit_of(answer: Answer, now: float) -> Limit | None:
     if answer.status not in (403, 429):
         return None
     headers = answer.headers
-    now = _moment(headers.get("date", "")) or now
+    said = _moment(headers.get("date", ""))
+    now = now if said is None else said
     used_up = headers.get("x-ratelimit-remaining") == "0"
     kind = "the limit of requests is used up" if used_up else "GitHub asks for fewer requests"
     after = headers.get("retry-after", "").strip()
     if after:
         moment = _moment(after)
-        seconds = float(after) if after.isdecimal() and len(after) < 10 else (moment - now if moment else None)
+        seconds = float(after) if after.isdecimal() and len(after) < 10 else (None if moment is None else moment - now)
         return Limit(kind, None if seconds is None else max(seconds, 0.0))
     reset = headers.get("x-ratelimit-reset", "").strip()
     if used_up and reset.isdecimal() and len(reset) < 13:

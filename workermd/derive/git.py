@@ -12,6 +12,7 @@ import select
 import subprocess
 import time
 import weakref
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from workermd.derive.address import shown
@@ -81,6 +82,29 @@ class Git:
         lines = done.stderr.decode(errors="replace").strip().splitlines()
         return Answer(done.returncode, done.stdout, shown(lines[0]) if lines else "")
 
+    def records(self, *arguments: str) -> Iterator[bytes]:
+        """What git prints with `-z`, one record after the other, so that a tree without end can be left.
+
+        Raises DeriveError when git fails or does not end in two minutes.
+        """
+        deadline = time.monotonic() + _SECONDS
+        running = self._popen(arguments, subprocess.DEVNULL)
+        try:
+            held = b""
+            while chunk := _chunk(running, deadline):
+                *whole, held = (held + chunk).split(b"\0")
+                yield from whole
+            code = running.wait(max(deadline - time.monotonic(), 0.01))
+        except (EOFError, subprocess.TimeoutExpired):
+            code = -1
+        finally:
+            _end(running, wait=0.0)
+        if code != 0 or held:
+            raise DeriveError(
+                f"{shown(self.folder)}: objects of the commit are missing or damaged",
+                "A partial clone lacks files: name a full clone, or OWNER/REPO. Otherwise run `git fsck` there.",
+            )
+
     def object(self, sha: str) -> tuple[str, bytes]:
         """An object's type and bytes, from one git that stays open. Raises DeriveError when it is missing."""
         reader = self._reader or self._open()
@@ -105,14 +129,7 @@ class Git:
             ) from None
 
     def _open(self) -> "subprocess.Popen[bytes]":
-        self._reader = subprocess.Popen(
-            [*self._start, "cat-file", "--batch"],
-            env=self._environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            bufsize=0,
-        )
+        self._reader = self._popen(("cat-file", "--batch"), subprocess.PIPE)
         self._unread = b""
         self._finish = weakref.finalize(self, _end, self._reader)
         return self._reader
@@ -122,14 +139,19 @@ class Git:
             self._finish()
             self._reader = None
 
+    def _popen(self, arguments: tuple[str, ...], stdin: int) -> "subprocess.Popen[bytes]":
+        return subprocess.Popen(
+            [*self._start, *arguments],
+            env=self._environment,
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            bufsize=0,
+        )
+
     def _more(self) -> bytes:
         assert self._reader is not None
-        assert self._reader.stdout is not None
-        descriptor = self._reader.stdout.fileno()
-        deadline = time.monotonic() + _ANSWER_SECONDS
-        if not select.select([descriptor], [], [], max(deadline - time.monotonic(), 0))[0]:
-            raise EOFError
-        chunk = os.read(descriptor, 1 << 18)
+        chunk = _chunk(self._reader, time.monotonic() + _ANSWER_SECONDS)
         if not chunk:
             raise EOFError
         return chunk
@@ -150,18 +172,26 @@ class Git:
         return everything[:size]
 
 
-def _end(reader: "subprocess.Popen[bytes]") -> None:
+def _chunk(running: "subprocess.Popen[bytes]", deadline: float) -> bytes:
+    """The next bytes, empty at the end. Raises EOFError when none come by the deadline."""
+    assert running.stdout is not None
+    descriptor = running.stdout.fileno()
+    if not select.select([descriptor], [], [], max(deadline - time.monotonic(), 0))[0]:
+        raise EOFError
+    return os.read(descriptor, 1 << 18)
+
+
+def _end(running: "subprocess.Popen[bytes]", wait: float = 2.0) -> None:
     """Without its input git ends by itself; one that hangs on a strange file is killed."""
-    with contextlib.suppress(OSError):
-        if reader.stdin is not None:
-            reader.stdin.close()
-    if reader.stdout is not None:
-        reader.stdout.close()
+    for pipe in (running.stdin, running.stdout):
+        with contextlib.suppress(OSError):
+            if pipe is not None:
+                pipe.close()
     try:
-        reader.wait(2)
+        running.wait(wait)
     except subprocess.TimeoutExpired:
-        reader.kill()
-        reader.wait()
+        running.kill()
+        running.wait()
 
 
 def _environment(folder: str) -> dict[str, str]:

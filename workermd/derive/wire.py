@@ -29,7 +29,11 @@ _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
 class Unreachable(Exception):
-    """No whole answer arrived. The text is a reason, without addresses or values."""
+    """No whole answer arrived. The text is a reason, without addresses or values; `lasting`: asking again is of no use."""
+
+    def __init__(self, reason: str, *, lasting: bool) -> None:
+        super().__init__(reason)
+        self.lasting = lasting
 
 
 class TooLarge(Exception):
@@ -134,7 +138,7 @@ class Wire:
             request = self._client.build_request("GET", url, headers=headers, timeout=timeout, extensions=extensions)
             response = self._client.send(request)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise Unreachable(_reason(error)) from None
+            raise Unreachable(_reason(error), lasting=_distrusted(error)) from None
         return Answer(
             response.status_code, {name.lower(): value for name, value in response.headers.items()}, response.content
         )
@@ -146,6 +150,10 @@ class Wire:
 def origin_of(url: httpx.URL) -> tuple[str, str, int]:
     """Scheme, host and port: what a token belongs to."""
     return url.scheme, url.host.lower(), url.port or (443 if url.scheme == "https" else 80)
+
+
+def _distrusted(error: Exception) -> bool:
+    return "CERTIFICATE_VERIFY_FAILED" in str(error)
 
 
 def _reason(error: Exception) -> str:
@@ -160,7 +168,7 @@ def _reason(error: Exception) -> str:
     for kind, reason in kinds:
         if isinstance(error, kind):
             return reason
-    if "CERTIFICATE_VERIFY_FAILED" in str(error):
+    if _distrusted(error):
         return "its certificate does not verify"
     if isinstance(error, httpx.ConnectError):
         return "no connection: the name is unknown, or nothing listens there"
