@@ -33,7 +33,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 OWNERS: dict[str, tuple[str, ...]] = {
     "typer": ("workermd.typed",),
     "rich": ("workermd.report",),
-    "yaml": ("workermd.contract.yamltext",),
+    "yaml": ("workermd.contract.yamltext", "workermd.derive.yamlvalues"),
     "markdown_it": ("workermd.contract.document", "workermd.contract.sections"),
     "jsonschema": ("workermd.contract.schema",),
     "referencing": ("workermd.contract.schema",),

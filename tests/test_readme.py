@@ -49,7 +49,8 @@ def examples():
 def pattern(expected):
     """`…` on a line stands for any text, alone on a line for any lines."""
     return "".join(
-        "(.*\n)*" if line.strip() == "…" else re.escape(line).replace("…", ".*") + "\n" for line in expected.splitlines()
+        "(.*\n)*" if line.strip() == "…" else re.escape(line).replace("…", ".*") + "\n"
+        for line in expected.splitlines()
     )
 
 

@@ -7,7 +7,7 @@ more than the original, never less.
 """
 
 import re
-from typing import Any
+from typing import Any, TypeGuard
 from urllib.parse import unquote
 
 from workermd.contract.jsontext import canonical, escape, shown, too_deep
@@ -235,7 +235,9 @@ class Dialect:
     def _properties(self, node: dict[str, Any], out: Document, depth: int) -> bool:
         """True where every property named was taken over."""
         listed = node.get("required")
-        required = [name for name in listed if isinstance(name, str) and _is_key(name)] if isinstance(listed, list) else []
+        required = (
+            [name for name in listed if isinstance(name, str) and _is_key(name)] if isinstance(listed, list) else []
+        )
         named = node.get("properties")
         patterns = node.get("patternProperties")
         whole = True
@@ -313,12 +315,11 @@ class Dialect:
             if isinstance(several, list) and several and keyword not in out:
                 losses = self._losses
                 written = [self._schema(item, depth + 1) for item in several]
-                if keyword == "oneOf" and self._losses > losses:
-                    self.notes.add("one of several alternatives was cut: more than one of them may match")
-                    if "anyOf" in out:
-                        continue
-                    keyword = "anyOf"
-                out[keyword] = written
+                if keyword != "oneOf" or self._losses == losses:
+                    out[keyword] = written
+                    continue
+                self.notes.add("one of several alternatives was cut: more than one of them may match")
+                out.setdefault("anyOf", written)
 
     # --- references ---
 
@@ -375,7 +376,7 @@ class Dialect:
         return pointer, node
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: Any) -> TypeGuard[int | float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 

@@ -1,17 +1,22 @@
 """What a docstring says of parameters and of the result, in Google's, NumPy's or reST's form."""
 
 import re
-from inspect import cleandoc
 from typing import NamedTuple
 
 from workermd.derive.interfaces.texts import MAX_DESCRIPTION, clean, first_paragraph
 
 MAX_LENGTH = 20_000
 
-_GOOGLE_SECTION = re.compile(r"(Args|Arguments|Parameters|Params|Keyword Args|Returns?|Yields?|[A-Z][A-Za-z ]{2,30}):$").fullmatch
-_GOOGLE_ENTRY = re.compile(r"\*{0,2}(\w{1,100})(?: *\([^()]{0,200}(?:\([^()]{0,100}\)[^()]{0,100})?\))?:(?: +(.*))?$").fullmatch
+_GOOGLE_SECTION = re.compile(
+    r"(Args|Arguments|Parameters|Params|Keyword Args|Returns?|Yields?|[A-Z][A-Za-z ]{2,30}):$"
+).fullmatch
+_GOOGLE_ENTRY = re.compile(
+    r"\*{0,2}(\w{1,100})(?: *\([^()]{0,200}(?:\([^()]{0,100}\)[^()]{0,100})?\))?:(?: +(.*))?$"
+).fullmatch
 _NUMPY_ENTRY = re.compile(r"(\*{0,2}\w{1,100}(?: *, *\*{0,2}\w{1,100}){0,10})(?: *:.*)?$").fullmatch
-_REST_ENTRY = re.compile(r":(?:param|parameter|arg|argument|key|keyword)(?: [^:]{0,200}?)? \*{0,2}(\w{1,100}): *(.*)$").fullmatch
+_REST_ENTRY = re.compile(
+    r":(?:param|parameter|arg|argument|key|keyword)(?: [^:]{0,200}?)? \*{0,2}(\w{1,100}): *(.*)$"
+).fullmatch
 _REST_RETURN = re.compile(r":returns?: *(.*)$").fullmatch
 _PARAMETERS = {"args", "arguments", "parameters", "params", "keyword args", "other parameters"}
 _RESULTS = {"return", "returns", "yield", "yields"}
@@ -30,12 +35,19 @@ def parse(docstring: str | None) -> Said:
     if not docstring or len(docstring) > MAX_LENGTH:
         return Said(first_paragraph((docstring or "")[:MAX_LENGTH]), {}, "")
     reader = _Reader()
-    lines = cleandoc(docstring).split("\n")
+    lines = _dedented(docstring)
     for number, line in enumerate(lines):
         following = lines[number + 1].strip() if number + 1 < len(lines) else ""
         reader.take(line, following)
     reader.finish()
-    return Said(first_paragraph(cleandoc(docstring)), reader.parameters, reader.result)
+    return Said(first_paragraph("\n".join(lines)), reader.parameters, reader.result)
+
+
+def _dedented(docstring: str) -> list[str]:
+    """The lines without the indent that all of them share, the first one aside."""
+    first, *rest = docstring.expandtabs().split("\n")
+    shared = min((len(line) - len(line.lstrip()) for line in rest if line.strip()), default=0)
+    return [first.strip(), *(line[shared:].rstrip() for line in rest)]
 
 
 class _Reader:

@@ -63,7 +63,9 @@ def kind_of(wanted: str) -> str:
     if kind not in KINDS:
         near = _nearest(kind, list(KINDS))
         meant = f"Did you mean {near}? " if near else ""
-        raise UsageError(f"--interface: {shown(kind)} is no kind of interface", f"{meant}The kinds are {', '.join(KINDS)}.")
+        raise UsageError(
+            f"--interface: {shown(kind)} is no kind of interface", f"{meant}The kinds are {', '.join(KINDS)}."
+        )
     return kind
 
 

@@ -9,14 +9,15 @@ from workermd.derive.interfaces.texts import clean, name_of, summary_of, unique
 from workermd.derive.model import Interface, Repository
 
 MAX_COMMANDS = 50
+MAX_PACKAGES = 60
 
 _NOTE = "package.json does not describe the arguments: they are passed on as words"
 
 
 def find(repository: Repository) -> Iterator[Interface]:
-    """One interface for each command of each package that is not private to the repository."""
+    """One interface for each command of each package."""
     files = reading(repository)
-    for path in files.named("package.json"):
+    for path in files.named("package.json")[:MAX_PACKAGES]:
         data = files.data(path)
         if data is not None and isinstance(data.value, dict):
             yield from _commands(data)

@@ -168,7 +168,10 @@ class _Call:
             if not _is_json(kind):
                 self.notes.add(f"the body is sent as {kind}")
         said = clean(body.get("description"), 500)
-        self._add("body" if "body" not in self.properties else "request_body", {**schema, "description": said} if said else schema)
+        self._add(
+            "body" if "body" not in self.properties else "request_body",
+            {**schema, "description": said} if said else schema,
+        )
         if body.get("required") is True:
             self.required.append(next(reversed(self.properties)))
 
@@ -209,5 +212,3 @@ def _answer(dialect: Dialect, operation: dict[str, Any]) -> Document | None:
     if not good:
         dialect.notes.add("no successful answer is described")
     return None
-
-

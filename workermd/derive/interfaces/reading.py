@@ -236,9 +236,7 @@ class Data:
             from workermd.contract import jsonplaces
 
             entries = jsonplaces.read(self._text.removeprefix("\ufeff")).places
-            self._places = {
-                pointer: ((key or value).start, value.end) for pointer, (key, value) in entries.items()
-            }
+            self._places = {pointer: ((key or value).start, value.end) for pointer, (key, value) in entries.items()}
         return self._places
 
     def _line(self, offset: int) -> int:

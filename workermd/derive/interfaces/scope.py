@@ -107,6 +107,7 @@ class Sources:
     def __init__(self, files: Reading) -> None:
         self.files = files
         self._scopes: dict[str, Scope | None] = {}
+        self._located: dict[tuple[str, str], str | None] = {}
 
     def scope(self, path: str) -> Scope | None:
         if path not in self._scopes:
@@ -116,6 +117,12 @@ class Sources:
 
     def locate(self, module: str, near: str) -> str | None:
         """The file of a module, as seen from the file `near`: `.a.b` is a folder path, `a.b` is looked up."""
+        key = module, near.rpartition("/")[0]
+        if key not in self._located:
+            self._located[key] = self._locate(module, near)
+        return self._located[key]
+
+    def _locate(self, module: str, near: str) -> str | None:
         inside = module.strip(".").replace(".", "/")
         if not re.fullmatch(r"[\w/-]{1,300}", inside or "x"):
             return None
