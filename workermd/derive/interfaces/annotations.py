@@ -91,9 +91,7 @@ class Types:
             return self._subscript(node, scope, depth)
         elif isinstance(node, ast.Name | ast.Attribute):
             return self._name(node, scope, depth)
-        elif isinstance(node, ast.Call):
-            return self._constrained(node, scope)
-        raise Inexpressible("an annotation that is no type")
+        return self._constrained(node, scope)
 
     # --- names ---
 
@@ -199,8 +197,10 @@ class Types:
 
     # --- constraints ---
 
-    def _constrained(self, node: ast.Call, scope: Scope) -> Document:
+    def _constrained(self, node: ast.expr, scope: Scope) -> Document:
         """pydantic's `constr(…)`, `conint(…)` and kin."""
+        if not isinstance(node, ast.Call):
+            raise Inexpressible("an annotation that is no type")
         word = scope.qualified(node.func)
         plain = {"constr": "string", "conint": "integer", "confloat": "number"}.get(word.rpartition(".")[2])
         if plain is None or not word.startswith("pydantic."):

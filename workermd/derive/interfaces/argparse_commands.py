@@ -9,6 +9,7 @@ from workermd.derive.interfaces.signatures import Function
 from workermd.derive.interfaces.texts import clean, name_of
 from workermd.envelope import Document
 
+MAX_NESTED = 6
 MAX_CALLS = 4000
 MAX_STEPS = 60_000
 """Expressions looked at for one command: calls that return calls multiply."""
@@ -118,7 +119,7 @@ class _Reader:
             return _Value(holder.parser, False)
         if method == "add_parser" and holder.makes_children and node.args:
             word = name_of(_literal(self.sources, site.scope, node.args[0]))
-            if not word:
+            if not word or len(holder.parser.words) >= MAX_NESTED:
                 return None
             if id(node) not in self.parsers:
                 child = _Parser(site.scope, node, (*holder.parser.words, word), holder.parser)

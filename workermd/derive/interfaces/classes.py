@@ -4,7 +4,7 @@ import ast
 from typing import Any, NamedTuple
 
 from workermd.derive.interfaces.annotations import Inexpressible, Types
-from workermd.derive.interfaces.dialect import fits
+from workermd.derive.interfaces.dialect import defaulted
 from workermd.derive.interfaces.docstrings import parse
 from workermd.derive.interfaces.scope import NotLiteral, Scope, Sources, dotted, keywords
 from workermd.derive.interfaces.texts import clean
@@ -146,8 +146,8 @@ class Fields:
             return
         if call is not None:
             schema = self.types.constrain(schema, call, scope)
-        if default is not None and fits(default.value):
-            schema = {**schema, "default": default.value}
+        if default is not None:
+            schema = defaulted(schema, default.value)
         if name in said and "description" not in schema:
             schema = {**schema, "description": said[name]}
         self._fields[self._spelled(scope, name, options)] = Field(schema, required)
@@ -179,7 +179,7 @@ class Fields:
 
 
 class _Unknown:
-    """A default that only running the code would tell: no JSON value, so `fits` refuses it."""
+    """A default that only running the code would tell: no JSON value, so it is never written."""
 
 
 class _Default:

@@ -13,6 +13,8 @@ from workermd.derive.interfaces.texts import Notes, clean, first_paragraph, name
 from workermd.envelope import Document
 
 MAX_NESTED = 6
+MAX_VISITS = 1000
+"""Groups and commands looked at: groups that hold one another multiply."""
 
 _CLICK = ("click", "rich_click", "asyncclick", "cloup", "typer")
 _TYPES: dict[str, Document] = {
@@ -85,14 +87,16 @@ class _Reader:
     def __init__(self, sources: Sources, scopes: list[Scope]) -> None:
         self.sources = sources
         self.functions: list[tuple[Scope, Function]] = []
+        self.visits = 0
         self.adding: list[tuple[Scope, ast.Call, ast.Attribute]] = []
         for scope in scopes:
             for node in ast.walk(scope.tree):
                 if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.decorator_list:
                     self.functions.append((scope, node))
-                elif isinstance(node, ast.Call) and node.args and isinstance(node.func, ast.Attribute):
-                    if node.func.attr in {"add_command", "add_typer"}:
-                        self.adding.append((scope, node, node.func))
+                if not isinstance(node, ast.Call) or not node.args or not isinstance(node.func, ast.Attribute):
+                    continue
+                if node.func.attr in {"add_command", "add_typer"}:
+                    self.adding.append((scope, node, node.func))
 
     def _literal(self, scope: Scope, node: ast.expr | None) -> Any:
         try:
@@ -146,6 +150,9 @@ class _Reader:
                 decorator = _click_decorator(found[0], found[1])
                 own = self._word(found[0], found[1], decorator[1] if decorator else None)
                 children.append((word or own, (found[0], found[1])))
+        self.visits += 1
+        if self.visits > MAX_VISITS:
+            return []
         if children and len(words) < MAX_NESTED:
             return [
                 command
@@ -225,6 +232,9 @@ class _Reader:
     # --- typer ---
 
     def of_typer(self, node: Node, words: tuple[str, ...]) -> list[Command]:
+        self.visits += 1
+        if self.visits > MAX_VISITS:
+            return []
         owner = node[1]
         children = self._children(owner)
         groups: list[Command] = []

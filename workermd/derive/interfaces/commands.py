@@ -3,7 +3,7 @@
 import re
 from typing import NamedTuple
 
-from workermd.derive.interfaces.dialect import arguments, fits, fitted
+from workermd.derive.interfaces.dialect import arguments, defaulted, fitted
 from workermd.derive.interfaces.texts import MAX_DESCRIPTION, MAX_KEY, Notes, clean, visible
 from workermd.derive.model import Evidence
 from workermd.envelope import Document
@@ -40,16 +40,10 @@ def described(schema: Document, flags: tuple[str, ...], help_text: object) -> Do
 
 
 def with_default(schema: Document, value: object) -> Document:
-    """The schema with a default, where it is one that the schema would accept by its type."""
-    if value is None or not fits(value):
-        return schema
-    kinds = {str: "string", bool: "boolean", int: "integer", float: "number", list: "array"}
-    word = schema.get("type")
-    if word in {kinds.get(type(value)), None} or (word == "number" and type(value) is int):
-        return {**schema, "default": value}
-    if word == "integer" and isinstance(value, str) and re.fullmatch("-?[0-9]{1,15}", value):
-        return {**schema, "default": int(value)}
-    return schema
+    """The schema with a default, where it is one that the schema accepts."""
+    if schema.get("type") == "integer" and isinstance(value, str) and re.fullmatch("-?[0-9]{1,15}", value):
+        value = int(value)
+    return schema if value is None else defaulted(schema, value)
 
 
 def schema_of(options: tuple[Option, ...], notes: Notes) -> Document:

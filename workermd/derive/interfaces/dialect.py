@@ -11,7 +11,7 @@ from typing import Any, TypeGuard
 from urllib.parse import unquote
 
 from workermd.contract.jsontext import canonical, escape, shown, too_deep
-from workermd.contract.schema import FORMATS, check_schema
+from workermd.contract.schema import FORMATS, check_schema, checker
 from workermd.derive.interfaces.texts import MAX_DESCRIPTION, MAX_KEY, Notes, clean, visible
 from workermd.envelope import Document
 
@@ -388,6 +388,17 @@ def fits(value: Any) -> bool:
         return len(canonical(value)) <= MAX_VALUE_BYTES
     except ValueError:
         return False
+
+
+def defaulted(schema: Document, value: Any) -> Document:
+    """The schema with a default, where the value is one that the schema itself accepts."""
+    if not fits(value):
+        return schema
+    try:
+        good = checker(schema, "2020-12").accepts(value)
+    except ValueError:  # a pattern that cannot be run: `fitted` will leave it out
+        good = True
+    return {**schema, "default": value} if good else schema
 
 
 def _is_key(name: str) -> bool:

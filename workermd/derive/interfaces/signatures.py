@@ -4,7 +4,7 @@ import ast
 from typing import NamedTuple
 
 from workermd.derive.interfaces.annotations import Inexpressible, Types
-from workermd.derive.interfaces.dialect import arguments, fits, fitted
+from workermd.derive.interfaces.dialect import arguments, defaulted, fits, fitted
 from workermd.derive.interfaces.docstrings import Said, parse
 from workermd.derive.interfaces.scope import NotLiteral, Scope, Sources
 from workermd.derive.interfaces.texts import Notes, clean
@@ -106,7 +106,7 @@ def _schema(types: Types, scope: Scope, parameter: _Parameter, notes: Notes) -> 
         return None
     if options is not None:
         schema = types.constrain(schema, options, scope)
-    return {**schema, "default": value} if known else schema
+    return defaulted(schema, value) if known else schema
 
 
 def _declared(scope: Scope, default: ast.expr | None) -> tuple[ast.Call | None, ast.expr | None]:
