@@ -85,13 +85,12 @@ class Types:
                 return self.schema(_expression(node.value), scope, depth + 1)
             if node.value is None:
                 return {"type": "null"}
-        elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
-            return self._union(_alternatives(node), scope, depth)
-        elif isinstance(node, ast.Subscript):
+        if isinstance(node, ast.Subscript):
             return self._subscript(node, scope, depth)
-        elif isinstance(node, ast.Name | ast.Attribute):
-            return self._name(node, scope, depth)
-        return self._constrained(node, scope)
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
+            return self._union(_alternatives(node), scope, depth)
+        named = isinstance(node, ast.Name | ast.Attribute)
+        return self._name(node, scope, depth) if named else self._constrained(node, scope)
 
     # --- names ---
 

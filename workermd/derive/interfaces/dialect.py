@@ -156,7 +156,7 @@ class Dialect:
         examples = node.get("examples")
         if not isinstance(examples, list):
             examples = [node["example"]] if "example" in node else []
-        kept = [example for example in examples[:3] if fits(example)]
+        kept = [example for example in examples[:3] if fits(example) and _is_of(node.get("type"), example)]
         if kept:
             out["examples"] = kept
 
@@ -399,6 +399,14 @@ def defaulted(schema: Document, value: Any) -> Document:
     except ValueError:  # a pattern that cannot be run: `fitted` will leave it out
         good = True
     return {**schema, "default": value} if good else schema
+
+
+def _is_of(word: Any, value: Any) -> bool:
+    """Whether a value is of the type that stands beside it; an example that is not helps nobody."""
+    known = {"string": str, "boolean": bool, "integer": int, "number": (int, float), "object": dict, "array": list}
+    if not isinstance(word, str) or word not in known:
+        return True
+    return isinstance(value, known[word]) and (word == "boolean" or not isinstance(value, bool))  # type: ignore[arg-type]
 
 
 def _is_key(name: str) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from workermd.derive.interfaces.packages import projects
 from workermd.derive.interfaces.reading import reading
-from workermd.derive.interfaces.scope import NotLiteral, Scope, Sources, top_level
+from workermd.derive.interfaces.scope import MAX_STARS, NotLiteral, Scope, Sources, top_level
 from workermd.derive.interfaces.signatures import Function, Signature, Untyped, signature
 from workermd.derive.interfaces.texts import Notes, clean, summary_of
 from workermd.derive.model import Interface, Repository
@@ -87,7 +87,7 @@ def _is_public_module(path: str) -> bool:
     return not name.startswith(("_", "test_")) and name not in _NO_MODULE
 
 
-def _public(sources: Sources, scope: Scope) -> list[str]:
+def _public(sources: Sources, scope: Scope, depth: int = 0) -> list[str]:
     """The names a module offers: `__all__` where it is written out, else those without an underscore."""
     listed = scope.definitions.get("__all__")
     if isinstance(listed, ast.Assign | ast.AnnAssign) and listed.value is not None:
@@ -103,7 +103,14 @@ def _public(sources: Sources, scope: Scope) -> list[str]:
         if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef)
     ]
     exported = [name for name, (module, _) in scope.imports.items() if module.startswith(".")]
-    names = [*own, *(exported if scope.path.endswith("__init__.py") else ())]
+    if not scope.path.endswith("__init__.py"):
+        exported = []
+    elif depth < 3:
+        for module in scope.stars[:MAX_STARS]:
+            path = sources.locate(module, scope.path) if module.startswith(".") else None
+            other = sources.scope(path) if path is not None else None
+            exported.extend(_public(sources, other, depth + 1) if other is not None else ())
+    names = [*own, *exported]
     return [name for name in dict.fromkeys(names) if not name.startswith("_")]
 
 
@@ -125,7 +132,7 @@ def _function(sources: Sources, scope: Scope, node: Function) -> Interface | Non
         return None
     if isinstance(node, ast.AsyncFunctionDef):
         notes.add("the function is asynchronous")
-    module = scope.path.removesuffix(".py").removesuffix("/__init__").removeprefix("src/").replace("/", ".")
+    module = scope.path.removesuffix(".py").removesuffix("/__init__").rpartition("src/")[2].replace("/", ".")
     return Interface(
         kind="function",
         path=scope.path,

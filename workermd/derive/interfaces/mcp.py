@@ -206,7 +206,7 @@ class _Module:
         if node is None:
             return None
         try:
-            return self.sources.literal(self.scope, node)
+            return self.sources.literal(self.scope, node, roughly=True)
         except NotLiteral:
             return None
 

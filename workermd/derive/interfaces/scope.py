@@ -11,6 +11,7 @@ from workermd.derive.interfaces.reading import Reading
 MAX_HOPS = 6
 """Imports followed from a name to its definition."""
 
+MAX_STARS = 12
 MAX_LITERAL = 4000
 """Parts of one literal."""
 
@@ -29,6 +30,7 @@ class Scope:
         self.tree = tree
         self.definitions: dict[str, Definition] = {}
         self.imports: dict[str, tuple[str, str | None]] = {}
+        self.stars: list[str] = []
         for statement in top_level(tree.body):
             self._bind(statement)
         for node in ast.walk(tree):  # imports inside functions name the same things
@@ -54,7 +56,9 @@ class Scope:
             return
         module = _absolute(self.path, node)
         for alias in node.names:
-            if module is not None and alias.name != "*":
+            if module is not None and alias.name == "*":
+                self.stars.append(module)
+            elif module is not None:
                 self.imports.setdefault(alias.asname or alias.name, (module, alias.name))
 
     def qualified(self, node: ast.expr) -> str:
@@ -148,8 +152,10 @@ class Sources:
         first, _, rest = name.partition(".")
         if not rest and first in scope.definitions:
             return scope, scope.definitions[first]
-        if first not in scope.imports or hops >= MAX_HOPS:
+        if hops >= MAX_HOPS:
             return None
+        if first not in scope.imports:
+            return self._behind_stars(scope, name, hops)
         module, attribute = scope.imports[first]
         wanted = ".".join(part for part in (attribute, rest) if part)
         # `from package import module` and `import package.module` both name a module with something in it.
@@ -166,15 +172,28 @@ class Sources:
             module = f"{module}.{step}" if module else step
         return None
 
-    def literal(self, scope: Scope, node: ast.expr) -> Any:
-        """The JSON value that an expression writes out; names of constants are looked up. Raises NotLiteral."""
-        return _Literal(self, scope).value(node, 0)
+    def _behind_stars(self, scope: Scope, name: str, hops: int) -> tuple[Scope, Definition] | None:
+        for module in scope.stars[:MAX_STARS]:
+            path = self.locate(module, scope.path) if module.startswith(".") else None
+            other = self.scope(path) if path is not None and path != scope.path else None
+            found = self.definition(other, name, hops + 1) if other is not None else None
+            if found is not None:
+                return found
+        return None
+
+    def literal(self, scope: Scope, node: ast.expr, *, roughly: bool = False) -> Any:
+        """The JSON value that an expression writes out; names of constants are looked up. Raises NotLiteral.
+
+        `roughly` takes f-strings with an ellipsis in place of what they compute: good enough for descriptions.
+        """
+        return _Literal(self, scope, roughly=roughly).value(node, 0)
 
 
 class _Literal:
-    def __init__(self, sources: Sources, scope: Scope) -> None:
+    def __init__(self, sources: Sources, scope: Scope, *, roughly: bool = False) -> None:
         self.sources = sources
         self.scope = scope
+        self.roughly = roughly
         self.count = 0
 
     def value(self, node: ast.expr, depth: int) -> Any:
@@ -194,6 +213,8 @@ class _Literal:
                 left, right = self.value(node.left, depth + 1), self.value(node.right, depth + 1)
                 if isinstance(left, str) and isinstance(right, str) and len(left) + len(right) < 20_000:
                     return left + right
+            case ast.JoinedStr(values=parts) if self.roughly:
+                return "".join(str(part.value) if isinstance(part, ast.Constant) else "…" for part in parts)
             case ast.Name() | ast.Attribute():
                 return self._named(node, depth)
         raise NotLiteral
@@ -226,7 +247,7 @@ class _Literal:
                         found = owner[0], statement
         if found is None or not isinstance(found[1], ast.Assign | ast.AnnAssign) or found[1].value is None:
             raise NotLiteral
-        inner = _Literal(self.sources, found[0])
+        inner = _Literal(self.sources, found[0], roughly=self.roughly)
         inner.count = self.count
         value = inner.value(found[1].value, depth + 1)
         self.count = inner.count
