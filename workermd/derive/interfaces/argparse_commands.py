@@ -11,9 +11,12 @@ from workermd.envelope import Document
 
 MAX_NESTED = 6
 MAX_CALLS = 4000
+MAX_STEPS_AWAY = 2
+MAX_REACHED = 100
 MAX_STEPS = 60_000
 """Expressions looked at for one command: calls that return calls multiply."""
 
+_PARSES = {"parse_args", "parse_known_args", "parse_intermixed_args"}
 _TYPES = {"int": "integer", "float": "number"}
 _FLAG_ACTIONS = {"store_true": True, "store_false": True, "BooleanOptionalAction": True}
 
@@ -46,12 +49,12 @@ class _Site(NamedTuple):
     node: ast.Assign | ast.AnnAssign | ast.Call | ast.NamedExpr
 
 
-def commands(sources: Sources, scopes: list[Scope], entry: Function | None) -> tuple[Command, ...]:
+def commands(sources: Sources, scopes: list[Scope], scope: Scope, entry: Function) -> tuple[Command, ...]:
     """The commands of the parser that `entry` uses, as far as its code shows; () where no parser is found."""
     reader = _Reader(sources, scopes)
     for _ in range(3):  # a variable may be bound by a call that stands below its use
         reader.read()
-    root = reader.root(entry)
+    root = reader.root(scope, entry)
     return tuple(_flat(sources, root))[:MAX_COMMANDS] if root is not None else ()
 
 
@@ -75,20 +78,35 @@ class _Reader:
                 for target in targets:
                     self.bound[self._key(site, dotted(target))] = value
 
-    def root(self, entry: Function | None) -> _Parser | None:
-        """The parser made in the entry function or in what it calls; else the first one made."""
-        roots = [parser for parser in self.parsers.values() if parser.parent is None]
-        if entry is not None:
-            inside = {id(node) for node in ast.walk(entry)}
-            for parser in roots:
-                if id(parser.call) in inside:
-                    return parser
-            for site in self.sites:
-                if site.inside is entry and isinstance(site.node, ast.Call):
-                    value = self._value(site, site.node, 0)
+    def root(self, scope: Scope, entry: Function) -> _Parser | None:
+        """The parser that the entry function, or what it calls within two steps, makes or uses.
+
+        A parser further away may belong to another program of the repository, so it is not taken for this one.
+        """
+        roots = {id(parser.call): parser for parser in self.parsers.values() if parser.parent is None}
+        for where, function in self._reached(scope, entry):
+            calls = [node for node in ast.walk(function) if isinstance(node, ast.Call)]
+            for call in sorted(calls, key=lambda call: (call.lineno, call.col_offset)):
+                if id(call) in roots:
+                    return roots[id(call)]
+                if isinstance(call.func, ast.Attribute) and call.func.attr in _PARSES:
+                    value = self._value(_Site(where, function, call), call.func.value, 0)
                     if value is not None and value.parser.parent is None:
                         return value.parser
-        return roots[0] if roots else None
+        return None
+
+    def _reached(self, scope: Scope, entry: Function) -> list[tuple[Scope, Function]]:
+        found: dict[int, tuple[Scope, Function]] = {id(entry): (scope, entry)}
+        level = [(scope, entry)]
+        for _ in range(MAX_STEPS_AWAY):
+            calls = [(where, node) for where, function in level for node in ast.walk(function)]
+            level = []
+            for where, node in calls:
+                called = self.sources.definition(where, dotted(node.func)) if isinstance(node, ast.Call) else None
+                if called is not None and isinstance(called[1], ast.FunctionDef) and id(called[1]) not in found:
+                    found[id(called[1])] = called[0], called[1]
+                    level.append((called[0], called[1]))
+        return list(found.values())[:MAX_REACHED]
 
     def _key(self, site: _Site, name: str) -> tuple[str, int, str]:
         local = site.inside is not None and not name.startswith("self.")
@@ -100,7 +118,7 @@ class _Reader:
             return None
         if isinstance(node, ast.Name | ast.Attribute):
             name = dotted(node)
-            return self.bound.get(self._key(site, name)) or self.bound.get((site.scope.path, 0, name))
+            return self.bound.get(self._key(site, name)) or self._of_module(site.scope, name)
         if not isinstance(node, ast.Call):
             return None
         word = site.scope.qualified(node.func)
@@ -110,6 +128,12 @@ class _Reader:
             holder = self._value(site, node.func.value, depth + 1)
             return self._made(site, node, holder) if holder is not None else None
         return self._returned(site, node, depth)
+
+    def _of_module(self, scope: Scope, name: str) -> _Value | None:
+        """A variable of this module, or one imported from another."""
+        own = self.bound.get((scope.path, 0, name))
+        found = self.sources.definition(scope, name) if own is None else None
+        return self.bound.get((found[0].path, 0, name.rpartition(".")[2])) if found is not None else own
 
     def _made(self, site: _Site, node: ast.Call, holder: _Value) -> _Value | None:
         method = node.func.attr if isinstance(node.func, ast.Attribute) else ""

@@ -65,7 +65,7 @@ def _commands(sources: Sources, project: Project, script: Script) -> tuple[Comma
     entry = sources.definition(scope, attribute)
     if entry is None or not isinstance(entry[1], ast.FunctionDef | ast.AsyncFunctionDef):
         return ()
-    return argparse_commands.commands(sources, scopes, entry[1])
+    return argparse_commands.commands(sources, scopes, entry[0], entry[1])
 
 
 def _reached(sources: Sources, start: Scope) -> list[Scope]:

@@ -160,14 +160,11 @@ class Sources:
         wanted = ".".join(part for part in (attribute, rest) if part)
         # `from package import module` and `import package.module` both name a module with something in it.
         for _ in range(4):
-            if not wanted:
-                return None
-            path = self.locate(module, scope.path)
+            path = self.locate(module, scope.path) if wanted else None
             other = self.scope(path) if path else None
-            if other is not None:
-                found = self.definition(other, wanted, hops + 1)
-                if found is not None:
-                    return found
+            found = self.definition(other, wanted, hops + 1) if other is not None else None
+            if found is not None or not wanted:
+                return found
             step, _, wanted = wanted.partition(".")
             module = f"{module}.{step}" if module else step
         return None
