@@ -34,7 +34,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "typer": ("workermd.typed",),
     "rich": ("workermd.report",),
     "frontmatter": ("workermd.contract.write",),
-    "yaml": ("workermd.contract.yamltext",),
+    "yaml": ("workermd.contract.yamltext", "workermd.derive.yamlvalues"),
     "markdown_it": ("workermd.contract.document", "workermd.derive.markdown"),
     "jsonschema": ("workermd.contract.schema",),
     "referencing": ("workermd.contract.schema",),

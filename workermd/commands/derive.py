@@ -33,9 +33,7 @@ def execute(values: dict[str, Any]) -> int:
             return _check(contract, repository, values)
         return _derive(repository, values)
     finally:
-        close = getattr(repository, "close", None)
-        if close is not None:
-            close()
+        repository.close()
 
 
 def _check_call(values: dict[str, Any]) -> None:

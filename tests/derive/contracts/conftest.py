@@ -72,6 +72,9 @@ class Clone(NamedTuple):
     def permalink(self, path: str, first: int, last: int) -> str:
         return f"{self.facts.url}/blob/{self.commit}/{path}#L{first}-L{last}"
 
+    def close(self) -> None:
+        """Nothing is held open."""
+
 
 Build = Callable[..., Clone]
 
