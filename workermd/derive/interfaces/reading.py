@@ -58,9 +58,6 @@ class Reading:
         self._texts: dict[str, str | None] = {}
         self._trees: dict[str, ast.Module | None] = {}
         self._data: dict[tuple[str, bool], Data | None] = {}
-
-    def close(self) -> None:
-        """The repository stays with whoever opened it."""
         self._starts: dict[str, list[int]] = {}
 
     # --- Repository ---
@@ -73,6 +70,9 @@ class Reading:
 
     def permalink(self, path: str, first: int, last: int) -> str:
         return self.repository.permalink(path, first, last)
+
+    def close(self) -> None:
+        """The repository stays with whoever opened it."""
 
     # --- paths ---
 
