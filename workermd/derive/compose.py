@@ -266,7 +266,7 @@ def _extracted(record: Record) -> Iterator[str]:
     if record.url:
         yield f"{_linked('Repository', record.url)} at commit `{record.commit}`"
     else:
-        yield f"Repository {as_code(f'{record.owner}/{record.name}')} at commit `{record.commit}`"
+        yield f"Repository {as_code(f'{record.owner}/{record.name}'.lstrip('/'))} at commit `{record.commit}`"
     seen: dict[str, str] = {}
     for claim in record.claims:
         for evidence in claim.evidence:
