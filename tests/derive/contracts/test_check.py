@@ -140,3 +140,14 @@ def test_a_damaged_block_is_refused(build, contract, old, new, message):
     assert damaged != contract
     with pytest.raises(DeriveError, match=message):
         check(damaged, build({}, **AUTOGEN_FACTS))
+
+
+def test_an_interface_whose_lines_moved(build):
+    first = build({**TOOL_FILES, "api.txt": "make(size: int)\n"})
+    text = derive(first, an_interface(first, "integer")).text
+    later = build({"api.txt": "# above\n\nmake(size: int)\n"})
+    assert ("moved", "interface") in found(text, later)
+    (moved, *_) = [drift for drift in check(text, later) if drift.field == "interface"]
+    assert (moved.found.first_line, moved.found.last_line) == (3, 3)
+    elsewhere = build({"api.txt": None, "lib/api.txt": "make(size: int)\n"})
+    assert ("moved", "interface") in found(text, elsewhere)

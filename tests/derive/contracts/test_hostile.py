@@ -9,6 +9,7 @@ from workermd.contract.reader import read
 from workermd.derive import record
 from workermd.derive.compose import derive
 from workermd.derive.model import Evidence, Interface
+from workermd.derive.plain import as_code
 
 INTRO = "Widget turns lists of things into neatly arranged widgets"
 HOSTILE = {
@@ -135,3 +136,12 @@ def test_an_interface_is_data_too(build):
         r"Call function interface [A-Za-z0-9._/-]+ once, as a bounded worker step\.", reading.contract.purpose
     )
     assert len(headings(derived.text)[0]) == len(HEADINGS) + 1
+
+
+@pytest.mark.parametrize("text", ["`", "``", "a ` b `` c", "`<b>`", "x`", "``` ` ```", "[a](b)", "*x* <b> &amp; \\`"])
+def test_a_code_span_holds_its_text_and_nothing_gets_out(text):
+    from markdown_it import MarkdownIt
+
+    (_, inline, _) = MarkdownIt("commonmark").parse(f"Words {as_code(text)} more")
+    assert [child.type for child in inline.children] == ["text", "code_inline", "text"]
+    assert inline.children[1].content == text
