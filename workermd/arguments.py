@@ -216,6 +216,30 @@ COMMANDS: tuple[Command, ...] = (
         fixed={"deed": "prune"},
     ),
     Command(
+        ("derive",),
+        "Derive a contract from a repository, or hold a derived one against it.",
+        "workermd.commands.derive",
+        (
+            Argument(
+                "target", "OWNER/REPO, OWNER/REPO@REF, a URL of a GitHub repository, or the folder of a local clone."
+            ),
+        ),
+        (
+            Option(("--output", "-o"), "text", "Write the contract here instead of to standard output.", "FILE"),
+            Option(("--interface",), "text", "Take the schemas from this interface.", "KIND[:PATH[#NAME]]"),
+            Option(("--list-interfaces",), "flag", "List the interfaces that the repository offers."),
+            Option(("--mode",), "text", "The worker mode, instead of the one that the signals give.", "MODE"),
+            Option(("--offline",), "flag", "Use the cache of earlier answers alone."),
+            Option(
+                ("--check",), "text", "Look every claim of this contract up again; exit 1 when one drifted.", "FILE"
+            ),
+            Option(("--update",), "flag", "With --check: rewrite what drifted, and leave the author's edits alone."),
+            Option(("--exit-zero",), "flag", "Exit 0 even when something drifted."),
+            Option(("--format",), "text", "How to print.", "FORMAT", ("text", "json", "sarif", "markdown"), "text"),
+            _QUIET,
+        ),
+    ),
+    Command(
         ("schema",),
         "Print the JSON Schema of a document of ours.",
         "workermd.commands.schema",

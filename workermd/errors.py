@@ -6,6 +6,7 @@
     ├── ContractUnusable     the contract has findings of level error; carries them
     ├── LedgerUnavailable    the ledger cannot be opened, read or written
     ├── OutputUnwritable     standard output takes no document
+    ├── DeriveError          a repository cannot be reached or read
     └── Interrupted          exit 130: Ctrl-C or SIGTERM
 
 Every error is one line that names the place, what was found, what is allowed and what to do next. It
@@ -55,6 +56,10 @@ class LedgerUnavailable(WorkermdError):
 
 class OutputUnwritable(WorkermdError):
     code = "output_unwritable"
+
+
+class DeriveError(WorkermdError):
+    code = "derive"
 
 
 class Interrupted(WorkermdError):

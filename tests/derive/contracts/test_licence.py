@@ -1,0 +1,105 @@
+"""Licences from the files, beside the host's field and the manifests."""
+
+import pytest
+
+from tests.derive.contracts import texts
+from workermd.derive.licence import licences, recognise
+from workermd.derive.manifest import manifests
+
+
+@pytest.mark.parametrize(
+    ("text", "spdx"),
+    [
+        (texts.MIT, "MIT"),
+        (texts.ISC, "ISC"),
+        (texts.BSD_2, "BSD-2-Clause"),
+        (texts.BSD_3, "BSD-3-Clause"),
+        (texts.APACHE, "Apache-2.0"),
+        (texts.GPL_2, "GPL-2.0"),
+        (texts.GPL_3, "GPL-3.0"),
+        (texts.AGPL_3, "AGPL-3.0"),
+        (texts.LGPL_3, "LGPL-3.0"),
+        (texts.MPL, "MPL-2.0"),
+        (texts.UNLICENSE, "Unlicense"),
+        (texts.CC0, "CC0-1.0"),
+        (texts.CC_BY, "CC-BY-4.0"),
+        (texts.CC_BY_SA, "CC-BY-SA-4.0"),
+        ("SPDX-License-Identifier: EPL-2.0\n", "EPL-2.0"),
+    ],
+)
+def test_the_common_licences(text, spdx):
+    assert [(each.spdx, each.whole) for each in recognise(text)] == [(spdx, True)]
+
+
+@pytest.mark.parametrize("text", ["", "All rights reserved.\n", "MIT\n", "This code is under the Apache License.\n"])
+def test_what_is_no_licence_text(text):
+    assert recognise(text) == ()
+
+
+def claims(repository):
+    return licences(repository, manifests(repository))
+
+
+def test_the_whole_text_of_this_projects_own_licence():
+    from tests.conftest import ROOT
+
+    assert [each.spdx for each in recognise((ROOT / "LICENSE").read_text())] == ["Apache-2.0"]
+
+
+def test_code_and_documentation_are_told_apart(build):
+    """microsoft/autogen: the host names the licence of the documentation."""
+    found = claims(build({"LICENSE": texts.CC_BY, "LICENSE-CODE": texts.MIT}, licence="CC-BY-4.0"))
+    assert found.code.text == "MIT"
+    assert found.documentation.text == "CC-BY-4.0"
+    assert (
+        found.code.note == "The host names CC-BY-4.0, which LICENSE gives to the documentation; the code is under MIT."
+    )
+    assert found.code.confidence == 0.9
+
+
+def test_files_host_and_manifest_that_agree(build):
+    found = claims(build({"LICENSE": texts.MIT, "pyproject.toml": '[project]\nname = "w"\nlicense = "MIT"\n'}))
+    assert (found.code.text, found.code.confidence, found.code.note) == ("MIT", 1.0, "")
+    assert [(each.path, each.first_line) for each in found.code.evidence] == [
+        ("LICENSE", 1),
+        ("pyproject.toml", 3),
+        ("", 0),
+    ]
+
+
+def test_a_manifest_that_says_otherwise(build):
+    found = claims(build({"LICENSE": texts.MIT, "package.json": '{"name": "w",\n "license": "ISC"}\n'}))
+    assert found.code.text == "MIT"
+    assert found.code.note == "package.json states ISC."
+    assert found.code.confidence == 0.8
+
+
+def test_a_host_that_says_otherwise(build):
+    found = claims(build({"LICENSE": texts.MIT}, licence="Apache-2.0"))
+    assert found.code.note == "The host names Apache-2.0; the files say MIT."
+
+
+def test_two_licences_and_the_expression_that_joins_them(build):
+    files = {"LICENSE-MIT": texts.MIT, "LICENSE-APACHE": texts.APACHE}
+    alone = claims(build(files, licence=None))
+    assert alone.code.text == "Apache-2.0, MIT"
+    assert "do not say how they combine" in alone.code.note
+    stated = claims(build({"Cargo.toml": '[package]\nname = "w"\nlicense = "MIT OR Apache-2.0"\n'}, licence=None))
+    assert (stated.code.text, stated.code.note) == ("MIT OR Apache-2.0", "")
+
+
+def test_a_licence_with_additions(build):
+    found = claims(build({"LICENSE": f"{texts.MIT}\nCommons Clause: the right to sell is excluded.\n"}))
+    assert found.code.text == "MIT"
+    assert "more text" in found.code.note
+
+
+def test_the_host_alone_and_nobody(build):
+    found = claims(build({"README.md": "x"}))
+    assert (found.code.text, found.code.confidence) == ("MIT", 0.6)
+    assert claims(build({"README.md": "x"}, licence="NOASSERTION")).code is None
+
+
+def test_third_party_notices_are_not_ours(build):
+    found = claims(build({"LICENSE": texts.MIT, "LICENSE-3RD-PARTY.txt": texts.GPL_3, "vendor/LICENSE": texts.GPL_3}))
+    assert found.code.text == "MIT"

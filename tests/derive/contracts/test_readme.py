@@ -1,0 +1,171 @@
+"""A README is read by its structure: what is prose, what is a banner, what installs the project."""
+
+import hashlib
+
+import pytest
+
+from tests.derive.contracts.texts import AUTOGEN
+from workermd.derive import install, markdown, readme
+
+
+@pytest.fixture
+def page(build):
+    def opened(text, name="README.md", **facts):
+        return readme.open_readme(build({name: text}, **facts))
+
+    return opened
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "[![build](https://img.shields.io/b.svg)](https://ci.example.org) ![cov](https://img.shields.io/c.svg)",
+        "[Docs](https://a.example) | [Blog](https://b.example) | [Chat](https://c.example)",
+        "English | [简体中文](README.zh.md) | [日本語](README.ja.md)",
+        "- [Install](#install)\n- [Usage](#usage)\n- [What a long name this section has indeed](#x)",
+        "## Table of Contents\n\nThis document has many parts that are listed here for you.\n\n# Widget",
+        "Sponsored by [Acme](https://acme.example), who make excellent widgets for everyone in the world.",
+        "**Documentation**: <https://docs.example.org>",
+        "<p align='center'><a href='https://x.example'><img src='https://img.shields.io/x.svg'></a></p>",
+        "<!-- a comment that has quite a number of words in it, and no end of them -->",
+        "> [!WARNING]\n> This project is deprecated and nobody should use it for anything new.",
+        "This project is no longer maintained, and nobody answers questions about it.",
+        "NEWS: we have just released version 2.0 with a lot of changes for everybody.",
+        "| a table | with cells |\n|---|---|\n| and quite a number of words | in it as well |",
+        "---\ntitle: front matter that is no prose at all for anyone\n---",
+        "To install it all, run this command in your terminal window:",
+    ],
+)
+def test_the_first_real_paragraph_is_the_summary(page, before):
+    real = "Widget turns lists of things into neatly arranged widgets."
+    glue = "\n\n" if not before.startswith("---") else "\n\n# Widget\n\n"
+    found = readme.summary(page(f"{before}{glue}{real}\n\nAnother paragraph that comes too late to matter here.\n"))
+    assert found is not None
+    assert found.text == real
+
+
+def test_html_serves_where_there_is_no_paragraph(page):
+    found = readme.summary(page("<p align=center><em>A <b>fast</b> framework to build widgets with</em></p>\n"))
+    assert found is not None
+    assert found.text == "A fast framework to build widgets with"
+
+
+@pytest.mark.parametrize(
+    ("text", "kinds"),
+    [
+        ("# W\n\n> **Note**: this repository is archived.\n", ["archived"]),
+        ("# W\n\n**DEPRECATED**: use something else.\n", ["deprecated"]),
+        ("# Deprecated\n\nText of some sort.\n", ["deprecated"]),
+        ("# W\n\nThis project has moved to https://example.org/new.\n", ["moved"]),
+        ("# W\n\nwidget is in maintenance mode.\n", ["maintenance mode"]),
+        ("# W\n\nText.\n\n## Project status\n\nThis library is no longer actively maintained.\n", ["unmaintained"]),
+        ("# W\n\n> [!IMPORTANT]\n> if you are new to Widget, please use Gadget.\n", ["successor"]),
+        ("# W\n\n> [!IMPORTANT]\n> Version two is coming out next week.\n", ["notice"]),
+        ("# W\n\n<h3>This repository has been archived.</h3>\n", ["archived"]),
+        ("# W\n\n> [!CAUTION]\n> **Maintenance Mode**\n>\n> It is deprecated.\n", ["deprecated, maintenance mode"]),
+        ("# W\n\nIt finds deprecated calls in your code.\n", []),
+        ("# W\n\nThis project is not deprecated.\n", []),
+        ("# W\n\nText.\n\n## Usage\n\n> [!WARNING]\n> The option x of this tool is deprecated.\n", []),
+        ("# W\n\n> [!TIP]\n> Try the new thing that we have made.\n", []),
+        ("# W\n\n```\nThis project is deprecated.\n```\n", []),
+    ],
+)
+def test_banners(page, text, kinds):
+    filler = "\n" * 30 if "## Usage" in text else ""
+    found = readme.banners(page(text.replace("## Usage", f"{filler}## Usage")))
+    assert [each.kind for each in found] == kinds
+
+
+def test_versions(page):
+    text = "# W\n\nRequires Python ≥3.9 and works with Node.js 18+.\n\n## Requirements\n\n- Go 1.22 or later\n\nGo 2 is a joke.\n"
+    assert [each.text for each in readme.versions(page(text))] == ["Python ≥3.9", "Node.js 18+", "Go 1.22 or later"]
+
+
+def test_links_that_matter(page, build):
+    text = (
+        "# W\n\n[![Docs](https://img.shields.io/d.svg)](https://badge.example) [docs](javascript:alert(1)) "
+        "[Documentation](https://docs.example.org) [changelog](CHANGES.md#x) [homepage](ftp://x.example)\n"
+    )
+    repository = build({"README.md": text, "CHANGES.md": "# Changes\n"})
+    found = {each.kind: each.text for each in readme.links(readme.open_readme(repository))}
+    assert found == {
+        "documentation": "https://docs.example.org",
+        "changelog": f"https://github.com/example/widget/blob/{repository.commit}/CHANGES.md#L1-L1",
+    }
+
+
+@pytest.mark.parametrize(
+    ("fence", "expected"),
+    [
+        ("bash\n# a comment\npip install widget  # the thing", [("pip install widget", "package")]),
+        ("console\n$ pip install widget\nCollecting widget\npip install nothing", [("pip install widget", "package")]),
+        ("powershell\nPS C:\\> pip install widget", [("pip install widget", "package")]),
+        ("sh\n(venv) user@host:~/x$ pip install widget", [("pip install widget", "package")]),
+        ("sh\npip install \\\n  'widget[all]' \\\n  --upgrade", [("pip install 'widget[all]' --upgrade", "package")]),
+        ("\n!pip install widget", [("pip install widget", "package")]),
+        (
+            "sh\ncd x && npm install; sudo pip install -e . | tee log",
+            [("npm install", "source"), ("pip install -e .", "source")],
+        ),
+        (
+            "sh\ngit clone https://github.com/example/widget.git",
+            [("git clone https://github.com/example/widget.git", "source")],
+        ),
+        ("sh\nKEY=1 npm i -D widget", [("npm i -D widget", "development")]),
+        ("sh\nnpm install -g @playwright/mcp@latest", [("npm install -g @playwright/mcp@latest", "development")]),
+        ("sh\npip install pytest ruff", [("pip install pytest ruff", "development")]),
+        ("sh\npip install -e '.[dev]'", [("pip install -e '.[dev]'", "development")]),
+        ("sh\npip install numpy", [("pip install numpy", "other")]),
+        ("sh\npip install 'widget", []),
+        ("python\npip install widget", []),
+        ("sh\necho pip install widget", []),
+        ("sh\npip install \u202ewidget", []),
+    ],
+)
+def test_install_commands(page, fence, expected):
+    found = install.commands(page(f"# W\n\n```{fence}\n```\n"), frozenset({"widget"}))
+    assert [(each.text, each.role) for each in found] == expected
+
+
+def test_placeholders_are_named(page):
+    found = install.commands(page("```sh\npip install widget==<version> --token $TOKEN\n```\n"), frozenset())
+    assert found[0].placeholders == ("<version>", "$TOKEN")
+
+
+def test_every_statement_quotes_its_lines(page):
+    text = AUTOGEN.replace("\n", "\r\n")
+    opened = page(text, name="autogen")
+    opened = page(text)
+    found = [readme.summary(opened), *readme.banners(opened), *readme.versions(opened), *readme.links(opened)]
+    evidence = [each.evidence for each in found if each] + [
+        each.evidence for each in install.commands(opened, frozenset())
+    ]
+    assert len(evidence) >= 6
+    lines = text.encode().split(b"\n")
+    for each in evidence:
+        quoted = b"".join(line + b"\n" for line in lines[each.first_line - 1 : each.last_line])
+        assert each.sha256 == hashlib.sha256(quoted).hexdigest()
+
+
+def test_a_lone_return_moves_no_line(page):
+    found = readme.summary(page("# W\r# X\n\nWidget turns lists of things into widgets.\n"))
+    assert found is not None
+    assert found.evidence.first_line == 3
+
+
+def test_where_the_readme_stands(build):
+    repository = build({"docs/README.md": "x", "readme": "y", "src/README.md": "z"})
+    assert readme.find_readme(repository) == "readme"
+    assert readme.find_readme(build({"README.md": "a"})) == "README.md"
+    assert readme.find_readme(build({".github/README.md": "b"})) == ".github/README.md"
+
+
+def test_a_huge_readme_is_cut(page):
+    text = "# W\n\nWidget turns lists of things into widgets.\n\n" + "[" * 300_000 + "\n" + "word " * 100_000
+    opened = page(text)
+    assert len(opened.source.data) <= markdown.MAX_BYTES
+    assert readme.summary(opened).evidence.first_line == 3
+
+
+def test_rst_is_not_read_as_markdown(build):
+    assert readme.open_readme(build({"README.rst": "Widget\n======\n"})) is None

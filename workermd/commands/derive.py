@@ -1,0 +1,203 @@
+"""`workermd derive`: a repository becomes a contract, or a contract is held against its repository."""
+
+import os
+import sys
+from typing import Any
+
+from workermd.commands.run import read_file
+from workermd.derive.check import DRIFTED, Drift, examine, update
+from workermd.derive.compose import Derived, derive
+from workermd.derive.mode import MODES
+from workermd.derive.model import Interface, Repository
+from workermd.derive.plain import visible
+from workermd.derive.record import find
+from workermd.derive.source import open_repository
+from workermd.envelope import EXIT_FINDINGS, Document, encoded
+from workermd.errors import ContractUnusable, UsageError
+from workermd.report import drift as report
+from workermd.report import say
+
+
+def execute(values: dict[str, Any]) -> int:
+    """0; with `--check` 1 where something drifted. Raises DeriveError, UsageError, ContractUnusable."""
+    _check_call(values)
+    contract = _contract_text(values["check"]) if values["check"] else None
+    quiet = values["quiet"]
+    repository = open_repository(
+        values["target"], offline=values["offline"], progress=lambda line: None if quiet else say.note(line)
+    )
+    try:
+        if values["list_interfaces"]:
+            return _list(repository, values)
+        if contract is not None:
+            return _check(contract, repository, values)
+        return _derive(repository, values)
+    finally:
+        repository.close()
+
+
+def _check_call(values: dict[str, Any]) -> None:
+    if values["update"] and not values["check"]:
+        raise UsageError("--update rewrites a contract, and none is named", "add --check FILE")
+    if values["check"] and (values["interface"] or values["list_interfaces"] or values["mode"]):
+        raise UsageError(
+            "--check takes interface and mode from the contract", "leave --interface, --mode and --list-interfaces out"
+        )
+    if values["mode"] and values["mode"] not in MODES:
+        raise UsageError("--mode: no such mode", f"allowed are {', '.join(MODES)}")
+    if values["interface"]:
+        from workermd.derive.interfaces.kinds import kind_of
+
+        kind_of(values["interface"])
+    if values["format"] in ("sarif", "markdown") and not values["check"]:
+        raise UsageError(f"--format {values['format']} is for --check", "leave it out, or add --check FILE")
+    if values["output"] and values["check"] and not values["update"]:
+        raise UsageError("-o with --check writes what --update makes", "add --update, or leave -o out")
+
+
+def _contract_text(path: str) -> str:
+    data = read_file(path)
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        raise ContractUnusable(f"{path}: not UTF-8", f"see: workermd validate {path}") from None
+
+
+# --- deriving ---
+
+
+def _derive(repository: Repository, values: dict[str, Any]) -> int:
+    interface = _interface(repository, values["interface"])
+    derived = derive(repository, interface, mode=values["mode"])
+    if values["output"]:
+        _write(values["output"], derived.text)
+    if values["format"] == "json":
+        say.document(encoded(_report(derived, values["output"])))
+    elif not values["output"]:
+        say.text(derived.text)
+    if not values["quiet"]:
+        for line in _remarks(derived, repository):
+            say.note(line)
+    return 0
+
+
+def _interface(repository: Repository, wanted: str | None) -> Interface | None:
+    if not wanted:
+        return None
+    from workermd.derive.interfaces.kinds import choose, find_all, kind_of
+
+    return choose(find_all(repository, [kind_of(wanted)]), wanted)
+
+
+def _remarks(derived: Derived, repository: Repository) -> list[str]:
+    """What the person should look at before the contract is used."""
+    status = [visible(claim.text, 100) for claim in derived.record.of("status")]
+    remarks = [f"status of {visible(repository.facts.name, 60)}: {', '.join(status)}"] if status else []
+    licence = derived.record.first("repository_license")
+    remarks += [visible(licence.note, 300)] if licence and licence.note else []
+    remarks += [visible(note, 300) for note in derived.notes]
+    if not derived.record.interface:
+        remarks.append("the schemas are the mode's starter; see: workermd derive TARGET --list-interfaces")
+    return remarks
+
+
+def _report(derived: Derived, path: str | None) -> Document:
+    record = derived.record
+    claims = [
+        {"field": claim.field, "text": claim.text, "confidence": claim.confidence, "note": claim.note}
+        for claim in record.claims
+    ]
+    head: Document = {"schema_version": 1, "contract": path, "id": record.worker_id, "commit": record.commit}
+    return {**head, "mode": record.mode, "interface": record.interface, "claims": claims, "notes": list(derived.notes)}
+
+
+def _write(path: str, text: str) -> None:
+    """Whole or not at all: the file is replaced once its new content is on disk."""
+    beside = f"{path}.{os.getpid()}.new"
+    try:
+        with open(beside, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    except OSError as error:
+        if os.path.exists(beside):
+            os.unlink(beside)
+        raise UsageError(f"{path}: cannot be written ({error.strerror})", "name another file with -o") from None
+
+
+# --- interfaces ---
+
+
+def _list(repository: Repository, values: dict[str, Any]) -> int:
+    from workermd.derive.interfaces.kinds import find_all, kind_of, spelled
+
+    wanted = values["interface"]
+    found = find_all(repository, [kind_of(wanted)] if wanted else [])
+    if values["format"] == "json":
+        listed = [
+            {
+                "interface": spelled(each),
+                "kind": each.kind,
+                "path": each.path,
+                "name": each.name,
+                "summary": each.summary,
+                "evidence": [evidence._asdict() for evidence in each.evidence],
+                "notes": list(each.notes),
+            }
+            for each in found
+        ]
+        say.document(encoded({"schema_version": 1, "commit": repository.commit, "interfaces": listed}))
+    else:
+        say.text("".join(f"{visible(spelled(each), 300)}\t{visible(each.summary, 120)}\n" for each in found))
+    if not found and not values["quiet"]:
+        say.note("no interface was found; a contract derived from this repository has the mode's starter schemas")
+    return 0
+
+
+# --- checking ---
+
+
+def _check(contract: str, repository: Repository, values: dict[str, Any]) -> int:
+    path = values["check"]
+    examined = examine(contract, repository, path)
+    drifts = tuple(drift for drift in examined if drift.state != "true")
+    count = sum(drift.state != "new" for drift in examined)
+    _print(path, repository.commit, drifts, count, values)
+    drifted = any(drift.state in DRIFTED for drift in drifts)
+    if values["update"] and drifted:
+        return _update(contract, repository, values)
+    return EXIT_FINDINGS if drifted and not values["exit_zero"] else 0
+
+
+def _print(path: str, commit: str, drifts: tuple[Drift, ...], count: int, values: dict[str, Any]) -> None:
+    match values["format"]:
+        case "json":
+            say.document(report.json(path, commit, drifts, count))
+        case "sarif":
+            say.document(report.sarif(path, drifts))
+        case "markdown":
+            say.text(report.markdown(path, drifts, count))
+        case _:
+            say.text(report.text(path, drifts))
+            if not values["quiet"]:
+                sys.stderr.write(report.summary(drifts, count))
+
+
+def _update(contract: str, repository: Repository, values: dict[str, Any]) -> int:
+    """0 when everything that drifted was rewritten, 1 when the author's own words stand in the way."""
+    path = values["check"]
+    record = find(contract, path).record
+    interface, lost = None, ""
+    if record.interface:
+        try:
+            interface = _interface(repository, record.interface)
+        except UsageError as error:
+            lost = error.message
+    updated = update(contract, repository, derive(repository, interface, mode=record.mode), path)
+    _write(values["output"] or path, updated.text)
+    if lost:
+        say.note(f"{lost}; the schemas stay as they are: choose another interface and derive again")
+    for part in updated.left:
+        say.note(f"{path}: {part} drifted and was edited by hand: left as it is")
+    return EXIT_FINDINGS if (updated.left or lost) and not values["exit_zero"] else 0

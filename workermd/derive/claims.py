@@ -1,0 +1,167 @@
+"""Everything that a contract says of a repository, as claims in one fixed order."""
+
+from collections.abc import Iterator
+
+from workermd.derive import confidence, install, licence, mode, readme
+from workermd.derive.evidence import of_fact, of_lines, open_source
+from workermd.derive.manifest import Manifest, manifests
+from workermd.derive.mode import Choice
+from workermd.derive.model import Claim, Evidence, Interface, Repository
+from workermd.derive.plain import address, visible
+from workermd.derive.readme import Readme
+from workermd.envelope import Document
+
+MOST_EVIDENCE = 12
+"""Kept for one claim."""
+
+
+def gather(
+    repository: Repository, interface: Interface | None, mode_wanted: str | None = None, notes: tuple[str, ...] = ()
+) -> tuple[tuple[Claim, ...], Choice]:
+    """The claims and the mode. `notes` say what of the interface could not be expressed."""
+    stated = manifests(repository)
+    page = readme.open_readme(repository)
+    summary = readme.summary(page) if page else None
+    choice = mode.choose(repository, summary, stated, interface, mode_wanted)
+    claims = [
+        *_status(repository, page),
+        *_summary(repository, summary),
+        *_licences(repository, stated),
+        *_versions(page, stated),
+        *_links(repository, page),
+        *_installs(page, stated),
+        *_tags(repository),
+        _mode_claim(choice),
+        *_interface_claim(interface, notes),
+    ]
+    return tuple(claim._replace(evidence=claim.evidence[:MOST_EVIDENCE]) for claim in claims), choice
+
+
+def _status(repository: Repository, page: Readme | None) -> Iterator[Claim]:
+    """Banners first: nothing is more important to someone who picks a contract."""
+    facts = repository.facts
+    if facts.archived:
+        yield Claim("status", "archived", (of_fact(repository, "archived"),), 1.0, "The host has archived it.")
+    if facts.moved_from:
+        note = "The host redirects the former name."
+        yield Claim("status", "moved", (of_fact(repository, facts.moved_from),), 1.0, note)
+    for banner in readme.banners(page) if page else ():
+        yield Claim("status", banner.kind, (banner.evidence,), 0.6 if banner.kind == "notice" else 0.9)
+
+
+def _summary(repository: Repository, summary: readme.Statement | None) -> Iterator[Claim]:
+    description = repository.facts.description
+    if summary:
+        score = confidence.of_summary(summary.text, description)
+        yield Claim("summary", summary.text, (summary.evidence,), score)
+    if description and visible(description):
+        name = "repository_description" if summary else "summary"
+        note = "" if summary else "The README has no paragraph to take; this is the host's description."
+        yield Claim(name, visible(description, 400), (of_fact(repository, description),), 0.6, note)
+    if repository.facts.language:
+        language = repository.facts.language
+        yield Claim("repository_language", visible(language, 60), (of_fact(repository, language),), 0.9)
+
+
+def _licences(repository: Repository, stated: tuple[Manifest, ...]) -> Iterator[Claim]:
+    found = licence.licences(repository, stated)
+    yield from (claim for claim in (found.code, found.documentation) if claim)
+
+
+def _versions(page: Readme | None, stated: tuple[Manifest, ...]) -> Iterator[Claim]:
+    """A manifest binds its installer, so it comes before what the README says of the same runtime."""
+    seen: set[str] = set()
+    for manifest in stated:
+        for runtime in manifest.runtimes:
+            if runtime.kind.lower() not in seen:
+                seen.add(runtime.kind.lower())
+                yield Claim(
+                    "supported_versions", visible(f"{runtime.kind} {runtime.text}", 80), (runtime.evidence,), 1.0
+                )
+    for statement in readme.versions(page) if page else ():
+        note = "A manifest states this runtime too." if statement.kind.lower() in seen else ""
+        yield Claim("supported_versions", statement.text, (statement.evidence,), 0.8, note)
+
+
+def _links(repository: Repository, page: Readme | None) -> Iterator[Claim]:
+    homepage = repository.facts.homepage
+    target = address(homepage) if homepage else None
+    if homepage and target:
+        yield Claim("homepage", target, (of_fact(repository, homepage),), 0.9)
+    for link in readme.links(page) if page else ():
+        if link.kind != "homepage" or not target:
+            yield Claim(link.kind, link.text, (link.evidence,), 0.8)
+    if page and any(link.kind == "changelog" for link in readme.links(page)):
+        return
+    for file in repository.files():
+        if file.path.lower() in ("changelog.md", "changes.md", "history.md", "changelog.rst", "changes.rst"):
+            source = open_source(repository, file.path)
+            if source and source.lines:
+                evidence = of_lines(repository, source, 1, 1)
+                yield Claim("changelog", evidence.permalink, (evidence,), 0.9)
+                return
+
+
+def _installs(page: Readme | None, stated: tuple[Manifest, ...]) -> Iterator[Claim]:
+    own = frozenset(name for manifest in stated for name in manifest.names)
+    fields: dict[str, tuple[str, float]] = {
+        "package": ("install", 0.9),
+        "source": ("install_from_source", 0.8),
+        "other": ("install_other", 0.5),
+        "development": ("install_development", 0.6),
+    }
+    for command in install.commands(page, own) if page else ():
+        field, score = fields[command.role]
+        note = f"Replace first: {', '.join(command.placeholders)}." if command.placeholders else ""
+        yield Claim(field, command.text, (command.evidence,), score, note)
+
+
+def _tags(repository: Repository) -> Iterator[Claim]:
+    for topic in repository.facts.topics[:20]:
+        yield Claim("tag", visible(topic, 50), (of_fact(repository, topic),), 1.0)
+
+
+def _mode_claim(choice: Choice) -> Claim:
+    evidence: tuple[Evidence, ...] = tuple(signal.evidence for signal in choice.signals if signal.side == choice.mode)
+    if choice.forced:
+        return Claim("worker_mode", choice.mode, evidence, 1.0, "The caller chose it.")
+    listed = [
+        f"{signal.text} ({'+' if signal.side == choice.mode else '-'}{signal.weight})" for signal in choice.signals
+    ]
+    note = f"Signals: {'; '.join(listed[:12])}." if listed else "No signal was found; this is the fallback."
+    return Claim("worker_mode", choice.mode, evidence, confidence.of_mode(choice), note)
+
+
+def _interface_claim(interface: Interface | None, notes: tuple[str, ...]) -> Iterator[Claim]:
+    if interface is None:
+        yield Claim("interface", "starter", (), confidence.STARTER, " ".join(notes) or "No interface was chosen.")
+        return
+    score = confidence.of_interface(interface, len(notes))
+    yield Claim("interface", named(interface), interface.evidence, score, " ".join(notes))
+
+
+def named(interface: Interface) -> str:
+    """How an interface is chosen: `KIND:PATH#NAME`."""
+    return f"{interface.kind}:{interface.path}#{interface.name}"
+
+
+def document(claim: Claim) -> Document:
+    """As it stands in the evidence block."""
+    return {**claim._asdict(), "evidence": [evidence._asdict() for evidence in claim.evidence]}
+
+
+def from_document(value: Document) -> Claim:
+    """Back from the evidence block. Raises ValueError where it was damaged."""
+    try:
+        evidence = tuple(Evidence(**each) for each in value["evidence"])
+        claim = Claim(**{**value, "evidence": evidence})
+    except (TypeError, KeyError):
+        raise ValueError("a claim with other keys") from None
+    texts = [claim.field, claim.text, claim.note]
+    texts += [text for each in evidence for text in (each.path, each.sha256, each.permalink, each.quote)]
+    numbers = [number for each in evidence for number in (each.first_line, each.last_line)]
+    if not all(isinstance(text, str) for text in texts) or not all(type(number) is int for number in numbers):
+        raise ValueError("a claim with a value of another type")
+    if type(claim.confidence) not in (int, float):
+        raise ValueError("a confidence that is no number")
+    return claim

@@ -1,0 +1,364 @@
+"""Claims and an interface become a contract's text, in the registry's shape.
+
+Text of the repository stands in code spans, in JSON strings and in quoted YAML values only: nothing of it can begin
+a section, end a fence or be rendered. The purpose is ours alone, because a task receives it.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from workermd.contract.forms import Form, WrongForm, date, url
+from workermd.contract.reader import MAX_BYTES, read
+from workermd.contract.write import front_matter
+from workermd.derive import claims as claim_documents
+from workermd.derive import confidence
+from workermd.derive.mode import ORCHESTRATION
+from workermd.derive.model import Claim, Evidence, Interface, Repository
+from workermd.derive.plain import QUOTE_LENGTH, address, as_code, slug, visible, whole
+from workermd.derive.record import MARK, Record, encoded, text_sha256
+from workermd.derive.schemas import STATUSES, Schemas, Unusable, of_interface, starter, written
+from workermd.envelope import Document
+from workermd.errors import DeriveError
+
+METHOD = "repository_files_at_commit"
+
+TIMEOUT_SECONDS = 30
+ATTEMPT_TIMEOUT_SECONDS = 14
+MAX_ATTEMPTS = 2
+"""The registry's bounds, and one attempt short enough for a second one to fit."""
+
+_PUNCTUATION = re.compile(r"([\\`*_\[\]<>&!|~#])")
+
+
+class Piece(NamedTuple):
+    """A part of the contract's text with its line ends. `id` stays the same between derivations."""
+
+    id: str
+    text: str
+
+
+class Derived(NamedTuple):
+    """A derived contract. `notes` are for the person who derives it: what was left out, what to look at."""
+
+    text: str
+    record: Record
+    schemas: Schemas
+    notes: tuple[str, ...]
+
+
+def derive(
+    repository: Repository,
+    interface: Interface | None = None,
+    *,
+    mode: str | None = None,
+    derived_on: str | None = None,
+) -> Derived:
+    """The contract of a repository. The same commit, facts and choices give the same bytes.
+
+    `mode` overrules the signals. `derived_on` (YYYY-MM-DD) is by default the day of the repository's last change, not
+    today. An interface that no contract can hold gives the starter, and a note why. Raises DeriveError where no
+    usable contract comes out.
+    """
+    made: Schemas | None = None
+    notes: tuple[str, ...] = ()
+    if interface is not None:
+        try:
+            made = of_interface(interface)
+            notes = made.notes
+        except Unusable as reason:
+            notes = (f"The interface {claim_documents.named(interface)} could not be used: {reason}",)
+    used = interface if made else None
+    claims, choice = claim_documents.gather(repository, used, mode, notes)
+    made = made or starter(choice.mode)
+    record = _record(repository, claims, choice.mode, used, made=made, derived_on=derived_on)
+    derived = Derived("".join(piece.text for piece in pieces(record, made)), record, made, notes)
+    _check(derived)
+    return derived
+
+
+def _record(
+    repository: Repository,
+    claims: tuple[Claim, ...],
+    mode: str,
+    interface: Interface | None,
+    *,
+    made: Schemas,
+    derived_on: str | None,
+) -> Record:
+    facts = repository.facts
+    name = slug(facts.name) or slug(facts.owner) or "repository"
+    part = f"-{slug(interface.name, 40) or interface.kind}" if interface else ""
+    return Record(
+        owner=visible(facts.owner, 100),
+        name=visible(facts.name, 100),
+        url=whole(facts.url) if _has_form(url, facts.url) and address(facts.url) else "",
+        default_branch=visible(facts.default_branch, 100),
+        updated_on=facts.updated_on if _has_form(date, facts.updated_on) else "",
+        commit=repository.commit,
+        derived_on=derived_on or (facts.updated_on if _has_form(date, facts.updated_on) else ""),
+        stars=facts.stars,
+        worker_id=f"{name}{part}-repo-derived-worker",
+        mode=mode,
+        interface=visible(claim_documents.named(interface), 400) if interface else "",
+        input_sha256=text_sha256(written(made.input_schema)),
+        output_sha256=text_sha256(written(made.output_schema)),
+        claims=claims,
+    )
+
+
+def _has_form(form: Form, value: object) -> bool:
+    try:
+        form(value, True)
+    except WrongForm:
+        return False
+    return True
+
+
+def _check(derived: Derived) -> None:
+    """Our own output passes our own reader, without a warning. Raises DeriveError where it would not."""
+    size = len(derived.text.encode())
+    if size > MAX_BYTES:
+        raise DeriveError(
+            f"the derived contract has {size} bytes; allowed are {MAX_BYTES}", "Choose a smaller interface."
+        )
+    findings = read(derived.text.encode(), "-").findings
+    if findings:
+        first = findings[0]
+        message = f"the derived contract breaks {first.code} on line {first.line}: {first.message}"
+        raise DeriveError(message, "Derive without --interface; please report it.")
+
+
+# --- the text ---
+
+
+def pieces(record: Record, made: Schemas | None) -> list[Piece]:
+    """The contract's text in parts, in order. Without `made` the texts of the schemas' fences are left out."""
+    block = encoded(record)
+    return [
+        *_front(record, block),
+        Piece("title", f"# {_title(record)}\n\n"),
+        *_listed("summary", "## Repo-derived summary", _summary(record)),
+        *_listed("extracted", "## Extracted from", _extracted(record)),
+        *_listed("evidence", "## Evidence notes (from repository text)", _notes(record)),
+        *_listed("install", "## Installation hints found in README", _installs(record)),
+        *_machine_part(record, made),
+        Piece("use", _USE),
+        Piece("block/head", "## Evidence (machine-readable)\n\n"),
+        Piece("block", f"```json {MARK}\n{block}\n```\n"),
+    ]
+
+
+def _front(record: Record, block: str) -> Iterator[Piece]:
+    """One piece for each key: the registry's keys in its order, then ours. What is not known is left out."""
+    language, licence, documentation = (
+        claim.text if (claim := record.first(field)) else ""
+        for field in ("repository_language", "repository_license", "documentation_license")
+    )
+    values: Document = {
+        "id": record.worker_id,
+        "name": _title(record),
+        "version": "1.0.0",
+        "source_repository": record.url,
+        "repository_default_branch": record.default_branch,
+        "repository_language": language,
+        "repository_license": visible(licence, 120),
+        "repository_updated_at": record.updated_on,
+        "worker_mode": record.mode,
+        "derivation_method": METHOD,
+        "derivation_confidence": str(confidence.overall(record.claims)),
+        "derived_on": record.derived_on,
+        "tags": [claim.text for claim in record.of("tag")],
+        "x-commit": record.commit,
+        "x-interface": record.interface,
+        "x-documentation-license": visible(documentation, 120),
+        "x-status": list(dict.fromkeys(claim.text for claim in record.of("status"))),
+        "x-confidence": _scores(record),
+        "x-evidence-sha256": text_sha256(block),
+    }
+    yield Piece("front", "---\n")
+    for key, value in values.items():
+        if value:
+            yield Piece(f"front/{key}", front_matter({key: value}).removeprefix("---\n").removesuffix("---\n"))
+    yield Piece("front/end", "---\n\n")
+
+
+def _scores(record: Record) -> list[str]:
+    best: dict[str, float] = {}
+    for claim in record.claims:
+        if claim.field in confidence.WEIGHTS:
+            best[claim.field] = max(best.get(claim.field, 0.0), claim.confidence)
+    return [f"{field} {score:g}" for field, score in best.items()]
+
+
+def _title(record: Record) -> str:
+    """Words and a few marks: a heading and a value at once."""
+    return f"{' '.join(re.sub(r'[^A-Za-z0-9._-]+', ' ', record.name).split()) or 'repository'} Repo-Derived Worker"
+
+
+def _listed(name: str, heading: str, bullets: Iterator[str]) -> Iterator[Piece]:
+    """A section of bullets, each one line and one piece."""
+    yield Piece(name, f"{heading}\n\n")
+    for number, bullet in enumerate(bullets, 1):
+        yield Piece(f"{name}/{number}", f"- {bullet}\n")
+    yield Piece(f"{name}/end", "\n")
+
+
+def _plain(text: str, limit: int = 400) -> str:
+    """Our own sentence with words of the repository in it, its punctuation escaped: one line without markup."""
+    return _PUNCTUATION.sub(r"\\\1", visible(text, limit))
+
+
+def _linked(shown: str, target: str) -> str:
+    """`shown` is ours. A target that is no http(s) address stands beside it as code."""
+    safe = address(target)
+    return f"[{shown}](<{safe}>)" if safe else f"{shown} {as_code(target)}"
+
+
+def _cited(evidence: Evidence) -> str:
+    if not evidence.path:
+        return "(the host's field)"
+    lines = f"line {evidence.first_line}"
+    if evidence.last_line != evidence.first_line:
+        lines = f"lines {evidence.first_line}-{evidence.last_line}"
+    return f"({as_code(evidence.path, 120)}, {_linked(lines, evidence.permalink)})"
+
+
+def _sources(claim: Claim) -> str:
+    return " ".join(_cited(evidence) for evidence in claim.evidence[:3])
+
+
+def _noted(claim: Claim) -> str:
+    return f" Note: {_plain(claim.note)}" if claim.note else ""
+
+
+_LABELS = {
+    "status": "Status",
+    "summary": "README summary",
+    "repository_description": "Repository description",
+    "repository_language": "Primary language",
+    "repository_license": "Licence of the code",
+    "documentation_license": "Licence of the documentation",
+    "supported_versions": "Supported versions",
+}
+
+
+def _summary(record: Record) -> Iterator[str]:
+    """What a reader must know first comes first: the state of the project."""
+    for field, label in _LABELS.items():
+        for claim in record.of(field):
+            title = (
+                "Repository summary" if field == "summary" and not any(each.path for each in claim.evidence) else label
+            )
+            if field == "status":
+                quotes = [as_code(each.quote, 2 * QUOTE_LENGTH) for each in claim.evidence if each.path]
+                yield f"{title}: **{_plain(claim.text)}**{' ' if quotes else ''}{' '.join(quotes)} {_sources(claim)}{_noted(claim)}"
+            else:
+                yield f"{title}: {as_code(claim.text, 400)} {_sources(claim)}{_noted(claim)}"
+    if record.stars is not None:
+        yield f"Stars (snapshot): {record.stars:,}"
+    mode = record.first("worker_mode")
+    yield f"Worker mode classification: {record.mode}{_noted(mode) if mode else ''}"
+
+
+def _extracted(record: Record) -> Iterator[str]:
+    """The repository, every file that a claim rests on, and the links that matter."""
+    if record.url:
+        yield f"{_linked('Repository', record.url)} at commit `{record.commit}`"
+    else:
+        yield f"Repository {as_code(f'{record.owner}/{record.name}'.lstrip('/'))} at commit `{record.commit}`"
+    seen: dict[str, str] = {}
+    for claim in record.claims:
+        for evidence in claim.evidence:
+            if evidence.path:
+                seen.setdefault(evidence.path, evidence.permalink)
+    for path, target in seen.items():
+        yield f"{as_code(path, 120)}: {_linked('at the commit', target)}"
+    for field, label in (("documentation", "Documentation"), ("homepage", "Homepage"), ("changelog", "Changelog")):
+        for claim in record.of(field):
+            yield f"{label}: {_linked(field, claim.text)} {_sources(claim)}"
+
+
+def _notes(record: Record) -> Iterator[str]:
+    """Every quoted passage once: what it supports, the words, where they stand, their digest."""
+    shown: dict[tuple[str, int, int], list[Claim]] = {}
+    quotes: dict[tuple[str, int, int], Evidence] = {}
+    for claim in record.claims:
+        for evidence in claim.evidence:
+            if evidence.path:
+                key = (evidence.path, evidence.first_line, evidence.last_line)
+                shown.setdefault(key, []).append(claim)
+                quotes.setdefault(key, evidence)
+    for key, supported in shown.items():
+        fields = ", ".join(dict.fromkeys(claim.field for claim in supported))
+        evidence = quotes[key]
+        yield f"{_plain(fields)}: {as_code(evidence.quote, 2 * QUOTE_LENGTH)} {_cited(evidence)} sha256 `{evidence.sha256[:16]}`"
+    if not shown:
+        yield "No file of the repository supports a claim."
+
+
+def _installs(record: Record) -> Iterator[str]:
+    labels = {
+        "install": "",
+        "install_from_source": "From source: ",
+        "install_other": "Another package: ",
+        "install_development": "For development only: ",
+    }
+    found = record.of(*labels)
+    for field, label in labels.items():
+        for claim in record.of(field):
+            yield f"{label}{as_code(claim.text, 300)} {_sources(claim)}{_noted(claim)}"
+    if not found:
+        yield "None was found in the code fences of the README."
+
+
+def _machine_part(record: Record, made: Schemas | None) -> Iterator[Piece]:
+    interface = record.first("interface")
+    derived = bool(record.interface)
+    kind = "derived from an interface" if derived else "derived starter"
+    yield Piece("contract", f"## worker.md contract ({kind})\n\n")
+    if derived:
+        basis = f"The schemas are those of {as_code(record.interface)}, with `run_id` and the statuses added."
+    else:
+        basis = "No interface of the repository is used: the schemas are the starter of the mode and rest on nothing that the code offers."
+    note = f" {_plain(interface.note, 800)}" if interface and interface.note else ""
+    yield Piece("basis", f"{basis}{note}\n\n")
+    yield Piece("purpose", f"Purpose: {purpose(record)}\n\n")
+    for name, schema in (("Input", made and made.input_schema), ("Output", made and made.output_schema)):
+        yield Piece(f"{name.lower()}/head", f"### {name} schema\n\n")
+        if schema is not None:
+            yield Piece(f"{name.lower()}/schema", f"```json\n{written(schema)}\n```\n\n")
+    yield from _listed("constraints", "### Constraints", _constraints(record))
+
+
+def purpose(record: Record) -> str:
+    """One sentence of ours: a task receives it, so no sentence of the repository may stand here."""
+    if record.interface:
+        kind, _, place = record.interface.partition(":")
+        name = re.sub(r"[^A-Za-z0-9._/-]+", "-", place.partition("#")[2]).strip("-")[:80] or kind
+        return f"Call {kind} interface {name} once, as a bounded worker step."
+    if record.mode == ORCHESTRATION:
+        return "Execute one orchestrated agent task as a bounded worker step."
+    return "Call one tool of the repository as a bounded worker step."
+
+
+def _constraints(record: Record) -> Iterator[str]:
+    """Only bounds that every backend can hold."""
+    yield f"timeout_seconds: {TIMEOUT_SECONDS}"
+    yield f"attempt_timeout_seconds: {ATTEMPT_TIMEOUT_SECONDS}"
+    yield f"max_attempts: {MAX_ATTEMPTS}"
+    yield "idempotency_key: run_id"
+    yield f"status_enum: [{', '.join(STATUSES)}]"
+    if record.interface:
+        yield "notes: set max_attempts to 1 where a repeated call would do harm"
+    else:
+        yield "notes: replace the schemas by those of a concrete interface before production use"
+
+
+_USE = """## How this should be used
+
+1. Treat this file as a repo-derived profile, not as a claim of an official contract of the repository.
+2. Read the status and the licence above, then replace schemas and purpose by those of your bounded task.
+3. Keep the evidence block: `workermd derive --check` holds this file against the repository by it.
+
+"""

@@ -1,0 +1,1 @@
+"""What the code of a repository really offers, as schemas with evidence: one module for each kind."""

@@ -1,0 +1,214 @@
+"""Operations of OpenAPI 3.0 and 3.1 documents: all that a call takes as one arguments object, the answer as the output."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from workermd.derive.interfaces.dialect import Dialect, arguments, fitted, pointer_to
+from workermd.derive.interfaces.reading import Data, reading
+from workermd.derive.interfaces.texts import MAX_KEY, Notes, clean, name_of, summary_of, unique, visible
+from workermd.derive.model import Evidence, Interface, Repository
+from workermd.envelope import Document
+
+MAX_DOCUMENTS = 40
+MAX_CITED = 8
+"""Shared parts of the document cited beside the operation itself."""
+
+_METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
+_PLACES = ("path", "query", "header", "cookie")
+_LIKELY = re.compile(
+    r"(?:^|/)(?:[^/]*(?:openapi|swagger)[^/]*|(?:.*[-_.])?(?:oas3?|api[-_.]?(?:spec|schema|docs?|definition)?)|spec)\.(?:json|ya?ml)$"
+    r"|(?:^|/)(?:openapi|swagger|api[-_]?specs?)/[^/]+\.(?:json|ya?ml)$",
+    re.IGNORECASE,
+).search
+
+
+def find(repository: Repository) -> Iterator[Interface]:
+    """Every operation of every document, in the documents' order."""
+    files = reading(repository)
+    likely = [path for path in files.ending(".json", ".yaml", ".yml") if _LIKELY(path)]
+    for path in likely[:MAX_DOCUMENTS]:
+        data = files.data(path)
+        if data is None or not isinstance(data.value, dict):
+            continue
+        version = data.value.get("openapi")
+        if isinstance(version, str) and re.match(r"3\.[0-9]", version):
+            yield from _Api(data, "openapi-3.0" if version.startswith("3.0") else "openapi-3.1").operations()
+        elif isinstance(version, str) or "swagger" in data.value:
+            files.skip(path, "is an OpenAPI document of another version than 3.0 to 3.x")
+    for path in likely[MAX_DOCUMENTS:]:
+        files.skip(path, f"was not read: more than {MAX_DOCUMENTS} API documents")
+
+
+class _Api:
+    """One document."""
+
+    def __init__(self, data: Data, word: str) -> None:
+        self.data = data
+        self.root: dict[str, Any] = data.value
+        self.word = word
+
+    def operations(self) -> Iterator[Interface]:
+        paths = self.root.get("paths")
+        taken: set[str] = set()
+        for path, item in paths.items() if isinstance(paths, dict) else ():
+            place = pointer_to("paths", path)
+            if not isinstance(item, dict) or not path.startswith("/"):
+                continue
+            for method in _METHODS:
+                operation = item.get(method)
+                if isinstance(operation, dict):
+                    name = name_of(operation.get("operationId")) or name_of(f"{method.upper()} {path}")
+                    yield self._operation(unique(name, taken), f"{place}/{method}", item, operation)
+
+    def _operation(self, name: str, place: str, item: dict[str, Any], operation: dict[str, Any]) -> Interface:
+        notes = Notes()
+        taking = Dialect(self.root, self.word, "input", notes)
+        giving = Dialect(self.root, self.word, "output", notes)
+        call = _Call(taking, notes)
+        call.parameters(item, operation)
+        call.body(operation)
+        output = _answer(giving, operation)
+        self._remark(operation, notes)
+        schema = fitted(arguments(call.properties, call.required), notes)
+        said = f"{place.rpartition('/')[2].upper()} {place.split('/')[2].replace('~1', '/').replace('~0', '~')}"
+        return Interface(
+            kind="openapi",
+            path=self.data.path,
+            name=name,
+            summary=summary_of(operation.get("summary"), operation.get("description"), item.get("summary"), said),
+            input_schema=schema,
+            output_schema=output,
+            evidence=self._evidence(place, [*taking.followed, *giving.followed]),
+            notes=notes.all(),
+        )
+
+    def _evidence(self, place: str, followed: list[str]) -> tuple[Evidence, ...]:
+        shared = list(dict.fromkeys(followed))[:MAX_CITED]
+        return tuple(dict.fromkeys(self.data.cite(pointer) for pointer in (place, *shared)))
+
+    def _remark(self, operation: dict[str, Any], notes: Notes) -> None:
+        if operation.get("deprecated") is True:
+            notes.add("the operation is marked as deprecated")
+        security = operation.get("security", self.root.get("security"))
+        if isinstance(security, list):
+            schemes = sorted({name_of(name) for one in security if isinstance(one, dict) for name in one})
+            if schemes:
+                notes.add(f"the call needs credentials ({', '.join(schemes[:5])}), which are no argument")
+
+
+class _Call:
+    """The arguments of one operation, collected."""
+
+    def __init__(self, dialect: Dialect, notes: Notes) -> None:
+        self.dialect = dialect
+        self.notes = notes
+        self.properties: dict[str, Document] = {}
+        self.required: list[str] = []
+
+    def _deref(self, node: Any) -> dict[str, Any]:
+        """A parameter or body, through at most a few references to it."""
+        for _ in range(5):
+            if not isinstance(node, dict):
+                return {}
+            reference = node.get("$ref")
+            if not isinstance(reference, str):
+                return node
+            found = self.dialect.resolve(reference)
+            node = found[1] if found else None
+        return {}
+
+    def parameters(self, item: dict[str, Any], operation: dict[str, Any]) -> None:
+        """Those of the operation replace those of its path where place and name are the same."""
+        found: dict[tuple[str, str], dict[str, Any]] = {}
+        for listed in (item.get("parameters"), operation.get("parameters")):
+            for entry in listed if isinstance(listed, list) else ():
+                parameter = self._deref(entry)
+                name, where = parameter.get("name"), parameter.get("in")
+                if not isinstance(name, str) or where not in _PLACES or not name:
+                    self.notes.add("a parameter without a name or a place is left out")
+                elif where == "header" and name.lower() in {"accept", "content-type", "authorization"}:
+                    continue  # OpenAPI says to ignore these
+                elif len(name) > MAX_KEY or not visible(name):
+                    self.notes.add("a parameter whose name is too long, or cannot be read, is left out")
+                else:
+                    found[where, name] = parameter
+        for (where, name), parameter in sorted(found.items(), key=lambda entry: _PLACES.index(entry[0][0])):
+            self._parameter(where, name, parameter)
+
+    def _parameter(self, where: str, name: str, parameter: dict[str, Any]) -> None:
+        content = parameter.get("content")
+        plain = parameter.get("schema", True)
+        if isinstance(content, dict) and content:
+            media = next(iter(content.values()))
+            plain = media.get("schema", True) if isinstance(media, dict) else True
+        schema = self.dialect.schema(plain)
+        said = clean(parameter.get("description"), 500)
+        schema = {**schema, "description": f"{where}: {said or schema.get('description', name)}"}
+        if parameter.get("deprecated") is True:
+            schema["deprecated"] = True
+        self._add(name if name not in self.properties else f"{where}_{name}", schema)
+        if where == "path" or parameter.get("required") is True:
+            self.required.append(next(reversed(self.properties)))
+
+    def _add(self, name: str, schema: Document) -> None:
+        self.properties[unique(name, set(self.properties))] = schema
+
+    def body(self, operation: dict[str, Any]) -> None:
+        """The request's body as the argument `body`."""
+        if "requestBody" not in operation:
+            return
+        body = self._deref(operation["requestBody"])
+        media, kind = _media(body.get("content"))
+        if media is None:
+            schema: Document = {"type": "string"}
+            self.notes.add("the body is neither JSON nor a form; it is taken as text")
+        else:
+            schema = self.dialect.schema(media.get("schema", True))
+            if not _is_json(kind):
+                self.notes.add(f"the body is sent as {kind}")
+        said = clean(body.get("description"), 500)
+        self._add(
+            "body" if "body" not in self.properties else "request_body",
+            {**schema, "description": said} if said else schema,
+        )
+        if body.get("required") is True:
+            self.required.append(next(reversed(self.properties)))
+
+
+def _is_json(kind: str) -> bool:
+    bare = kind.partition(";")[0].strip().lower()
+    return bare in {"application/json", "*/*", "application/*"} or bare.endswith("+json")
+
+
+def _media(content: Any) -> tuple[dict[str, Any] | None, str]:
+    """The media type that is described best: JSON first, then forms."""
+    if isinstance(content, dict):
+        forms = ("multipart/form-data", "application/x-www-form-urlencoded")
+        kinds = [kind for kind in content if _is_json(kind)] + [kind for kind in forms if kind in content]
+        for kind in kinds:
+            if isinstance(content[kind], dict):
+                return content[kind], clean(kind, 80)
+    return None, ""
+
+
+def _answer(dialect: Dialect, operation: dict[str, Any]) -> Document | None:
+    """The schema of the first 2xx answer that is JSON."""
+    responses = operation.get("responses")
+    if not isinstance(responses, dict):
+        return None
+    good = sorted(code for code in responses if re.fullmatch("2[0-9]{2}|2XX", code))
+    for code in good:
+        response = responses[code]
+        for _ in range(5):
+            reference = response.get("$ref") if isinstance(response, dict) else None
+            if not isinstance(reference, str):
+                break
+            found = dialect.resolve(reference)
+            response = found[1] if found else None
+        media, kind = _media(response.get("content") if isinstance(response, dict) else None)
+        if media is not None and _is_json(kind) and isinstance(media.get("schema"), dict):
+            return dialect.schema(media["schema"])
+    if not good:
+        dialect.notes.add("no successful answer is described")
+    return None

@@ -1,0 +1,144 @@
+"""Python projects of a repository: their metadata files, read as data, and the packages they hold."""
+
+import ast
+import tomllib
+from typing import Any, NamedTuple
+
+from workermd.derive.interfaces.reading import Reading, reading
+from workermd.derive.interfaces.scope import NotLiteral, Scope, Sources
+from workermd.derive.interfaces.texts import name_of
+from workermd.derive.model import Evidence, Repository
+
+MAX_PROJECTS = 30
+MAX_SCRIPTS = 100
+
+
+class Script(NamedTuple):
+    """A console command: its name, `module:attribute`, and the line that declares it."""
+
+    name: str
+    target: str
+    evidence: Evidence
+
+
+class Project(NamedTuple):
+    """A folder (ending in `/`, or empty) with the metadata of a Python distribution."""
+
+    folder: str
+    name: str
+    summary: str
+    scripts: tuple[Script, ...]
+
+
+def projects(repository: Repository) -> tuple[Project, ...]:
+    """Every Python project, by folder: pyproject.toml, setup.cfg and setup.py together."""
+    files = reading(repository)
+    paths = files.named("pyproject.toml", "setup.cfg", "setup.py")
+    folders = sorted({path[: -len(path.rpartition("/")[2])] for path in paths})
+    found: list[Project] = []
+    for folder in folders[:MAX_PROJECTS]:
+        parts = [
+            read(files, f"{folder}{name}")
+            for name, read in (("pyproject.toml", _pyproject), ("setup.cfg", _setup_cfg), ("setup.py", _setup_py))
+            if files.has(f"{folder}{name}")
+        ]
+        scripts = {script.name: script for part in reversed(parts) for script in part.scripts}
+        name = next((part.name for part in parts if part.name), "")
+        summary = next((part.summary for part in parts if part.summary), "")
+        found.append(Project(folder, name, summary, tuple(scripts[key] for key in sorted(scripts))[:MAX_SCRIPTS]))
+    return tuple(found)
+
+
+def _nothing(path: str) -> Project:
+    return Project(path[: -len(path.rpartition("/")[2])], "", "", ())
+
+
+def _pyproject(files: Reading, path: str) -> Project:
+    text = files.text(path)
+    if text is None:
+        return _nothing(path)
+    try:
+        value = tomllib.loads(text.removeprefix("\ufeff"))
+    except (tomllib.TOMLDecodeError, RecursionError):
+        files.skip(path, "is not TOML")
+        return _nothing(path)
+    project = _table(value, "project")
+    poetry = _table(value, "tool", "poetry")
+    declared = {**_table(poetry, "scripts"), **_table(project, "scripts")}
+    scripts = [
+        Script(name_of(name), target, _line(files, path, name, target))
+        for name, target in declared.items()
+        if isinstance(target, str) and name_of(name)
+    ]
+    name = name_of(project.get("name", poetry.get("name")))
+    summary = project.get("description", poetry.get("description"))
+    return _nothing(path)._replace(name=name, summary=str(summary or ""), scripts=tuple(scripts))
+
+
+def _table(value: Any, *way: str) -> dict[str, Any]:
+    for key in way:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value if isinstance(value, dict) else {}
+
+
+def _line(files: Reading, path: str, name: str, target: str) -> Evidence:
+    """The line that declares a command: the first that holds its name before its target."""
+    for number, line in enumerate((files.text(path) or "").split("\n"), 1):
+        at = line.find(name)
+        if at >= 0 and target in line[at + len(name) :]:
+            return files.cite(path, number, number)
+    return files.cite(path, 1, 1)
+
+
+def _setup_cfg(files: Reading, path: str) -> Project:
+    import configparser
+
+    text = files.text(path)
+    if text is None:
+        return _nothing(path)
+    parser = configparser.ConfigParser(interpolation=None, strict=False)
+    try:
+        parser.read_string(text)
+    except configparser.Error:
+        files.skip(path, "is no configuration file")
+        return _nothing(path)
+    listed = parser.get("options.entry_points", "console_scripts", fallback="")
+    return _nothing(path)._replace(
+        name=name_of(parser.get("metadata", "name", fallback="")),
+        summary=parser.get("metadata", "description", fallback=""),
+        scripts=_scripts(files, path, listed.split("\n")),
+    )
+
+
+def _scripts(files: Reading, path: str, lines: list[str]) -> tuple[Script, ...]:
+    found: list[Script] = []
+    for line in lines:
+        name, mark, target = (part.strip() for part in line.partition("="))
+        if mark and name_of(name) and ":" in target:
+            found.append(Script(name_of(name), target, _line(files, path, name, target)))
+    return tuple(found)
+
+
+def _setup_py(files: Reading, path: str) -> Project:
+    """What `setup(…)` is given as written-out values."""
+    sources = Sources(files)
+    scope = sources.scope(path)
+    for node in ast.walk(scope.tree) if scope is not None else ():
+        if scope is not None and isinstance(node, ast.Call) and scope.qualified(node.func).endswith("setup"):
+            given = {keyword.arg: _written(sources, scope, keyword.value) for keyword in node.keywords}
+            listed = given.get("entry_points")
+            lines = listed.get("console_scripts", []) if isinstance(listed, dict) else []
+            lines = lines.split("\n") if isinstance(lines, str) else lines if isinstance(lines, list) else []
+            return _nothing(path)._replace(
+                name=name_of(given.get("name")),
+                summary=given["description"] if isinstance(given.get("description"), str) else "",
+                scripts=_scripts(files, path, [line for line in lines if isinstance(line, str)]),
+            )
+    return _nothing(path)
+
+
+def _written(sources: Sources, scope: Scope, node: ast.expr) -> Any:
+    try:
+        return sources.literal(scope, node)
+    except NotLiteral:
+        return None

@@ -1,0 +1,169 @@
+"""What the package manifests at the root of a repository state: names, licence, runtimes, dependencies.
+
+They are read as data (TOML, JSON, INI), never run: `setup.py` is not looked at.
+"""
+
+import configparser
+import json
+import re
+import tomllib
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+from workermd.derive.evidence import Source, of_lines, open_source
+from workermd.derive.model import Evidence, Repository
+
+MAX_BYTES = 512 * 1024
+
+
+class Statement(NamedTuple):
+    """A value of a manifest and the line that states it. `kind` names a runtime, else is empty."""
+
+    kind: str
+    text: str
+    evidence: Evidence
+
+
+class Manifest(NamedTuple):
+    """`licence` is the SPDX expression as stated; `dependencies` are bare names in lower case."""
+
+    path: str
+    names: tuple[str, ...]
+    licence: Statement | None
+    runtimes: tuple[Statement, ...]
+    dependencies: tuple[tuple[str, Evidence], ...]
+
+
+class _Values(NamedTuple):
+    """What a parser found; texts are searched for in the file to find their line."""
+
+    names: list[str]
+    licence: str | None = None
+    runtimes: tuple[tuple[str, str, str], ...] = ()  # runtime, version, key
+    dependencies: tuple[str, ...] = ()
+
+
+def manifests(repository: Repository) -> tuple[Manifest, ...]:
+    """The manifests at the root, in the order of `READERS`."""
+    present = {file.path for file in repository.files() if file.path in READERS}
+    found = []
+    for path, reader in READERS.items():
+        source = open_source(repository, path) if path in present else None
+        if source is None or len(source.data) > MAX_BYTES:
+            continue
+        try:
+            values = reader(source.text())
+        except (ValueError, TypeError, AttributeError, KeyError, RecursionError, configparser.Error):
+            continue  # not the manifest that its name promises
+        found.append(_manifest(repository, source, values))
+    return tuple(found)
+
+
+def _manifest(repository: Repository, source: Source, values: _Values) -> Manifest:
+    lines = [line.decode("utf-8", "replace") for line in source.lines]
+
+    def at(key: str, text: str) -> Evidence | None:
+        for number, line in enumerate(lines, 1):
+            if text in line and (not key or re.match(rf"""\s*["']?{re.escape(key)}["']?\s*[:=\s]""", line)):
+                return of_lines(repository, source, number, number)
+        return at("", text) if key else None
+
+    licence = at("license", values.licence) if values.licence else None
+    runtimes = ((kind, version, at(key, version)) for kind, version, key in values.runtimes)
+    dependencies = ((name, at("", name)) for name in values.dependencies[:200])
+    return Manifest(
+        source.path,
+        tuple(values.names),
+        Statement("", values.licence, licence) if values.licence and licence else None,
+        tuple(Statement(kind, version, place) for kind, version, place in runtimes if place),
+        tuple((name.lower(), place) for name, place in dependencies if place),
+    )
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and 0 < len(value) <= 200 else None
+
+
+def _table(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _names(*values: object) -> list[str]:
+    return [name for name in map(_text, values) if name]
+
+
+def _runtimes(*stated: tuple[str, object, str]) -> tuple[tuple[str, str, str], ...]:
+    return tuple((kind, version, key) for kind, value, key in stated if (version := _text(value)))
+
+
+def _requirement_names(items: object) -> Iterable[str]:
+    for item in items if isinstance(items, list) else ():
+        match = re.match(r"[A-Za-z0-9][\w.-]*", item) if isinstance(item, str) else None
+        if match:
+            yield match[0]
+
+
+def _pyproject(text: str) -> _Values:
+    data = tomllib.loads(text)
+    project, poetry = _table(data.get("project")), _table(_table(data.get("tool")).get("poetry"))
+    stated = project.get("license", poetry.get("license"))
+    licence = _text(stated) or _text(_table(stated).get("text"))
+    dependencies = [*_requirement_names(project.get("dependencies")), *_table(poetry.get("dependencies"))]
+    versions = _runtimes(
+        ("Python", project.get("requires-python"), "requires-python"),
+        ("Python", _table(poetry.get("dependencies")).get("python"), "python"),
+    )
+    return _Values(_names(project.get("name"), poetry.get("name")), licence, versions, tuple(dependencies))
+
+
+def _package_json(text: str) -> _Values:
+    data = _table(json.loads(text))
+    licence = _text(data.get("license")) or _text(_table(data.get("license")).get("type"))
+    versions = _runtimes(("Node.js", _table(data.get("engines")).get("node"), "node"))
+    return _Values(_names(data.get("name")), licence, versions, tuple(_table(data.get("dependencies"))))
+
+
+def _cargo(text: str) -> _Values:
+    data = tomllib.loads(text)
+    package, shared = _table(data.get("package")), _table(_table(data.get("workspace")).get("package"))
+    licence = _text(package.get("license")) or _text(shared.get("license"))
+    versions = _runtimes(("Rust", package.get("rust-version", shared.get("rust-version")), "rust-version"))
+    return _Values(_names(package.get("name")), licence, versions, tuple(_table(data.get("dependencies"))))
+
+
+def _setup_cfg(text: str) -> _Values:
+    parser = configparser.ConfigParser(interpolation=None)
+    parser.read_string(text)
+    metadata = dict(parser["metadata"]) if parser.has_section("metadata") else {}
+    options = dict(parser["options"]) if parser.has_section("options") else {}
+    required = list(_requirement_names([line.strip() for line in options.get("install_requires", "").splitlines()]))
+    versions = _runtimes(("Python", options.get("python_requires"), "python_requires"))
+    return _Values(_names(metadata.get("name")), _text(metadata.get("license")), versions, tuple(required))
+
+
+def _go_mod(text: str) -> _Values:
+    module = re.search(r"^module\s+(\S+)", text, re.MULTILINE)
+    version = re.search(r"^go\s+(\d[\w.]*)", text, re.MULTILINE)
+    required = re.findall(r"^\s*(?:require\s+)?([\w.-]+\.[\w./-]+)\s+v\d", text, re.MULTILINE)
+    return _Values(_names(module and module[1]), None, _runtimes(("Go", version and version[1], "go")), tuple(required))
+
+
+def _composer(text: str) -> _Values:
+    data = _table(json.loads(text))
+    required = _table(data.get("require"))
+    return _Values(
+        _names(data.get("name")),
+        _text(data.get("license")),
+        _runtimes(("PHP", required.get("php"), "php")),
+        tuple(required),
+    )
+
+
+READERS: dict[str, Callable[[str], _Values]] = {
+    "pyproject.toml": _pyproject,
+    "package.json": _package_json,
+    "Cargo.toml": _cargo,
+    "setup.cfg": _setup_cfg,
+    "go.mod": _go_mod,
+    "composer.json": _composer,
+}

@@ -1,0 +1,139 @@
+"""Which class of worker a repository suits, by signals that are listed here and nowhere else.
+
+Each signal that holds adds its weight to one side. More weight wins; without a difference it is a tool gateway,
+because a call of one tool promises less.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from workermd.derive.evidence import of_fact
+from workermd.derive.manifest import Manifest
+from workermd.derive.model import Evidence, Interface, Repository
+from workermd.derive.readme import Statement
+
+ORCHESTRATION = "agent-orchestration-worker"
+GATEWAY = "tool-gateway-worker"
+MODES = (ORCHESTRATION, GATEWAY)
+
+TOPICS: dict[str, tuple[str, int]] = {
+    **dict.fromkeys(
+        ("agents", "agentic", "agentic-ai", "agentic-agi", "ai-agents", "multi-agent", "autonomous-agents"),
+        (ORCHESTRATION, 2),
+    ),
+    **dict.fromkeys(
+        ("multi-agent-systems", "agent-framework", "agent-orchestration", "orchestration", "workflow-engine"),
+        (ORCHESTRATION, 2),
+    ),
+    **dict.fromkeys(("a2a", "a2a-protocol", "crewai", "autogen", "langgraph", "agent"), (ORCHESTRATION, 1)),
+    **dict.fromkeys(
+        ("mcp", "mcp-server", "mcp-servers", "model-context-protocol", "mcp-tools", "mcp-gateway"), (GATEWAY, 2)
+    ),
+    **dict.fromkeys(
+        ("api-gateway", "tool-gateway", "github-action", "github-actions", "cli", "command-line-tool"), (GATEWAY, 2)
+    ),
+    **dict.fromkeys(("api", "rest-api", "openapi", "sdk", "tools", "library"), (GATEWAY, 1)),
+}
+MOST_FROM_TOPICS = 4
+"""Weight that the topics of one side can add: they are chosen freely."""
+
+WORDS: tuple[tuple[re.Pattern[str], str, int], ...] = (
+    (re.compile(r"\b(multi-?agent|agentic|agent (framework|orchestrat\w+|workflows?|runtime|teams?)|orchestrat\w+ (of )?(\w+ )?agents)\b", re.IGNORECASE), ORCHESTRATION, 3),
+    (re.compile(r"\b(mcp (server|gateway|tools?)|model context protocol (server|gateway))\b", re.IGNORECASE), GATEWAY, 3),
+    (re.compile(r"\b(command[- ]line (tool|interface|utility)|github action|api (client|gateway)|(library|tool|utility) (for|to|that|which))\b", re.IGNORECASE), GATEWAY, 2),
+)  # fmt: skip
+
+DEPENDENCIES: dict[str, tuple[str, int]] = {
+    **dict.fromkeys(
+        ("autogen-core", "autogen-agentchat", "ag2", "crewai", "langgraph", "agent-framework", "semantic-kernel"),
+        (ORCHESTRATION, 2),
+    ),
+    **dict.fromkeys(
+        ("openai-agents", "llama-index-workflows", "@langchain/langgraph", "pydantic-ai"), (ORCHESTRATION, 2)
+    ),
+    **dict.fromkeys(("mcp", "fastmcp", "@modelcontextprotocol/sdk", "rmcp"), (GATEWAY, 1)),
+}
+
+INTERFACES: dict[str, tuple[str, int]] = {
+    "a2a": (ORCHESTRATION, 4),
+    "mcp": (GATEWAY, 4),
+    "openapi": (GATEWAY, 4),
+    "action": (GATEWAY, 4),
+    "cli": (GATEWAY, 3),
+    "npm-bin": (GATEWAY, 3),
+    "function": (GATEWAY, 2),
+}
+"""By the kind of the chosen interface; a kind that is not listed counts as a call of one tool."""
+
+
+class Signal(NamedTuple):
+    side: str
+    weight: int
+    text: str
+    evidence: Evidence
+
+
+class Choice(NamedTuple):
+    """`margin` is the weight by which the mode won; 0 for the fallback. `forced` by the caller."""
+
+    mode: str
+    margin: int
+    signals: tuple[Signal, ...]
+    forced: bool = False
+
+
+def choose(
+    repository: Repository,
+    summary: Statement | None,
+    manifests: tuple[Manifest, ...],
+    interface: Interface | None,
+    forced: str | None = None,
+) -> Choice:
+    """Weigh the signals. `forced` is a mode that the caller wants whatever they say."""
+    signals = tuple(_signals(repository, summary, manifests, interface))
+    weight = dict.fromkeys(MODES, 0)
+    for signal in signals:
+        weight[signal.side] += signal.weight
+    if forced:
+        return Choice(forced, 0, signals, forced=True)
+    mode = ORCHESTRATION if weight[ORCHESTRATION] > weight[GATEWAY] else GATEWAY
+    return Choice(mode, abs(weight[ORCHESTRATION] - weight[GATEWAY]), signals)
+
+
+def _signals(
+    repository: Repository, summary: Statement | None, manifests: tuple[Manifest, ...], interface: Interface | None
+) -> Iterator[Signal]:
+    if interface is not None and interface.evidence:
+        side, weight = INTERFACES.get(interface.kind, (GATEWAY, 3))
+        yield Signal(side, weight, f"interface of kind {interface.kind}", interface.evidence[0])
+    left = dict.fromkeys(MODES, MOST_FROM_TOPICS)
+    for topic in repository.facts.topics:
+        side, weight = TOPICS.get(topic.lower(), ("", 0))
+        weight = min(weight, left.get(side, 0))
+        if weight:
+            left[side] -= weight
+            yield Signal(side, weight, f"topic {topic.lower()}", of_fact(repository, topic))
+    yield from _words(repository, summary)
+    for manifest in manifests:
+        for name, evidence in manifest.dependencies:
+            if name in DEPENDENCIES:
+                side, weight = DEPENDENCIES[name]
+                yield Signal(side, weight, f"dependency {name}", evidence)
+
+
+def _words(repository: Repository, summary: Statement | None) -> Iterator[Signal]:
+    """Each pattern once: in the README's first paragraph, else in the description."""
+    texts: list[tuple[str, str, Evidence]] = []
+    if summary:
+        texts.append(("summary", summary.text, summary.evidence))
+    if repository.facts.description:
+        texts.append(
+            ("description", repository.facts.description[:1000], of_fact(repository, repository.facts.description))
+        )
+    for pattern, side, weight in WORDS:
+        for name, text, evidence in texts:
+            found = pattern.search(text)
+            if found:
+                yield Signal(side, weight, f"the words '{found[0].lower()}' in the {name}", evidence)
+                break

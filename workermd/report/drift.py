@@ -1,0 +1,95 @@
+"""What `derive --check` found: text, JSON, SARIF 2.1.0 and Markdown, places counted from 1."""
+
+from collections.abc import Iterable
+
+from workermd import __version__
+from workermd.derive.check import DRIFTED, Drift
+from workermd.derive.plain import as_code, visible
+from workermd.envelope import Document, encoded
+
+SCHEMA_VERSION = 1
+
+RULES: dict[str, tuple[str, str]] = {
+    "moved": ("WD001", "The cited lines stand elsewhere now."),
+    "changed": ("WD002", "The cited lines say something else now."),
+    "gone": ("WD003", "The cited lines are not there any more."),
+    "new": ("WD004", "The repository says something about its status or licence that the contract does not."),
+    "unchecked": ("WD005", "Only the host knows this fact, and a local clone was read."),
+}
+_LEVELS = {"unchecked": "note", "moved": "warning"}
+
+
+def text(path: str, drifts: Iterable[Drift]) -> str:
+    """`path:line: state: sentence`, and the claim below it."""
+    lines = []
+    for drift in drifts:
+        lines.append(f"{path}:{drift.line}: {drift.state}: {drift.message} [{RULES[drift.state][0]}]")
+        lines.append(f"  | {visible(drift.text, 120)}")
+        if drift.found is not None and drift.found.path:
+            lines.append(f"  = {visible(drift.found.permalink, 400)}")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def summary(drifts: tuple[Drift, ...], examined: int) -> str:
+    """One line: how many pieces of evidence were looked up, how many of them in which state."""
+    counts = {state: sum(drift.state == state for drift in drifts) for state in RULES}
+    told = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
+    still = examined - sum(drift.state != "new" for drift in drifts)
+    return f"{examined} pieces of evidence: {still} still true{', ' if told else ''}{told}\n"
+
+
+def json(path: str, commit: str, drifts: tuple[Drift, ...], examined: int) -> bytes:
+    """`{schema_version, contract, commit, examined, drifted, claims: [{state, code, field, text, line, evidence, found}]}`."""
+    listed: list[Document] = [
+        {
+            "state": drift.state,
+            "code": RULES[drift.state][0],
+            "field": drift.field,
+            "text": drift.text,
+            "line": drift.line,
+            "evidence": drift.evidence and drift.evidence._asdict(),
+            "found": drift.found and drift.found._asdict(),
+        }
+        for drift in drifts
+    ]
+    drifted = sum(drift.state in DRIFTED for drift in drifts)
+    head: Document = {"schema_version": SCHEMA_VERSION, "contract": path, "commit": commit, "examined": examined}
+    return encoded({**head, "drifted": drifted, "claims": listed})
+
+
+def sarif(path: str, drifts: tuple[Drift, ...]) -> bytes:
+    """One run; the places are those of the claims in the contract."""
+    rules = [{"id": code, "shortDescription": {"text": words}} for code, words in RULES.values()]
+    order = {code: index for index, (code, _) in enumerate(RULES.values())}
+    results: list[Document] = [
+        {
+            "ruleId": RULES[drift.state][0],
+            "ruleIndex": order[RULES[drift.state][0]],
+            "level": _LEVELS.get(drift.state, "error"),
+            "message": {"text": f"{drift.message}: {visible(drift.text, 120)}"},
+            "locations": [
+                {"physicalLocation": {"artifactLocation": {"uri": _uri(path)}, "region": {"startLine": drift.line}}}
+            ],
+        }
+        for drift in drifts
+    ]
+    driver: Document = {"name": "workermd", "version": __version__, "rules": rules}
+    run: Document = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}
+    return encoded({"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0", "runs": [run]})
+
+
+def _uri(path: str) -> str:
+    from urllib.parse import quote
+
+    return quote(path)
+
+
+def markdown(path: str, drifts: tuple[Drift, ...], examined: int) -> str:
+    """A heading, the summary and a table; words of the repository stand in code spans."""
+    lines = [f"## {as_code(path)}", "", summary(drifts, examined).strip(), ""]
+    if drifts:
+        lines += ["| state | line | what | claim |", "|---|---|---|---|"]
+    for drift in drifts:
+        cells = (drift.state, str(drift.line), as_code(drift.message, 300), as_code(drift.text, 120))
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(lines) + "\n"
