@@ -192,7 +192,7 @@ DOUBLING = {
         ("pkg/__init__.py", b"x = " + b"-" * 100_000 + b"1", "nested too deep"),
         ("pkg/__init__.py", b"x = " + b"+".join([b"1"] * 30_000), "nested too deep"),
         ("pkg/__init__.py", b"x = 1\rdef f(a: int): ...", "carriage returns"),
-        ("pkg/__init__.py", b"\0", "nested too deep, or is no Python"),
+        ("pkg/__init__.py", b"\0", "Python"),
         ("pkg/__init__.py", b"#" * (512 * 1024 + 1), "is larger than 524288 bytes"),
         ("pyproject.toml", b"a = [", "is not TOML"),
         ("setup.cfg", b"no section", "is no configuration file"),
@@ -217,7 +217,10 @@ def test_a_file_that_cannot_be_read_is_left_out_with_its_reason(tmp_path, path, 
         (operation({"properties": {"\u202eevil\x07": {}, "ok": {}}, "additionalProperties": False}), "left out"),
         (operation({"$ref": "#/paths/~1x/post/requestBody/content/application~1json/schema"}), "holds itself"),
         (operation({"$ref": "http://127.0.0.1:9/x"}), "leaves the document"),
-        (operation({"type": "file", "required": True, "enum": {}, "minimum": "x", "items": 3, "allOf": []}), "none of JSON Schema"),
+        (
+            operation({"type": "file", "required": True, "enum": {}, "minimum": "x", "items": 3, "allOf": []}),
+            "none of JSON Schema",
+        ),
         (json.dumps(DOUBLING), "cut"),
     ],
     ids=["deep", "enum", "pattern", "names", "circle", "http", "wrong", "doubling"],
@@ -252,7 +255,9 @@ def test_alternatives_that_were_cut_may_overlap(tmp_path):
 def test_names_and_texts_hold_nothing_invisible(tmp_path):
     document = {
         "openapi": "3.1.0",
-        "paths": {"/x": {"get": {"operationId": "a\x1b[31m\u202eb" + "c" * 500, "summary": "s\n---\nkind: x\u200b" * 99}}},
+        "paths": {
+            "/x": {"get": {"operationId": "a\x1b[31m\u202eb" + "c" * 500, "summary": "s\n---\nkind: x\u200b" * 99}}
+        },
     }
     (tmp_path / "openapi.json").write_text(json.dumps(document))
     (found,) = find_all(FolderRepository(tmp_path))

@@ -140,6 +140,6 @@ def _function(sources: Sources, scope: Scope, node: Function) -> Interface | Non
         summary=summary_of(found.said.summary, f"{module}.{node.name}"),
         input_schema=found.input_schema,
         output_schema=found.output_schema,
-        evidence=(sources.files.cite_node(scope.path, node),),
+        evidence=found.evidence,
         notes=notes.all(),
     )
