@@ -164,13 +164,14 @@ def deep(levels: int) -> object:
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{chr(98 + n)}: &{chr(98 + n)} [{', '.join([f'*{chr(97 + n)}'] * 10)}]\n" for n in range(9)
 )
-DOUBLING = {
+MULTIPLYING = {
     "openapi": "3.1.0",
     "paths": {"/x": {"post": {"requestBody": {"content": {"application/json": {"schema": {"$ref": "#/s/0"}}}}}}},
     "s": [
-        {"type": "object", "properties": {"a": {"$ref": f"#/s/{n + 1}"}, "b": {"$ref": f"#/s/{n + 1}"}}} for n in range(40)
-    ] + [{"type": "string"}],
-}  # fmt: skip
+        *({"type": "object", "properties": {name: {"$ref": f"#/s/{n + 1}"} for name in "abcdef"}} for n in range(40)),
+        {"type": "string"},
+    ],
+}
 
 
 @pytest.mark.parametrize(
@@ -221,9 +222,9 @@ def test_a_file_that_cannot_be_read_is_left_out_with_its_reason(tmp_path, path, 
             operation({"type": "file", "required": True, "enum": {}, "minimum": "x", "items": 3, "allOf": []}),
             "none of JSON Schema",
         ),
-        (json.dumps(DOUBLING), "cut"),
+        (json.dumps(MULTIPLYING), "cut"),
     ],
-    ids=["deep", "enum", "pattern", "names", "circle", "http", "wrong", "doubling"],
+    ids=["deep", "enum", "pattern", "names", "circle", "http", "wrong", "multiplying"],
 )
 def test_a_hostile_schema_is_cut_with_a_note(tmp_path, content, note):
     (tmp_path / "openapi.json").write_text(content)
@@ -243,6 +244,14 @@ def test_what_is_cut_never_refuses_more_than_before(tmp_path, keyword):
     (tmp_path / "openapi.json").write_text(content)
     (found,) = find_all(FolderRepository(tmp_path))
     assert accepts(found.input_schema, {"body": "anything"})
+
+
+@pytest.mark.parametrize("where", ["properties", "patternProperties"])
+def test_an_object_that_lost_a_property_is_no_longer_closed(tmp_path, where):
+    name = {"properties": "\u202eevil", "patternProperties": "(?=evil)"}[where]
+    (tmp_path / "openapi.json").write_text(operation({where: {name: {}}, "additionalProperties": False}))
+    (found,) = find_all(FolderRepository(tmp_path))
+    assert accepts(found.input_schema, {"body": {name: 1}})
 
 
 def test_alternatives_that_were_cut_may_overlap(tmp_path):
@@ -293,7 +302,9 @@ def test_more_files_than_the_budget_are_not_read(tmp_path):
         "class A(A): pass\ndef f(a: A = None) -> int: ...",
         "".join(f"class C{n}({', '.join(f'C{m}' for m in range(8) if m != n)}): x: int\n" for n in range(8))
         + "def f(a: C0 = None) -> int: ...",
-        "x0 = [1, 1]\n" + "".join(f"x{n + 1} = [x{n}, x{n}, x{n}]\n" for n in range(30)) + "def f(a: int = x30) -> int: ...",
+        "x0 = [1, 1]\n"
+        + "".join(f"x{n + 1} = [{', '.join([f'x{n}'] * 12)}]\n" for n in range(9))
+        + "def f(a: int = x9) -> int: ...",
         "def f(a: 'int' = 1 + 2) -> 'list[': ...",
         "def f(a: " + " | ".join(f"'{n}'" for n in range(500)) + " = 0) -> int: ...",
         "def f(a: int = 1" + "0" * 350 + ") -> int: ...",

@@ -66,9 +66,9 @@ def _modules(paths: list[str], folders: list[str]) -> Iterator[str]:
     for path in paths:
         inside.setdefault(path[: -len(path.rpartition("/")[2])], []).append(path)
     packages: dict[str, list[str]] = {}
-    for package in inside:
+    for package, held in inside.items():
         above, _, name = package.removesuffix("/").rpartition("/")
-        if f"{package}__init__.py" in inside[package] and name.lower() not in _NO_PACKAGE:
+        if f"{package}__init__.py" in held and name.lower() not in _NO_PACKAGE:
             packages.setdefault(f"{above}/" if above else "", []).append(package)
     given: set[str] = set()
     for folder in folders:
