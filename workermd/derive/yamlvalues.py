@@ -27,7 +27,7 @@ _WORDS: dict[str, bool | None] = {
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
 _TEXT_TAGS = {"!", "tag:yaml.org,2002:str"}
-_CORE = "tag:yaml.org,2002:"
+_CORE = {f"tag:yaml.org,2002:{word}" for word in ("bool", "float", "int", "map", "null", "seq", "str")}
 
 
 class YamlError(ValueError):
@@ -136,7 +136,7 @@ class _Reader:
         end = max(start, start + len(self.text[start:end].rstrip()))  # a block scalar ends behind its line ends
         frame = self._frames[-1] if self._frames else None
         if frame is not None and frame.expects_key:
-            is_merge = event.value == _MERGE and event.style is None and event.tag is None
+            is_merge = event.value == _MERGE and not event.style and event.tag is None
             self._key(event.value, is_merge, start, event)
             if event.anchor is not None:
                 self._anchors[event.anchor] = event.value
@@ -148,9 +148,9 @@ class _Reader:
 
     def _value(self, event: yaml.ScalarEvent) -> Any:
         tag = event.tag
-        if tag is not None and tag not in _TEXT_TAGS and not tag.startswith(_CORE):
+        if tag is not None and tag not in _TEXT_TAGS | _CORE:
             self._refuse(f"the tag {shown(tag)}", event)
-        if self.as_text or tag in _TEXT_TAGS or (tag is None and event.style is not None):
+        if self.as_text or tag in _TEXT_TAGS or (tag is None and event.style):
             return event.value
         return _resolved(event.value)
 
@@ -164,7 +164,7 @@ class _Reader:
 
     def _open(self, container: list[Any] | dict[str, Any], event: yaml.CollectionStartEvent) -> None:
         self._count(event)
-        if event.tag is not None and not event.tag.startswith(_CORE):
+        if event.tag is not None and event.tag not in _CORE:
             self._refuse(f"the tag {shown(event.tag)}", event)
         if len(self._frames) == MAX_DEPTH:
             self._refuse(f"nesting of more than {MAX_DEPTH} levels", event)

@@ -32,7 +32,7 @@ def _action(data: Data) -> Interface:
         kind="action",
         path=data.path,
         name=name_of(value.get("name")) or name_of(folder) or "action",
-        summary=summary_of(value.get("description"), value.get("name")),
+        summary=summary_of(value.get("description"), value.get("name"), f"The action in {data.path}."),
         input_schema=fitted(arguments(properties, required), notes),
         output_schema=fitted(arguments(outputs, []), notes) if outputs else None,
         evidence=tuple(data.cite(place) for place in cited if place[1:] in value) or (data.cite(""),),

@@ -6,9 +6,11 @@ from typing import Any
 from workermd.derive.interfaces.dialect import MAX_ENUM, fits
 from workermd.derive.interfaces.scope import Definition, NotLiteral, Scope, Sources, dotted, keywords
 from workermd.derive.interfaces.texts import MAX_DESCRIPTION, MAX_KEY, Notes, clean
+from workermd.derive.model import Evidence
 from workermd.envelope import Document
 
 MAX_DEPTH = 12
+MAX_CITED = 8
 MAX_TYPES = 2000
 """Types looked at for one function."""
 
@@ -66,11 +68,12 @@ class Inexpressible(ValueError):
 
 
 class Types:
-    """Annotations to schemas. `notes` collects what could not be expressed."""
+    """Annotations to schemas. `notes` collects what could not be expressed, `used` the classes that were written out."""
 
     def __init__(self, sources: Sources, notes: Notes) -> None:
         self.sources = sources
         self.notes = notes
+        self.used: dict[int, tuple[str, ast.ClassDef]] = {}
         self._open: list[tuple[str, str]] = []
         self._count = 0
 
@@ -91,6 +94,10 @@ class Types:
             return self._union(_alternatives(node), scope, depth)
         named = isinstance(node, ast.Name | ast.Attribute)
         return self._name(node, scope, depth) if named else self._constrained(node, scope)
+
+    def evidence(self) -> tuple[Evidence, ...]:
+        """The lines of the classes that were written out, at most MAX_CITED of them."""
+        return tuple(self.sources.files.cite_node(path, node) for path, node in list(self.used.values())[:MAX_CITED])
 
     # --- names ---
 
@@ -260,6 +267,7 @@ class Types:
         kind = family(self.sources, scope, node)
         if kind == "":
             raise Inexpressible(f"the class {clean(node.name, 60)}")
+        self.used[id(node)] = scope.path, node
         self._open.append(place)
         try:
             if kind == "enum":

@@ -87,6 +87,7 @@ class Fields:
 
     def _collect(self, scope: Scope, node: ast.ClassDef) -> None:
         self._seen.add(id(node))
+        self.types.used.setdefault(id(node), (scope.path, node))
         for base in reversed(node.bases[:MAX_BASES]):
             plain = base.value if isinstance(base, ast.Subscript) else base
             found = self.types.sources.definition(scope, dotted(plain))

@@ -62,24 +62,23 @@ def find(repository: Repository) -> Iterator[Interface]:
 
 def _modules(paths: list[str], folders: list[str]) -> Iterator[str]:
     """The modules of the packages in each project's folder or its `src`; single modules where it has no package."""
-    known = set(paths)
+    inside: dict[str, list[str]] = {}
+    for path in paths:
+        inside.setdefault(path[: -len(path.rpartition("/")[2])], []).append(path)
+    packages: dict[str, list[str]] = {}
+    for package, held in inside.items():
+        above, _, name = package.removesuffix("/").rpartition("/")
+        if f"{package}__init__.py" in held and name.lower() not in _NO_PACKAGE:
+            packages.setdefault(f"{above}/" if above else "", []).append(package)
     given: set[str] = set()
     for folder in folders:
-        packages: dict[str, None] = {}
-        for path in paths:
-            for root in (f"{folder}src/", folder):
-                parts = path.removeprefix(root).split("/") if path.startswith(root) else []
-                if len(parts) == 2 and parts[1] == "__init__.py" and parts[0].lower() not in _NO_PACKAGE:
-                    packages.setdefault(f"{root}{parts[0]}/")
-        for package in packages:
-            inside = [path for path in paths if path.startswith(package) and "/" not in path[len(package) :]]
-            ordered = [f"{package}__init__.py", *(path for path in inside if _is_public_module(path))]
-            yield from (path for path in dict.fromkeys(ordered) if path in known and path not in given)
-            given.update(ordered)
-        if not packages:
-            single = [path for path in paths if path.startswith(folder) and "/" not in path[len(folder) :]]
-            yield from (path for path in single if _is_public_module(path) and path not in given)
-            given.update(single)
+        own = [*packages.get(f"{folder}src/", ()), *packages.get(folder, ())]
+        for package in own or [folder]:
+            first = [f"{package}__init__.py"] if own else []
+            for path in [*first, *(path for path in inside.get(package, ()) if _is_public_module(path))]:
+                if path not in given:
+                    given.add(path)
+                    yield path
 
 
 def _is_public_module(path: str) -> bool:
@@ -140,6 +139,6 @@ def _function(sources: Sources, scope: Scope, node: Function) -> Interface | Non
         summary=summary_of(found.said.summary, f"{module}.{node.name}"),
         input_schema=found.input_schema,
         output_schema=found.output_schema,
-        evidence=(sources.files.cite_node(scope.path, node),),
+        evidence=found.evidence,
         notes=notes.all(),
     )

@@ -220,22 +220,23 @@ class _Module:
         if not name or "inputSchema" not in given:
             return None
         notes = Notes()
+        types = Types(self.sources, notes)
         said = self._literal(given.get("description"))
         tool: dict[str, Any] = {"description": said}
         for keyword in ("inputSchema", "outputSchema"):
             if keyword in given:
-                tool[keyword] = self._schema(given[keyword], notes)
-        evidence = (self.sources.files.cite_node(self.scope.path, call),)
+                tool[keyword] = self._schema(given[keyword], types)
+        evidence = tuple(dict.fromkeys((self.sources.files.cite_node(self.scope.path, call), *types.evidence())))
         found = _tool(self.scope.path, unique(name, self.taken), tool, evidence)
         if tool["inputSchema"] is None:
             return found._replace(notes=("the schema is computed when the server runs: any arguments are accepted",))
         return found._replace(notes=Notes((*notes.all(), *found.notes)).all())
 
-    def _schema(self, node: ast.expr, notes: Notes) -> Document | None:
+    def _schema(self, node: ast.expr, types: Types) -> Document | None:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             if node.func.attr in {"model_json_schema", "schema"}:
                 try:
-                    return Types(self.sources, notes).schema(node.func.value, self.scope)
+                    return types.schema(node.func.value, self.scope)
                 except Inexpressible:
                     return None
             return None
@@ -267,6 +268,6 @@ class _Module:
             summary=summary_of(first_paragraph(description), found.said.summary, f"The tool {name}."),
             input_schema=found.input_schema,
             output_schema=found.output_schema,
-            evidence=(self.sources.files.cite_node(self.scope.path, node),),
+            evidence=found.evidence,
             notes=notes.all(),
         )

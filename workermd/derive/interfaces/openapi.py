@@ -35,7 +35,7 @@ def find(repository: Repository) -> Iterator[Interface]:
         if isinstance(version, str) and re.match(r"3\.[0-9]", version):
             yield from _Api(data, "openapi-3.0" if version.startswith("3.0") else "openapi-3.1").operations()
         elif isinstance(version, str) or "swagger" in data.value:
-            files.skip(path, "is an OpenAPI document of another version than 3.0 to 3.x")
+            files.skip(path, "is an API document of another version than OpenAPI 3")
     for path in likely[MAX_DOCUMENTS:]:
         files.skip(path, f"was not read: more than {MAX_DOCUMENTS} API documents")
 

@@ -54,6 +54,7 @@ class Reading:
         self._named: dict[str, list[str]] = {}
         for path in self._sizes:
             self._named.setdefault(path.rpartition("/")[2], []).append(path)
+        self._ending: dict[tuple[str, ...], list[str]] = {}
         self._bytes: dict[str, bytes | None] = {}
         self._texts: dict[str, str | None] = {}
         self._trees: dict[str, ast.Module | None] = {}
@@ -85,8 +86,10 @@ class Reading:
 
     def ending(self, *suffixes: str) -> Iterator[str]:
         """Paths that end so, those of tests and of other projects left out; sorted."""
-        names = [name for name in self._named if name.endswith(suffixes)]
-        return iter(sorted(path for name in names for path in self._named[name] if _offered(path)))
+        if suffixes not in self._ending:
+            names = [name for name in self._named if name.endswith(suffixes)]
+            self._ending[suffixes] = sorted(path for name in names for path in self._named[name] if _offered(path))
+        return iter(self._ending[suffixes])
 
     # --- contents ---
 

@@ -206,14 +206,18 @@ class _Literal:
                 return [self.value(part, depth + 1) for part in parts]
             case ast.Dict():
                 return self._mapping(node, depth)
-            case ast.BinOp(op=ast.Add()):
-                left, right = self.value(node.left, depth + 1), self.value(node.right, depth + 1)
-                if isinstance(left, str) and isinstance(right, str) and len(left) + len(right) < 20_000:
-                    return left + right
-            case ast.JoinedStr(values=parts) if self.roughly:
-                return "".join(str(part.value) if isinstance(part, ast.Constant) else "…" for part in parts)
             case ast.Name() | ast.Attribute():
                 return self._named(node, depth)
+        return self._text(node, depth)
+
+    def _text(self, node: ast.expr, depth: int) -> str:
+        """Text that is put together."""
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+            left, right = self.value(node.left, depth + 1), self.value(node.right, depth + 1)
+            if isinstance(left, str) and isinstance(right, str) and len(left) + len(right) < 20_000:
+                return left + right
+        elif isinstance(node, ast.JoinedStr) and self.roughly:
+            return "".join(str(part.value) if isinstance(part, ast.Constant) else "…" for part in node.values)
         raise NotLiteral
 
     def _mapping(self, node: ast.Dict, depth: int) -> dict[str, Any]:

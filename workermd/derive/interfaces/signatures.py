@@ -8,6 +8,7 @@ from workermd.derive.interfaces.dialect import arguments, defaulted, fits, fitte
 from workermd.derive.interfaces.docstrings import Said, parse
 from workermd.derive.interfaces.scope import NotLiteral, Scope, Sources
 from workermd.derive.interfaces.texts import Notes, clean
+from workermd.derive.model import Evidence
 from workermd.envelope import Document
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -20,9 +21,12 @@ class Untyped(ValueError):
 
 
 class Signature(NamedTuple):
+    """`evidence` is the function, then the classes that its schemas are made of."""
+
     input_schema: Document
     output_schema: Document | None
     said: Said
+    evidence: tuple[Evidence, ...]
 
 
 class _Parameter(NamedTuple):
@@ -53,7 +57,9 @@ def signature(
             required.append(name)
     schema = arguments(properties, required)
     _star(types, scope, function.args, schema, notes)
-    return Signature(fitted(schema, notes), _result(types, scope, function, notes, said), said)
+    output = _result(types, scope, function, notes, said)
+    evidence = sources.files.cite_node(scope.path, function), *types.evidence()
+    return Signature(fitted(schema, notes), output, said, tuple(dict.fromkeys(evidence)))
 
 
 def _parameters(args: ast.arguments) -> list[_Parameter]:
