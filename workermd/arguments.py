@@ -134,11 +134,18 @@ DIFF = Command(
     "Say what changed in meaning between two versions of a contract, and whether the version says so.",
     "workermd.commands.diff",
     (
-        Argument("old", "The contract before: a file, git:REV:path from the repository's root, or -."),
-        Argument("new", "The contract now, named likewise."),
+        Argument("old", "The contract before: a file, git:REV:path from the repository's root, or -.", "OLD"),
+        Argument("new", "The contract now, named likewise.", "NEW"),
     ),
     (
-        Option(("--format",), "text", "How to print.", "FORMAT", ("text", "json", "sarif", "markdown"), "text"),
+        Option(
+            ("--format",),
+            "text",
+            "How to print.",
+            "text|json|sarif|markdown",
+            ("text", "json", "sarif", "markdown"),
+            "text",
+        ),
         Option(
             ("--fail-on",),
             "text",
@@ -221,7 +228,9 @@ COMMANDS: tuple[Command, ...] = (
         "workermd.commands.derive",
         (
             Argument(
-                "target", "OWNER/REPO, OWNER/REPO@REF, a URL of a GitHub repository, or the folder of a local clone."
+                "target",
+                "OWNER/REPO, OWNER/REPO@REF, a URL of a GitHub repository, or the folder of a local clone.",
+                "TARGET",
             ),
         ),
         (
@@ -235,7 +244,14 @@ COMMANDS: tuple[Command, ...] = (
             ),
             Option(("--update",), "flag", "With --check: rewrite what drifted, and leave the author's edits alone."),
             Option(("--exit-zero",), "flag", "Exit 0 even when something drifted."),
-            Option(("--format",), "text", "How to print.", "FORMAT", ("text", "json", "sarif", "markdown"), "text"),
+            Option(
+                ("--format",),
+                "text",
+                "How to print.",
+                "text|json|sarif|markdown",
+                ("text", "json", "sarif", "markdown"),
+                "text",
+            ),
             _QUIET,
         ),
     ),
