@@ -149,8 +149,8 @@ DIFF = Command(
         Option(
             ("--fail-on",),
             "text",
-            "Exit 1 on: a change that takes a major bump without it (missing-major) or with it (breaking), "
-            "any bump too small (missing-bump), any change (any). What is unknown counts as its bump says.",
+            "What makes the exit 1: a major bump that is missing (the default), any breaking change, any bump "
+            "that is missing, or any change at all.",
             "WHAT",
             ("missing-major", "breaking", "missing-bump", "any"),
             "missing-major",
