@@ -99,11 +99,9 @@ def _refused(error: "WorkermdError", *, document: bool) -> int:
     if isinstance(error, ContractUnusable) and error.findings:
         from workermd.report import text
 
-        path = error.findings[0].path
-        sys.stderr.write(text.findings(error.findings, {path: error.source}))
-        say.note(f"{path}: the contract cannot be used; mend the errors above")
-    else:
-        say.error(error)
+        sources = {error.findings[0].path: error.source} if error.source else {}
+        sys.stderr.write(text.findings(error.findings, sources))
+    say.error(error)
     if document:
         _print_error(error.code, error.message, error.hint)
     return error.exit_code

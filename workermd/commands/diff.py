@@ -41,7 +41,9 @@ def _reading(name: str) -> Reading:
     reading = read(data, name)
     if reading.contract is None:
         errors = tuple(finding for finding in reading.findings if finding.severity == "error")
-        raise ContractUnusable(f"{name}: cannot be compared: it has errors", "correct them; see above", errors)
+        raise ContractUnusable(
+            f"{name}: cannot be compared: it has errors", "correct them; see above", errors, reading.text
+        )
     return reading
 
 

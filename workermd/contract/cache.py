@@ -54,8 +54,8 @@ def _unusable(path: str, findings: tuple[Finding, ...], text: str) -> ContractUn
     errors = [finding for finding in findings if finding.severity == "error"]
     first = errors[0]
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-    message = f"{path}:{first.line}:{first.column}: {first.code} {first.message}{more}"
-    return ContractUnusable(message, first.hint, findings, text)
+    where = f"at {first.line}:{first.column}, {first.message} [{first.code}]{more}"
+    return ContractUnusable(f"{path}: the contract cannot be used: {where}", first.hint, findings, text)
 
 
 def _folder() -> str | None:
