@@ -129,9 +129,34 @@ VALIDATE = Command(
     ),
 )
 
+DIFF = Command(
+    ("diff",),
+    "Say what changed in meaning between two versions of a contract, and whether the version says so.",
+    "workermd.commands.diff",
+    (
+        Argument("old", "The contract before: a file, git:REV:path from the repository's root, or -."),
+        Argument("new", "The contract now, named likewise."),
+    ),
+    (
+        Option(("--format",), "text", "How to print.", "FORMAT", ("text", "json", "sarif", "markdown"), "text"),
+        Option(
+            ("--fail-on",),
+            "text",
+            "Exit 1 on: a change that takes a major bump without it (missing-major) or with it (breaking), "
+            "any bump too small (missing-bump), any change (any). What is unknown counts as its bump says.",
+            "WHAT",
+            ("missing-major", "breaking", "missing-bump", "any"),
+            "missing-major",
+        ),
+        Option(("--exit-zero",), "flag", "Exit 0 whatever changed."),
+        _QUIET,
+    ),
+)
+
 COMMANDS: tuple[Command, ...] = (
     RUN,
     VALIDATE,
+    DIFF,
     Command(
         ("runs", "list"),
         "List runs, the newest first.",

@@ -153,6 +153,11 @@ class Survey:
                 self.strays.append(target)
                 self._visit(target, schema)
 
+    def target(self, reference: str) -> tuple[str, Any] | None:
+        """Pointer and schema of what a reference means; None where it leads nowhere."""
+        found = self._resolve(reference)
+        return None if isinstance(found, SchemaProblem) else found
+
     def _resolve(self, reference: str) -> tuple[str, Any] | SchemaProblem:
         if self._base and (reference == self._base or reference.startswith(f"{self._base}#")):
             reference = reference[len(self._base) :] or "#"

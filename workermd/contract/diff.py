@@ -1,0 +1,395 @@
+"""What changed in meaning between two versions of a contract, and which bump of the version it takes.
+
+An input schema may only get wider and an output schema only narrower: whoever sent a valid input before
+must not be refused, and whoever reads outputs must not meet one that was impossible. The bounds are
+promises to the caller too: a looser one breaks a promise, a tighter one keeps it but may stop work that
+fitted before, which no rule can tell.
+"""
+
+from collections.abc import Iterator
+from typing import Literal, NamedTuple
+
+from workermd.contract import bump
+from workermd.contract.bump import Bump
+from workermd.contract.compare import Obstacle, obstacles
+from workermd.contract.facts import DRAFT_URIS, Source
+from workermd.contract.jsontext import canonical, shown
+from workermd.contract.model import Contract, Lines, Reading
+from workermd.envelope import Document
+
+Verdict = Literal["breaking", "compatible", "unknown"]
+
+MAX_OUTPUT_BYTES = 1 << 20
+"""What holds where a contract has no `max_output_bytes` (S3.6)."""
+
+
+class Kind(NamedTuple):
+    """`requires` is the least bump; `why` is one sentence."""
+
+    verdict: Verdict
+    requires: Bump
+    why: str
+
+
+KINDS: dict[str, Kind] = {
+    "id-changed": Kind(
+        "breaking", "major", "Callers name the worker by its id, and finished runs are looked up under it."
+    ),
+    "shape-changed": Kind(
+        "breaking",
+        "major",
+        "A failure is printed as another document: the output of one shape, the envelope of the other.",
+    ),
+    "status-moved": Kind(
+        "breaking", "major", "Consumers find the status in the output or in the envelope, not in both."
+    ),
+    "mode-changed": Kind(
+        "unknown", "major", "The mode chooses a default backend; an operator may have bound the worker by it."
+    ),
+    "purpose-changed": Kind("unknown", "minor", "The purpose tells a task what to do; no rule can compare the words."),
+    "idempotency-key-changed": Kind(
+        "breaking", "major", "Runs are found again by the value of this field, so settled ones would run again."
+    ),
+    "input-narrowed": Kind("breaking", "major", "An input that was accepted is refused."),
+    "input-widened": Kind("compatible", "minor", "Inputs are accepted that were refused; all others still are."),
+    "input-undecided": Kind("unknown", "major", "An input that was accepted may be refused; the rules cannot tell."),
+    "input-reworded": Kind("compatible", "patch", "The same inputs are accepted."),
+    "output-widened": Kind("breaking", "major", "An output can come that was impossible."),
+    "output-narrowed": Kind("compatible", "minor", "Outputs that were possible come no more; no new ones do."),
+    "output-undecided": Kind("unknown", "major", "An output may come that was impossible; the rules cannot tell."),
+    "output-reworded": Kind("compatible", "patch", "The same outputs are possible."),
+    "status-added": Kind("breaking", "major", "Consumers decide by the status and do not know this one."),
+    "status-removed": Kind("compatible", "minor", "A status that consumers know comes no more."),
+    "success-changed": Kind("breaking", "major", "The exit code of a status changes between success and failure."),
+    "timeout-raised": Kind("breaking", "major", "Callers wait as long as the contract says, and no longer."),
+    "timeout-lowered": Kind(
+        "unknown", "minor", "The answer comes in time as before, but work that fitted may not fit now."
+    ),
+    "attempt-timeout-raised": Kind("compatible", "minor", "The whole run keeps its limit."),
+    "attempt-timeout-lowered": Kind("unknown", "minor", "An attempt that was long enough may be cut off."),
+    "attempts-raised": Kind("breaking", "major", "The effects of a task may happen more often than was promised."),
+    "attempts-lowered": Kind("unknown", "minor", "Nothing happens more often, but a run that needed the retry fails."),
+    "budget-raised": Kind("breaking", "major", "A run may spend more than was promised."),
+    "budget-lowered": Kind("unknown", "minor", "Nothing more is spent, but a run that needed it fails."),
+    "size-raised": Kind("breaking", "major", "An output may be larger than was promised."),
+    "size-lowered": Kind("unknown", "minor", "No output is larger, but one that fitted may not fit now."),
+    "tool-added": Kind("breaking", "major", "A run may use a tool that nobody agreed to."),
+    "tool-removed": Kind("unknown", "minor", "Nothing more is allowed, but a run that needed the tool fails."),
+    "rate-limit-added": Kind("breaking", "major", "Calls that were allowed may be refused."),
+    "rate-limit-changed": Kind("unknown", "major", "Rate limits are free text; no rule can compare the words."),
+    "rate-limit-removed": Kind("compatible", "minor", "No call is refused that was allowed."),
+    "backoff-changed": Kind("compatible", "patch", "The run keeps its limits."),
+    "notes-changed": Kind("compatible", "patch", "Notes bind nobody."),
+}
+"""Every change that is told, with its verdict. The names are stable."""
+
+
+class Spot(NamedTuple):
+    """Where something stands in one of the files: the name of the place as in `Reading.places`, and its
+    position. Lines and columns count from 1; `end_column` is the first one after it on that line."""
+
+    path: str
+    place: str
+    line: int
+    column: int
+    end_column: int
+
+
+class Change(NamedTuple):
+    """One change. `pointer` names what changed (`/input_schema/properties/task/type`), in the new contract
+    where it is there, else in the old one. `old` and `new` are the nearest places that exist."""
+
+    kind: str
+    verdict: Verdict
+    reason: str
+    pointer: str
+    old: Spot
+    new: Spot
+    requires: Bump
+
+
+class Difference(NamedTuple):
+    """`changes` in the order of verdict (breaking first), then of place. `required` is the largest of their bumps."""
+
+    old_id: str
+    new_id: str
+    old_version: str
+    new_version: str
+    required: Bump
+    made: Bump
+    changes: tuple[Change, ...]
+
+    @property
+    def is_bump_missing(self) -> bool:
+        return not bump.suffices(self.made, self.required)
+
+
+def difference(old: Reading, new: Reading) -> Difference:
+    """What changed between two contracts that were read without errors. Raises ValueError for others."""
+    if old.contract is None or new.contract is None:
+        raise ValueError("a contract with errors cannot be compared")
+    pair = _Pair(old, new)
+    found = [*_identity(old.contract, new.contract), *_schemas(old.contract, new.contract)]
+    found += [*_statuses(old.contract, new.contract), *_bounds(old.contract, new.contract)]
+    changes = tuple(sorted(map(pair.change, dict.fromkeys(found)), key=_order))
+    required: Bump = max((change.requires for change in changes), key=bump.BUMPS.index, default="none")
+    was, now = old.contract, new.contract
+    return Difference(was.id, now.id, was.version, now.version, required, bump.made(was.version, now.version), changes)
+
+
+def _order(change: Change) -> tuple[object, ...]:
+    ranks = {"breaking": 0, "unknown": 1, "compatible": 2}
+    return (ranks[change.verdict], change.new.line, change.new.column, change.old.line, change.kind, change.reason)
+
+
+class _Told(NamedTuple):
+    """A change before its positions are looked up."""
+
+    kind: str
+    reason: str
+    old: str
+    new: str
+
+
+class _Pair:
+    def __init__(self, old: Reading, new: Reading) -> None:
+        self._sides = ((old, Lines(old.text)), (new, Lines(new.text)))
+
+    def change(self, told: _Told) -> Change:
+        old = self._spot(0, told.old)
+        new = self._spot(1, told.new)
+        kind = KINDS[told.kind]
+        pointer = told.new if told.new in self._sides[1][0].places or told.old == told.new else told.old
+        return Change(told.kind, kind.verdict, told.reason, pointer, old, new, kind.requires)
+
+    def _spot(self, side: int, name: str) -> Spot:
+        reading, lines = self._sides[side]
+        place = name
+        while place and place not in reading.places:
+            place = place.rpartition("/")[0]
+        span = reading.places.get(place)
+        if span is None:
+            return Spot(reading.path, "", 1, 1, 1)
+        line, column = lines.position(span.start)
+        last = len(lines.line_text(line)) + 1
+        return Spot(reading.path, place, line, column, max(column, min(last, column + span.end - span.start)))
+
+
+def _identity(old: Contract, new: Contract) -> Iterator[_Told]:
+    if old.id != new.id:
+        names = [
+            name if name in contract.front_matter else "worker_id" for name, contract in (("id", old), ("id", new))
+        ]
+        reason = f"the id changed from {shown(old.id)} to {shown(new.id)}"
+        yield _Told("id-changed", reason, *(f"/front_matter/{name}" for name in names))
+    if old.shape != new.shape:
+        reason = f"the contract had the {old.shape} shape and has the {new.shape} shape"
+        yield _Told("shape-changed", reason, "/front_matter", "/front_matter")
+    elif old.reports_status != new.reports_status:
+        reason = "the status was in the output and is in the envelope now"
+        if new.reports_status:
+            reason = "the status was in the envelope and is in the output now"
+        place = "/output_schema/properties/status"
+        yield _Told("status-moved", reason, place, place)
+    if old.mode != new.mode:
+        reason = f"the mode changed from {shown(old.mode)} to {shown(new.mode)}"
+        yield _Told("mode-changed", reason, "/front_matter/worker_mode", "/front_matter/worker_mode")
+    if old.purpose.split() != new.purpose.split():
+        yield _Told("purpose-changed", "the purpose has other words", "/purpose", "/purpose")
+
+
+# --- schemas ---
+
+
+class _Side(NamedTuple):
+    """One schema of both contracts, and how its changes are called."""
+
+    name: str
+    narrower: str
+    wider: str
+    undecided: str
+    reworded: str
+    gone: str
+    come: str
+
+
+_INPUT = _Side(
+    "input_schema", "input-narrowed", "input-widened", "input-undecided", "input-reworded",
+    "were accepted and are refused now", "were refused and are accepted now",
+)  # fmt: skip
+_OUTPUT = _Side(
+    "output_schema", "output-narrowed", "output-widened", "output-undecided", "output-reworded",
+    "were possible outputs and are not now", "were no possible outputs and are now",
+)  # fmt: skip
+
+
+def _schemas(old: Contract, new: Contract) -> Iterator[_Told]:
+    yield from _schema(_INPUT, (old.input_schema, old.input_draft), (new.input_schema, new.input_draft))
+    told = _schema(_OUTPUT, (old.output_schema, old.output_draft), (new.output_schema, new.output_draft))
+    if _listed(old) and _listed(new) and set(old.statuses) != set(new.statuses):
+        # The statuses are told one by one; the enum that lists them says the same again.
+        enum = "/output_schema/properties/status/enum"
+        told = (each for each in told if (each.old, each.new) != (enum, enum))
+    yield from told
+
+
+def _listed(contract: Contract) -> bool:
+    """True where the output schema itself lists the statuses, and does it in `enum` alone."""
+    node = contract.output_schema.get("properties", {}).get("status")
+    return isinstance(node, dict) and node.get("enum") == list(contract.statuses)
+
+
+def _schema(side: _Side, old: tuple[Document, str], new: tuple[Document, str]) -> Iterator[_Told]:
+    if canonical(list(old)) == canonical(list(new)):
+        return
+    root = f"/{side.name}"
+    if old[1] not in DRAFT_URIS or new[1] not in DRAFT_URIS:
+        reason = "schemas of draft 4 are compared as text only, and these differ"
+        yield _Told(side.undecided, reason, root, root)
+        return
+    was, now = Source(*old).node, Source(*new).node
+    gone = obstacles(was, now)
+    come = tuple(each._replace(a=each.b, b=each.a) for each in obstacles(now, was))
+    for each in gone:
+        told = _gone(side, each, come if side is _OUTPUT else ())
+        yield from (one._replace(old=root + one.old, new=root + one.new) for one in told)
+    for each in come:
+        told = _come(side, each, gone if side is _INPUT else ())
+        yield from (one._replace(old=root + one.old, new=root + one.new) for one in told)
+    if not gone and not come:
+        yield _Told(side.reworded, "the schema is written differently and means the same", root, root)
+
+
+def _gone(side: _Side, each: Obstacle, other: tuple[Obstacle, ...]) -> Iterator[_Told]:
+    """Values that matched before: that breaks an input schema."""
+    if side is _INPUT:
+        yield _against(side, each, side.narrower, f"{each.what} {side.gone}")
+    elif not _is_open(each, other):
+        yield _harmless(each, side.narrower, f"{each.what} {side.gone}", "no output is possible that was not")
+
+
+def _come(side: _Side, each: Obstacle, other: tuple[Obstacle, ...]) -> Iterator[_Told]:
+    """Values that match now: that breaks an output schema."""
+    if side is _OUTPUT:
+        yield _against(side, each, side.wider, f"{each.what} {side.come}")
+    elif not _is_open(each, other):
+        yield _harmless(each, side.wider, f"{each.what} {side.come}", "every input that was accepted still is")
+
+
+def _against(side: _Side, each: Obstacle, kind: str, says: str) -> _Told:
+    if each.certain:
+        return _Told(kind, says, each.a, each.b)
+    return _Told(side.undecided, f"by the rule {each.keyword!r} it cannot be told whether {says}", each.a, each.b)
+
+
+def _harmless(each: Obstacle, kind: str, says: str, still: str) -> _Told:
+    return _Told(kind, says if each.certain else f"the rule {each.keyword!r} changed; {still}", each.a, each.b)
+
+
+def _is_open(each: Obstacle, other: tuple[Obstacle, ...]) -> bool:
+    """True where it is not known whether something breaks: nothing harmless is told of such a place."""
+    return any(not one.certain and (_is_near(each.a, one.a) or _is_near(each.b, one.b)) for one in other)
+
+
+def _is_near(one: str, other: str) -> bool:
+    return one == other or one.startswith(f"{other}/") or other.startswith(f"{one}/")
+
+
+# --- statuses ---
+
+
+def _statuses(old: Contract, new: Contract) -> Iterator[_Told]:
+    places = [
+        "/output_schema/properties/status/enum" if _listed(contract) else "/constraints/status_enum"
+        for contract in (old, new)
+    ]
+    for status in new.statuses:
+        if status not in old.statuses:
+            yield _Told("status-added", f"the status {shown(status)} is new", *places)
+    for status in old.statuses:
+        if status not in new.statuses:
+            yield _Told("status-removed", f"the status {shown(status)} is gone", *places)
+    success = "/constraints/success_statuses"
+    was, now = old.constraints.success_statuses, new.constraints.success_statuses
+    for status in old.statuses:
+        if status in new.statuses and (status in was) != (status in now):
+            kinds = ("success", "failure") if status in was else ("failure", "success")
+            reason = f"the status {shown(status)} was a {kinds[0]} and is a {kinds[1]} now, by its exit code"
+            yield _Told("success-changed", reason, success, success)
+
+
+# --- bounds ---
+
+_BOUNDS: tuple[tuple[str, str, float | None], ...] = (
+    ("timeout_seconds", "timeout", None),
+    ("attempt_timeout_seconds", "attempt-timeout", None),
+    ("max_attempts", "attempts", 1),
+    ("max_tokens", "budget", None),
+    ("max_cost_usd", "budget", None),
+    ("max_tool_calls", "budget", None),
+    ("max_output_bytes", "size", MAX_OUTPUT_BYTES),
+)
+"""Field, the first word of its kinds, and what holds where it is not given; None is no bound."""
+
+
+def _bounds(old: Contract, new: Contract) -> Iterator[_Told]:
+    for field, word, default in _BOUNDS:
+        was = _or(getattr(old.constraints, field), default)
+        now = _or(getattr(new.constraints, field), default)
+        if was != now:
+            raised = now is None or (was is not None and now > was)
+            place = f"/constraints/{field}"
+            yield _Told(f"{word}-{'raised' if raised else 'lowered'}", _moved(field, was, now), place, place)
+    yield from _tools(old.constraints.tools_allowed, new.constraints.tools_allowed)
+    yield from _words(old, new)
+
+
+def _or(value: float | None, default: float | None) -> float | None:
+    return default if value is None else value
+
+
+def _moved(field: str, was: float | None, now: float | None) -> str:
+    if was is None:
+        return f"{field} is {now:g} now; there was no such bound"
+    if now is None:
+        return f"{field} was {was:g}; there is no such bound now"
+    return f"{field} {'rose' if now > was else 'fell'} from {was:g} to {now:g}"
+
+
+def _tools(was: tuple[str, ...] | None, now: tuple[str, ...] | None) -> Iterator[_Told]:
+    place = "/constraints/tools_allowed"
+    if was == now:
+        return
+    if now is None:
+        yield _Told("tool-added", "tools_allowed is gone, so that every tool is allowed", place, place)
+    elif was is None:
+        yield _Told("tool-removed", "tools_allowed is new: only the tools it names are allowed", place, place)
+    else:
+        for tool in now:
+            if tool not in was:
+                yield _Told("tool-added", f"the tool {shown(tool)} is allowed now", place, place)
+        for tool in was:
+            if tool not in now:
+                yield _Told("tool-removed", f"the tool {shown(tool)} is allowed no more", place, place)
+
+
+def _words(old: Contract, new: Contract) -> Iterator[_Told]:
+    was, now = old.constraints, new.constraints
+    if was.idempotency_key != now.idempotency_key:
+        reason = f"the idempotency key was {shown(was.idempotency_key)} and is {shown(now.idempotency_key)}"
+        place = "/constraints/idempotency_key"
+        yield _Told("idempotency-key-changed", reason, place, place)
+    if was.rate_limit != now.rate_limit:
+        how = "added" if was.rate_limit is None else "removed" if now.rate_limit is None else "changed"
+        yield _Told(f"rate-limit-{how}", f"rate_limit was {how}", "/constraints/rate_limit", "/constraints/rate_limit")
+    if was.backoff != now.backoff:
+        yield _Told("backoff-changed", "backoff changed", "/constraints/backoff", "/constraints/backoff")
+    if was.notes != now.notes:
+        yield _Told("notes-changed", "the notes have other words", "/constraints/notes", "/constraints/notes")
+
+
+def diff_tables() -> str:
+    """The generated tables of `docs/diff.md`."""
+    lines = ["| change | verdict | bump it takes | why |", "|---|---|---|---|"]
+    lines += [f"| `{name}` | {kind.verdict} | {kind.requires} | {kind.why} |" for name, kind in KINDS.items()]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,132 @@
+"""Results as SARIF 2.1.0 (OASIS), the format that code scanners exchange.
+
+General: a table of rules and results that name them. Lines and columns count from 1, in code points.
+"""
+
+from collections.abc import Iterable
+from typing import Any, Literal, NamedTuple
+from urllib.parse import quote
+
+from workermd import __version__
+from workermd.envelope import Document, encoded
+from workermd.finding import Finding
+
+VERSION = "2.1.0"
+SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
+
+Level = Literal["error", "warning", "note"]
+
+LEVELS: dict[str, Level] = {"error": "error", "warning": "warning", "info": "note"}
+"""The levels of findings by their severity."""
+
+
+class SarifRule(NamedTuple):
+    """A rule as scanners list it. `help_uri` may be empty."""
+
+    id: str
+    summary: str
+    level: Level
+    help_uri: str = ""
+
+
+class Place(NamedTuple):
+    """`end_column` is the first column after the marked text; equal to `column` for a point."""
+
+    path: str
+    line: int
+    column: int
+    end_column: int
+
+
+class Result(NamedTuple):
+    """One result of the rule `rule_id`. `related` are places with a sentence each."""
+
+    rule_id: str
+    level: Level
+    message: str
+    place: Place
+    related: tuple[tuple[Place, str], ...] = ()
+    properties: Document = {}  # noqa: RUF012 - a frozen record's default, never mutated
+
+
+def log(rules: Iterable[SarifRule], results: Iterable[Result], *, properties: Document | None = None) -> bytes:
+    """The bytes of a log with one run. Every result's rule has to be among the rules: ValueError."""
+    table = list(rules)
+    index = {rule.id: number for number, rule in enumerate(table)}
+    driver = {
+        "name": "workermd",
+        "version": __version__,
+        "semanticVersion": __version__,
+        "rules": [_rule(rule) for rule in table],
+    }
+    run: Document = {
+        "tool": {"driver": driver},
+        "columnKind": "unicodeCodePoints",
+        "results": [_result(each, index) for each in results],
+    }
+    if properties:
+        run["properties"] = properties
+    return encoded({"$schema": SCHEMA, "version": VERSION, "runs": [run]})
+
+
+def of_findings(findings: Iterable[Finding]) -> list[Result]:
+    """Findings as results: the message with its hint."""
+    return [
+        Result(
+            finding.code,
+            LEVELS[finding.severity],
+            f"{finding.message}. {finding.hint}" if finding.hint else finding.message,
+            Place(finding.path, finding.line, finding.column, finding.end_column),
+        )
+        for finding in findings
+    ]
+
+
+def _rule(rule: SarifRule) -> Document:
+    document: Document = {
+        "id": rule.id,
+        "shortDescription": {"text": rule.summary},
+        "defaultConfiguration": {"level": rule.level},
+    }
+    if rule.help_uri:
+        document["helpUri"] = rule.help_uri
+    return document
+
+
+def _result(result: Result, index: dict[str, int]) -> Document:
+    if result.rule_id not in index:
+        raise ValueError(f"no rule {result.rule_id}")
+    document: Document = {
+        "ruleId": result.rule_id,
+        "ruleIndex": index[result.rule_id],
+        "level": result.level,
+        "message": {"text": _escaped(result.message)},
+        "locations": [{"physicalLocation": _location(result.place)}],
+    }
+    if result.related:
+        document["relatedLocations"] = [
+            {"id": number, "physicalLocation": _location(place), "message": {"text": _escaped(text)}}
+            for number, (place, text) in enumerate(result.related)
+        ]
+    if result.properties:
+        document["properties"] = result.properties
+    return document
+
+
+def _location(place: Place) -> Document:
+    region: dict[str, Any] = {"startLine": place.line, "startColumn": place.column, "endColumn": place.end_column}
+    return {"artifactLocation": {"uri": uri(place.path)}, "region": region}
+
+
+def uri(path: str) -> str:
+    """A path as a URI reference: a relative one stays relative. A colon in its first part would be a scheme."""
+    written = quote(path, safe="/-._~+@=,;!$&'()*:")
+    if path.startswith("/"):
+        return f"file://{written}"
+    return f"./{written}" if ":" in written.partition("/")[0] else written
+
+
+def _escaped(text: str) -> str:
+    r"""Brackets begin a link in a message and braces a placeholder; a backslash and a doubled brace say neither."""
+    linked = text.replace("\\", "\\\\").replace("[", "\\[").replace("]", "\\]")
+    return linked.replace("{", "{{").replace("}", "}}")
