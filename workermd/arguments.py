@@ -121,7 +121,19 @@ VALIDATE = Command(
         ),
     ),
     (
-        _FORMAT,
+        Option(
+            ("--format",),
+            "text",
+            "How to print: text (the default), json, jsonl, sarif, github, junit, markdown.",
+            "FORMAT",
+            ("text", "json", "jsonl", "sarif", "github", "junit", "markdown"),
+        ),
+        Option(
+            ("--output",),
+            "many",
+            "Write a report of this format to a file too; - is standard output. Repeatable.",
+            "FORMAT=FILE",
+        ),
         Option(("--input",), "text", "Check this document against the input schema, without running.", "FILE"),
         Option(("--output-file",), "text", "Check this document against the output schema.", "FILE"),
         Option(("--exit-zero",), "flag", "Exit 0 even when there are findings."),
@@ -134,8 +146,8 @@ DIFF = Command(
     "Say what changed in meaning between two versions of a contract, and whether the version says so.",
     "workermd.commands.diff",
     (
-        Argument("old", "The contract before: a file, git:REV:path from the repository's root, or -."),
-        Argument("new", "The contract now, named likewise."),
+        Argument("old", "The contract before: a file, git:REV:path from the repository's root, or -.", "OLD"),
+        Argument("new", "The contract now, named likewise.", "NEW"),
     ),
     (
         Option(("--format",), "text", "How to print.", "FORMAT", ("text", "json", "sarif", "markdown"), "text"),
