@@ -200,7 +200,7 @@ def test_the_version(cli):
         ("workermd va", {"validate"}),
         ("workermd runs ", {"list", "show", "reopen", "prune"}),
         ("workermd run --en", {"--env", "--envelope"}),
-        ("workermd validate --format ", {"text", "json"}),
+        ("workermd validate --format ", {"text", "json", "jsonl", "sarif", "github", "junit", "markdown"}),
     ],
 )
 def test_completion_offers_commands_options_and_choices(cli, typed_so_far, offered):
@@ -224,7 +224,7 @@ MISTAKES = {
     "validate a --inptu x": "there is no option '--inptu'; did you mean --input?; see: workermd validate --help",
     "runs list --limit": "--limit needs a value after it; see: workermd runs list --help",
     "validate a --quiet=1": "--quiet takes no value; see: workermd validate --help",
-    "validate a --format xml": "--format: found 'xml'; allowed: text, json",
+    "validate a --format xml": "--format: found 'xml'; allowed: text, json, jsonl, sarif, github, junit, markdown",
     "runs list --limit many": "--limit: found 'many'; allowed: a whole number from 0 to 1,000,000,000",
     "run a b --timeout soon": "--timeout: found 'soon'; allowed: a number from 0 to 1,000,000,000, such as 2.5",
     "schema nope": "no schema 'nope'; there is: envelope; choose one of these",

@@ -69,7 +69,7 @@ _LEDGER = Option(
 )
 _CONFIG = Option(("--config",), "text", "Read this configuration instead of looking for one.", "FILE")
 _NO_CONFIG = Option(("--no-config",), "flag", "Read no configuration.")
-_FORMAT = Option(("--format",), "text", "How to print.", "text|json", ("text", "json"), "text")
+_FORMAT = Option(("--format",), "text", "How to print: text (the default) or json.", "FORMAT", ("text", "json"), "text")
 _RUN_ID = Argument("run_id", "The run's id.", "RUN_ID")
 _WORKER = Option(("--worker",), "text", "Only this worker's runs.", "ID")
 
@@ -150,7 +150,14 @@ DIFF = Command(
         Argument("new", "The contract now, named likewise.", "NEW"),
     ),
     (
-        Option(("--format",), "text", "How to print.", "FORMAT", ("text", "json", "sarif", "markdown"), "text"),
+        Option(
+            ("--format",),
+            "text",
+            "How to print: text (the default), json, sarif or markdown.",
+            "FORMAT",
+            ("text", "json", "sarif", "markdown"),
+            "text",
+        ),
         Option(
             ("--fail-on",),
             "text",

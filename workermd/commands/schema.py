@@ -5,8 +5,9 @@ from typing import Any
 from workermd.envelope import encoded, envelope_schema
 from workermd.errors import UsageError
 from workermd.report import say
+from workermd.report.machine import findings_schema
 
-_SCHEMAS = {"envelope": envelope_schema}
+_SCHEMAS = {"envelope": envelope_schema, "finding": findings_schema}
 
 
 def execute(values: dict[str, Any]) -> int:

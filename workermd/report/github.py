@@ -21,7 +21,10 @@ def of_report(report: Report) -> bytes:
 
 def _annotation(finding: Finding) -> str:
     """A column behind the line's last character would be refused: a point is marked as one column."""
-    place = f"file={_property(finding.path)},line={finding.line},col={finding.column}"
+    path = finding.path
+    while path.startswith("./"):  # the name that the repository knows
+        path = path[2:]
+    place = f"file={_property(path)},line={finding.line},col={finding.column}"
     if finding.end_column > finding.column:
         place += f",endColumn={finding.end_column}"
     return f"::{_COMMANDS[finding.severity]} {place},title={_property(finding.code)}::{_data(of_finding(finding))}"

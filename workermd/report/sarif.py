@@ -171,6 +171,8 @@ def _location(place: Place) -> Document:
 
 def uri(path: str) -> str:
     """A path as a URI reference: a relative one stays relative. A colon in its first part would be a scheme."""
+    while path.startswith("./"):  # a log's readers compare the text
+        path = path[2:]
     written = quote(os.fsencode(path), safe="/-._~+@=,;!$&'()*:")
     if path.startswith("/"):
         return f"file://{written}"
