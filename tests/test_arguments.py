@@ -227,7 +227,7 @@ MISTAKES = {
     "validate a --format xml": "--format: found 'xml'; allowed: text, json, jsonl, sarif, github, junit, markdown",
     "runs list --limit many": "--limit: found 'many'; allowed: a whole number from 0 to 1,000,000,000",
     "run a b --timeout soon": "--timeout: found 'soon'; allowed: a number from 0 to 1,000,000,000, such as 2.5",
-    "schema nope": "no schema 'nope'; there is: envelope; choose one of these",
+    "schema nope": "no schema 'nope'; there is: contract, envelope, finding; choose one of these",
 }
 
 

@@ -172,9 +172,27 @@ DIFF = Command(
     ),
 )
 
+FMT = Command(
+    ("fmt",),
+    "Lay contracts out: keys and constraints in order, schemas indented, prose as it is. Only files without errors.",
+    "workermd.commands.fmt",
+    (
+        Argument(
+            "paths", "Files, folders, globs, or - for standard input, printed to standard output.", "PATH", many=True
+        ),
+    ),
+    (
+        Option(("--check",), "flag", "Write nothing; exit 1 when a file would change."),
+        Option(("--diff",), "flag", "Write nothing; print what would change."),
+        Option(("--to",), "text", "Convert the site's shape into this one.", "SHAPE", ("registry",)),
+        _QUIET,
+    ),
+)
+
 COMMANDS: tuple[Command, ...] = (
     RUN,
     VALIDATE,
+    FMT,
     DIFF,
     Command(
         ("runs", "list"),
@@ -238,7 +256,7 @@ COMMANDS: tuple[Command, ...] = (
         ("schema",),
         "Print the JSON Schema of a document of ours.",
         "workermd.commands.schema",
-        (Argument("name", "Which one; there is: envelope.", "NAME"),),
+        (Argument("name", "Which one: contract, envelope or finding.", "NAME"),),
         (),
     ),
 )

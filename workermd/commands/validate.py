@@ -58,7 +58,7 @@ def _readings(paths: list[str]) -> tuple[list[Reading], list[WorkermdError]]:
     """Everything that the paths mean. One that cannot be read hides no finding of the others."""
     readings: list[Reading] = []
     unread: list[WorkermdError] = []
-    for path in _each_once(paths):
+    for path in each_once(paths):
         try:
             if isinstance(path, WorkermdError):
                 raise path
@@ -88,7 +88,7 @@ def _with_document(checked: Checked, path: str, side: str, reading: Reading | No
     )
 
 
-def _each_once(paths: list[str]) -> Iterator[str | WorkermdError]:
+def each_once(paths: list[str]) -> Iterator[str | WorkermdError]:
     """The files that the arguments mean, each once, in order; an error for what means none."""
     seen: set[str] = set()
     for path in paths:

@@ -29,6 +29,10 @@ class Report(NamedTuple):
         return len(self.findings) - self.errors
 
 
+def count(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"
+
+
 def sentence(error: WorkermdError) -> str:
     """Why a path could not be checked, and the next step."""
     return f"{error.message}; {error.hint}" if error.hint else error.message

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 
 from workermd.contract.model import Lines
 from workermd.finding import Finding
-from workermd.report.record import Report, sentence
+from workermd.report.record import Report, count, sentence
 from workermd.report.say import plain
 
 _COLUMNS = 71
@@ -78,9 +78,5 @@ def _width(character: str) -> int:
 
 def summary(errors: int, warnings: int, files: int, unchecked: int) -> str:
     """The last line of a report: what was found in how many files, and how many could not be checked."""
-
-    def count(number: int, word: str) -> str:
-        return f"{number} {word}{'' if number == 1 else 's'}"
-
     missed = f"; {count(unchecked, 'path')} could not be checked" if unchecked else ""
     return f"{count(errors, 'error')}, {count(warnings, 'warning')} in {count(files, 'file')}{missed}\n"
