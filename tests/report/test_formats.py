@@ -346,8 +346,10 @@ def test_markdown_renders_as_the_words_that_were_found():
 
 def test_markdown_fits_into_a_comment():
     findings = tuple(Finding("a" * 90, n, 1, 1, "error", "WM101", "m" * 90, "") for n in range(1, 1000))
-    shown = markdown.of_report(Report({}, findings, (UsageError("|" * 90_000),) * 3)).decode()
+    missed = (*(UsageError("m" * 900) for _ in range(30)), UsageError("|" * 90_000))
+    shown = markdown.of_report(Report({}, findings, missed)).decode()
     assert len(shown) < 65_536
     rows = len(re.findall(r"^\| aaa", shown, re.MULTILINE))
     assert f"and {999 - rows} more, which do not fit here |" in shown
-    assert "- and 3 more, which do not fit here" in shown
+    listed = shown.count("- **could not be checked:** mmm")
+    assert f"- and {31 - listed} more, which do not fit here\n" in shown

@@ -4,8 +4,8 @@ from workermd.report import text
 from workermd.report.record import Report, of_finding, sentence
 
 _MARKUP = str.maketrans({c: f"&#{ord(c)};" for c in "|<>&\\*_`~[]@#"})
-_MOST = 60_000
-"""Characters: a comment on GitHub holds 65,536."""
+_MOST_UNCHECKED, _MOST_ROWS = 20_000, 40_000
+"""Bytes of the list and of the table: a comment on GitHub holds 65,536 characters."""
 
 
 def cell(words: str) -> str:
@@ -19,7 +19,11 @@ def of_report(report: Report) -> bytes:
     counts = text.summary(report.errors, report.warnings, len(report.sources), len(report.unchecked))
     lines = [f"### worker.md contracts: {counts.rstrip()}", ""]
     if report.unchecked:
-        lines += _bounded([f"- **could not be checked:** {cell(sentence(error))}" for error in report.unchecked], "- ")
+        lines += _bounded(
+            [f"- **could not be checked:** {cell(sentence(error))}" for error in report.unchecked],
+            "- ",
+            _MOST_UNCHECKED,
+        )
         lines.append("")
     if report.findings:
         lines += ["| place | level | rule | finding |", "|---|---|---|---|"]
@@ -28,13 +32,12 @@ def of_report(report: Report) -> bytes:
             f"| {cell(of_finding(finding))} |"
             for finding in report.findings
         ]
-        lines += [*_bounded(rows, "| | | | "), ""]
+        lines += [*_bounded(rows, "| | | | ", _MOST_ROWS), ""]
     return "\n".join(lines).encode("utf-8", "replace")
 
 
-def _bounded(rows: list[str], begin: str) -> list[str]:
+def _bounded(rows: list[str], begin: str, room: int) -> list[str]:
     """As many rows as there is room for, and how many there are besides."""
-    room = _MOST // 2 if begin == "- " else _MOST
     kept: list[str] = []
     for row in rows:
         room -= len(row.encode("utf-8", "replace")) + 1
