@@ -96,7 +96,7 @@ def test_the_make_targets_shown_exist():
 
 
 def test_the_table_of_commands_is_complete():
-    rows = re.findall(r"^\| `workermd ([a-z ]+?)(?: [A-Z[].*?| envelope)?` \|", README, re.MULTILINE)
+    rows = re.findall(r"^\| `workermd ([a-z ]+?)(?: [A-Z[].*?| NAME)?` \|", README, re.MULTILINE)
     assert sorted(rows) == sorted(" ".join(command.name) for command in COMMANDS)
 
 

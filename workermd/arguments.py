@@ -69,7 +69,7 @@ _LEDGER = Option(
 )
 _CONFIG = Option(("--config",), "text", "Read this configuration instead of looking for one.", "FILE")
 _NO_CONFIG = Option(("--no-config",), "flag", "Read no configuration.")
-_FORMAT = Option(("--format",), "text", "How to print.", "text|json", ("text", "json"), "text")
+_FORMAT = Option(("--format",), "text", "How to print: text (the default) or json.", "FORMAT", ("text", "json"), "text")
 _RUN_ID = Argument("run_id", "The run's id.", "RUN_ID")
 _WORKER = Option(("--worker",), "text", "Only this worker's runs.", "ID")
 
@@ -121,7 +121,19 @@ VALIDATE = Command(
         ),
     ),
     (
-        _FORMAT,
+        Option(
+            ("--format",),
+            "text",
+            "How to print: text (the default), json, jsonl, sarif, github, junit, markdown.",
+            "FORMAT",
+            ("text", "json", "jsonl", "sarif", "github", "junit", "markdown"),
+        ),
+        Option(
+            ("--output",),
+            "many",
+            "Write a report of this format to a file too; - is standard output. Repeatable.",
+            "FORMAT=FILE",
+        ),
         Option(("--input",), "text", "Check this document against the input schema, without running.", "FILE"),
         Option(("--output-file",), "text", "Check this document against the output schema.", "FILE"),
         Option(("--exit-zero",), "flag", "Exit 0 even when there are findings."),
@@ -160,9 +172,27 @@ DIFF = Command(
     ),
 )
 
+FMT = Command(
+    ("fmt",),
+    "Lay contracts out: keys and constraints in order, schemas indented, prose as it is. Only files without errors.",
+    "workermd.commands.fmt",
+    (
+        Argument(
+            "paths", "Files, folders, globs, or - for standard input, printed to standard output.", "PATH", many=True
+        ),
+    ),
+    (
+        Option(("--check",), "flag", "Write nothing; exit 1 when a file would change."),
+        Option(("--diff",), "flag", "Write nothing; print what would change."),
+        Option(("--to",), "text", "Convert the site's shape into this one.", "SHAPE", ("registry",)),
+        _QUIET,
+    ),
+)
+
 COMMANDS: tuple[Command, ...] = (
     RUN,
     VALIDATE,
+    FMT,
     DIFF,
     Command(
         ("runs", "list"),
@@ -234,7 +264,7 @@ COMMANDS: tuple[Command, ...] = (
             ),
         ),
         (
-            Option(("--output", "-o"), "text", "Write the contract here instead of to standard output.", "FILE"),
+            Option(("--write", "-o"), "text", "Write the contract here instead of to standard output.", "FILE"),
             Option(("--interface",), "text", "Take the schemas from this interface.", "KIND[:PATH[#NAME]]"),
             Option(("--list-interfaces",), "flag", "List the interfaces that the repository offers."),
             Option(("--mode",), "text", "The worker mode, instead of the one that the signals give.", "MODE"),
@@ -259,7 +289,7 @@ COMMANDS: tuple[Command, ...] = (
         ("schema",),
         "Print the JSON Schema of a document of ours.",
         "workermd.commands.schema",
-        (Argument("name", "Which one; there is: envelope.", "NAME"),),
+        (Argument("name", "Which one: contract, envelope or finding.", "NAME"),),
         (),
     ),
 )

@@ -72,7 +72,9 @@ def test_path_is_of_the_call_not_of_the_entry(cache_home: Path) -> None:
 
 def test_errors_are_raised_and_not_stored(cache_home: Path) -> None:  # S2.1
     for _ in range(2):
-        with pytest.raises(ContractUnusable, match=r"^a\.worker\.md: .* at 2:5, id is .* \[WM115\] \(and 2 more\)$") as caught:
+        with pytest.raises(
+            ContractUnusable, match=r"^a\.worker\.md: .* at 2:5, id is .* \[WM115\] \(and 2 more\)$"
+        ) as caught:
             load(edit("id: demo-worker\n", "id: '!'\nversion: x\n").encode(), "a.worker.md")
         assert [finding.code for finding in caught.value.findings] == ["WM115", "WM115", "WM202"]
         assert caught.value.exit_code == 2

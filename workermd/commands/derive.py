@@ -51,7 +51,7 @@ def _check_call(values: dict[str, Any]) -> None:
         kind_of(values["interface"])
     if values["format"] in ("sarif", "markdown") and not values["check"]:
         raise UsageError(f"--format {values['format']} is for --check", "leave it out, or add --check FILE")
-    if values["output"] and values["check"] and not values["update"]:
+    if values["write"] and values["check"] and not values["update"]:
         raise UsageError("-o with --check writes what --update makes", "add --update, or leave -o out")
 
 
@@ -69,11 +69,11 @@ def _contract_text(path: str) -> str:
 def _derive(repository: Repository, values: dict[str, Any]) -> int:
     interface = _interface(repository, values["interface"])
     derived = derive(repository, interface, mode=values["mode"])
-    if values["output"]:
-        _write(values["output"], derived.text)
+    if values["write"]:
+        _write(values["write"], derived.text)
     if values["format"] == "json":
-        say.document(encoded(_report(derived, values["output"])))
-    elif not values["output"]:
+        say.document(encoded(_report(derived, values["write"])))
+    elif not values["write"]:
         say.text(derived.text)
     if not values["quiet"]:
         for line in _remarks(derived, repository):
@@ -195,7 +195,7 @@ def _update(contract: str, repository: Repository, values: dict[str, Any]) -> in
         except UsageError as error:
             lost = error.message
     updated = update(contract, repository, derive(repository, interface, mode=record.mode), path)
-    _write(values["output"] or path, updated.text)
+    _write(values["write"] or path, updated.text)
     if lost:
         say.note(f"{lost}; the schemas stay as they are: choose another interface and derive again")
     for part in updated.left:

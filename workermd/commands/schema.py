@@ -2,11 +2,13 @@
 
 from typing import Any
 
+from workermd.contract.keys import contract_schema
 from workermd.envelope import encoded, envelope_schema
 from workermd.errors import UsageError
 from workermd.report import say
+from workermd.report.machine import findings_schema
 
-_SCHEMAS = {"envelope": envelope_schema}
+_SCHEMAS = {"contract": contract_schema, "envelope": envelope_schema, "finding": findings_schema}
 
 
 def execute(values: dict[str, Any]) -> int:

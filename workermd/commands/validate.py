@@ -14,7 +14,8 @@ from workermd.contract.reader import read
 from workermd.envelope import EXIT_FINDINGS, EXIT_UNUSABLE
 from workermd.errors import UsageError, WorkermdError
 from workermd.finding import Finding, has_errors, ordered
-from workermd.report import machine, say, text
+from workermd.report import formats, say, text
+from workermd.report.record import Report
 
 
 class Checked(NamedTuple):
@@ -30,6 +31,7 @@ def execute(values: dict[str, Any]) -> int:
     """0 without errors, 1 with some, 2 when anything could not be checked. Warnings alone are 0."""
     if [values["input"], values["output_file"], *values["paths"]].count("-") > 1:
         raise UsageError("standard input can be read once, but '-' is given twice", "name a file for one of them")
+    wanted = formats.outputs(values["format"], values["output"])
     readings, unread = _readings(values["paths"])
     documents = [(values["input"], "input"), (values["output_file"], "output")]
     documents = [each for each in documents if each[0]]
@@ -45,7 +47,7 @@ def execute(values: dict[str, Any]) -> int:
     for path, side in documents:
         checked = _with_document(checked, path, side, readings[0] if readings else None)
     checked = checked._replace(findings=ordered(checked.findings))
-    _report(checked, values)
+    _report(checked, wanted, quiet=values["quiet"])
     if checked.unchecked:
         return EXIT_UNUSABLE
     failed = has_errors(checked.findings) and not values["exit_zero"]
@@ -56,7 +58,7 @@ def _readings(paths: list[str]) -> tuple[list[Reading], list[WorkermdError]]:
     """Everything that the paths mean. One that cannot be read hides no finding of the others."""
     readings: list[Reading] = []
     unread: list[WorkermdError] = []
-    for path in _each_once(paths):
+    for path in each_once(paths):
         try:
             if isinstance(path, WorkermdError):
                 raise path
@@ -86,7 +88,7 @@ def _with_document(checked: Checked, path: str, side: str, reading: Reading | No
     )
 
 
-def _each_once(paths: list[str]) -> Iterator[str | WorkermdError]:
+def each_once(paths: list[str]) -> Iterator[str | WorkermdError]:
     """The files that the arguments mean, each once, in order; an error for what means none."""
     seen: set[str] = set()
     for path in paths:
@@ -124,14 +126,11 @@ def _searched(root: str) -> list[str | WorkermdError]:
     return [*sorted(found), *unread]
 
 
-def _report(checked: Checked, values: dict[str, Any]) -> None:
-    if values["format"] == "json":
-        say.document(machine.findings(checked.findings, checked.files, checked.unchecked))
-    else:
-        say.text(text.findings(checked.findings, checked.sources))
+def _report(checked: Checked, wanted: tuple[formats.Output, ...], *, quiet: bool) -> None:
+    report = Report(checked.sources, checked.findings, checked.unchecked)
+    formats.deliver(report, wanted)
     for error in checked.unchecked:
         say.error(error)
-    if not values["quiet"]:
-        errors = sum(finding.severity == "error" for finding in checked.findings)
-        warnings = len(checked.findings) - errors
-        sys.stderr.write(text.summary(errors, warnings, checked.files, len(checked.unchecked)))
+    if not quiet:
+        counts = text.summary(report.errors, report.warnings, checked.files, len(checked.unchecked))
+        sys.stderr.write(counts)

@@ -5,12 +5,11 @@ from collections import Counter
 from workermd.contract.diff import KINDS, Change, Difference, Spot
 from workermd.envelope import Document, encoded
 from workermd.report import sarif
+from workermd.report.markdown import cell
 
 SCHEMA_VERSION = 1
 
 _LEVELS: dict[str, sarif.Level] = {"breaking": "error", "unknown": "warning", "compatible": "note"}
-_CELL = str.maketrans({c: f"&#{ord(c)};" for c in "|<>&\\*_`~[]@#"} | {"\n": " ", "\r": " "})
-"""What Markdown or a forge would read as markup, a mention or a reference is written as a number."""
 
 
 def as_text(found: Difference) -> str:
@@ -95,7 +94,7 @@ def as_markdown(found: Difference) -> str:
     if found.changes:
         lines += ["| verdict | change | before | now | bump |", "|---|---|---|---|---|"]
         lines += [
-            f"| {change.verdict} | {f'{change.pointer}: {change.reason}'.translate(_CELL)} (`{change.kind}`) "
+            f"| {change.verdict} | {cell(f'{change.pointer}: {change.reason}')} (`{change.kind}`) "
             f"| line {change.old.line} | line {change.new.line} | {change.requires} |"
             for change in found.changes
         ]

@@ -3,13 +3,19 @@
 General: a table of rules and results that name them. Lines and columns count from 1, in code points.
 """
 
-from collections.abc import Iterable
+import os
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal, NamedTuple
 from urllib.parse import quote
 
 from workermd import __version__
+from workermd.contract.model import Lines
+from workermd.digest import sha256
 from workermd.envelope import Document, encoded
+from workermd.errors import WorkermdError
 from workermd.finding import Finding
+from workermd.report.record import Report, of_finding, sentence
 
 VERSION = "2.1.0"
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -39,7 +45,8 @@ class Place(NamedTuple):
 
 
 class Result(NamedTuple):
-    """One result of the rule `rule_id`. `related` are places with a sentence each."""
+    """One result of the rule `rule_id`. `related` are places with a sentence each. `fingerprint` says which
+    result of another log this one is, when lines have moved; it may be empty."""
 
     rule_id: str
     level: Level
@@ -47,10 +54,20 @@ class Result(NamedTuple):
     place: Place
     related: tuple[tuple[Place, str], ...] = ()
     properties: Document = {}  # noqa: RUF012 - a frozen record's default, never mutated
+    fingerprint: str = ""
 
 
-def log(rules: Iterable[SarifRule], results: Iterable[Result], *, properties: Document | None = None) -> bytes:
-    """The bytes of a log with one run. Every result's rule has to be among the rules: ValueError."""
+def log(
+    rules: Iterable[SarifRule],
+    results: Iterable[Result],
+    *,
+    properties: Document | None = None,
+    failures: Iterable[WorkermdError] | None = None,
+) -> bytes:
+    """The bytes of a log with one run. Every result's rule has to be among the rules: ValueError.
+
+    `failures` say what could not be looked at: with any, the invocation was not successful.
+    """
     table = list(rules)
     index = {rule.id: number for number, rule in enumerate(table)}
     driver = {
@@ -64,22 +81,54 @@ def log(rules: Iterable[SarifRule], results: Iterable[Result], *, properties: Do
         "columnKind": "unicodeCodePoints",
         "results": [_result(each, index) for each in results],
     }
+    if failures is not None:
+        run["invocations"] = [_invocation(list(failures))]
     if properties:
         run["properties"] = properties
     return encoded({"$schema": SCHEMA, "version": VERSION, "runs": [run]})
 
 
-def of_findings(findings: Iterable[Finding]) -> list[Result]:
-    """Findings as results: the message with its hint."""
-    return [
-        Result(
-            finding.code,
-            LEVELS[finding.severity],
-            f"{finding.message}. {finding.hint}" if finding.hint else finding.message,
-            Place(finding.path, finding.line, finding.column, finding.end_column),
-        )
-        for finding in findings
-    ]
+def of_report(report: Report) -> bytes:
+    """A log whose rules are all those that there are. Scanners take a run without results for clean: what could
+    not be checked is told as a notification, and the run as not successful."""
+    rules = [SarifRule(code, rule.summary, LEVELS[rule.severity]) for code, rule in report.rules.items()]
+    return log(rules, of_findings(report.findings, report.sources), failures=report.unchecked)
+
+
+def of_findings(findings: Iterable[Finding], sources: Mapping[str, str] | None = None) -> list[Result]:
+    """Findings as results: the message with its hint. `sources` are the texts that fingerprints are made from."""
+    lines = {path: Lines(text) for path, text in (sources or {}).items()}
+    seen: Counter[tuple[str, str]] = Counter()
+    results = []
+    for finding in findings:
+        place = Place(finding.path, finding.line, finding.column, finding.end_column)
+        mark = ""
+        if finding.path in lines:
+            mark = _fingerprint(finding, lines[finding.path], seen)
+        results.append(Result(finding.code, LEVELS[finding.severity], of_finding(finding), place, fingerprint=mark))
+    return results
+
+
+def _fingerprint(finding: Finding, lines: Lines, seen: "Counter[tuple[str, str]]") -> str:
+    """The rule, the line's text and how often both were met in the file before: no number that an edit moves."""
+    key = f"{finding.code}\0{lines.line_text(finding.line).strip()}"
+    number = seen[finding.path, key]
+    seen[finding.path, key] += 1
+    return sha256(f"{key}\0{number}".encode("utf-8", "replace")).hex()[:32]
+
+
+def _invocation(failures: list[WorkermdError]) -> Document:
+    return {
+        "executionSuccessful": not failures,
+        "toolExecutionNotifications": [
+            {
+                "level": "error",
+                "descriptor": {"id": error.code},
+                "message": {"text": _escaped(f"could not be checked: {sentence(error)}")},
+            }
+            for error in failures
+        ],
+    }
 
 
 def _rule(rule: SarifRule) -> Document:
@@ -103,6 +152,8 @@ def _result(result: Result, index: dict[str, int]) -> Document:
         "message": {"text": _escaped(result.message)},
         "locations": [{"physicalLocation": _location(result.place)}],
     }
+    if result.fingerprint:
+        document["partialFingerprints"] = {"lineOfFinding/v1": result.fingerprint}
     if result.related:
         document["relatedLocations"] = [
             {"id": number, "physicalLocation": _location(place), "message": {"text": _escaped(text)}}
@@ -120,7 +171,9 @@ def _location(place: Place) -> Document:
 
 def uri(path: str) -> str:
     """A path as a URI reference: a relative one stays relative. A colon in its first part would be a scheme."""
-    written = quote(path, safe="/-._~+@=,;!$&'()*:")
+    while path.startswith("./"):  # a log's readers compare the text
+        path = path[2:]
+    written = quote(os.fsencode(path), safe="/-._~+@=,;!$&'()*:")
     if path.startswith("/"):
         return f"file://{written}"
     return f"./{written}" if ":" in written.partition("/")[0] else written

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 
 from workermd.contract.model import Lines
 from workermd.finding import Finding
+from workermd.report.record import Report, count, sentence
 from workermd.report.say import plain
 
 _COLUMNS = 71
@@ -15,6 +16,13 @@ def findings(found: Iterable[Finding], sources: Mapping[str, str] | None = None)
     """One block per finding: `path:line:col: severity: message [code]`, then the line and the hint."""
     lines = {path: Lines(text) for path, text in (sources or {}).items()}
     return "".join(_block(finding, lines.get(finding.path)) for finding in found)
+
+
+def whole(report: Report) -> bytes:
+    """All that a person is told on both streams, for a file: findings, what could not be checked, the summary."""
+    missed = "".join(f"workermd: {plain(sentence(error))}\n" for error in report.unchecked)
+    counts = summary(report.errors, report.warnings, len(report.sources), len(report.unchecked))
+    return (findings(report.findings, report.sources) + missed + counts).encode("utf-8", "replace")
 
 
 def _block(finding: Finding, lines: Lines | None) -> str:
@@ -70,9 +78,5 @@ def _width(character: str) -> int:
 
 def summary(errors: int, warnings: int, files: int, unchecked: int) -> str:
     """The last line of a report: what was found in how many files, and how many could not be checked."""
-
-    def count(number: int, word: str) -> str:
-        return f"{number} {word}{'' if number == 1 else 's'}"
-
     missed = f"; {count(unchecked, 'path')} could not be checked" if unchecked else ""
     return f"{count(errors, 'error')}, {count(warnings, 'warning')} in {count(files, 'file')}{missed}\n"

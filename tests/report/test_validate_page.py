@@ -1,0 +1,40 @@
+"""`docs/validate.md` against the code: formats, inputs of the action, hooks, the commands it shows."""
+
+import re
+
+import yaml
+
+from tests.conftest import ROOT
+from workermd.report.formats import FORMATS
+
+PAGE = (ROOT / "docs/validate.md").read_text()
+
+
+def rows(head):
+    table = PAGE.split(f"{head}\n")[1].split("\n\n")[0]
+    found = re.findall(r"^\| `([\w-]+)` \|([^|]*)\|", table, re.MULTILINE)
+    return [(name, second.strip(" `")) for name, second in found]
+
+
+def test_the_table_of_formats_is_complete():
+    assert [name for name, _ in rows("| format | for | what could not be checked |")] == list(FORMATS)
+
+
+def test_the_table_of_inputs_is_the_actions():
+    action = yaml.safe_load((ROOT / "action.yml").read_text())
+    assert rows("| input | default | means |") == [(name, each["default"]) for name, each in action["inputs"].items()]
+    assert re.findall(r"`([\w-]+)`", PAGE.split("\nOutputs: ")[1].split(".")[0]) == list(action["outputs"])
+
+
+def test_the_hooks_are_those_of_the_file():
+    hooks = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
+    assert re.findall(r"- id: (workermd-\w+)", PAGE) == [hook["id"] for hook in hooks]
+
+
+def test_the_call_shown_works(cli, tmp_path):
+    """S1.5"""
+    (command,) = re.findall(r"```sh\nworkermd (.*)\n```", PAGE)
+    (tmp_path / "contracts").symlink_to(ROOT / "contracts")
+    assert cli(*command.split()).code == 0
+    assert (tmp_path / "out.sarif").exists()
+    assert (tmp_path / "out.xml").exists()

@@ -1,0 +1,220 @@
+"""The pre-commit hooks under real pre-commit, and the steps of the GitHub Action in order, outside GitHub.
+
+Both install a copy of the checkout. No package index is asked: what the package needs is taken from this environment.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+
+import pytest
+import yaml
+
+from tests.conftest import ROOT, contract_text
+
+INSTALLED = (
+    "workermd",
+    "pyproject.toml",
+    "README.md",
+    "LICENSE",
+    "constraints.txt",
+    "action.yml",
+    ".pre-commit-hooks.yaml",
+)
+BROKEN = "---\nid: a\nversion: 1.0.0\n---\n# x\n"
+MESSY = contract_text().replace("id: echo\nname: echo\n", "name: echo\nid: echo\n")
+
+
+@pytest.fixture
+def environment(tmp_path):
+    scripts = sysconfig.get_path("scripts")
+    return {
+        "PATH": f"{scripts}:{os.environ['PATH']}",
+        "HOME": str(tmp_path / "home"),
+        "PRE_COMMIT_HOME": str(tmp_path / "hooks"),
+        "PYTHONPATH": sysconfig.get_path("purelib"),
+        "PIP_NO_DEPS": "1",
+        "PIP_NO_INDEX": "1",
+        "PIP_NO_BUILD_ISOLATION": "0",  # pip reads it the wrong way round: 0 means no isolation
+        "PIP_IGNORE_INSTALLED": "1",
+        "LANG": "C.UTF-8",
+        **{f"GIT_{who}_{what}": "a@b" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")},
+    }
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """What a user gets of the repository."""
+    place = tmp_path / "checkout"
+    place.mkdir()
+    for name in INSTALLED:
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, place / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(ROOT / name, place / name)
+    return place
+
+
+@pytest.fixture
+def project(tmp_path):
+    place = tmp_path / "project"
+    (place / "in side").mkdir(parents=True)
+    (place / "in side" / "good.worker.md").write_text(contract_text())
+    return place
+
+
+def call(environment, folder, *words):
+    return subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, timeout=100, check=False)
+
+
+# --- pre-commit -----------------------------------------------------------------------------------------
+
+
+def test_the_hooks_with_real_pre_commit(environment, checkout, project):
+    for folder in (checkout, project):
+        call(environment, folder, "git", "init", "-q", ".")
+        call(environment, folder, "git", "add", "-A")
+    call(environment, checkout, "git", "commit", "-qm", "all")
+    revision = call(environment, checkout, "git", "rev-parse", "HEAD").stdout.strip()
+    hooks = [{"id": "workermd-validate"}, {"id": "workermd-fmt"}]
+    assert [each["id"] for each in yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())] == [
+        each["id"] for each in hooks
+    ]
+    config = {"repos": [{"repo": str(checkout), "rev": revision, "hooks": hooks}]}
+    (project / ".pre-commit-config.yaml").write_text(json.dumps(config))
+
+    def run(**files):
+        for name, data in files.items():
+            (project / f"{name}.worker.md").write_bytes(data)
+        call(environment, project, "git", "add", "-A")
+        return call(environment, project, "pre-commit", "run", "--all-files", "--color=never")
+
+    clean = run()
+    assert clean.returncode == 0, clean.stdout + clean.stderr
+    assert len(re.findall(r"(?m)^(?:check|lay) .*Passed$", clean.stdout)) == 2
+    bad = run(bad=BROKEN.encode(), binary=b"\x00\xff")
+    assert bad.returncode == 1
+    assert "bad.worker.md:1:1: " in bad.stdout
+    assert re.search(r"binary\.worker\.md:1:\d+: error: .*\[WM101\]", bad.stdout), "it is not passed over"
+    for name in ("bad", "binary"):
+        (project / f"{name}.worker.md").unlink()
+    messy = run(messy=MESSY.encode())
+    assert messy.returncode == 1
+    assert "files were modified by this hook" in messy.stdout
+    assert (project / "messy.worker.md").read_text() == contract_text()
+
+
+# --- the GitHub Action ----------------------------------------------------------------------------------
+
+ACTION = yaml.safe_load((ROOT / "action.yml").read_text())
+
+
+class Runner:
+    """Runs the action's steps as GitHub does: expressions are put into the environment, and nowhere else."""
+
+    def __init__(self, environment, checkout, project, temporary):
+        self.project = project
+        self.checkout = checkout
+        self.output, self.summary = temporary / "output", temporary / "summary"
+        self.environment = {
+            **environment,
+            "GITHUB_WORKSPACE": str(project),
+            "GITHUB_OUTPUT": str(self.output),
+            "GITHUB_STEP_SUMMARY": str(self.summary),
+            "RUNNER_TEMP": str(temporary),
+        }
+
+    def step(self, number, **inputs):
+        step = ACTION["runs"]["steps"][number]
+        given = {name: value["default"] for name, value in ACTION["inputs"].items()} | {
+            name.replace("_", "-"): value for name, value in inputs.items()
+        }
+        known = {"github.action_path": str(self.checkout)} | {f"inputs.{name}": text for name, text in given.items()}
+        values = {
+            name: re.sub(r"\$\{\{ ([\w.-]+) \}\}", lambda found: known[found[1]], text)
+            for name, text in step["env"].items()
+        }
+        for path in (self.output, self.summary):
+            path.write_text("")
+        script = self.output.parent / "script.sh"
+        script.write_text(step["run"])
+        words = ["bash", "--noprofile", "--norc", "-eo", "pipefail", str(script)]
+        return call(self.environment | values, self.project, *words)
+
+    def outputs(self):
+        """As the runner reads them: `name=value`, or a value between two lines of a word."""
+        found, lines = {}, iter(self.output.read_text().splitlines())
+        for line in lines:
+            name, sign, rest = line.partition("<<")
+            if sign:
+                values = []
+                while (value := next(lines)) != rest:
+                    values.append(value)
+                found[name] = "\n".join(values)
+            else:
+                name, _, found[name] = line.partition("=")
+        return found
+
+
+def test_the_action_is_of_its_own_steps_and_puts_no_expression_into_a_script():
+    assert ACTION["runs"]["using"] == "composite"
+    for step in ACTION["runs"]["steps"]:
+        assert set(step) <= {"name", "id", "shell", "env", "run"}, "no action of others"
+        assert "${{" not in step["run"], "an input there would be run as a program"
+    names = {name for step in ACTION["runs"]["steps"] for name in step["env"]}
+    assert all(name in "".join(step["run"] for step in ACTION["runs"]["steps"]) for name in names)
+    used = set(re.findall(r"inputs\.([\w-]+)", (ROOT / "action.yml").read_text()))
+    assert used == set(ACTION["inputs"])
+    assert all("description" in each for each in [*ACTION["inputs"].values(), *ACTION["outputs"].values()])
+
+
+def test_the_steps_of_the_action_in_order(environment, checkout, project, tmp_path):
+    temporary = tmp_path / "runner temp"
+    temporary.mkdir()
+    runner = Runner(environment, checkout, project, temporary)
+    installed = runner.step(0, python=sys.executable)
+    assert installed.returncode == 0, installed.stderr
+
+    clean = runner.step(1)
+    assert (clean.returncode, clean.stdout) == (0, ""), clean.stderr
+    assert runner.outputs() == {"exit-code": "0", "sarif-file": "workermd.sarif"}
+    assert runner.summary.read_text() == "### worker.md contracts: 0 errors, 0 warnings in 1 file\n"
+    assert json.loads((project / "workermd.sarif").read_text())["runs"][0]["results"] == []
+
+    (project / "bad.worker.md").write_text(BROKEN)
+    bad = runner.step(1, sarif_file="a b.sarif")
+    assert bad.returncode == 1
+    assert bad.stdout.startswith("::warning file=bad.worker.md,line=1,col=1,endColumn=4,title=WM113::")
+    assert bad.stdout.count("::error file=bad.worker.md,line=5,") == 3
+    assert runner.outputs() == {"exit-code": "1", "sarif-file": "a b.sarif"}
+    assert runner.summary.read_text().startswith("### worker.md contracts: 3 errors, 1 warning in 2 files\n")
+    assert len(json.loads((project / "a b.sarif").read_text())["runs"][0]["results"]) == 4
+    assert runner.step(1, fail_on="never").returncode == 0
+    assert runner.outputs()["exit-code"] == "1"
+
+    only = runner.step(1, paths="\n  in side/*.worker.md \r\n\n", args="--quiet\n", sarif_file="")
+    assert (only.returncode, only.stdout, only.stderr) == (0, "", "")
+    assert runner.outputs() == {"exit-code": "0", "sarif-file": ""}
+
+    missing = runner.step(1, paths="nowhere", fail_on="never")
+    assert missing.returncode == 2, "what could not be checked is no success"
+    assert missing.stdout.startswith("::error title=could not be checked ")
+    assert "nowhere: no such file" in runner.summary.read_text()
+    assert runner.step(1, fail_on="sometimes").returncode == 2
+
+    for hostile in (
+        "$(touch pwned)",
+        "`touch pwned`",
+        "'; touch pwned; '",
+        '"; touch pwned; "',
+        "--output\njson=pwned",
+        "a\n::error::x",
+    ):
+        for name in ("paths", "fail_on", "sarif_file"):
+            runner.step(1, **{name: hostile})
+            assert not (project / "pwned").exists(), (name, hostile)
+            assert set(runner.outputs()) <= {"exit-code", "sarif-file"}
