@@ -19,15 +19,16 @@ SCHEMA_VERSION = 1
 class Baseline:
     """Counts down what is accepted, and counts what is found for the next one."""
 
-    def __init__(self, path: str, accepted: dict[str, int]) -> None:
+    def __init__(self, path: str, accepted: dict[str, int], *, update: bool = False) -> None:
         self.path = path
         self.hidden = 0
         self._folder = os.path.dirname(os.path.abspath(path))
         self._accepted = accepted
+        self._update = update
         self._found: dict[tuple[str, str, str], int] = {}
 
     def covers(self, finding: Finding, line: str) -> bool:
-        """True for a finding that is accepted; each entry covers as many as it counts."""
+        """True for a finding that is accepted. Each entry covers as many as it counts; an update covers all."""
         name = finding.path
         if name != "-":
             name = os.path.relpath(os.path.abspath(name), self._folder).replace(os.sep, "/")
@@ -35,9 +36,10 @@ class Baseline:
         mark = sha256(f"{name}\0{finding.code}\0{line.strip()}".encode("utf-8", "replace")).hex()[:32]
         place = (name, finding.code, mark)
         self._found[place] = self._found.get(place, 0) + 1
-        if self._accepted.get(mark, 0) == 0:
-            return False
-        self._accepted[mark] -= 1
+        if not self._update:
+            if self._accepted.get(mark, 0) == 0:
+                return False
+            self._accepted[mark] -= 1
         self.hidden += 1
         return True
 
@@ -51,18 +53,18 @@ class Baseline:
 
 
 def load(path: str, *, update: bool) -> Baseline:
-    """Read a baseline; with `update` there may be none yet, and nothing is accepted beforehand. Raises UsageError."""
+    """Read a baseline; with `update` there may be none yet, and all that is found is accepted. Raises UsageError."""
     try:
         with open(path, "rb") as file:
             data = file.read()
     except FileNotFoundError:
         if update:
-            return Baseline(path, {})
+            return Baseline(path, {}, update=True)
         raise UsageError(f"{path}: no such baseline", "write one with --baseline-update") from None
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror})", "check the path and its permissions") from None
     accepted = _accepted(path, data)
-    return Baseline(path, {} if update else accepted)
+    return Baseline(path, accepted, update=update)
 
 
 def _accepted(path: str, data: bytes) -> dict[str, int]:
