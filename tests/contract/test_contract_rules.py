@@ -24,6 +24,12 @@ def test_codes_are_in_order_and_in_a_group() -> None:
     assert all(any(code.startswith(group) for group in GROUPS) for code in RULES)
 
 
+def test_every_rule_says_what_it_asks_and_why() -> None:
+    for code, rule in RULES.items():
+        assert rule.summary.endswith("."), code
+        assert rule.purpose.endswith((".", "`.")), code
+
+
 def test_file_names() -> None:
     assert [misnamed(path) for path in ("a.worker.md", "/x/b.worker.md", "-", "<stdin>")] == [()] * 4
     for path in ("worker.md", ".worker.md", "x/contract.md", "a.worker.md.txt"):

@@ -41,16 +41,44 @@ PATTERNS: tuple[tuple[str, str], ...] = (
     ),
 )
 _ANY = re.compile("|".join(f"({pattern})" for _, pattern in PATTERNS), re.IGNORECASE)
-_WORDS = re.compile(
-    r"ignore|disregard|forget|override|you\s+are|instruction|<\||\[/?INST|<<|system|assistant|reveal|print|output|repeat|show|leak|send|the\s+user|the\s+human|the\s+operator|the\s+reviewer|note\s+to|attention|dear|message\s+for",
-    re.IGNORECASE,
+_WORDS = (
+    *(
+        "ignore",
+        "disregard",
+        "forget",
+        "override",
+        "instruction",
+        "prompt",
+        "message",
+        "you",
+        "<|",
+        "inst]",
+        "<sys",
+        "</sys",
+    ),
+    *(
+        "api",
+        "credentials",
+        "environment",
+        "tell",
+        "inform",
+        "mention",
+        "alert",
+        "warn",
+        "ai",
+        "llm",
+        "model",
+        "chatbot",
+    ),
 )
+"""Every pattern needs one of these: a look for a plain word costs next to nothing."""
 
 
 def spoken(subject: Subject) -> Iterator[Fault]:
     """WM902"""
     for start, text in _passages(subject):
-        for match in _ANY.finditer(text) if _WORDS.search(text) else ():
+        small = text.lower()
+        for match in _ANY.finditer(text) if any(word in small for word in _WORDS) else ():
             what = PATTERNS[(match.lastindex or 1) - 1][0]
             at = start + match.start() + len(match[0]) - len(match[0].lstrip())
             message = f"the text speaks to a model, {what}"
