@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tests.conftest import ROOT
 from workermd.contract.reader import read
+from workermd.contract.schema import DRAFTS
 from workermd.lint.engine import lint
 from workermd.lint.fixes import fixed
 from workermd.lint.selection import Selection
@@ -72,6 +73,9 @@ SCHEMAS = st.recursive(
     ),
     max_leaves=12,
 )
+
+
+HOLDERS = ["$defs", "definitions", "dependentSchemas", "dependencies", "then", "if", "contains", "propertyNames"]
 
 
 def hold(data):
@@ -148,6 +152,25 @@ def test_bytes_changed_in_place(seed, data):
 @settings(BOUNDED, max_examples=250)
 @given(st.dictionaries(WORDS, st.one_of(ODD_VALUES, SCHEMAS, st.lists(SCHEMAS, max_size=2)), max_size=6))
 def test_schemas(schema):
+    hold_schema(schema)
+
+
+@settings(BOUNDED, max_examples=200)
+@given(st.sampled_from(sorted(DRAFTS)), st.sampled_from(HOLDERS), SCHEMAS, SCHEMAS)
+def test_schemas_that_no_meta_schema_looks_at(draft, holder, first, second):
+    """A keyword of another draft may hold anything."""
+    hold_schema(
+        {
+            "$schema": draft,
+            "type": "object",
+            "required": ["run_id"],
+            "properties": {"run_id": {"type": "string"}, "a": {holder: {"b": first, "c": second}}},
+            holder: {"x": first, "y": second},
+        }
+    )
+
+
+def hold_schema(schema):
     whole = (ROOT / "registry" / "autogen.worker.md").read_text()
     whole = re.sub(
         r"```json\n.*?```", lambda _: f"```json\n{json.dumps(schema, indent=1)}\n```", whole, flags=re.DOTALL

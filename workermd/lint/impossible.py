@@ -33,7 +33,8 @@ def reasons(schema: dict[str, Any]) -> Iterator[Reason]:
 
 def _bounds(schema: dict[str, Any]) -> Iterator[Reason]:
     for least, most in _PAIRS:
-        if least in schema and most in schema and schema[least] > schema[most]:
+        fewest, largest = number(schema, least), number(schema, most)
+        if fewest is not None and largest is not None and fewest > largest:
             if least == "minContains" and "contains" not in schema:
                 continue
             yield Reason(least, f"{least} is above {most}", f"Lower {least}, or raise {most}.")
@@ -54,20 +55,29 @@ def _bounds(schema: dict[str, Any]) -> Iterator[Reason]:
 def _limit(schema: dict[str, Any], plain: str, exclusive: str) -> tuple[str, Any, bool] | None:
     """The tighter of two bounds on one side: its keyword, its value, whether the value itself is left out."""
     found = []
-    if plain in schema:
-        found.append((plain, schema[plain], schema.get(exclusive) is True))  # draft 4
-    if exclusive in schema and not isinstance(schema[exclusive], bool):
-        found.append((exclusive, schema[exclusive], True))
+    bound, open_bound = number(schema, plain), number(schema, exclusive)
+    if bound is not None:
+        found.append((plain, bound, schema.get(exclusive) is True))  # draft 4
+    if open_bound is not None:
+        found.append((exclusive, open_bound, True))
     if not found:
         return None
     sign = 1 if plain == "minimum" else -1
     return max(found, key=lambda each: (sign * each[1], each[2]))
 
 
+def number(schema: dict[str, Any], keyword: str) -> Any:
+    """The number that a keyword gives, or None. Where a keyword of another draft holds a schema, no meta-schema has
+    looked at it: its keywords may hold anything."""
+    found = schema.get(keyword)
+    return found if isinstance(found, int | float) and not isinstance(found, bool) else None
+
+
 def types_of(schema: dict[str, Any]) -> set[str]:
     """The types that a schema names; every type where it names none. A number may be an integer."""
-    given = schema.get("type", list(_EVERY))
-    return {given} if isinstance(given, str) else set(given)
+    given = schema.get("type")
+    types = {given} if isinstance(given, str) else {each for each in given if isinstance(each, str)} if isinstance(given, list) else set()  # fmt: skip
+    return types & _EVERY or set(_EVERY)
 
 
 def _type(value: Any) -> set[str]:
@@ -95,30 +105,30 @@ def _listed(schema: dict[str, Any]) -> Iterator[Reason]:
         return
     if not types & _type(schema["const"]):
         yield Reason("const", f"the const is not of type {named}", "Correct the type, or the const.")
-    if listed and canonical(schema["const"]) not in {canonical(value) for value in listed}:
+    if isinstance(listed, list) and listed and canonical(schema["const"]) not in {canonical(value) for value in listed}:
         yield Reason("const", "the const is no value of the enum", "Keep one of the two.")
 
 
 def _properties(schema: dict[str, Any]) -> Iterator[Reason]:
-    required = schema.get("required")
-    names = set(required) if isinstance(required, list) else set()
-    properties = schema.get("properties", {})
+    required, properties = schema.get("required"), schema.get("properties")
+    names = {name for name in required if isinstance(name, str)} if isinstance(required, list) else set()
+    properties = properties if isinstance(properties, dict) else {}
     for name in sorted(names):
         if properties.get(name) is False or properties.get(name) == {"not": {}}:
             hint = "Remove it from required, or give the property a schema."
             yield Reason("required", f"{shown(name)} is required and forbidden", hint)
-    if len(names) > schema.get("maxProperties", len(names)):
+    most, least = number(schema, "maxProperties"), number(schema, "minProperties")
+    if most is not None and len(names) > most:
         yield Reason("maxProperties", "more properties are required than maxProperties allows", "Raise maxProperties.")
     closed = schema.get("additionalProperties") is False and "patternProperties" not in schema
-    if closed and schema.get("minProperties", 0) > len(properties):
+    if closed and least is not None and least > len(properties):
         message = "minProperties asks for more properties than there are, and others are forbidden"
         yield Reason("minProperties", message, "Lower minProperties, or add properties.")
 
 
 def _all_of(schema: dict[str, Any]) -> Iterator[Reason]:
-    parts = [part for part in schema.get("allOf", []) if isinstance(part, dict) and "type" in part]
-    if not parts:
-        return
+    listed = schema.get("allOf")
+    parts = [part for part in listed if isinstance(part, dict)] if isinstance(listed, list) else []
     common = _with_integers(types_of(schema))
     for part in parts:
         common &= _with_integers(types_of(part))

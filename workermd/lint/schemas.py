@@ -6,7 +6,7 @@ from typing import Any
 from workermd.contract.jsontext import escape, shown
 from workermd.contract.problems import nearest
 from workermd.lint import keywords
-from workermd.lint.impossible import reasons
+from workermd.lint.impossible import reasons, types_of
 from workermd.lint.subject import SIDES, Fault, Schema, Subject
 
 
@@ -42,10 +42,14 @@ def beyond_the_closed(subject: Subject) -> Iterator[Fault]:
     for schema in _judging(subject):
         value = schema.value
         required, properties = value.get("required"), value.get("properties", {})
-        if value.get("additionalProperties") is not False or "patternProperties" in value:
+        if (
+            not isinstance(properties, dict)
+            or value.get("additionalProperties") is not False
+            or "patternProperties" in value
+        ):
             continue
         for index, name in enumerate(required if isinstance(required, list) else ()):
-            if name not in properties:
+            if isinstance(name, str) and name not in properties:
                 message = f"{shown(name)} is required, but it is no property and others are forbidden: nothing matches"
                 near = nearest(name, properties)
                 hint = f"Did you mean {shown(near)}?" if near else "Add it to properties, or remove it from required."
@@ -63,20 +67,13 @@ def contradictions(subject: Subject) -> Iterator[Fault]:
 def idle_keywords(subject: Subject) -> Iterator[Fault]:
     """WM514"""
     for schema in _judging(subject):
-        types = _types(schema.value)
-        if not types:
-            continue
+        types = types_of(schema.value)
         for word in schema.value:
             judged = keywords.APPLIES_TO.get(word)
             if judged and types.isdisjoint(judged):
                 message = f"{word} has no effect on a value of type {' or '.join(sorted(types))}"
                 hint = f"Remove it, or make the type {judged[0]}."
                 yield Fault(subject.key(f"{schema.place}/{escape(word)}"), message, hint)
-
-
-def _types(value: dict[str, Any]) -> set[str]:
-    given = value.get("type", [])
-    return {given} if isinstance(given, str) else set(given)
 
 
 def admits_everything(subject: Subject) -> Iterator[Fault]:
