@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := .demo
 
-.PHONY: demo test lint bench storm clean
+.PHONY: demo test lint bench storm fuzz clean
 
 # Make an environment with the exact versions that were tried together.
 $(VENV)/.ready: pyproject.toml constraints.txt
@@ -42,5 +42,12 @@ SEED ?=
 storm: $(VENV)/.ready
 	$(BIN)/python -m tests.storm --seconds $(SECONDS_LONG) $(if $(SEED),--seed $(SEED))
 
+# Coverage-guided fuzzing of the reader and the linter. MAX bounds it in seconds; a failing input is kept in .fuzz.
+MAX ?= 600
+fuzz: $(VENV)/.ready
+	@mkdir -p .fuzz
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[workers,dev,fuzz]'
+	$(BIN)/python -m tests.lint.fuzz -max_total_time=$(MAX) -artifact_prefix=.fuzz/
+
 clean:
-	rm -rf $(VENV) $(DEMO) .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(DEMO) .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis .fuzz

@@ -17,6 +17,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("workermd.arguments",),
     ("workermd.backend",),
     ("workermd.contract",),
+    ("workermd.lint",),
     ("workermd.workers", "workermd.runtime", "workermd.ledger", "workermd.derive"),
     ("workermd.backends", "workermd.config"),
     ("workermd.attempt",),

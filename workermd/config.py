@@ -10,7 +10,8 @@ FILE_NAME = "workermd.toml"
 PYPROJECT = "pyproject.toml"
 
 _BINDING_KEYS = ("backend", "function", "command", "env", "secret_env", "retry_exit_codes", "settings")
-_TOP_KEYS = ("ledger", "env", "secret_env", "workers", "modes")
+_LINT_KEYS = ("select", "ignore")
+_TOP_KEYS = ("ledger", "env", "secret_env", "workers", "modes", "lint")
 
 
 class Settings(NamedTuple):
@@ -23,6 +24,8 @@ class Settings(NamedTuple):
     secret_env: tuple[str, ...] = ()
     workers: dict[str, Binding] = {}  # noqa: RUF012 - a frozen record's default, never mutated
     modes: dict[str, Binding] = {}  # noqa: RUF012 - the same
+    lint_select: tuple[str, ...] = ()
+    lint_ignore: tuple[str, ...] = ()
 
 
 class Flags(NamedTuple):
@@ -181,6 +184,10 @@ def _read(path: str) -> Settings:
         document = document.get("tool", {}).get("workermd", {})
     _only(document, _TOP_KEYS, path)
     ledger = _text(document, "ledger", path)
+    lint = document.get("lint", {})
+    if not isinstance(lint, dict):
+        raise ConfigurationError(f"{path}: lint is not a table", 'write [lint] and below it ignore = ["WM515"]')
+    _only(lint, _LINT_KEYS, f"{path}: [lint]")
     return Settings(
         origin=path,
         ledger=os.path.join(os.path.dirname(os.path.abspath(path)), os.path.expanduser(ledger)) if ledger else "",
@@ -189,6 +196,8 @@ def _read(path: str) -> Settings:
         secret_env=_words(document, "secret_env", path),
         workers=_bindings(document, "workers", path),
         modes=_bindings(document, "modes", path),
+        lint_select=_words(lint, "select", f"{path}: [lint]"),
+        lint_ignore=_words(lint, "ignore", f"{path}: [lint]"),
     )
 
 

@@ -4,7 +4,7 @@ import os
 import sys
 from typing import Any
 
-from workermd.commands.run import read_file
+from workermd.commands.files import contract_bytes
 from workermd.derive.check import DRIFTED, Drift, examine, update
 from workermd.derive.compose import Derived, derive
 from workermd.derive.mode import MODES
@@ -56,7 +56,7 @@ def _check_call(values: dict[str, Any]) -> None:
 
 
 def _contract_text(path: str) -> str:
-    data = read_file(path)
+    data = contract_bytes(path)
     try:
         return data.decode()
     except UnicodeDecodeError:

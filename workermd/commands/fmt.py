@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from workermd.commands.run import read_file, read_stdin
+from workermd.commands.files import contract_bytes, stdin_bytes
 from workermd.commands.validate import each_once
 from workermd.contract.conversion import NotConvertible, to_registry
 from workermd.contract.layout import laid_out
@@ -56,7 +56,7 @@ def execute(values: dict[str, Any]) -> int:
 
 def _laid(path: str, layout: Callable[[Reading], str]) -> Laid:
     """Raises UsageError for a file that cannot be read, ContractUnusable for one that has errors."""
-    data = read_stdin("the contract is '-'", "workermd fmt -") if path == "-" else read_file(path)
+    data = stdin_bytes("the contract is '-'", "workermd fmt -") if path == "-" else contract_bytes(path)
     reading = read(data, path)
     if reading.contract is None:
         errors = tuple(finding for finding in reading.findings if finding.severity == "error")

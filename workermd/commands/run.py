@@ -2,13 +2,13 @@
 
 import os
 import signal
-import sys
 from typing import Any
 
 from workermd import config
 from workermd.answers import Answered
+from workermd.commands.files import contract_bytes, input_bytes
 from workermd.contract import cache
-from workermd.errors import ContractUnusable, UsageError
+from workermd.errors import UsageError
 from workermd.report import say
 from workermd.report.live import Live
 from workermd.run import Request, run
@@ -16,7 +16,7 @@ from workermd.run import Request, run
 
 def execute(values: dict[str, Any]) -> int:
     """Run a contract. `values` are the command's arguments and options by name (see `arguments.py`)."""
-    contract, warnings = cache.load(read_file(values["spec"]), values["spec"])
+    contract, warnings = cache.load(contract_bytes(values["spec"]), values["spec"])
     flags = flags_of(values)
     settings = config.load(flags)
     signals = Signals()
@@ -80,51 +80,12 @@ def flags_of(values: dict[str, Any]) -> config.Flags:
     )
 
 
-def read_file(path: str) -> bytes:
-    """The bytes of a contract. Raises ContractUnusable with what is wrong with the path."""
-    try:
-        with open(path, "rb") as file:
-            return file.read()
-    except IsADirectoryError:
-        raise ContractUnusable(f"{path}: a folder, not a contract", "name a file, for example NAME.worker.md") from None
-    except FileNotFoundError:
-        raise ContractUnusable(f"{path}: no such file", "check the path") from None
-    except OSError as error:
-        raise ContractUnusable(f"{path}: cannot be read ({error.strerror})", "check its permissions") from None
-
-
-def read_stdin(what: str, command: str) -> bytes:
-    """The bytes of standard input; `what` says who wants them. Raises UsageError."""
-    if sys.stdin is None or sys.stdin.isatty():
-        found = "closed" if sys.stdin is None else "a terminal"
-        raise UsageError(f"{what}, but standard input is {found}", f"pipe a document in: … | {command}")
-    try:
-        return sys.stdin.buffer.read()
-    except OSError as error:
-        raise UsageError(f"{what}, but standard input cannot be read ({error.strerror})", "name a file") from None
-
-
 def _read_input(values: dict[str, Any], signals: "Signals") -> bytes:
     signals.break_off = True
     try:
-        return read_input(values["input"], f"workermd run {values['spec']} -")
+        return input_bytes(values["input"], f"workermd run {values['spec']} -")
     finally:
         signals.break_off = False
-
-
-def read_input(path: str, command: str) -> bytes:
-    """The bytes of an input file, or of standard input for `-`. Raises UsageError."""
-    if path == "-":
-        return read_stdin("the input is '-'", command)
-    try:
-        with open(path, "rb") as file:
-            return file.read()
-    except IsADirectoryError:
-        raise UsageError(f"{path}: a folder, not an input file", "name a JSON file, or - for standard input") from None
-    except FileNotFoundError:
-        raise UsageError(f"{path}: no such file", "name a JSON file, or - for standard input") from None
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read ({error.strerror})", "check its permissions") from None
 
 
 def _run_id(values: dict[str, Any]) -> str:

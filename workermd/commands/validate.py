@@ -4,88 +4,199 @@ import glob
 import os
 import sys
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
-from workermd.commands.run import read_file, read_input, read_stdin
+from workermd import config
+from workermd.commands.files import contract_bytes, input_bytes, stdin_bytes
 from workermd.contract import instance
-from workermd.contract.model import Reading
-from workermd.contract.problems import SUFFIX
+from workermd.contract.model import Contract, Lines, Reading
+from workermd.contract.problems import SUFFIX, Problems
 from workermd.contract.reader import read
 from workermd.envelope import EXIT_FINDINGS, EXIT_UNUSABLE
 from workermd.errors import UsageError, WorkermdError
-from workermd.finding import Finding, has_errors, ordered
-from workermd.report import formats, say, text
+from workermd.finding import Finding, Severity, ordered
+from workermd.lint import baseline, fixes, folder, ignores
+from workermd.lint.engine import lint
+from workermd.lint.secrets import masked
+from workermd.lint.selection import Selection, codes
+from workermd.lint.subject import Subject
+from workermd.report import files, formats, say, text
 from workermd.report.record import Report
 
+LEVELS: tuple[Severity, ...] = ("error", "warning", "info")
+"""The worst first: `--fail-on` names the last that makes a call fail."""
 
-class Checked(NamedTuple):
-    """What was looked at: how many files, what was found, the texts to quote, and why others were not looked at."""
 
-    files: int
-    findings: tuple[Finding, ...]
-    sources: dict[str, str]
-    unchecked: tuple[WorkermdError, ...]
+class Gathered:
+    """Takes what was found file by file. Text alone is printed at once and not kept: memory stays flat."""
+
+    def __init__(self, values: dict[str, Any], accepted: baseline.Baseline | None) -> None:
+        self.files = 0
+        self.counts: dict[Severity, int] = dict.fromkeys(LEVELS, 0)
+        self.unchecked: list[WorkermdError] = []
+        self._wanted = formats.outputs(values["format"], values["output"])
+        self._silent = bool(values["diff"] or values["baseline_update"])
+        self._streams = self._wanted == (formats.Output("text", formats.STDOUT),)
+        self._quiet = values["quiet"]
+        self._kept: list[Finding] = []
+        self._sources: dict[str, str] = {}
+        self._accepted = accepted
+
+    def add(self, findings: tuple[Finding, ...], path: str, source: str, *, hideable: bool = True) -> None:
+        """`source` is the text that the findings stand in; a finding that makes a contract unusable is not hideable."""
+        if self._accepted is not None and hideable and findings:
+            lines = Lines(source)
+            findings = tuple(each for each in findings if not self._accepted.covers(each, lines.line_text(each.line)))
+        for finding in findings:
+            self.counts[finding.severity] += 1
+        if self._silent:
+            return
+        if self._streams:
+            say.text(text.findings(findings, {path: masked(source)}))
+        else:
+            self._kept += findings
+            self._sources[path] = masked(source)
+
+    def end(self) -> None:
+        if not self._silent and not self._streams:
+            report = Report(self._sources, ordered(self._kept), tuple(self.unchecked))
+            formats.deliver(report, self._wanted)
+        for error in self.unchecked:
+            say.error(error)
+        if not self._quiet:
+            errors, warnings, notes = (self.counts[level] for level in LEVELS)
+            hidden = self._accepted.hidden if self._accepted is not None else 0
+            sys.stderr.write(
+                text.summary(errors, warnings, self.files, len(self.unchecked), notes=notes, accepted=hidden)
+            )
+
+    def fails(self, threshold: Severity) -> bool:
+        return any(self.counts[level] for level in LEVELS[: LEVELS.index(threshold) + 1])
 
 
 def execute(values: dict[str, Any]) -> int:
-    """0 without errors, 1 with some, 2 when anything could not be checked. Warnings alone are 0."""
-    if [values["input"], values["output_file"], *values["paths"]].count("-") > 1:
-        raise UsageError("standard input can be read once, but '-' is given twice", "name a file for one of them")
-    wanted = formats.outputs(values["format"], values["output"])
-    readings, unread = _readings(values["paths"])
+    """0 clean, 1 with findings of the level that fails, 2 when anything could not be checked."""
+    names = list(each_once(values["paths"]))
     documents = [(values["input"], "input"), (values["output_file"], "output")]
     documents = [each for each in documents if each[0]]
-    if documents and len(readings) + len(unread) > 1:
-        count = len(readings) + len(unread)
-        raise UsageError(f"a document is checked against one contract, found {count}", "name one file")
-    checked = Checked(
-        len(readings),
-        tuple(finding for reading in readings for finding in reading.findings),
-        {reading.path: reading.text for reading in readings},
-        tuple(unread),
-    )
-    for path, side in documents:
-        checked = _with_document(checked, path, side, readings[0] if readings else None)
-    checked = checked._replace(findings=ordered(checked.findings))
-    _report(checked, wanted, quiet=values["quiet"])
-    if checked.unchecked:
-        return EXIT_UNUSABLE
-    failed = has_errors(checked.findings) and not values["exit_zero"]
-    return EXIT_FINDINGS if failed else 0
-
-
-def _readings(paths: list[str]) -> tuple[list[Reading], list[WorkermdError]]:
-    """Everything that the paths mean. One that cannot be read hides no finding of the others."""
-    readings: list[Reading] = []
-    unread: list[WorkermdError] = []
-    for path in each_once(paths):
+    _refuse_contradictions(values, len(names), documents)
+    selection = _selection(values)
+    accepted = baseline.load(values["baseline"], update=values["baseline_update"]) if values["baseline"] else None
+    report = Gathered(values, accepted)
+    identities = folder.Identities()
+    changes = 0
+    contract: Contract | None = None
+    for name in names:
         try:
-            if isinstance(path, WorkermdError):
-                raise path
-            data = read_stdin("the contract is '-'", "workermd validate -") if path == "-" else read_file(path)
-            readings.append(read(data, path))
+            reading, changed = _read(name, values, selection)
         except WorkermdError as error:
-            unread.append(error)
-    return readings, unread
+            report.unchecked.append(error)
+            continue
+        report.files += 1
+        changes += changed
+        contract = reading.contract
+        identities.add(reading)
+        found = lint(reading, selection).findings
+        report.add(found, reading.path, reading.text, hideable=contract is not None)
+    _add_clashes(identities, selection, report)
+    for path, side in documents:
+        _add_document(report, contract, path, side)
+    if accepted is not None and values["baseline_update"]:
+        files.write(accepted.path, accepted.updated())
+    report.end()
+    if changes and not values["quiet"]:
+        verb = "would change" if values["diff"] else "fixed"
+        say.note(f"{verb} {changes} file{'' if changes == 1 else 's'}")
+    if report.unchecked:
+        return EXIT_UNUSABLE
+    if values["exit_zero"]:
+        return 0
+    if values["diff"]:
+        return EXIT_FINDINGS if changes else 0
+    return EXIT_FINDINGS if report.fails(_threshold(values)) else 0
 
 
-def _with_document(checked: Checked, path: str, side: str, reading: Reading | None) -> Checked:
+def _refuse_contradictions(values: dict[str, Any], count: int, documents: list[tuple[str, str]]) -> None:
+    if [values["input"], values["output_file"], *values["paths"]].count("-") > 1:
+        raise UsageError("standard input can be read once, but '-' is given twice", "name a file for one of them")
+    if documents and count > 1:
+        raise UsageError(f"a document is checked against one contract, found {count}", "name one file")
+    if values["baseline_update"] and not values["baseline"]:
+        raise UsageError("--baseline-update writes a baseline, but none is named", "add --baseline FILE")
+    if values["fix"] and "-" in values["paths"]:
+        raise UsageError("--fix writes files, but standard input is none", "use --diff, or name a file")
+    if values["diff"] and (values["fix"] or values["baseline_update"] or values["format"] or values["output"]):
+        other = (
+            "--fix" if values["fix"] else "--baseline-update" if values["baseline_update"] else "--format or --output"
+        )
+        raise UsageError(f"--diff prints a diff and writes nothing, so {other} beside it has no use", "leave one out")
+
+
+def _selection(values: dict[str, Any]) -> Selection:
+    """The command line's `--select` replaces the configuration's; `--ignore` adds to it."""
+    settings = config.load(config.Flags(config=values["config"] or "", no_config=values["no_config"]))
+    origin = f"{settings.origin}: [lint]"
+    select = codes(values["select"], "--select") or codes(settings.lint_select, f"{origin} select")
+    return Selection(select, (*codes(settings.lint_ignore, f"{origin} ignore"), *codes(values["ignore"], "--ignore")))
+
+
+def _threshold(values: dict[str, Any]) -> Severity:
+    """`--strict` is `--fail-on warning`; with both, the one that fails sooner holds."""
+    level: Severity = values["fail_on"]
+    return "warning" if values["strict"] and level == "error" else level
+
+
+def _read(name: str | WorkermdError, values: dict[str, Any], selection: Selection) -> tuple[Reading, bool]:
+    """A file as it stands after the fixes that were asked for, and whether there were any."""
+    if isinstance(name, WorkermdError):
+        raise name
+    data = stdin_bytes("the contract is '-'", "workermd validate -") if name == "-" else contract_bytes(name)
+    if not (values["fix"] or values["diff"]):
+        return read(data, name), False
+    mended = fixes.fixed(data, name, selection)
+    if values["diff"]:
+        say.text(fixes.difference(data, mended, say.plain(name)))
+        return read(data, name), mended != data
+    if mended != data:
+        files.write(name, mended)
+    return read(mended, name), mended != data
+
+
+def _add_clashes(identities: folder.Identities, selection: Selection, report: Gathered) -> None:
+    """The files that clash are few: they are read again rather than kept."""
+    for clash in identities.clashes():
+        if not selection.has(clash.code) or clash.path == "-":
+            continue
+        try:
+            reading = read(contract_bytes(clash.path), clash.path)
+        except WorkermdError as error:
+            report.unchecked.append(error)
+            continue
+        subject = Subject(reading)
+        if reading.contract is None or clash.code in {each.code for each in ignores.find(subject).listed}:
+            continue
+        problems = Problems(reading.path, subject.lines)
+        fault = folder.fault(clash, subject)
+        problems.add(clash.code, fault.span, fault.message, fault.hint)
+        report.add(problems.findings(), reading.path, reading.text)
+
+
+def _add_document(report: Gathered, contract: Contract | None, path: str, side: str) -> None:
     """`--input` and `--output-file`: a document held against one side of the contract."""
     try:
-        if reading is None or reading.contract is None:
+        if contract is None:
             raise UsageError(f"{path}: not checked, because the contract cannot be used", "mend the contract first")
-        contract = reading.contract
         schema, draft = (
             (contract.input_schema, contract.input_draft)
             if side == "input"
             else (contract.output_schema, contract.output_draft)
         )
-        source, found = instance.check(read_input(path, f"workermd validate {reading.path} … -"), path, schema, draft)
+        source, found = instance.check(input_bytes(path, "workermd validate CONTRACT … -"), path, schema, draft)
     except WorkermdError as error:
-        return checked._replace(unchecked=(*checked.unchecked, error))
-    return checked._replace(
-        files=checked.files + 1, findings=(*checked.findings, *found), sources={**checked.sources, path: source}
-    )
+        report.unchecked.append(error)
+        return
+    report.files += 1
+    report.add(found, path, source, hideable=False)
 
 
 def each_once(paths: list[str]) -> Iterator[str | WorkermdError]:
@@ -120,17 +231,7 @@ def _searched(root: str) -> list[str | WorkermdError]:
         message = f"{error.filename}: the folder cannot be searched ({error.strerror})"
         unread.append(UsageError(message, "check its permissions"))
 
-    for folder, folders, names in os.walk(root, onerror=note):
+    for place, folders, names in os.walk(root, onerror=note):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [os.path.join(folder, name) for name in names if name.endswith(SUFFIX)]
+        found += [os.path.join(place, name) for name in names if name.endswith(SUFFIX)]
     return [*sorted(found), *unread]
-
-
-def _report(checked: Checked, wanted: tuple[formats.Output, ...], *, quiet: bool) -> None:
-    report = Report(checked.sources, checked.findings, checked.unchecked)
-    formats.deliver(report, wanted)
-    for error in checked.unchecked:
-        say.error(error)
-    if not quiet:
-        counts = text.summary(report.errors, report.warnings, checked.files, len(checked.unchecked))
-        sys.stderr.write(counts)

@@ -74,13 +74,17 @@ class Contract(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """What became of one file. `contract` is None when `findings` has errors."""
+    """What became of one file. `contract` is None when `findings` has errors.
+
+    `keys` has the places of the keys before the values in `places`, for those that have one.
+    """
 
     path: str
     text: str
     contract: Contract | None
     findings: tuple[Finding, ...]
     places: Places
+    keys: Places = {}  # noqa: RUF012 - a frozen record's default, never mutated
 
 
 def meaning_sha256(canonical: bytes) -> str:

@@ -44,8 +44,8 @@ def read(data: bytes, path: str, *, thorough: bool = True) -> Reading:
     if parsed.parts is not None and not parsed.problems.has_errors:
         contract = _contract(parsed.parts)
     findings = [*parsed.problems.findings(), *misnamed(path)]
-    places = parsed.parts.places if parsed.parts is not None else {}
-    return Reading(path, parsed.text, contract, tuple(sorted(findings)), places)
+    places, keys = (parsed.parts.places, parsed.parts.keys) if parsed.parts is not None else ({}, {})
+    return Reading(path, parsed.text, contract, tuple(sorted(findings)), places, keys)
 
 
 def parse(data: bytes, path: str) -> Parsed:

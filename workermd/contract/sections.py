@@ -32,13 +32,15 @@ def only_fence(section: Section, word: str, lines: Lines, problems: Problems, *,
     for second in found[1:]:
         message = f"found a second {word} code fence; the first is on line {found[0].line}"
         problems.add("WM307", line_span(lines, second.line), message, "Keep one of the two.")
-    unclear = [block for block in fences if block not in found and _is_unclear(block, word)]
+    settled = {block.line for block in found}  # by line: a hostile section has thousands of fences
+    unclear = [block for block in fences if block.line not in settled and _is_unclear(block, word)]
     for block in unclear:
         what = "indented code" if block.kind == "code" else f"a code fence of language {quoted(info_word(block))}"
         message = f"found {what}; the section {section.name} is read from a code fence of language {word}"
         problems.add("WM308", line_span(lines, block.line), message, f"Begin it with ```{word}, or move it elsewhere.")
+    settled.update(block.line for block in unclear)
     for block in fences:
-        if block not in found and block not in unclear:
+        if block.line not in settled:
             message = f"a code fence of language {quoted(info_word(block))} is not read in the section {section.name}"
             problems.add("WM310", line_span(lines, block.line), message, "Move it to another section.")
     if found:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 
 from workermd.contract.model import Lines
 from workermd.finding import Finding
-from workermd.report.record import Report, count, sentence
+from workermd.report.record import Report, sentence
 from workermd.report.say import plain
 
 _COLUMNS = 71
@@ -76,7 +76,15 @@ def _width(character: str) -> int:
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
-def summary(errors: int, warnings: int, files: int, unchecked: int) -> str:
-    """The last line of a report: what was found in how many files, and how many could not be checked."""
+def summary(errors: int, warnings: int, files: int, unchecked: int, *, notes: int = 0, accepted: int = 0) -> str:
+    """The last line of a report: what was found in how many files, and how many could not be checked.
+
+    `notes` are findings of level info, `accepted` those that a baseline covers; neither is named where it is 0."""
+
+    def count(number: int, word: str) -> str:
+        return f"{number} {word}{'' if number == 1 else 's'}"
+
+    noted = f", {count(notes, 'note')}" if notes else ""
+    hidden = f"; {count(accepted, 'finding')} in the baseline" if accepted else ""
     missed = f"; {count(unchecked, 'path')} could not be checked" if unchecked else ""
-    return f"{count(errors, 'error')}, {count(warnings, 'warning')} in {count(files, 'file')}{missed}\n"
+    return f"{count(errors, 'error')}, {count(warnings, 'warning')}{noted} in {count(files, 'file')}{hidden}{missed}\n"

@@ -1,0 +1,70 @@
+"""Runs the rules over a reading, leaves out what is not wanted, and puts the rest in order."""
+
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from workermd.contract.model import Reading
+from workermd.contract.problems import Problems
+from workermd.finding import Finding, ordered
+from workermd.lint import ignores
+from workermd.lint.folder import FOLDER_CODES
+from workermd.lint.secrets import unquoted
+from workermd.lint.selection import Selection
+from workermd.lint.subject import Edit, Fault, Subject
+
+EVERYTHING = Selection()
+
+
+class Check(NamedTuple):
+    """A rule: its code in `contract.rules.RULES` and its function. `whole`: it needs a usable contract."""
+
+    code: str
+    find: Callable[[Subject], Iterable[Fault]]
+    whole: bool = True
+
+
+class Linted(NamedTuple):
+    """`findings` of reading and of the rules, ordered. `edits` are the safe fixes of what is listed."""
+
+    findings: tuple[Finding, ...]
+    edits: tuple[Edit, ...]
+
+
+def lint(reading: Reading, selection: Selection = EVERYTHING, *, checks: Iterable[Check] | None = None) -> Linted:
+    """Everything wanted that is wrong with a contract.
+
+    What makes a contract unusable is always listed: no selection and no ignore makes such a file look clean.
+    """
+    from workermd.lint.checks import CHECKS
+
+    subject = Subject(reading)
+    problems = Problems(reading.path, subject.lines)
+    edits: list[Edit] = []
+    found = {finding.code for finding in reading.findings if finding.severity != "error"}
+    listed, faulty = ignores.find(subject)
+    ignored = {ignore.code for ignore in listed}
+
+    def add(code: str, faults: Iterable[Fault]) -> None:
+        for fault in faults:
+            problems.add(code, fault.span, fault.message, fault.hint)
+            edits.extend(fault.edits)
+
+    for check in CHECKS if checks is None else checks:
+        if (check.whole and reading.contract is None) or not selection.has(check.code):
+            continue
+        if check.code in ignored:
+            if any(True for _ in check.find(subject)):
+                found.add(check.code)
+        else:
+            add(check.code, check.find(subject))
+    if selection.has(ignores.FAULTY):
+        add(ignores.FAULTY, faulty)
+    if selection.has(ignores.UNUSED) and reading.contract is not None:
+        decided = [each for each in listed if selection.has(each.code) and each.code not in FOLDER_CODES]
+        add(ignores.UNUSED, (ignores.unused(each) for each in decided if each.code not in found))
+    kept = [
+        finding
+        for finding in reading.findings
+        if finding.severity == "error" or (selection.has(finding.code) and finding.code not in ignored)
+    ]
+    return Linted(unquoted(ordered([*kept, *problems.findings()]), reading.text), tuple(edits))

@@ -1,0 +1,140 @@
+"""Why no value can satisfy a schema. Only what is certain from one schema object is told, nothing guessed."""
+
+from collections.abc import Iterator
+from math import ceil, floor
+from typing import Any, NamedTuple
+
+from workermd.contract.jsontext import canonical, shown
+
+_EVERY = frozenset({"null", "boolean", "integer", "number", "string", "array", "object"})
+_PAIRS = (
+    ("minLength", "maxLength"),
+    ("minItems", "maxItems"),
+    ("minProperties", "maxProperties"),
+    ("minContains", "maxContains"),
+)
+
+
+class Reason(NamedTuple):
+    """`keyword` is the one to mark."""
+
+    keyword: str
+    message: str
+    hint: str
+
+
+def reasons(schema: dict[str, Any]) -> Iterator[Reason]:
+    """All that is certain about a schema that the meta-schema accepts."""
+    yield from _bounds(schema)
+    yield from _listed(schema)
+    yield from _properties(schema)
+    yield from _all_of(schema)
+
+
+def _bounds(schema: dict[str, Any]) -> Iterator[Reason]:
+    for least, most in _PAIRS:
+        fewest, largest = number(schema, least), number(schema, most)
+        if fewest is not None and largest is not None and fewest > largest:
+            if least == "minContains" and "contains" not in schema:
+                continue
+            yield Reason(least, f"{least} is above {most}", f"Lower {least}, or raise {most}.")
+    low, high = _limit(schema, "minimum", "exclusiveMinimum"), _limit(schema, "maximum", "exclusiveMaximum")
+    if low is None or high is None:
+        return
+    (low_word, lowest, low_open), (high_word, highest, high_open) = low, high
+    empty = lowest > highest or (lowest == highest and (low_open or high_open))
+    if not empty and types_of(schema) == {"integer"}:
+        first = floor(lowest) + 1 if low_open else ceil(lowest)
+        empty = first > (ceil(highest) - 1 if high_open else floor(highest))
+    if empty:
+        yield Reason(
+            low_word, f"{low_word} and {high_word} leave no number between them", "Lower the one, or raise the other."
+        )
+
+
+def _limit(schema: dict[str, Any], plain: str, exclusive: str) -> tuple[str, Any, bool] | None:
+    """The tighter of two bounds on one side: its keyword, its value, whether the value itself is left out."""
+    found = []
+    bound, open_bound = number(schema, plain), number(schema, exclusive)
+    if bound is not None:
+        found.append((plain, bound, schema.get(exclusive) is True))  # draft 4
+    if open_bound is not None:
+        found.append((exclusive, open_bound, True))
+    if not found:
+        return None
+    sign = 1 if plain == "minimum" else -1
+    return max(found, key=lambda each: (sign * each[1], each[2]))
+
+
+def number(schema: dict[str, Any], keyword: str) -> Any:
+    """The number that a keyword gives, or None. Where a keyword of another draft holds a schema, no meta-schema has
+    looked at it: its keywords may hold anything."""
+    found = schema.get(keyword)
+    return found if isinstance(found, int | float) and not isinstance(found, bool) else None
+
+
+def types_of(schema: dict[str, Any]) -> set[str]:
+    """The types that a schema names; every type where it names none. A number may be an integer."""
+    given = schema.get("type")
+    types = {given} if isinstance(given, str) else {each for each in given if isinstance(each, str)} if isinstance(given, list) else set()  # fmt: skip
+    return types & _EVERY or set(_EVERY)
+
+
+def _type(value: Any) -> set[str]:
+    """The types that a value is of."""
+    if value is None:
+        return {"null"}
+    if isinstance(value, bool):
+        return {"boolean"}
+    if isinstance(value, int) or (isinstance(value, float) and value.is_integer()):
+        return {"integer", "number"}
+    if isinstance(value, float):
+        return {"number"}
+    return {"string"} if isinstance(value, str) else {"array"} if isinstance(value, list) else {"object"}
+
+
+def _listed(schema: dict[str, Any]) -> Iterator[Reason]:
+    types = types_of(schema)
+    named = " or ".join(sorted(types))
+    listed = schema.get("enum")
+    if listed == []:
+        yield Reason("enum", "the enum is empty", "List the values that are allowed.")
+    elif isinstance(listed, list) and not any(types & _type(value) for value in listed):
+        yield Reason("enum", f"no value of the enum is of type {named}", "Correct the type, or the values.")
+    if "const" not in schema:
+        return
+    if not types & _type(schema["const"]):
+        yield Reason("const", f"the const is not of type {named}", "Correct the type, or the const.")
+    if isinstance(listed, list) and listed and canonical(schema["const"]) not in {canonical(value) for value in listed}:
+        yield Reason("const", "the const is no value of the enum", "Keep one of the two.")
+
+
+def _properties(schema: dict[str, Any]) -> Iterator[Reason]:
+    required, properties = schema.get("required"), schema.get("properties")
+    names = {name for name in required if isinstance(name, str)} if isinstance(required, list) else set()
+    properties = properties if isinstance(properties, dict) else {}
+    for name in sorted(names):
+        if properties.get(name) is False or properties.get(name) == {"not": {}}:
+            hint = "Remove it from required, or give the property a schema."
+            yield Reason("required", f"{shown(name)} is required and forbidden", hint)
+    most, least = number(schema, "maxProperties"), number(schema, "minProperties")
+    if most is not None and len(names) > most:
+        yield Reason("maxProperties", "more properties are required than maxProperties allows", "Raise maxProperties.")
+    closed = schema.get("additionalProperties") is False and "patternProperties" not in schema
+    if closed and least is not None and least > len(properties):
+        message = "minProperties asks for more properties than there are, and others are forbidden"
+        yield Reason("minProperties", message, "Lower minProperties, or add properties.")
+
+
+def _all_of(schema: dict[str, Any]) -> Iterator[Reason]:
+    listed = schema.get("allOf")
+    parts = [part for part in listed if isinstance(part, dict)] if isinstance(listed, list) else []
+    common = _with_integers(types_of(schema))
+    for part in parts:
+        common &= _with_integers(types_of(part))
+    if not common:
+        yield Reason("allOf", "the types in allOf exclude each other", "Make the types agree, or use anyOf.")
+
+
+def _with_integers(types: set[str]) -> set[str]:
+    return types | {"integer"} if "number" in types else types
