@@ -1,21 +1,21 @@
 """The table of rules is complete, and its page is what the table says."""
 
 import re
-from pathlib import Path
 
 from tests.contract.contract_cases import ALL
 from tests.contract.test_contract_documents import DOCUMENTS
 from workermd.contract.problems import misnamed
 from workermd.contract.rules import GROUPS, RULES
-
-ROOT = Path(__file__).parents[2]
+from workermd.lint.checks import CHECKS
+from workermd.lint.folder import FOLDER_CODES
+from workermd.lint.ignores import FAULTY, UNUSED
 
 
 def test_every_rule_is_produced_by_a_case() -> None:
     texts = [case.found for _, case in ALL] + [path.with_suffix(".expected").read_text() for path in DOCUMENTS]
     found = {code for text in texts for code in re.findall(r"WM\d{3}", text)}
     # WM105 is about the path (test_contract_reader), WM8 about other documents (test_validate).
-    linted = {path.name for path in (ROOT / "tests" / "lint").glob("WM*")}
+    linted = {check.code for check in CHECKS} | {*FOLDER_CODES, FAULTY, UNUSED}  # tests/lint
     assert found | {"WM105", "WM801", "WM802"} | linted == set(RULES)
 
 

@@ -22,6 +22,13 @@ from workermd.lint.selection import Selection
 HERE = Path(__file__).parent
 FOLDERS = sorted(path for path in HERE.glob("WM*") if path.is_dir())
 ALONE = [path for path in FOLDERS if path.name not in FOLDER_CODES]
+NO_FILES = {
+    "WM103": "a file above 256 KiB is not worth keeping; tests/contract has one made on the spot",
+    "WM105": "about the file's name, which is bad.worker.md here; tests/contract has names",
+    "WM211": "a front matter above 32 KiB; as WM103",
+    "WM801": "about documents, not contracts; tests/test_validate.py",
+    "WM802": "the same",
+}
 LINTED = [*(check.code for check in CHECKS), *FOLDER_CODES, FAULTY, UNUSED]
 EVERYTHING = Selection()
 
@@ -68,8 +75,9 @@ def test_a_rule_about_several_files(cli, code):
 
 def test_every_rule_is_documented_and_tested():
     assert sorted(LINTED) == sorted(set(LINTED))
-    assert {path.name for path in FOLDERS} == set(LINTED)
-    for code in LINTED:
+    assert {path.name for path in FOLDERS} | set(NO_FILES) == set(RULES)
+    assert set(LINTED) < set(RULES)
+    for code in RULES:
         assert RULES[code].purpose.endswith("."), code
         assert RULES[code].summary.endswith("."), code
 
