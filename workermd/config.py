@@ -10,7 +10,7 @@ FILE_NAME = "workermd.toml"
 PYPROJECT = "pyproject.toml"
 
 _BINDING_KEYS = ("backend", "function", "command", "env", "secret_env", "retry_exit_codes", "settings")
-_TOP_KEYS = ("ledger", "env", "secret_env", "workers", "modes")
+_TOP_KEYS = ("ledger", "registry", "env", "secret_env", "workers", "modes")
 
 
 class Settings(NamedTuple):
@@ -19,6 +19,8 @@ class Settings(NamedTuple):
     origin: str = ""
     ledger: str = ""
     ledger_origin: str = ""
+    registry: str = ""
+    registry_origin: str = ""
     env: tuple[str, ...] = ()
     secret_env: tuple[str, ...] = ()
     workers: dict[str, Binding] = {}  # noqa: RUF012 - a frozen record's default, never mutated
@@ -50,6 +52,9 @@ def load(flags: Flags) -> Settings:
     settings = settings._replace(env=(*settings.env, *(name.strip() for name in listed.split(",") if name.strip())))
     if os.environ.get("WORKERMD_LEDGER"):
         settings = settings._replace(ledger=os.environ["WORKERMD_LEDGER"], ledger_origin="WORKERMD_LEDGER")
+    if os.environ.get("WORKERMD_REGISTRY"):
+        folder = os.path.abspath(os.environ["WORKERMD_REGISTRY"])
+        settings = settings._replace(registry=folder, registry_origin="WORKERMD_REGISTRY")
     if flags.ledger:
         settings = settings._replace(ledger=flags.ledger, ledger_origin="--ledger")
     if not settings.ledger:
@@ -180,11 +185,14 @@ def _read(path: str) -> Settings:
     if os.path.basename(path) == PYPROJECT:
         document = document.get("tool", {}).get("workermd", {})
     _only(document, _TOP_KEYS, path)
-    ledger = _text(document, "ledger", path)
+    ledger, registry = _text(document, "ledger", path), _text(document, "registry", path)
+    beside = os.path.dirname(os.path.abspath(path))
     return Settings(
         origin=path,
-        ledger=os.path.join(os.path.dirname(os.path.abspath(path)), os.path.expanduser(ledger)) if ledger else "",
+        ledger=os.path.join(beside, os.path.expanduser(ledger)) if ledger else "",
         ledger_origin=path if ledger else "",
+        registry=os.path.join(beside, os.path.expanduser(registry)) if registry else "",
+        registry_origin=path if registry else "",
         env=_words(document, "env", path),
         secret_env=_words(document, "secret_env", path),
         workers=_bindings(document, "workers", path),

@@ -3,7 +3,7 @@
 import sys
 from typing import Any
 
-from workermd.commands.run import read_file
+from workermd.commands.run import read_contract
 from workermd.contract import revision
 from workermd.contract.diff import Difference, difference
 from workermd.contract.model import Reading
@@ -37,7 +37,7 @@ def _reading(name: str) -> Reading:
     elif name.startswith(revision.PREFIX):
         data = revision.read(name)
     else:
-        data = read_file(name)
+        data, name = read_contract(name)
     reading = read(data, name)
     if reading.contract is None:
         errors = tuple(finding for finding in reading.findings if finding.severity == "error")

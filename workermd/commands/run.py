@@ -16,8 +16,8 @@ from workermd.run import Request, run
 
 def execute(values: dict[str, Any]) -> int:
     """Run a contract. `values` are the command's arguments and options by name (see `arguments.py`)."""
-    contract, warnings = cache.load(read_file(values["spec"]), values["spec"])
     flags = flags_of(values)
+    contract, warnings = cache.load(*read_contract(values["spec"], flags))
     settings = config.load(flags)
     signals = Signals()
     live = Live(quiet=values["quiet"], interrupted=lambda: signals.noted)
@@ -78,6 +78,23 @@ def flags_of(values: dict[str, Any]) -> config.Flags:
         config=values["config"] or "",
         no_config=values["no_config"],
     )
+
+
+def read_contract(word: str, flags: config.Flags = config.Flags()) -> tuple[bytes, str]:  # noqa: B008 - frozen
+    """The bytes of a contract and its path, for a file or for NAME or NAME@VERSION of a registry; a path that is
+    there wins. Raises ContractUnusable, ConfigurationError."""
+    try:
+        with open(word, "rb") as file:
+            return file.read(), word
+    except OSError:
+        pass  # rare, so that a named file pays nothing for registries
+    if not os.path.lexists(word):
+        from workermd import registry
+
+        if registry.is_name(word):
+            found = registry.resolve(word, registry.folders(config.load(flags)))
+            return found.data, found.path
+    return read_file(word), word
 
 
 def read_file(path: str) -> bytes:

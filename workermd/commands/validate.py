@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from workermd.commands.run import read_file, read_input, read_stdin
+from workermd.commands.run import read_contract, read_input, read_stdin
 from workermd.contract import instance
 from workermd.contract.model import Reading
 from workermd.contract.problems import SUFFIX
@@ -60,8 +60,10 @@ def _readings(paths: list[str]) -> tuple[list[Reading], list[WorkermdError]]:
         try:
             if isinstance(path, WorkermdError):
                 raise path
-            data = read_stdin("the contract is '-'", "workermd validate -") if path == "-" else read_file(path)
-            readings.append(read(data, path))
+            if path == "-":
+                readings.append(read(read_stdin("the contract is '-'", "workermd validate -"), path))
+            else:
+                readings.append(read(*read_contract(path)))
         except WorkermdError as error:
             unread.append(error)
     return readings, unread
