@@ -20,6 +20,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("workermd.lint",),
     ("workermd.workers", "workermd.runtime", "workermd.ledger", "workermd.derive"),
     ("workermd.backends", "workermd.config"),
+    ("workermd.registry",),
     ("workermd.attempt",),
     ("workermd.verdict", "workermd.retry", "workermd.masking"),
     ("workermd.answers",),

@@ -71,6 +71,8 @@ _CONFIG = Option(("--config",), "text", "Read this configuration instead of look
 _NO_CONFIG = Option(("--no-config",), "flag", "Read no configuration.")
 _FORMAT = Option(("--format",), "text", "How to print: text (the default) or json.", "FORMAT", ("text", "json"), "text")
 _RUN_ID = Argument("run_id", "The run's id.", "RUN_ID")
+_REGISTRY = Option(("--registry",), "text", "The registry's folder. Default: see docs/registry.md.", "DIR")
+_NAMED = Argument("name", "The contract: NAME, or NAME@VERSION.", "NAME")
 _WORKER = Option(("--worker",), "text", "Only this worker's runs.", "ID")
 
 RUN = Command(
@@ -78,7 +80,7 @@ RUN = Command(
     "Run a contract: check the input, attempt the task within its bounds, check the output, print it.",
     "workermd.commands.run",
     (
-        Argument("spec", "The contract, a worker.md file.", "SPEC"),
+        Argument("spec", "The contract: a worker.md file, or NAME or NAME@VERSION of a registry.", "SPEC"),
         Argument("input", "The input, a JSON file, or - for standard input.", "INPUT"),
         Argument(
             "program", "The program of --backend command, and its arguments.", "-- PROGRAM", many=True, required=False
@@ -117,7 +119,11 @@ VALIDATE = Command(
     "workermd.commands.validate",
     (
         Argument(
-            "paths", "Files, folders (searched for *.worker.md), globs, or - for standard input.", "PATH", many=True
+            "paths",
+            "Files, folders (searched for *.worker.md), globs, NAME or NAME@VERSION of a registry, or - for standard "
+            "input.",
+            "PATH",
+            many=True,
         ),
     ),
     (
@@ -163,7 +169,11 @@ DIFF = Command(
     "Say what changed in meaning between two versions of a contract, and whether the version says so.",
     "workermd.commands.diff",
     (
-        Argument("old", "The contract before: a file, git:REV:path from the repository's root, or -.", "OLD"),
+        Argument(
+            "old",
+            "The contract before: a file, a name of a registry, git:REV:path from the repository's root, or -.",
+            "OLD",
+        ),
         Argument("new", "The contract now, named likewise.", "NEW"),
     ),
     (
@@ -268,6 +278,50 @@ COMMANDS: tuple[Command, ...] = (
             _NO_CONFIG,
         ),
         fixed={"deed": "prune"},
+    ),
+    Command(
+        ("registry", "list"),
+        "List the contracts of the registries.",
+        "workermd.commands.registry",
+        (),
+        (_FORMAT, _REGISTRY, _CONFIG, _NO_CONFIG),
+        fixed={"deed": "list"},
+    ),
+    Command(
+        ("registry", "search"),
+        "List the contracts whose id, name, tags or purpose hold a text.",
+        "workermd.commands.registry",
+        (Argument("text", "The text, in any case.", "TEXT"),),
+        (_FORMAT, _REGISTRY, _CONFIG, _NO_CONFIG),
+        fixed={"deed": "search"},
+    ),
+    Command(
+        ("registry", "show"),
+        "Print a contract of a registry, its digest checked.",
+        "workermd.commands.registry",
+        (_NAMED,),
+        (_REGISTRY, _CONFIG, _NO_CONFIG),
+        fixed={"deed": "show"},
+    ),
+    Command(
+        ("registry", "add"),
+        "Put a contract into a registry; of a saved registry page, the contract that it shows.",
+        "workermd.commands.registry",
+        (Argument("file", "The contract or the saved page, or - for standard input.", "FILE"),),
+        (
+            Option(("--name",), "text", "The name in the registry. Default: the contract's id.", "NAME"),
+            Option(("--registry",), "text", "The registry's folder.", "DIR", default="registry"),
+            _QUIET,
+        ),
+        fixed={"deed": "add"},
+    ),
+    Command(
+        ("registry", "verify"),
+        "Check the digest of every contract of the registries, and that it validates.",
+        "workermd.commands.registry",
+        (),
+        (_FORMAT, _REGISTRY, _QUIET, _CONFIG, _NO_CONFIG),
+        fixed={"deed": "verify"},
     ),
     Command(
         ("derive",),

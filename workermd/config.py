@@ -11,7 +11,7 @@ PYPROJECT = "pyproject.toml"
 
 _BINDING_KEYS = ("backend", "function", "command", "env", "secret_env", "retry_exit_codes", "settings")
 _LINT_KEYS = ("select", "ignore")
-_TOP_KEYS = ("ledger", "env", "secret_env", "workers", "modes", "lint")
+_TOP_KEYS = ("ledger", "registry", "env", "secret_env", "workers", "modes", "lint")
 
 
 class Settings(NamedTuple):
@@ -20,6 +20,8 @@ class Settings(NamedTuple):
     origin: str = ""
     ledger: str = ""
     ledger_origin: str = ""
+    registry: str = ""
+    registry_origin: str = ""
     env: tuple[str, ...] = ()
     secret_env: tuple[str, ...] = ()
     workers: dict[str, Binding] = {}  # noqa: RUF012 - a frozen record's default, never mutated
@@ -53,6 +55,9 @@ def load(flags: Flags) -> Settings:
     settings = settings._replace(env=(*settings.env, *(name.strip() for name in listed.split(",") if name.strip())))
     if os.environ.get("WORKERMD_LEDGER"):
         settings = settings._replace(ledger=os.environ["WORKERMD_LEDGER"], ledger_origin="WORKERMD_LEDGER")
+    if os.environ.get("WORKERMD_REGISTRY"):
+        folder = os.path.abspath(os.environ["WORKERMD_REGISTRY"])
+        settings = settings._replace(registry=folder, registry_origin="WORKERMD_REGISTRY")
     if flags.ledger:
         settings = settings._replace(ledger=flags.ledger, ledger_origin="--ledger")
     if not settings.ledger:
@@ -183,15 +188,18 @@ def _read(path: str) -> Settings:
     if os.path.basename(path) == PYPROJECT:
         document = document.get("tool", {}).get("workermd", {})
     _only(document, _TOP_KEYS, path)
-    ledger = _text(document, "ledger", path)
+    ledger, registry = _text(document, "ledger", path), _text(document, "registry", path)
+    beside = os.path.dirname(os.path.abspath(path))
     lint = document.get("lint", {})
     if not isinstance(lint, dict):
         raise ConfigurationError(f"{path}: lint is not a table", 'write [lint] and below it ignore = ["WM515"]')
     _only(lint, _LINT_KEYS, f"{path}: [lint]")
     return Settings(
         origin=path,
-        ledger=os.path.join(os.path.dirname(os.path.abspath(path)), os.path.expanduser(ledger)) if ledger else "",
+        ledger=os.path.join(beside, os.path.expanduser(ledger)) if ledger else "",
         ledger_origin=path if ledger else "",
+        registry=os.path.join(beside, os.path.expanduser(registry)) if registry else "",
+        registry_origin=path if registry else "",
         env=_words(document, "env", path),
         secret_env=_words(document, "secret_env", path),
         workers=_bindings(document, "workers", path),

@@ -3,7 +3,7 @@
 import sys
 from typing import Any
 
-from workermd.commands.files import contract_bytes
+from workermd.commands.files import contract_named
 from workermd.contract import revision
 from workermd.contract.diff import Difference, difference
 from workermd.contract.model import Reading
@@ -37,7 +37,7 @@ def _reading(name: str) -> Reading:
     elif name.startswith(revision.PREFIX):
         data = revision.read(name)
     else:
-        data = contract_bytes(name)
+        data, name = contract_named(name)
     reading = read(data, name)
     if reading.contract is None:
         errors = tuple(finding for finding in reading.findings if finding.severity == "error")

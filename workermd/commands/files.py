@@ -1,13 +1,32 @@
 """The bytes that a command line names: contracts, inputs, standard input."""
 
+import os
 import sys
 
+from workermd import config
 from workermd.errors import ContractUnusable, UsageError, WorkermdError
 
 
 def contract_bytes(path: str) -> bytes:
     """The bytes of a contract. Raises ContractUnusable with what is wrong with the path."""
     return _bytes(path, ContractUnusable, "a contract", "name a file, for example NAME.worker.md")
+
+
+def contract_named(word: str, flags: config.Flags = config.Flags()) -> tuple[bytes, str]:  # noqa: B008 - frozen
+    """The bytes of a contract and its path, for a file or for NAME or NAME@VERSION of a registry; a path that is
+    there wins. Raises ContractUnusable, ConfigurationError."""
+    try:
+        with open(word, "rb") as file:
+            return file.read(), word
+    except OSError:
+        pass  # rare, so that a named file pays nothing for registries
+    if not os.path.lexists(word):
+        from workermd import registry
+
+        if registry.is_name(word):
+            found = registry.resolve(word, registry.folders(config.load(flags)))
+            return found.data, found.path
+    return contract_bytes(word), word
 
 
 def input_bytes(path: str, command: str) -> bytes:

@@ -6,7 +6,7 @@ from typing import Any
 
 from workermd import config
 from workermd.answers import Answered
-from workermd.commands.files import contract_bytes, input_bytes
+from workermd.commands.files import contract_named, input_bytes
 from workermd.contract import cache
 from workermd.errors import UsageError
 from workermd.report import say
@@ -16,8 +16,8 @@ from workermd.run import Request, run
 
 def execute(values: dict[str, Any]) -> int:
     """Run a contract. `values` are the command's arguments and options by name (see `arguments.py`)."""
-    contract, warnings = cache.load(contract_bytes(values["spec"]), values["spec"])
     flags = flags_of(values)
+    contract, warnings = cache.load(*contract_named(values["spec"], flags))
     settings = config.load(flags)
     signals = Signals()
     live = Live(quiet=values["quiet"], interrupted=lambda: signals.noted)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from workermd import config
-from workermd.commands.files import contract_bytes, input_bytes, stdin_bytes
+from workermd.commands.files import contract_bytes, contract_named, input_bytes, stdin_bytes
 from workermd.contract import instance
 from workermd.contract.model import Contract, Lines, Reading
 from workermd.contract.problems import SUFFIX, Problems
@@ -150,7 +150,12 @@ def _read(name: str | WorkermdError, values: dict[str, Any], selection: Selectio
     """A file as it stands after the fixes that were asked for, and whether there were any."""
     if isinstance(name, WorkermdError):
         raise name
-    data = stdin_bytes("the contract is '-'", "workermd validate -") if name == "-" else contract_bytes(name)
+    if name == "-":
+        data = stdin_bytes("the contract is '-'", "workermd validate -")
+    elif values["fix"]:
+        data = contract_bytes(name)  # a registry's entry is never mended in place: its digest holds it as it is
+    else:
+        data, name = contract_named(name)
     if not (values["fix"] or values["diff"]):
         return read(data, name), False
     mended = fixes.fixed(data, name, selection)

@@ -68,7 +68,7 @@ _TEXTS: tuple[_Text, ...] = (
     _Text("CC-BY-NC-4.0", "attribution noncommercial 4 0 international", ("licensed material",), (), 4000),
     _Text("CC-BY-ND-4.0", "attribution noderivatives 4 0 international", ("licensed material",), (), 4000),
     _Text("CC-BY-SA-4.0", "attribution sharealike 4 0 international", ("licensed material",), (), 4000),
-    _Text("CC-BY-4.0", "attribution 4 0 international", ("licensed material", "you must retain the following"), (), 4000),
+    _Text("CC-BY-4.0", "attribution 4 0 international", ("licensed material", "retain the following"), (), 4000),
     _Text("Unlicense", "this is free and unencumbered software released into the public domain", ("anyone is free to copy modify publish",), (), 320),
     _Text("BSD-3-Clause", _BSD, ("neither the name",), ("all advertising materials",), 340),
     _Text("BSD-2-Clause", _BSD, ("redistributions in binary form must reproduce",), ("neither the name", "all advertising materials"), 300),

@@ -23,6 +23,7 @@ from workermd.derive.manifest import manifests
         (texts.UNLICENSE, "Unlicense"),
         (texts.CC0, "CC0-1.0"),
         (texts.CC_BY, "CC-BY-4.0"),
+        (texts.CC_BY.replace("You must retain", "You must:\n\n            a. retain"), "CC-BY-4.0"),  # as published
         (texts.CC_BY_SA, "CC-BY-SA-4.0"),
         ("SPDX-License-Identifier: EPL-2.0\n", "EPL-2.0"),
     ],

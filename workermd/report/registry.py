@@ -1,0 +1,54 @@
+"""What a registry holds and what is wrong with it, as text and as JSON."""
+
+from collections.abc import Iterable
+
+from workermd.contract.model import Contract
+from workermd.envelope import Document, encoded
+from workermd.registry import KEYS, Entry, Fault
+from workermd.report.say import plain
+
+SCHEMA_VERSION = 1
+
+Rows = Iterable[tuple[Entry, Contract | None]]
+"""Entries, each with its contract; None where the file cannot be used."""
+
+
+def table(rows: Rows) -> str:
+    """A line for each entry: what it is called, its worker's id, its day, its source."""
+    cells = [("NAME", "WORKER", "DATE", "SOURCE")]
+    cells += [
+        (entry.word, contract.id if contract else "unusable", entry.date, entry.source) for entry, contract in rows
+    ]
+    widths = [max(len(plain(row[column])) for row in cells) for column in range(3)]
+    lines = ("  ".join([*(plain(row[at]).ljust(widths[at]) for at in range(3)), plain(row[3])]) for row in cells)
+    return "".join(f"{line.rstrip()}\n" for line in lines)
+
+
+def listed(rows: Rows, folders: Iterable[str]) -> bytes:
+    """`{schema_version, registries, entries: [{name, version, digest, file, source, commit, date, registry, worker_id,
+    title, mode, tags, purpose}]}`; the last five only where the file can be used."""
+    made: list[Document] = []
+    for entry, contract in rows:
+        row: Document = {key: getattr(entry, key) for key in KEYS} | {"registry": entry.folder}
+        if contract:
+            row |= {"worker_id": contract.id, "title": contract.name, "mode": contract.mode}
+            row |= {"tags": contract.front_matter.get("tags", []), "purpose": contract.purpose}
+        made.append(row)
+    return encoded({"schema_version": SCHEMA_VERSION, "registries": list(folders), "entries": made})
+
+
+def faults(found: Iterable[Fault]) -> str:
+    return "".join(
+        plain(f"{each.path}: {f'{each.word}: ' if each.word else ''}{each.message}") + "\n" for each in found
+    )
+
+
+def verified(found: Iterable[Fault], entries: int) -> bytes:
+    """`{schema_version, entries, findings: [{word, path, message}]}`."""
+    return encoded(
+        {"schema_version": SCHEMA_VERSION, "entries": entries, "findings": [each._asdict() for each in found]}
+    )
+
+
+def summary(found: tuple[Fault, ...], entries: int) -> str:
+    return f"{len(found)} finding{'s' * (len(found) != 1)} in {entries} entr{'y' if entries == 1 else 'ies'}\n"
