@@ -66,8 +66,8 @@ def test_text(cli: Cli, files: Path) -> None:
     assert (code, out.splitlines()) == (
         1,
         [
-            "new.worker.md:66:20: breaking: timeout_seconds rose from 20 to 30 [timeout-raised]",
-            "  = /constraints/timeout_seconds, before old.worker.md:66:20; it takes a major bump of the version",
+            "new.worker.md:68:20: breaking: timeout_seconds rose from 20 to 30 [timeout-raised]",
+            "  = /constraints/timeout_seconds, before old.worker.md:68:20; it takes a major bump of the version",
         ],
     )
 
@@ -75,7 +75,7 @@ def test_text(cli: Cli, files: Path) -> None:
 def test_what_was_removed_is_shown_where_it_stood(cli: Cli, files: Path) -> None:
     code, out = diff(cli, new("1.1.0", max_attempts=None))
     assert code == 0
-    assert out.startswith("old.worker.md:67:17: unknown: max_attempts fell from 2 to 1 [attempts-lowered]\n")
+    assert out.startswith("old.worker.md:69:17: unknown: max_attempts fell from 2 to 1 [attempts-lowered]\n")
 
 
 def test_the_summary_goes_to_standard_error(cli: Cli, files: Path) -> None:
@@ -92,7 +92,7 @@ def test_json(cli: Cli, files: Path) -> None:
     assert document["is_bump_missing"] is True
     (change,) = document["changes"]
     assert (change["kind"], change["verdict"], change["requires"]) == ("timeout-raised", "breaking", "major")
-    assert (change["old"]["path"], change["new"]["line"]) == ("old.worker.md", 66)
+    assert (change["old"]["path"], change["new"]["line"]) == ("old.worker.md", 68)
 
 
 def test_nothing_changed_is_an_empty_list(cli: Cli, files: Path) -> None:
@@ -150,7 +150,7 @@ def repository(tmp_path: Path) -> Path:
 def test_git_revisions_from_any_folder(cli: Cli, repository: Path, below: str) -> None:
     done = cli("diff", "git:main~1:sub/a b.worker.md", "git:HEAD:sub/a b.worker.md", cwd=repository / below)
     assert done.code == 1
-    assert done.out.startswith(b"git:HEAD:sub/a b.worker.md:66:20: breaking: timeout_seconds rose")
+    assert done.out.startswith(b"git:HEAD:sub/a b.worker.md:68:20: breaking: timeout_seconds rose")
     sarif = cli(
         "diff", "git:main~1:sub/a b.worker.md", "git:HEAD:sub/a b.worker.md", "--format", "sarif", cwd=repository
     )
@@ -198,7 +198,7 @@ def test_outside_a_repository(cli: Cli, files: Path) -> None:
 def test_standard_input(cli: Cli, files: Path) -> None:
     done = cli("diff", "old.worker.md", "-", given=new(timeout_seconds=30))
     assert done.code == 1
-    assert done.out.startswith(b"-:66:20: breaking:")
+    assert done.out.startswith(b"-:68:20: breaking:")
     twice = cli("diff", "-", "-", given=OLD)
     assert twice.code == 2
     assert "both contracts are '-'" in twice.err
