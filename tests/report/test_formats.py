@@ -19,7 +19,7 @@ from workermd.report.machine import findings_schema
 from workermd.report.record import Report
 
 BROKEN = "---\nid: a\nname: a\nversion: 1.0.0\n---\n# x\n"
-WARNED = contract_text().replace("version: 1.0.0", "version: 1.0.0\nodd: 1")
+WARNED = contract_text(id="warned").replace("version: 1.0.0", "version: 1.0.0\nodd: 1")
 HOSTILE = "a%0A|`b`,c:d\r\n::error::<x>&\x1b[31m\ufffe @me #1 [l](u)"
 
 

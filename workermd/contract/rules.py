@@ -100,8 +100,8 @@ RULES: dict[str, Rule] = {
     ),
     "WM121": Rule(
         "warning",
-        "A derived contract has all 14 keys of the registry.",
-        "Who reads a derived contract has to be able to find what it was derived from, when and how.",
+        "An entry of the registry has all 14 keys of the registry.",
+        "Who reads an entry has to be able to find what it was derived from, when and how.",
     ),
     "WM122": Rule(
         "info",

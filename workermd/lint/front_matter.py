@@ -14,7 +14,6 @@ REGISTRY_KEYS = tuple(key for key in FIELDS if key not in ("worker_id", "purpose
 
 MODES = ("agent-orchestration-worker", "tool-gateway-worker")
 
-_DERIVED = ("derivation_method", "derivation_confidence", "derived_on", "source_registry_url")
 _SEMANTIC = re.compile(r"(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)(-[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?")
 _OWN_LINE = re.compile(r"[ \t]*-[ \t]+\S[^\n]*\n?")
 
@@ -44,11 +43,11 @@ def _without_line(subject: Subject, place: Span, line: int) -> tuple[Edit, ...]:
 def missing_keys(subject: Subject) -> Iterator[Fault]:
     """WM121"""
     given = subject.contract.front_matter
-    derived = next((key for key in _DERIVED if key in given), None)
+    derived = "source_registry_url" if "source_registry_url" in given else None
     missing = [key for key in REGISTRY_KEYS if key not in given and not (key == "id" and "worker_id" in given)]
     if derived and missing:
-        message = f"{derived} says that the contract was derived, but {', '.join(missing)} is missing"
-        hint = "Add what is missing, or remove the keys of the derivation."
+        message = f"{derived} says that this is a registry's entry, but {', '.join(missing)} is missing"
+        hint = "Add what is missing, or remove the key."
         yield Fault(subject.key(f"/front_matter/{derived}"), message, hint)
 
 
