@@ -80,12 +80,12 @@ HOLDERS = ["$defs", "definitions", "dependentSchemas", "dependencies", "then", "
 
 def hold(data):
     """What has to be true of every input."""
-    began = time.perf_counter()
+    began = time.process_time()
     reading = read(data, "a.worker.md")
     linted = lint(reading)
     mended = fixed(data, "a.worker.md", Selection())
     text.findings(linted.findings, {"a.worker.md": reading.text})
-    assert time.perf_counter() - began < LONGEST
+    assert time.process_time() - began < LONGEST
     assert list(linted.findings) == sorted(set(linted.findings))
     assert {each for each in reading.findings if each.severity == "error"} <= {*linted.findings} or "***" in str(linted)
     lines = reading.text.split("\n")
@@ -104,7 +104,7 @@ def hold(data):
 @st.composite
 def mutated(draw):
     """A real contract with a few lines moved, cut, doubled or spoilt."""
-    lines = draw(st.sampled_from(SEEDS)).decode().split("\n")
+    lines = draw(st.sampled_from(SEEDS)).decode("utf-8", "replace").split("\n")
     for _ in range(draw(st.integers(1, 6))):
         at = draw(st.integers(0, len(lines) - 1))
         deed = draw(st.integers(0, 5))
@@ -211,9 +211,9 @@ def test_huge_files(body):
     """Each is as large as a file may be and wears out one pattern."""
     seed = (Path(ROOT) / "tests" / "lint" / "WM901" / "good.worker.md").read_text()
     data = (seed + "\n" + body).encode()[: 256 * 1024].decode("utf-8", "ignore").encode()
-    began = time.perf_counter()
+    began = time.process_time()
     reading = read(data, "a.worker.md")
-    between = time.perf_counter()
+    between = time.process_time()
     lint(reading)
-    assert time.perf_counter() - between < LONGEST
+    assert time.process_time() - between < LONGEST
     assert between - began < 2 * LONGEST, "Markdown's own rules take up to 2.5 s"
