@@ -125,11 +125,11 @@ def _refuse_contradictions(values: dict[str, Any], count: int, documents: list[t
         raise UsageError("--baseline-update writes a baseline, but none is named", "add --baseline FILE")
     if values["fix"] and "-" in values["paths"]:
         raise UsageError("--fix writes files, but standard input is none", "use --diff, or name a file")
-    if values["diff"] and (values["fix"] or values["baseline_update"] or values["format"] or values["output"]):
-        other = (
-            "--fix" if values["fix"] else "--baseline-update" if values["baseline_update"] else "--format or --output"
+    others = [f"--{name.replace('_', '-')}" for name in ("fix", "baseline_update", "format", "output") if values[name]]
+    if values["diff"] and others:
+        raise UsageError(
+            f"--diff prints a diff and writes nothing, so {others[0]} beside it has no use", "leave one out"
         )
-        raise UsageError(f"--diff prints a diff and writes nothing, so {other} beside it has no use", "leave one out")
 
 
 def _selection(values: dict[str, Any]) -> Selection:
