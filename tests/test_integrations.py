@@ -18,6 +18,7 @@ from tests.conftest import ROOT, contract_text
 
 INSTALLED = (
     "workermd",
+    "registry",
     "pyproject.toml",
     "README.md",
     "LICENSE",
