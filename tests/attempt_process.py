@@ -10,7 +10,8 @@ from tests.conftest import COVERAGE_VARIABLES, ROOT
 from workermd.attempt import tree
 from workermd.attempt.order import Order
 from workermd.attempt.spawn import MARKER, Ending, Host
-from workermd.backend import Binding, Limits, Result, Task
+from workermd.backend import Limits, Result, Task
+from workermd.binding import Binding
 from workermd.ledger import results
 from workermd.ledger.lock import RunLock
 
@@ -75,7 +76,7 @@ def run_attempt(folder: Path, task: Task, binding: Binding, seconds: float = 20.
         token = results.new_token()
         began = time.monotonic()
         deadline = began + seconds
-        order = Order(task, bound, Limits(deadline, max_bytes), environment, kept, token)
+        order = Order(task, Limits(deadline, max_bytes), environment, kept, token)
         host.send(order, deadline, lambda: None)
         ending = host.finish(deadline, lambda: None)
         ended = time.monotonic()

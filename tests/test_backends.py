@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from tests.attempt_process import a_task, run_attempt
-from workermd.backend import KINDS, Binding, Limits, Result
+from workermd.backend import KINDS, Limits, Result
+from workermd.binding import Binding
 from workermd.contract.model import Constraints
 from workermd.envelope import ERROR_CODES
 

@@ -139,6 +139,7 @@ class Answers:
                 duration_ms=round((time.monotonic() - self._started) * 1000, 3),
                 trace_id=self._trace_id,
                 backend=self._backend,
+                notes=tuple(note for record in records for note in record.notes),
             )
         )
 
@@ -155,4 +156,5 @@ def _with_detail(record: AttemptRecord, detail: Document) -> AttemptRecord:
         error=detail.get("error"),
         usage=detail.get("usage"),
         artifacts=tuple(detail.get("artifacts", ())),
+        notes=tuple(detail.get("notes", ())),
     )

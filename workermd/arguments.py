@@ -87,8 +87,13 @@ RUN = Command(
         ),
     ),
     (
-        Option(("--backend",), "text", "Which kind of backend performs the task: command or function.", "KIND"),
+        Option(("--backend",), "text", "Which kind of backend performs the task; docs/backends.md lists them.", "KIND"),
         Option(("--function",), "text", "The Python function of --backend function.", "MODULE:CALLABLE"),
+        Option(
+            ("--model",), "text", "The model, as its endpoint calls it, or one of the configuration's models.", "NAME"
+        ),
+        Option(("--base-url",), "text", "The model's OpenAI-compatible endpoint. Default: OpenAI's.", "URL"),
+        Option(("--api-key-env",), "text", "The variable that holds the endpoint's key.", "VARIABLE"),
         Option(
             ("--setting",),
             "many",

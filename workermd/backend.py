@@ -3,6 +3,7 @@
 import json
 from typing import Any, NamedTuple, Protocol
 
+from workermd.binding import Binding
 from workermd.envelope import Document
 
 
@@ -90,35 +91,13 @@ class NeedsHuman(TaskError):
         self.options = options
 
 
-class Binding(NamedTuple):
-    """Which backend serves a worker, and how: always the operator's choice (S6.1).
-
-    `env` names variables passed through as they are, `secret_env` those whose values are masked in
-    everything we write. `origin` says where the choice came from, for messages and `--dry-run`.
-    """
-
-    kind: str
-    origin: str
-    function: str = ""
-    command: tuple[str, ...] = ()
-    env: tuple[str, ...] = ()
-    secret_env: tuple[str, ...] = ()
-    retry_exit_codes: tuple[int, ...] = ()
-    settings: Document = {}  # noqa: RUF012 - never mutated: NamedTuple default of a frozen record
-
-    @property
-    def named(self) -> str:
-        """The function or the program, without its arguments: what can be looked for before it is run."""
-        return self.function or (self.command[0] if self.command else "")
-
-
 class Result(NamedTuple):
     """What an attempt's process leaves behind: a reply not yet checked, or a failure.
 
     Exactly one of `output` (the reply's JSON text) and `failure` is set. `failure` is
     `{"kind", "code", "message"}` with `after`, `question` and `options` where they apply; kinds are
     `retryable`, `invalid_request`, `refused`, `needs_human`, `invalid_output` (a bad reply, which a later
-    attempt may repair) and `timeout`.
+    attempt may repair) and `timeout`. `notes` are sentences for the envelope, such as a denied tool call.
     """
 
     output: str | None = None
@@ -127,6 +106,7 @@ class Result(NamedTuple):
     artifacts: tuple[Document, ...] = ()
     model: str | None = None
     finish_reason: str | None = None
+    notes: tuple[str, ...] = ()
 
     def to_json(self) -> str:
         return json.dumps(self._asdict())
@@ -134,7 +114,8 @@ class Result(NamedTuple):
     @classmethod
     def from_json(cls, text: str) -> "Result":
         fields: dict[str, Any] = json.loads(text)
-        fields["artifacts"] = tuple(fields["artifacts"])
+        for name in ("artifacts", "notes"):
+            fields[name] = tuple(fields[name])
         return cls(**fields)
 
 
@@ -149,35 +130,63 @@ def timed_out() -> Result:
     return failed("timeout", "timeout", "the attempt's time was over before the task had ended")
 
 
+class Budget(NamedTuple):
+    """What is left of the run's bounds when an attempt starts (S3.6). None: no bound.
+
+    A turn is one request to a model, whatever it is for. Tokens are those read and written together.
+    """
+
+    max_tokens: int | None = None
+    max_cost_usd: float | None = None
+    max_tool_calls: int | None = None
+    max_turns: int | None = None
+
+
 class Limits(NamedTuple):
-    """What a backend has to keep itself to in one attempt. `deadline` is on `time.monotonic()`'s clock."""
+    """What a backend has to keep itself to in one attempt. `deadline` is on `time.monotonic()`'s clock.
+
+    `journal` is the path of the file in which a backend notes what happens as it happens, or empty.
+    """
 
     deadline: float
     max_output_bytes: int
+    budget: Budget = Budget()
+    journal: str = ""
 
 
 class Backend(Protocol):
     """A kind of backend is a module with these names; `KINDS` lists the modules.
 
-    Both run in the attempt's own process. `unusable` is asked before an attempt is claimed: why this function
-    or program cannot be had, found without running anything of it; empty when nothing speaks against it.
+    Both run in the attempt's own process. `unusable` is asked before an attempt is claimed: why what the binding
+    names cannot be had, found without running anything of it; empty when nothing speaks against it.
     `perform` never raises for something that a task did: every ending is a `Result`.
     """
 
-    def unusable(self, named: str) -> str: ...
+    def unusable(self, binding: Binding) -> str: ...
 
     def perform(self, task: Task, binding: Binding, limits: Limits) -> Result: ...
 
 
 class Kind(NamedTuple):
     """A row of the table of kinds. `enforces` names the contract's bounds, beyond time and output size,
-    that this kind can hold (S3.6). The module is imported in the attempt's process only."""
+    that this kind can hold (S3.6). The module is imported in the attempt's process only.
+
+    `extra` is what has to be installed with the package. `takes` names the fields of a binding that mean
+    something to this kind; `keys` those of its own table in the configuration, which become `arrangement`.
+    """
 
     module: str
     enforces: frozenset[str] = frozenset()
+    extra: str = ""
+    takes: frozenset[str] = frozenset()
+    keys: frozenset[str] = frozenset()
 
+
+_COUNTED = frozenset({"max_tokens", "max_cost_usd", "max_tool_calls", "max_turns", "tools_allowed"})
+_MODELS = frozenset({"model", "models", "tools"})
 
 KINDS: dict[str, Kind] = {
-    "function": Kind("workermd.backends.function"),
-    "command": Kind("workermd.backends.command"),
+    "function": Kind("workermd.backends.function", takes=frozenset({"function"})),
+    "command": Kind("workermd.backends.command", takes=frozenset({"command"})),
+    "chat": Kind("workermd.backends.chat", _COUNTED, "agentchat", _MODELS, frozenset({"instructions"})),
 }

@@ -3,15 +3,26 @@
 import os
 from typing import Any, NamedTuple
 
-from workermd.backend import KINDS, Binding
+from workermd.binding import OPENAI, Binding, Model
+from workermd.bindings import Named, bindings, checked, models, only, servers, text_of, tools, words_of
 from workermd.errors import ConfigurationError
 
 FILE_NAME = "workermd.toml"
 PYPROJECT = "pyproject.toml"
 
-_BINDING_KEYS = ("backend", "function", "command", "env", "secret_env", "retry_exit_codes", "settings")
 _LINT_KEYS = ("select", "ignore")
-_TOP_KEYS = ("ledger", "registry", "env", "secret_env", "workers", "modes", "lint")
+_TOP_KEYS = (
+    "ledger",
+    "registry",
+    "env",
+    "secret_env",
+    "workers",
+    "modes",
+    "models",
+    "tools",
+    "servers",
+    "lint",
+)
 
 
 class Settings(NamedTuple):
@@ -26,6 +37,7 @@ class Settings(NamedTuple):
     secret_env: tuple[str, ...] = ()
     workers: dict[str, Binding] = {}  # noqa: RUF012 - a frozen record's default, never mutated
     modes: dict[str, Binding] = {}  # noqa: RUF012 - the same
+    models: dict[str, Model] = {}  # noqa: RUF012 - the same
     lint_select: tuple[str, ...] = ()
     lint_ignore: tuple[str, ...] = ()
 
@@ -36,6 +48,9 @@ class Flags(NamedTuple):
     backend: str = ""
     function: str = ""
     command: tuple[str, ...] = ()
+    model: str = ""
+    base_url: str = ""
+    api_key_env: str = ""
     env: tuple[str, ...] = ()
     secret_env: tuple[str, ...] = ()
     settings: tuple[str, ...] = ()
@@ -67,7 +82,12 @@ def load(flags: Flags) -> Settings:
 
 def binding_for(worker_id: str, mode: str, settings: Settings, flags: Flags) -> Binding:
     """Which backend serves a worker: the flags, else its id, else its mode, else a worker of this package."""
-    bound = _flag_binding(flags) or settings.workers.get(worker_id) or settings.modes.get(mode) or _shipped(worker_id)
+    bound = (
+        _flag_binding(flags, settings)
+        or settings.workers.get(worker_id)
+        or settings.modes.get(mode)
+        or _shipped(worker_id)
+    )
     if bound is None:
         raise ConfigurationError(
             f"no backend is bound to worker {worker_id!r}"
@@ -77,7 +97,7 @@ def binding_for(worker_id: str, mode: str, settings: Settings, flags: Flags) -> 
         )
     return bound._replace(
         env=_merged(settings.env, bound.env, flags.env),
-        secret_env=_merged(settings.secret_env, bound.secret_env, flags.secret_env),
+        secret_env=_merged(settings.secret_env, bound.secret_env, flags.secret_env, bound.key_variables),
         settings={**bound.settings, **_flag_settings(flags.settings)},
     )
 
@@ -86,39 +106,36 @@ def _merged(*lists: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for names in lists for name in names))
 
 
-def _flag_binding(flags: Flags) -> Binding | None:
-    kind = flags.backend
-    if not kind and flags.function:
-        kind = "function"
+def _flag_binding(flags: Flags, settings: Settings) -> Binding | None:
+    kind = flags.backend or ("function" if flags.function else "chat" if flags.model else "")
     if not kind:
         if flags.command:
             raise ConfigurationError(
                 "a program was given without --backend command", "put --backend command before the --"
             )
         return None
-    return _checked(
-        Binding(kind=kind, origin="the command line", function=flags.function, command=flags.command),
-        "the command line",
+    bound = Binding(
+        kind=kind,
+        origin="the command line",
+        function=flags.function,
+        command=flags.command,
+        model=_flag_model(flags, settings),
+        folder=os.getcwd(),
     )
+    return checked(bound, "the command line")
 
 
-def _checked(binding: Binding, place: str) -> Binding:
-    if binding.kind not in KINDS:
-        known = ", ".join(sorted(KINDS))
-        raise ConfigurationError(
-            f"{place}: unknown backend {binding.kind[:40]!r}; known: {known}", "choose one of these"
-        )
-    if binding.kind == "function" and not binding.function:
-        raise ConfigurationError(f"{place}: backend 'function' names no function", "add --function module:callable")
-    if binding.kind == "command" and not binding.command:
-        raise ConfigurationError(f"{place}: backend 'command' names no program", "add it after --: -- PROGRAM ARG…")
-    unused = "command" if binding.kind == "function" and binding.command else ""
-    unused = "function" if binding.kind == "command" and binding.function else unused
-    if unused:
-        raise ConfigurationError(
-            f"{place}: backend {binding.kind!r} takes no {unused}", f"remove it, or choose --backend {unused}"
-        )
-    return binding
+def _flag_model(flags: Flags, settings: Settings) -> Model | None:
+    """The model of the flags: one of the configuration by its name, or one that they describe."""
+    if not flags.model:
+        if flags.base_url or flags.api_key_env:
+            raise ConfigurationError("--base-url and --api-key-env describe a model", "add --model NAME")
+        return None
+    if flags.model in settings.models and not flags.base_url:
+        named = settings.models[flags.model]
+        return named._replace(api_key_env=flags.api_key_env or named.api_key_env)
+    base_url = flags.base_url or OPENAI
+    return Model(flags.model, base_url, flags.api_key_env or ("OPENAI_API_KEY" if base_url == OPENAI else ""))
 
 
 def _flag_settings(pairs: tuple[str, ...]) -> dict[str, Any]:
@@ -187,87 +204,25 @@ def _read(path: str) -> Settings:
         raise ConfigurationError(f"{path}: not TOML: {error}", "mend the file, or pass --no-config") from None
     if os.path.basename(path) == PYPROJECT:
         document = document.get("tool", {}).get("workermd", {})
-    _only(document, _TOP_KEYS, path)
-    ledger, registry = _text(document, "ledger", path), _text(document, "registry", path)
+    only(document, _TOP_KEYS, path)
+    ledger, registry = text_of(document, "ledger", path), text_of(document, "registry", path)
     beside = os.path.dirname(os.path.abspath(path))
+    named = Named(models(document, path), tools(document, path), servers(document, path), beside)
     lint = document.get("lint", {})
     if not isinstance(lint, dict):
         raise ConfigurationError(f"{path}: lint is not a table", 'write [lint] and below it ignore = ["WM515"]')
-    _only(lint, _LINT_KEYS, f"{path}: [lint]")
+    only(lint, _LINT_KEYS, f"{path}: [lint]")
     return Settings(
         origin=path,
         ledger=os.path.join(beside, os.path.expanduser(ledger)) if ledger else "",
         ledger_origin=path if ledger else "",
         registry=os.path.join(beside, os.path.expanduser(registry)) if registry else "",
         registry_origin=path if registry else "",
-        env=_words(document, "env", path),
-        secret_env=_words(document, "secret_env", path),
-        workers=_bindings(document, "workers", path),
-        modes=_bindings(document, "modes", path),
-        lint_select=_words(lint, "select", f"{path}: [lint]"),
-        lint_ignore=_words(lint, "ignore", f"{path}: [lint]"),
+        env=words_of(document, "env", path),
+        secret_env=words_of(document, "secret_env", path),
+        workers=bindings(document, "workers", path, named),
+        modes=bindings(document, "modes", path, named),
+        models=named.models,
+        lint_select=words_of(lint, "select", f"{path}: [lint]"),
+        lint_ignore=words_of(lint, "ignore", f"{path}: [lint]"),
     )
-
-
-def _bindings(document: dict[str, Any], table: str, path: str) -> dict[str, Binding]:
-    found = document.get(table, {})
-    if not isinstance(found, dict):
-        raise ConfigurationError(f"{path}: {table} is not a table", f'write [{table}."NAME"]')
-    return {name: _binding(fields, f"{path}: [{table}.{name}]") for name, fields in found.items()}
-
-
-def _binding(fields: Any, place: str) -> Binding:
-    if not isinstance(fields, dict):
-        raise ConfigurationError(f"{place} is not a table", "give it at least: backend = …")
-    _only(fields, _BINDING_KEYS, place)
-    codes = fields.get("retry_exit_codes", [])
-    if not isinstance(codes, list) or not all(isinstance(code, int) and 0 < code < 256 for code in codes):
-        raise ConfigurationError(f"{place}: retry_exit_codes is not a list of codes", "write for example [3, 11]")
-    settings = fields.get("settings", {})
-    if not isinstance(settings, dict) or not _is_json(settings):
-        raise ConfigurationError(f"{place}: settings is not a table of JSON values", "write settings = { folder = … }")
-    kind = _text(fields, "backend", place) or ("function" if "function" in fields else "command")
-    return _checked(
-        Binding(
-            kind=kind,
-            origin=place,
-            function=_text(fields, "function", place),
-            command=_words(fields, "command", place),
-            env=_words(fields, "env", place),
-            secret_env=_words(fields, "secret_env", place),
-            retry_exit_codes=tuple(codes),
-            settings=settings,
-        ),
-        place,
-    )
-
-
-def _is_json(value: Any) -> bool:
-    """TOML has dates, and inf and nan as numbers; a task gets JSON."""
-    if isinstance(value, dict):
-        return all(map(_is_json, value.values()))
-    if isinstance(value, list):
-        return all(map(_is_json, value))
-    return isinstance(value, str | bool | int) or (isinstance(value, float) and value - value == 0)
-
-
-def _only(fields: dict[str, Any], known: tuple[str, ...], place: str) -> None:
-    for name in fields:
-        if name not in known:
-            raise ConfigurationError(
-                f"{place}: unknown key {name[:40]!r}; known: {', '.join(known)}", "remove or correct it"
-            )
-
-
-def _text(fields: dict[str, Any], name: str, place: str) -> str:
-    value = fields.get(name, "")
-    if not isinstance(value, str):
-        raise ConfigurationError(f"{place}: {name} is not text", f'write {name} = "…"')
-    return value
-
-
-def _words(fields: dict[str, Any], name: str, place: str) -> tuple[str, ...]:
-    value = fields.get(name, [])
-    if not isinstance(value, list) or not all(isinstance(word, str) for word in value):
-        raise ConfigurationError(f"{place}: {name} is not a list of text", f'write {name} = ["…"]')
-    return tuple(value)

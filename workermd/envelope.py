@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Any, NamedTuple, Self
 
@@ -75,7 +76,8 @@ ERROR_CODES: dict[str, str] = {
     "run_id_mismatch": "The reply bears another run's id.",
     "output_too_large": "The reply is larger than max_output_bytes.",
     "output_truncated": "The reply was cut off before its end.",
-    "budget_exceeded": "A bound on tokens, cost or tool calls was reached.",
+    "budget_exceeded": "A bound on tokens, cost, turns or tool calls was reached.",
+    "model_refused": "The model declined to answer, or its provider's filter withheld the answer.",
     "tool_denied": "A tool call outside the allow-list was refused.",
     "approval_required": "A person has to decide before the run can go on.",
     "approval_denied": "A person decided against it.",
@@ -123,6 +125,7 @@ class AttemptRecord(NamedTuple):
     error: Document | None = None
     usage: Document | None = None
     artifacts: tuple[Document, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class Record(NamedTuple):
@@ -179,7 +182,7 @@ def envelope(record: Record) -> Document:
             "trace_id": record.trace_id,
             "log_fields": log_fields,
         },
-        "usage": _summed(record.attempts),
+        "usage": summed(attempt.usage for attempt in record.attempts),
         "backend": record.backend,
         "artifacts": [artifact for attempt in record.attempts[-1:] for artifact in attempt.artifacts],
         "notes": list(record.notes),
@@ -201,11 +204,11 @@ def _attempt(attempt: AttemptRecord) -> Document:
     return document
 
 
-def _summed(attempts: tuple[AttemptRecord, ...]) -> Document:
+def summed(usages: Iterable[Document | None]) -> Document:
     """Usage over all attempts, failed ones included: they were paid for as well."""
     total: Document = {}
-    for attempt in attempts:
-        for name, amount in (attempt.usage or {}).items():
+    for usage in usages:
+        for name, amount in (usage or {}).items():
             if isinstance(amount, int | float) and not isinstance(amount, bool):
                 total[name] = total.get(name, 0) + amount
     return total

@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from workermd.backend import Binding
+from workermd.binding import Binding
 
 SHORTEST = 4
 """Shorter values are not masked: they would take half of every text with them."""

@@ -17,14 +17,16 @@ from typing import Any, NamedTuple, Protocol
 from workermd import retry, verdict
 from workermd.answers import Answered, Answers
 from workermd.attempt import tree
+from workermd.attempt.journal import Journal
 from workermd.attempt.order import Order
 from workermd.attempt.spawn import TICK, Ending, Host
-from workermd.backend import KINDS, Binding, Limits, Result, Task
+from workermd.backend import KINDS, Budget, Limits, Result, Task
+from workermd.binding import Binding
 from workermd.contract import jsontext
-from workermd.contract.model import Contract
+from workermd.contract.model import Constraints, Contract
 from workermd.crash import point
 from workermd.digest import sha256
-from workermd.envelope import EXIT_INTERRUPTED, Document, Failure, Status
+from workermd.envelope import EXIT_INTERRUPTED, Document, Failure, Status, summed
 from workermd.errors import ConfigurationError, Interrupted, LedgerUnavailable, UsageError
 from workermd.ledger import artifacts, results
 from workermd.ledger.lock import RunLock, run_offset
@@ -54,6 +56,7 @@ class Watch(Protocol):
     def attempt(self, n: int, most: int, deadline: float) -> None: ...
     def waits(self, what: str, until: float) -> None: ...
     def log(self, data: bytes) -> None: ...
+    def event(self, event: Document) -> None: ...
     def tick(self) -> None: ...
     def interrupted(self) -> bool: ...
 
@@ -124,7 +127,15 @@ def checked_bounds(request: Request) -> Bounds:
 
 def refuse_unenforceable(request: Request) -> None:
     """A bound that the backend cannot hold is refused before the run, never ignored (S3.6)."""
-    bounds = ("max_tokens", "max_cost_usd", "max_tool_calls", "tools_allowed", "rate_limit", "max_output_bytes")
+    bounds = (
+        "max_tokens",
+        "max_cost_usd",
+        "max_tool_calls",
+        "max_turns",
+        "tools_allowed",
+        "rate_limit",
+        "max_output_bytes",
+    )
     held = ENFORCED_BY_US | KINDS[request.binding.kind].enforces
     loose = [name for name in bounds if getattr(request.contract.constraints, name) is not None and name not in held]
     if loose:
@@ -132,6 +143,28 @@ def refuse_unenforceable(request: Request) -> None:
             f"backend {request.binding.kind!r} cannot enforce the contract's {', '.join(loose)}",
             "choose a backend that can, or take the bound out of the contract",
         )
+
+
+def left_of(constraints: Constraints, binding: Binding, spent: Document) -> Budget:
+    """What the attempts so far have left of the run's bounds; the operator may tighten them (S3.6, S3.7)."""
+
+    def left(most: Any, used: float) -> Any:
+        return None if most is None else max(0, most - used)
+
+    turns = [most for most in (constraints.max_turns, binding.max_turns) if most is not None]
+    return Budget(
+        max_tokens=left(constraints.max_tokens, spent.get("input_tokens", 0) + spent.get("output_tokens", 0)),
+        max_cost_usd=left(constraints.max_cost_usd, spent.get("cost_usd", 0)),
+        max_tool_calls=left(constraints.max_tool_calls, spent.get("tool_calls", 0)),
+        max_turns=left(min(turns) if turns else None, spent.get("turns", 0)),
+    )
+
+
+class Earlier(NamedTuple):
+    """What the run's closed attempts leave to the next: what was wrong with the last output, and all usage."""
+
+    feedback: tuple[Document, ...]
+    spent: Document
 
 
 class Input(NamedTuple):
@@ -202,6 +235,7 @@ class _Invocation:
         self.mask = Mask(request.binding)
         self.answers = Answers(request.contract, request.binding.kind, self.trace["trace_id"], request.run_id or None)
         self.unsaid = b""
+        self.journal: Journal | None = None
 
     # --- the order of a run ---------------------------------------------------------------------------
 
@@ -277,7 +311,7 @@ class _Invocation:
             return None
         # What its task started may have let go of the lock: it must not go on beside the next attempt.
         tree.end_marked(f"{ARTIFACTS}={artifacts.path_of(self.request.ledger_path, row.open_token)}".encode())
-        return self.judged(row.open_token) or verdict.crashed("was lost")
+        return self.with_usage(self.judged(row.open_token) or verdict.crashed("was lost"), row.open_token)
 
     def claim(self, ledger: Ledger, key: Key, left: Verdict | None, token: str) -> Run:
         """T1: admit the run, close what a dead attempt left, start an attempt. Committed before anything runs."""
@@ -305,20 +339,19 @@ class _Invocation:
     def attempts(self, given: Input, row: Run, token: str, ledger: Ledger) -> Answered:
         """Attempt until the run is settled, or until no further attempt fits into the deadline."""
         deadline = time.monotonic() + self.bounds.timeout
-        feedback = _last_feedback(ledger, row)
         while True:
             try:
-                judged, duration = self.attempt(given, row, token, deadline, feedback)
+                judged, duration = self.attempt(given, row, token, deadline, _earlier(ledger, row))
             except Interrupted:
                 # A result that was already on disk counts, it is not thrown away.
                 judged, duration = self.judged(token) or verdict.cancelled(), None
+            judged = self.with_usage(judged, token)
             row = self.settle(ledger, row, judged, duration, token)
             if row.state == "done":
                 answered = self.answers.settled(row)
                 return answered._replace(exit_code=EXIT_INTERRUPTED) if judged.outcome == "cancelled" else answered
             if judged.outcome == "cancelled":
                 return self.answers.interrupted(judged)
-            feedback = judged.feedback
             next_token = results.new_token()
             try:
                 if not self.back_off(row, judged, deadline):
@@ -330,7 +363,7 @@ class _Invocation:
             token = next_token
 
     def attempt(
-        self, given: Input, row: Run, token: str, deadline: float, feedback: tuple[Document, ...]
+        self, given: Input, row: Run, token: str, deadline: float, earlier: Earlier
     ) -> tuple[Verdict, float]:
         """One attempt from the order to its verdict, and its duration in ms."""
         host = self.host
@@ -338,7 +371,8 @@ class _Invocation:
         began = time.monotonic()
         until = deadline if self.bounds.attempt_timeout is None else min(deadline, began + self.bounds.attempt_timeout)
         self.request.watch.attempt(row.attempts, row.max_attempts, until)
-        order = self.order(given, row, token, until, feedback)
+        order = self.order(given, row, token, until, earlier)
+        self.journal = Journal(order.limits.journal)
         point("before_order")
         try:
             host.send(order, until, self.tick)
@@ -353,7 +387,9 @@ class _Invocation:
             judged = verdict.crashed(_how(ending))
         return judged, round((time.monotonic() - began) * 1000, 3)
 
-    def order(self, given: Input, row: Run, token: str, until: float, feedback: tuple[Document, ...]) -> Order:
+    def order(
+        self, given: Input, row: Run, token: str, until: float, earlier: Earlier
+    ) -> Order:
         contract = self.contract
         folder = artifacts.path_of(self.request.ledger_path, token)
         task = Task(
@@ -368,7 +404,7 @@ class _Invocation:
             input=given.value,
             output_schema=contract.output_schema,
             tools_allowed=contract.constraints.tools_allowed,
-            feedback=feedback,
+            feedback=earlier.feedback,
             decisions=(),
             trace=self.trace,
             artifacts_dir=folder,
@@ -384,8 +420,13 @@ class _Invocation:
             "TRACEPARENT": self.trace["traceparent"],
             ACTIVE: f"{active},{offset}" if active else offset,
         }
-        limits = Limits(until, verdict.DEFAULT_MAX_OUTPUT_BYTES if most is None else most)
-        return Order(task, self.request.binding, limits, environment, self.folder, token)
+        limits = Limits(
+            until,
+            verdict.DEFAULT_MAX_OUTPUT_BYTES if most is None else most,
+            left_of(contract.constraints, self.request.binding, earlier.spent),
+            results.journal_of(self.folder, token),
+        )
+        return Order(task, limits, environment, self.folder, token)
 
     def back_off(self, row: Run, judged: Verdict, deadline: float) -> bool:
         """Wait for the next attempt, its process loading meanwhile. False when none would get a useful share."""
@@ -430,6 +471,8 @@ class _Invocation:
             detail["artifacts"] = list(files)
         if judged.result.model:
             detail["model"] = judged.result.model
+        if judged.result.notes:
+            detail["notes"] = list(judged.result.notes)
         if judged.feedback:
             detail["feedback"] = list(judged.feedback)
         if final.transient:
@@ -468,6 +511,16 @@ class _Invocation:
         judged = verdict.judge(self.contract, self.answers.output_checker, self.answers.run_id, result)
         return judged._replace(document=self.mask.value(judged.document)) if self.mask else judged
 
+    def with_usage(self, judged: Verdict, token: str) -> Verdict:
+        """The verdict on an attempt that left no result, with what its journal says that it used."""
+        if judged.result.usage is not None:
+            return judged
+        journal = self.journal or Journal(results.journal_of(self.folder, token))
+        for _ in journal.events():
+            pass
+        self.journal = None
+        return judged._replace(result=judged.result._replace(usage=journal.usage or None))
+
     def tick(self) -> None:
         self.pass_log_on()
         self.request.watch.tick()
@@ -476,6 +529,8 @@ class _Invocation:
 
     def pass_log_on(self, *, rest: bool = False) -> None:
         """Hand on what the task said, in whole lines, so that no secret is cut in two before it is masked."""
+        for event in self.journal.events() if self.journal is not None else ():
+            self.request.watch.event(self.mask.value(event))
         while self.host is not None and (data := self.host.log()):
             lines, newline, self.unsaid = (self.unsaid + data).rpartition(b"\n")
             self._say(lines + newline)
@@ -508,10 +563,10 @@ def _needs_attempt(row: Run | None, left: Verdict | None) -> bool:
     return left.transient and row.attempts < row.max_attempts
 
 
-def _last_feedback(ledger: Ledger, row: Run) -> tuple[Document, ...]:
-    """What was wrong with the last closed attempt's output, for a run that goes on after an interruption."""
-    closed = [attempt for attempt in ledger.attempts(row.id) if attempt.outcome is not None]
-    return tuple((closed[-1].detail or {}).get("feedback", ())) if closed else ()
+def _earlier(ledger: Ledger, row: Run) -> Earlier:
+    closed = [attempt.detail or {} for attempt in ledger.attempts(row.id) if attempt.outcome is not None]
+    feedback = closed[-1].get("feedback", ()) if closed else ()
+    return Earlier(tuple(feedback), summed(detail.get("usage") for detail in closed))
 
 
 def _how(ending: Ending) -> str:

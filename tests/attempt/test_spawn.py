@@ -10,7 +10,8 @@ from tests.attempt_process import a_task, marked, run_attempt
 from tests.conftest import ROOT, wait_for
 from workermd.attempt.order import Order
 from workermd.attempt.spawn import MARKER, Host, environment
-from workermd.backend import Binding, Limits, Result
+from workermd.backend import Limits, Result
+from workermd.binding import Binding
 from workermd.errors import ConfigurationError
 from workermd.ledger import results
 from workermd.ledger.lock import RunLock
@@ -59,7 +60,7 @@ def test_a_host_without_a_supervisor_ends_itself_and_its_tree(tmp_path):
         host = Host.start(bound, lock.fd, folder)
         host.wait_ready(time.monotonic() + 30, lambda: None)
         deadline = time.monotonic() + 1
-        order = Order(a_task(tmp_path), bound, Limits(deadline, 1 << 20), {}, folder, results.new_token())
+        order = Order(a_task(tmp_path), Limits(deadline, 1 << 20), {}, folder, results.new_token())
         host.send(order, deadline, lambda: None)
         wait_for(lambda: len(marked(host.marker)) == 3)
         wait_for(lambda: marked(host.marker) == [])
@@ -94,7 +95,7 @@ def test_a_large_order_reaches_a_host_that_is_still_loading(tmp_path):
         token = results.new_token()
         deadline = time.monotonic() + 30
         large = a_task(tmp_path, input={"text": "x" * 3_000_000})
-        host.send(Order(large, bound, Limits(deadline, 1 << 20), {}, folder, token), deadline, lambda: None)
+        host.send(Order(large, Limits(deadline, 1 << 20), {}, folder, token), deadline, lambda: None)
         host.finish(deadline, lambda: None)
         host.close_log()
     data = results.read(folder, token)

@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from tests.attempt_process import a_task, alive, run_attempt
-from workermd.backend import Binding, Limits, Result
+from workermd.backend import Limits, Result
+from workermd.binding import Binding
 from workermd.backends import function
-from workermd.backends.failure import ENDINGS
+from workermd.failure import ENDINGS
 from workermd.backends.reply import result_of
 
 BODY = """

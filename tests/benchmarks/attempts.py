@@ -11,7 +11,8 @@ from tests.attempt import unruly
 from tests.attempt_process import a_task, run_attempt
 from tests.benchmarks.measure import BrokenError, in_turns, repeated
 from tests.benchmarks.table import Row
-from workermd.backend import Binding, Result
+from workermd.backend import Result
+from workermd.binding import Binding
 from workermd.runtime import dispatch
 
 LIMIT = 0.5

@@ -17,8 +17,9 @@ import time
 from importlib import import_module
 
 from workermd.attempt import tree
-from workermd.attempt.order import ORDER_FD, STATUS_FD, Order, receive
+from workermd.attempt.order import ORDER_FD, STATUS_FD, Order, receive, receive_binding
 from workermd.backend import KINDS, Backend, Result
+from workermd.binding import Binding
 from workermd.crash import point
 from workermd.ledger import results
 
@@ -42,9 +43,12 @@ def main() -> None:
     # supervisor is gone, the kernel watches for it. From then on an attempt outlives its supervisor on purpose.
     _control(_PR_SET_PDEATHSIG, signal.SIGKILL)
     point("host_started")
-    _, _, kind, named = sys.argv
-    backend = _load(kind)
-    if reason := backend.unusable(named):
+    _, _, kind = sys.argv
+    backend = _load(kind)  # while the supervisor is still reading
+    binding = receive_binding(ORDER_FD)
+    if binding is None:
+        os._exit(0)
+    if reason := backend.unusable(binding):
         _refuse(reason)
     _control(_PR_SET_PDEATHSIG, 0)
     gc.freeze()  # it was off since the first line: what imports make stays
@@ -55,7 +59,7 @@ def main() -> None:
         os._exit(0)  # The supervisor needs no attempt, or is gone before there was one.
     _hold_bounds(order)
     point("host_before_task")
-    result = _perform(backend, order)
+    result = _perform(backend, order, binding)
     point("host_after_task")
     _leave(kept=_keep(result, order))
 
@@ -70,9 +74,10 @@ def _load(kind: str) -> Backend:
     try:
         return import_module(KINDS[kind].module)
     except ModuleNotFoundError as error:
-        extra = "" if kind in ("function", "command") else f"[{kind}]"
+        extra = KINDS[kind].extra
         _refuse(
-            f"backend {kind!r} needs the module {error.name!r}, which is not installed: pip install 'workermd{extra}'"
+            f"backend {kind!r} needs the module {error.name!r}, which is not installed: "
+            f"pip install 'workermd{extra and f'[{extra}]'}'"
         )
     except Exception as error:  # noqa: BLE001 - a plugin's import may raise anything
         _refuse(f"backend {kind!r} could not be loaded: {type(error).__name__}")
@@ -114,15 +119,15 @@ def _watch(deadline: float) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _perform(backend: Backend, order: Order) -> Result:
+def _perform(backend: Backend, order: Order, binding: Binding) -> Result:
     try:
-        return backend.perform(order.task, order.binding, order.limits)
+        return backend.perform(order.task, binding, order.limits)
     except BaseException as error:  # noqa: BLE001 - the last line between a backend's fault and a lost attempt
         return Result(
             failure={
                 "kind": "refused",
                 "code": "backend_failed",
-                "message": f"The backend {order.binding.kind!r} raised {type(error).__name__}.",
+                "message": f"The backend {binding.kind!r} raised {type(error).__name__}.",
             }
         )
 

@@ -1,10 +1,15 @@
-"""What the supervisor sends to an attempt's process, and the descriptors between the two."""
+"""What the supervisor sends to an attempt's process, and the descriptors between the two.
+
+First the binding, so that the process can load and look before there is an attempt; then, perhaps, the order.
+"""
 
 import json
 import os
 from typing import NamedTuple
 
-from workermd.backend import Binding, Limits, Task
+from workermd.backend import Budget, Limits, Task
+from workermd.binding import Binding
+from workermd.envelope import Document
 
 ORDER_FD = 3
 """Where the host reads its order."""
@@ -20,46 +25,60 @@ class Order(NamedTuple):
     """One attempt, complete. `environment` is added to the host's own; `results_dir` and `token` name the result file."""
 
     task: Task
-    binding: Binding
     limits: Limits
     environment: dict[str, str]
     results_dir: str
     token: str
 
 
+def encode_binding(binding: Binding) -> bytes:
+    return _framed(binding.to_document())
+
+
 def encode(order: Order) -> bytes:
-    """The order as JSON behind its length: a host that reads less than that knows that its supervisor died."""
-    body = json.dumps(
+    return _framed(
         {
             "task": order.task.to_json(),
-            "binding": order.binding._asdict(),
-            "limits": order.limits._asdict(),
+            "limits": order.limits._asdict() | {"budget": order.limits.budget._asdict()},
             "environment": order.environment,
             "results_dir": order.results_dir,
             "token": order.token,
         }
-    ).encode()
-    return len(body).to_bytes(_LENGTH_BYTES) + body
+    )
+
+
+def receive_binding(fd: int) -> Binding | None:
+    """Wait for the binding. None when the other end was closed before a whole one came."""
+    fields = _document(fd)
+    return None if fields is None else Binding.of(fields)
 
 
 def receive(fd: int) -> Order | None:
     """Wait for an order. None when the other end was closed before a whole one came."""
-    head = _read_exactly(fd, _LENGTH_BYTES)
-    body = _read_exactly(fd, int.from_bytes(head)) if head else None
-    if not body:
+    fields = _document(fd)
+    if fields is None:
         return None
-    fields = json.loads(body)
-    binding = fields["binding"]
-    for name in ("command", "env", "secret_env", "retry_exit_codes"):
-        binding[name] = tuple(binding[name])
+    limits = fields["limits"]
     return Order(
         task=Task.from_json(fields["task"]),
-        binding=Binding(**binding),
-        limits=Limits(**fields["limits"]),
+        limits=Limits(**{**limits, "budget": Budget(**limits["budget"])}),
         environment=fields["environment"],
         results_dir=fields["results_dir"],
         token=fields["token"],
     )
+
+
+def _framed(document: Document) -> bytes:
+    """JSON behind its length: a host that reads less than that knows that its supervisor died."""
+    body = json.dumps(document).encode()
+    return len(body).to_bytes(_LENGTH_BYTES) + body
+
+
+def _document(fd: int) -> Document | None:
+    head = _read_exactly(fd, _LENGTH_BYTES)
+    body = _read_exactly(fd, int.from_bytes(head)) if head else None
+    document: Document | None = json.loads(body) if body else None
+    return document
 
 
 def _read_exactly(fd: int, count: int) -> bytes | None:

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from workermd.attempt import tree
-from workermd.attempt.order import LOCK_FD, ORDER_FD, STATUS_FD, Order, encode
-from workermd.backend import Binding
+from workermd.attempt.order import LOCK_FD, ORDER_FD, STATUS_FD, Order, encode, encode_binding
+from workermd.binding import Binding
 from workermd.errors import ConfigurationError
 
 PASSED_VARIABLES = ("PATH", "HOME", "LANG", "TZ", "TMPDIR")
@@ -30,6 +30,8 @@ _BOOT = (
 )
 _LOG_CHUNK = 1 << 16
 _FIRST_OWN_FD = 10
+_BINDING_SECONDS = 10.0
+"""A binding fits into the pipe, so that nothing waits; a component of a megabyte waits for the reader."""
 
 Tick = Callable[[], None]
 """Called every `TICK` while waiting. It may raise: the wait ends there."""
@@ -70,7 +72,7 @@ class Host:
         try:
             pid = os.posix_spawn(
                 sys.executable,
-                [sys.executable, "-P", "-c", _BOOT, _package_root(), binding.kind, binding.named],
+                [sys.executable, "-P", "-c", _BOOT, _package_root(), binding.kind],
                 environment(binding, marker),
                 file_actions=[(os.POSIX_SPAWN_DUP2, fd, target) for fd, target in copies],
                 setsid=True,
@@ -82,7 +84,9 @@ class Host:
                 os.close(fd)
             for fd in (order_read, status_write, null):
                 os.close(fd)
-        return cls(pid, order_fd=order_write, status_fd=status_read, log_fd=log, marker=marker)
+        host = cls(pid, order_fd=order_write, status_fd=status_read, log_fd=log, marker=marker)
+        host._write(encode_binding(binding), time.monotonic() + _BINDING_SECONDS, _no_tick)
+        return host
 
     def wait_ready(self, give_up_at: float, tick: Tick) -> None:
         """Wait until the backend is loaded. Raises ConfigurationError when it cannot be."""
@@ -106,8 +110,11 @@ class Host:
 
     def send(self, order: Order, give_up_at: float, tick: Tick) -> None:
         """Hand the order over. A host that died or does not read is left to `finish`."""
+        self._write(encode(order), give_up_at, tick)
+
+    def _write(self, whole: bytes, give_up_at: float, tick: Tick) -> None:
         os.set_blocking(self._order_fd, False)
-        data = memoryview(encode(order))
+        data = memoryview(whole)
         poll = select.poll()
         poll.register(self._order_fd, select.POLLOUT)
         poll.register(self._pidfd, select.POLLIN)
@@ -170,6 +177,10 @@ def environment(binding: Binding, marker: str) -> dict[str, str]:
     chosen.update({name: value for name, value in os.environ.items() if name.startswith("LC_")})
     chosen[MARKER] = marker
     return chosen
+
+
+def _no_tick() -> None:
+    """Nothing has begun that could be interrupted."""
 
 
 def _readable(fd: int, until: float, tick: Tick) -> bool:

@@ -12,7 +12,8 @@ import signal
 import time
 from typing import NamedTuple
 
-from workermd.backend import Binding, Limits, Result, Task, failed, timed_out
+from workermd.backend import Limits, Result, Task, failed, timed_out
+from workermd.binding import Binding
 from workermd.envelope import ERROR_CODES, Document
 
 EXITS: dict[int, tuple[str, str]] = {
@@ -59,8 +60,9 @@ def perform(task: Task, binding: Binding, limits: Limits) -> Result:
     return _result(ending, binding, limits)
 
 
-def unusable(named: str) -> str:
+def unusable(binding: Binding) -> str:
     """Why there is no such program, by the rules of execvp."""
+    named = binding.command[0] if binding.command else ""
     folders = [""] if "/" in named else os.environ.get("PATH", os.defpath).split(":")
     paths = [os.path.join(folder, named) for folder in folders]
     if any(os.path.isfile(path) and os.access(path, os.X_OK) for path in paths):

@@ -27,6 +27,7 @@ FORMS: dict[str, Form] = {
     "max_tokens": forms.count,
     "max_cost_usd": forms.cost,
     "max_tool_calls": forms.count,
+    "max_turns": forms.count,
     "max_output_bytes": forms.count,
     "tools_allowed": forms.words,
     "rate_limit": forms.text,

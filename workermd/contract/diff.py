@@ -334,6 +334,7 @@ _BOUNDS: tuple[tuple[str, str, float | None], ...] = (
     ("max_tokens", "budget", None),
     ("max_cost_usd", "budget", None),
     ("max_tool_calls", "budget", None),
+    ("max_turns", "budget", None),
     ("max_output_bytes", "size", MAX_OUTPUT_BYTES),
 )
 """Field, the first word of its kinds, and what holds where it is not given; None is no bound."""

@@ -46,6 +46,7 @@ CONSTRAINT_MEANINGS: dict[str, str] = {
     "max_tokens": "Most tokens that a run may use, over all attempts.",
     "max_cost_usd": "Most US dollars that a run may cost, over all attempts.",
     "max_tool_calls": "Most calls of tools in a run.",
+    "max_turns": "Most requests to models in a run.",
     "max_output_bytes": "Largest output in bytes.",
     "tools_allowed": "The only tools that may be called.",
     "rate_limit": "How often the worker may be called, in words.",

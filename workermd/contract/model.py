@@ -39,6 +39,7 @@ class Constraints(NamedTuple):
     max_tokens: int | None = None
     max_cost_usd: float | None = None
     max_tool_calls: int | None = None
+    max_turns: int | None = None
     max_output_bytes: int | None = None
     tools_allowed: tuple[str, ...] | None = None
     rate_limit: str | None = None

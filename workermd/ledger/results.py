@@ -14,6 +14,7 @@ import time
 from workermd.crash import point
 
 _UNFINISHED = ".tmp"
+_JOURNAL = ".journal"
 _TOKEN_LENGTH = 32
 _HEX = frozenset("0123456789abcdef")
 
@@ -71,10 +72,16 @@ def read(folder: str, token: str) -> bytes | None:
         return file.read()
 
 
+def journal_of(folder: str, token: str) -> str:
+    """The path of the attempt's journal: what its backend noted as it happened, one JSON object a line."""
+    return os.path.join(folder, token + _JOURNAL)
+
+
 def remove(folder: str, token: str) -> None:
-    """Remove a result that the ledger has taken over. Never raises: what stays is swept later."""
+    """Remove a result that the ledger has taken over, and the journal. Never raises: what stays is swept later."""
     _unlink(os.path.join(folder, token))
     point("result_removed")
+    _unlink(journal_of(folder, token))
 
 
 def sweep(folder: str, open_tokens: set[str], older_than_seconds: float) -> int:

@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from typing import TextIO
 
+from workermd.envelope import Document
+
 _CLEAR = "\r\x1b[K"
 _REFRESH = 0.1
 _MAX_LOG_BYTES = 1 << 20
@@ -52,6 +54,9 @@ class Live:
             self._partial = b""
         for line in lines:
             self._write_log(line)
+
+    def event(self, event: Document) -> None:
+        """What agents do is shown only when asked for."""
 
     def _write_log(self, line: bytes) -> None:
         if self._logged > _MAX_LOG_BYTES:

@@ -1,0 +1,1 @@
+"""What every kind with a model behind it shares: the wire to its endpoint, bounds, tools, prompt and reading."""

@@ -1,0 +1,228 @@
+"""One attempt of a kind with models behind it: what its framework is given, and what ends it.
+
+A framework is never asked to stop itself. Whatever ends an attempt before the framework has answered (a bound, a
+provider's error, a person who is needed) is kept here as its ending, and the framework's work is cancelled. So the
+same cause has the same ending whichever framework ran, also where one would have swallowed it.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Never
+
+from workermd.agents import gate, reading, shape
+from workermd.agents.journal import Journal, new_span
+from workermd.agents.meter import Exceeded, Meter
+from workermd.agents.prompt import Prompt, prompt_of
+from workermd.agents.tools import Runner, Tool, runners_of
+from workermd.agents.wire import Wire
+from workermd.backend import InvalidRequest, Limits, Result, Task, TaskError, failed
+from workermd.binding import Binding, Model
+from workermd.envelope import Document
+from workermd.failure import failure_of
+from workermd.runtime import CancellationToken, Caught, dispatch
+
+GRACE = 0.5
+"""Seconds that a framework gets to end after its work was cancelled; then the process ends it."""
+
+Ending = tuple[type[BaseException], str, str, str]
+"""A row of a kind's table: an exception of its framework, kind of failure, error code, and the sentence to show."""
+
+Talk = Callable[["Job"], Awaitable[str | Result]]
+"""What a kind does with a job: the text of the last message, which has to be the output, or a `Result`."""
+
+
+def performed(task: Task, binding: Binding, limits: Limits, talk: Talk, endings: tuple[Ending, ...] = ()) -> Result:
+    """Perform a task by a conversation, as a message on the core runtime. Never raises for what the framework did."""
+
+    async def perform(task: Task, token: CancellationToken) -> Result:
+        return await Job(task, binding, limits).carried_out(talk, endings, token)
+
+    return dispatch(task, perform, limits.deadline, lambda error: failure_of(error, "workermd"))
+
+
+class Job:
+    """What a framework's side of an attempt may use.
+
+    `token` is cancelled when the attempt has its ending or its time is over: give it to whatever takes one.
+    """
+
+    def __init__(self, task: Task, binding: Binding, limits: Limits) -> None:
+        self.task = task
+        self.binding = binding
+        self.limits = limits
+        self.token = CancellationToken()
+        self.meter = Meter(limits.budget)
+        self.journal = Journal(limits.journal)
+        self.response_format = shape.asked_for(task.output_schema)
+        self.notes: list[str] = []
+        self.model_named = ""
+        self._runners: tuple[Runner, ...] = ()
+        self._ending: Result | None = None
+        self._ended = asyncio.Event()
+        self._wires: list[Wire] = []
+
+    # --- what a framework is given ----------------------------------------------------------------------
+
+    @property
+    def arrangement(self) -> Document:
+        """The kind's own keys of the configuration."""
+        return self.binding.arrangement
+
+    def prompt(self, instructions: str = "") -> Prompt:
+        """The contract's purpose, the form of the answer and the input; `instructions` are the operator's."""
+        return prompt_of(self.task, instructions)
+
+    def model(self, name: str = "") -> Model:
+        """The binding's model, or one of its further ones by name."""
+        if name:
+            return self.binding.models[name]
+        if self.binding.model is None:
+            raise InvalidRequest("no model is bound")
+        return self.binding.model
+
+    def wire(self, agent: str, model: Model | None = None) -> Wire:
+        """A connection to a model for one agent: `wire.client` is an AsyncOpenAI, `wire.http_client` what it speaks
+        through, for frameworks that make their own."""
+        wire = Wire(self, agent, model or self.model())
+        self._wires.append(wire)
+        return wire
+
+    def tools(self, agent: str, names: tuple[str, ...] | None = None) -> tuple[Tool, ...]:
+        """The tools that an agent may see (all, or those of these names), each behind the gate."""
+
+        def gated(runner: Runner) -> Tool:
+            async def call(arguments: Document) -> str:
+                return await self._call(agent, runner, arguments)
+
+            return Tool(runner.binding.name, runner.description, runner.schema, call)
+
+        return tuple(gated(runner) for runner in self._runners if names is None or runner.binding.name in names)
+
+    def said(self, agent: str, text: str) -> None:
+        """Note what an agent said to the others, where that is no model's reply."""
+        self.journal.note("message", agent=agent, text=text)
+
+    # --- what ends it -------------------------------------------------------------------------------------
+
+    def halt(self, ending: Result) -> None:
+        """Give the attempt its ending; the first one counts. The framework's work is cancelled."""
+        if self._ending is None:
+            self._ending = ending
+            self._ended.set()
+
+    async def stop(self, ending: Result) -> Never:
+        """`halt`, for code that a framework called: it never gets an answer, and so cannot go on from one."""
+        self.halt(ending)
+        await asyncio.Event().wait()
+        raise AssertionError("unreachable")
+
+    async def carried_out(self, talk: Talk, endings: tuple[Ending, ...], outer: CancellationToken) -> Result:
+        """The conversation from its tools to its result, with usage and notes."""
+        outer.add_callback(self.token.cancel)
+        with Caught() as caught:
+            result = await self._to_its_end(talk)
+        if caught.error is not None:
+            if self._ending is None and isinstance(caught.error, asyncio.CancelledError | GeneratorExit):
+                raise caught.error
+            result = self._ending or _failure(caught.error, endings)
+        return result._replace(usage=self.meter.usage, notes=tuple(self.notes), model=result.model or self.model_named)
+
+    async def _to_its_end(self, talk: Talk) -> Result:
+        async with runners_of(self.binding, self.task) as self._runners:
+            work = asyncio.ensure_future(talk(self))
+            ended = asyncio.ensure_future(self._ended.wait())
+            try:
+                await asyncio.wait((work, ended), return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                ended.cancel()
+                await self._wound_up(work)
+            if self._ending is not None:
+                return self._ending
+            answer = work.result()
+            return answer if isinstance(answer, Result) else reading.result_of(answer, self.limits)
+
+    async def _wound_up(self, work: "asyncio.Future[str | Result]") -> None:
+        """Cancel what still runs: by its token first, which frameworks obey faster, then by force."""
+        for stop in (self.token.cancel, work.cancel):
+            if work.done():
+                break
+            stop()
+            await asyncio.wait((work,), timeout=GRACE / 2)
+        for wire in self._wires:
+            await wire.close()
+
+    # --- the gate -----------------------------------------------------------------------------------------
+
+    async def _call(self, agent: str, runner: Runner, arguments: Document) -> str:
+        """One call of a tool, if it is allowed; the text that the model is told."""
+        tool = runner.binding
+        reason = gate.refusal(tool, arguments, self.task.tools_allowed)
+        if not reason and tool.approve:
+            reason = await self._decided(tool.name, arguments)
+        try:
+            if reason:
+                return self.denied(agent, tool.name, reason)
+            self.meter.may_call_tool()
+        except Exceeded as exceeded:
+            await self.stop(failed("refused", "budget_exceeded", str(exceeded)))
+        span = new_span()
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        self.journal.note("tool", agent=agent, tool=tool.name, arguments=arguments, span=span)
+        with Caught() as caught:
+            text = await runner.call(arguments)
+        error = caught.error
+        if isinstance(error, TaskError):
+            await self.stop(failure_of(error, "workermd"))
+        if error is not None and not isinstance(error, Exception):
+            raise error
+        if error is not None:
+            text = f"error: the tool failed with {type(error).__name__}"
+        self.journal.note(
+            "tool_result",
+            agent=agent,
+            tool=tool.name,
+            text=text,
+            failed=error is not None,
+            duration_ms=round((clock() - began) * 1000, 3),
+            span=span,
+            usage=self.meter.usage,
+        )
+        return text
+
+    def denied(self, agent: str, tool: str, reason: str) -> str:
+        """Count and note a denied call; the text that the model is told. Raises `Exceeded` at the bound."""
+        self.meter.count_denied()
+        self.journal.note("denied", agent=agent, tool=tool, reason=reason, usage=self.meter.usage)
+        note = f"Attempt {self.task.attempt}: a call of tool {tool[:60]!r} was denied: {reason}."
+        if note not in self.notes:
+            self.notes.append(note)
+        return f"denied: {reason}; go on without this call"
+
+    async def _decided(self, tool: str, arguments: Document) -> str:
+        """Empty when a person approved this very call, else why it is denied. Ends the attempt where nobody has
+        decided yet."""
+        for decision in reversed(self.task.decisions):
+            proposed = decision.get("proposed") or {}
+            if proposed.get("tool") == tool and gate.canonical(proposed.get("arguments", {})) == gate.canonical(
+                arguments
+            ):
+                return "" if decision.get("answer") == "approve" else "a person decided against this call"
+        await self.ask(f"May the tool {tool} be called with these arguments?", ("approve", "deny"), "tool",
+                       {"tool": tool, "arguments": arguments})  # fmt: skip
+
+    async def ask(
+        self, question: str, options: tuple[str, ...] = (), kind: str = "question", proposed: Document | None = None
+    ) -> Never:
+        """End the attempt: a person has to decide. The next attempt finds the answer in `task.decisions`."""
+        details: Document = {"question": question, "options": list(options), "request_kind": kind}
+        if proposed is not None:
+            details["proposed"] = proposed
+        await self.stop(failed("needs_human", "approval_required", question, **details))
+
+
+def _failure(error: BaseException, endings: tuple[Ending, ...]) -> Result:
+    for kind_of_error, kind, code, sentence in endings:
+        if isinstance(error, kind_of_error):
+            return failed(kind, code, sentence)
+    return failure_of(error, "workermd")
