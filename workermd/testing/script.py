@@ -1,0 +1,220 @@
+"""Script files: a JSON array of turns, each an object that one key gives its kind."""
+
+import json
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from workermd.contract.jsonplaces import JsonDocument, read
+from workermd.contract.jsontext import JsonError, escape, shown
+from workermd.contract.model import Lines
+from workermd.errors import ConfigurationError
+from workermd.testing.turns import (
+    Call,
+    ContentFilter,
+    Drop,
+    Empty,
+    Garbage,
+    Hang,
+    Problem,
+    Refusal,
+    Slow,
+    Text,
+    ToolCalls,
+    Truncated,
+    Turn,
+    Usage,
+)
+
+_HINT = "docs/testing.md has the format"
+
+
+def load(path: str) -> tuple[Turn, ...]:
+    """The turns of a script file. Raises ConfigurationError with line and column of the first thing wrong."""
+    try:
+        with open(path, "rb") as file:
+            text = file.read().decode()
+    except OSError as error:
+        message = f"{path}: the script cannot be read ({error.strerror})"
+        raise ConfigurationError(message, "check the path and its permissions") from None
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{path}: byte {error.start + 1} is not UTF-8", "save the file as UTF-8") from None
+    try:
+        document = read(text)
+    except JsonError as error:
+        place = Lines(text).position(error.offset)
+        raise ConfigurationError(f"{path}:{place.line}:{place.column}: {error.message}", error.hint) from None
+    try:
+        return _turns(document)
+    except _Fault as fault:
+        entry = document.places[fault.pointer]
+        span = entry.key if fault.at_key and entry.key else entry.value
+        place = Lines(text).position(span.start)
+        message = f"{path}:{place.line}:{place.column}: found {fault.found}; allowed: {fault.allowed}"
+        raise ConfigurationError(message, _HINT) from None
+
+
+class _Fault(Exception):
+    def __init__(self, pointer: str, found: str, allowed: str, *, at_key: bool = False) -> None:
+        super().__init__(found)
+        self.pointer = pointer
+        self.found = found
+        self.allowed = allowed
+        self.at_key = at_key
+
+
+_Converter = Callable[[Any, str], Any]
+"""From a value and its JSON Pointer to what a turn holds. Raises _Fault."""
+
+
+class _Form(NamedTuple):
+    """`fields`: the file's keys, each with the turn's field that it fills and the reader of its value."""
+
+    make: Callable[..., Any]
+    fields: dict[str, tuple[str, _Converter]]
+
+
+def _turns(document: JsonDocument) -> tuple[Turn, ...]:
+    if not isinstance(document.value, list):
+        raise _Fault("", _kind(document.value), "an array of turns")
+    return tuple(_turn(each, f"/{index}") for index, each in enumerate(document.value))
+
+
+def _turn(value: Any, pointer: str) -> Turn:
+    allowed = f"an object with one of {', '.join(_FORMS)}"
+    if not isinstance(value, dict):
+        raise _Fault(pointer, _kind(value), allowed)
+    kinds = [key for key in value if key in _FORMS]
+    if len(kinds) != 1:
+        found = f"a turn with {' and '.join(kinds)}" if kinds else "a turn without a kind"
+        raise _Fault(pointer, found, allowed)
+    turn: Turn = _filled(value, pointer, _FORMS[kinds[0]])
+    return turn
+
+
+def _filled(value: dict[str, Any], pointer: str, form: _Form) -> Any:
+    given = {}
+    for key, each in value.items():
+        place = f"{pointer}/{escape(key)}"
+        if key not in form.fields:
+            raise _Fault(place, f"the key {shown(key)}", ", ".join(form.fields), at_key=True)
+        field, convert = form.fields[key]
+        given[field] = convert(each, place)
+    given.pop("", None)
+    return form.make(**given)
+
+
+def _kind(value: Any) -> str:
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "true" if value else "false"
+        case str():
+            return "a text"
+        case int() | float():
+            return "a number"
+        case list():
+            return "an array"
+    return "an object"
+
+
+def _text(value: Any, pointer: str) -> str:
+    if not isinstance(value, str):
+        raise _Fault(pointer, _kind(value), "a text")
+    return value
+
+
+def _bytes(value: Any, pointer: str) -> bytes:
+    return _text(value, pointer).encode()
+
+
+def _as_json(value: Any, _: str) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _true(value: Any, pointer: str) -> bool:
+    if value is not True:
+        raise _Fault(pointer, _kind(value), "true")
+    return True
+
+
+def _seconds(value: Any, pointer: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+        raise _Fault(pointer, _kind(value), "a number from 0")
+    return float(value)
+
+
+def _count(value: Any, pointer: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise _Fault(pointer, _kind(value), "a whole number from 0")
+    return value
+
+
+def _status(value: Any, pointer: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 400 <= value <= 599:
+        raise _Fault(pointer, _kind(value), "a status from 400 to 599")
+    return value
+
+
+def _moment(value: Any, pointer: str) -> float | str:
+    return value if isinstance(value, str) else _seconds(value, pointer)
+
+
+def _usage(value: Any, pointer: str) -> Usage | None:
+    if value is None:
+        return None
+    if not isinstance(value, dict):
+        raise _Fault(pointer, _kind(value), f"null or an object with {', '.join(_USAGE.fields)}")
+    usage: Usage = _filled(value, pointer, _USAGE)
+    return usage
+
+
+def _arguments(value: Any, pointer: str) -> str | dict[str, Any]:
+    if not isinstance(value, str | dict):
+        raise _Fault(pointer, _kind(value), "an object, or a text that is sent as it stands")
+    return value
+
+
+def _calls(value: Any, pointer: str) -> tuple[Call, ...]:
+    if not isinstance(value, list) or not value:
+        raise _Fault(pointer, "an empty array" if value == [] else _kind(value), "an array of calls")
+    calls: list[Call] = []
+    for index, each in enumerate(value):
+        place = f"{pointer}/{index}"
+        if not isinstance(each, dict) or "name" not in each:
+            found = "a call without a name" if isinstance(each, dict) else _kind(each)
+            raise _Fault(place, found, "an object with name, and arguments and id where wanted")
+        calls.append(_filled(each, place, _CALL))
+    return tuple(calls)
+
+
+_CALL = _Form(Call, {"name": ("name", _text), "arguments": ("arguments", _arguments), "id": ("id", _text)})
+_USAGE = _Form(Usage, {name: (name, _count) for name in Usage.__dataclass_fields__})
+_SPENT: dict[str, tuple[str, _Converter]] = {"usage": ("usage", _usage)}
+_NAMED: dict[str, tuple[str, _Converter]] = {**_SPENT, "model": ("model", _text)}
+
+_FORMS = {
+    "text": _Form(Text, {"text": ("content", _text), "finish_reason": ("finish_reason", _text), **_NAMED}),
+    "json": _Form(Text, {"json": ("content", _as_json), "finish_reason": ("finish_reason", _text), **_NAMED}),
+    "tool_calls": _Form(ToolCalls, {"tool_calls": ("calls", _calls), "content": ("content", _text), **_NAMED}),
+    "refusal": _Form(Refusal, {"refusal": ("text", _text), **_SPENT}),
+    "truncated": _Form(Truncated, {"truncated": ("content", _text), **_SPENT}),
+    "empty": _Form(Empty, {"empty": ("", _true), **_SPENT}),
+    "content_filter": _Form(ContentFilter, {"content_filter": ("content", _text), **_SPENT}),
+    "problem": _Form(
+        Problem,
+        {
+            "problem": ("status", _status),
+            "message": ("message", _text),
+            "code": ("code", _text),
+            "param": ("param", _text),
+            "retry_after": ("retry_after", _moment),
+            "retry_after_ms": ("retry_after_ms", _seconds),
+        },
+    ),
+    "slow": _Form(Slow, {"slow": ("seconds", _seconds), "turn": ("turn", _turn), "between": ("between", _seconds)}),
+    "hang": _Form(Hang, {"hang": ("", _true)}),
+    "drop": _Form(Drop, {"drop": ("after_bytes", _count), "turn": ("turn", _turn)}),
+    "garbage": _Form(Garbage, {"garbage": ("body", _bytes), "content_type": ("content_type", _text)}),
+}
+"""The kinds of turns by the key that names them. One key alone names the kind: no other form takes it."""
