@@ -81,6 +81,11 @@ class Binding(NamedTuple):
     max_turns: int | None = None
 
     @property
+    def asks_people(self) -> bool:
+        """Whether an attempt may end because a person has to decide."""
+        return any(tool.approve for tool in self.tools) or bool(self.arrangement.get("ask_user"))
+
+    @property
     def key_variables(self) -> tuple[str, ...]:
         """The variables that hold keys and secret headers: passed on, and masked."""
         models = [self.model] if self.model else []

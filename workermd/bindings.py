@@ -156,7 +156,7 @@ def _price(price: Any, place: str) -> tuple[float | None, float | None]:
         return None, None
     if isinstance(price, dict) and set(price) == {"input", "output"}:
         given = price["input"], price["output"]
-        if all(isinstance(one, int | float) and not isinstance(one, bool) and 0 <= one < 10**6 for one in given):
+        if all(isinstance(one, int | float) and not isinstance(one, bool) and 0 <= one <= 10**9 for one in given):
             return float(given[0]), float(given[1])
     raise ConfigurationError(
         f"{place}: price is not a table of two numbers",

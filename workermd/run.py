@@ -143,6 +143,19 @@ def refuse_unenforceable(request: Request) -> None:
             f"backend {request.binding.kind!r} cannot enforce the contract's {', '.join(loose)}",
             "choose a backend that can, or take the bound out of the contract",
         )
+    binding = request.binding
+    models = [model for model in (binding.model, *binding.models.values()) if model is not None]
+    unpriced = [model.name for model in models if model.input_price is None or model.output_price is None]
+    if request.contract.constraints.max_cost_usd is not None and unpriced:
+        raise ConfigurationError(
+            f"the contract bounds max_cost_usd, but the price of model {unpriced[0]!r} is not known",
+            "give it in the configuration: [models.NAME] price = { input = 0.4, output = 1.6 }, US dollars for a million tokens",
+        )
+    if binding.asks_people and Status.NEEDS_HUMAN.value not in request.contract.statuses:
+        raise ConfigurationError(
+            f"{binding.origin} may need a person's decision, but the contract has no status needs_human",
+            "add needs_human to the contract's statuses, or take approve and ask_user out of the configuration",
+        )
 
 
 def left_of(constraints: Constraints, binding: Binding, spent: Document) -> Budget:
@@ -362,9 +375,7 @@ class _Invocation:
                 return self.answers.interrupted(verdict.not_begun())
             token = next_token
 
-    def attempt(
-        self, given: Input, row: Run, token: str, deadline: float, earlier: Earlier
-    ) -> tuple[Verdict, float]:
+    def attempt(self, given: Input, row: Run, token: str, deadline: float, earlier: Earlier) -> tuple[Verdict, float]:
         """One attempt from the order to its verdict, and its duration in ms."""
         host = self.host
         assert host is not None
@@ -387,9 +398,7 @@ class _Invocation:
             judged = verdict.crashed(_how(ending))
         return judged, round((time.monotonic() - began) * 1000, 3)
 
-    def order(
-        self, given: Input, row: Run, token: str, until: float, earlier: Earlier
-    ) -> Order:
+    def order(self, given: Input, row: Run, token: str, until: float, earlier: Earlier) -> Order:
         contract = self.contract
         folder = artifacts.path_of(self.request.ledger_path, token)
         task = Task(

@@ -14,8 +14,8 @@ import pytest
 from tests.attempt_process import a_task, alive, run_attempt
 from tests.conftest import loaded_by
 from workermd.backend import Limits, Result
-from workermd.binding import Binding
 from workermd.backends import command
+from workermd.binding import Binding
 
 
 @pytest.fixture

@@ -14,10 +14,10 @@ import pytest
 
 from tests.attempt_process import a_task, alive, run_attempt
 from workermd.backend import Limits, Result
-from workermd.binding import Binding
 from workermd.backends import function
-from workermd.failure import ENDINGS
 from workermd.backends.reply import result_of
+from workermd.binding import Binding
+from workermd.failure import ENDINGS
 
 BODY = """
 import asyncio, collections, enum, os, sys, time, threading

@@ -202,14 +202,12 @@ class Job:
     async def _decided(self, tool: str, arguments: Document) -> str:
         """Empty when a person approved this very call, else why it is denied. Ends the attempt where nobody has
         decided yet."""
-        for decision in reversed(self.task.decisions):
-            proposed = decision.get("proposed") or {}
-            if proposed.get("tool") == tool and gate.canonical(proposed.get("arguments", {})) == gate.canonical(
-                arguments
-            ):
-                return "" if decision.get("answer") == "approve" else "a person decided against this call"
-        await self.ask(f"May the tool {tool} be called with these arguments?", ("approve", "deny"), "tool",
-                       {"tool": tool, "arguments": arguments})  # fmt: skip
+        wanted = gate.canonical({"tool": tool, "arguments": arguments})
+        answers = [one["answer"] for one in self.task.decisions if gate.canonical(one.get("proposed") or {}) == wanted]
+        if not answers:
+            question = f"May the tool {tool} be called with these arguments?"
+            await self.ask(question, ("approve", "deny"), "tool", {"tool": tool, "arguments": arguments})
+        return "" if answers[-1] == "approve" else "a person decided against this call"
 
     async def ask(
         self, question: str, options: tuple[str, ...] = (), kind: str = "question", proposed: Document | None = None

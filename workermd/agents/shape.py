@@ -33,21 +33,18 @@ def weakened(response_format: Document, level: int) -> Document | None:
 
 def is_strict(node: Any, depth: int = 0) -> bool:
     """Whether a schema is of the strict subset: every object closed, with all its properties required."""
-    if not isinstance(node, dict) or depth > 64:
-        return False
-    if not _STRICT_KEYWORDS.issuperset(node):
+    if not isinstance(node, dict) or depth > 64 or not _STRICT_KEYWORDS.issuperset(node):
         return False
     types = node.get("type", [])
-    if not _STRICT_TYPES.issuperset([types] if isinstance(types, str) else types):
-        return False
+    types = [types] if isinstance(types, str) else types
     properties = node.get("properties", {})
-    if (types == "object" or "object" in types or properties) and (
-        node.get("additionalProperties") is not False or set(node.get("required", ())) != set(properties)
+    closed = node.get("additionalProperties") is False and set(node.get("required", ())) == set(properties)
+    if (
+        not _STRICT_TYPES.issuperset(types)
+        or (("object" in types or properties) and not closed)
+        or ("array" in types and "items" not in node)
+        or not {"type", "enum", "const", "anyOf", "$ref"} & node.keys()  # anything goes: not of the subset
     ):
-        return False
-    if not {"type", "enum", "const", "anyOf", "$ref"} & node.keys():
-        return False  # anything goes: not of the subset
-    if types == "array" and "items" not in node:
         return False
     below = [*properties.values(), *node.get("$defs", {}).values(), *node.get("anyOf", ())]
     below += [node["items"]] if "items" in node else []

@@ -5,7 +5,6 @@ here: requests are counted and bounded, none is retried, an answer that was cut 
 so does a provider's error, with what it means.
 """
 
-import asyncio
 import email.utils
 import json
 import os

@@ -7,9 +7,9 @@ from typing import Any
 
 from workermd import callables
 from workermd.backend import Limits, Result, Task
+from workermd.backends.reply import result_of
 from workermd.binding import Binding
 from workermd.failure import failure_of
-from workermd.backends.reply import result_of
 from workermd.runtime import CancellationToken, Caught, dispatch
 
 ENTRY_POINTS = "workermd.functions"

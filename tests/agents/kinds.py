@@ -1,0 +1,14 @@
+"""The kinds with models behind them, arranged so that one attempt is one request where nothing else is scripted."""
+
+from typing import Any, NamedTuple
+
+
+class KindUnderTest(NamedTuple):
+    """`module` is what has to be installed; `arrangement` is put into the worker's table of the configuration."""
+
+    name: str
+    module: str
+    arrangement: dict[str, Any] = {}  # noqa: RUF012 - never mutated
+
+
+KINDS_UNDER_TEST = (KindUnderTest("chat", "autogen_agentchat"),)
