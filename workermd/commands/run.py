@@ -77,6 +77,8 @@ def flags_of(values: dict[str, Any]) -> config.Flags:
         env=tuple(values["env"]),
         secret_env=tuple(values["secret_env"]),
         settings=tuple(values["setting"]),
+        record=values["record"] or "",
+        replay=values["replay"] or "",
         ledger=values["ledger"] or "",
         config=values["config"] or "",
         no_config=values["no_config"],
