@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parents[1] / "workermd"
 # Lowest first. A module may import from its own room and from every room on an earlier line, never upward.
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("workermd", "workermd.crash", "workermd.digest", "workermd.errors", "workermd.finding", "workermd.envelope"),
-    ("workermd.arguments",),
+    ("workermd.arguments", "workermd.trace"),
     ("workermd.binding",),
     ("workermd.backend", "workermd.masking"),
     ("workermd.failure", "workermd.callables", "workermd.recording", "workermd.bindings"),
@@ -54,7 +54,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "openai": ("workermd.agents.wire",),
     "httpx2": ("workermd.agents.wire",),
     "pydantic": ("workermd.agents.tools",),
-    "opentelemetry": ("workermd.runtime",),
+    "opentelemetry": ("workermd.runtime", "workermd.report.spans"),
     "sqlite3": ("workermd.ledger",),
     "httpx": ("workermd.workers", "workermd.derive.wire"),
     "hishel": ("workermd.derive.wire", "workermd.derive.answers"),

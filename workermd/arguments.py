@@ -104,6 +104,8 @@ RUN = Command(
         Option(("--secret-env",), "many", "The same, and mask its value in everything written. Repeatable.", "NAME"),
         Option(("--record",), "text", "Keep every attempt in this folder, without secrets.", "DIR"),
         Option(("--replay",), "text", "Give recorded attempts back: nothing is asked, no key is needed.", "DIR"),
+        Option(("--verbose", "-v"), "flag", "Show on standard error what agents say and do, as they do it."),
+        Option(("--events",), "text", "Append the same to this file, one JSON object a line.", "FILE"),
         Option(("--envelope",), "flag", "Print the record of the run instead of its output."),
         Option(("--run-id",), "text", "The run's id, where the input has none.", "ID"),
         Option(("--new-run-id",), "flag", "A fresh run id (UUIDv7), where the input has none."),
