@@ -28,7 +28,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("workermd.verdict", "workermd.retry"),
     ("workermd.answers",),
     ("workermd.run",),
-    ("workermd.plan",),
+    ("workermd.plan", "workermd.doctor"),
     ("workermd.report",),
     ("workermd.commands",),
     ("workermd.typed",),

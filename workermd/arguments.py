@@ -225,11 +225,27 @@ FMT = Command(
     ),
 )
 
+DOCTOR = Command(
+    ("doctor",),
+    "Say what is installed, what the configuration says and where it came from, and whether it would work.",
+    "workermd.commands.doctor",
+    (),
+    (
+        Option(("--json",), "flag", "Print a JSON document."),
+        Option(("--offline",), "flag", "Ask no endpoint whether it answers."),
+        Option(("--exit-zero",), "flag", "Exit 0 also where something would not work."),
+        _LEDGER,
+        _CONFIG,
+        _NO_CONFIG,
+    ),
+)
+
 COMMANDS: tuple[Command, ...] = (
     RUN,
     VALIDATE,
     FMT,
     DIFF,
+    DOCTOR,
     Command(
         ("runs", "list"),
         "List runs, the newest first.",
