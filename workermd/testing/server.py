@@ -316,7 +316,7 @@ class Server:
     def _admitted(self, headers: dict[str, str]) -> bool:
         scheme, _, token = headers.get("authorization", "").partition(" ")
         given = (token if scheme.lower() == "bearer" else "", headers.get("api-key", ""))
-        return any(hmac.compare_digest(each.encode(), self._key.encode()) for each in given)
+        return any(hmac.compare_digest(each.encode("latin-1"), self._key.encode()) for each in given)
 
 
 def _answer(turn: Turn, exchange: _Exchange) -> Answer:
