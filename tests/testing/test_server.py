@@ -3,6 +3,8 @@
 import http.client
 import json
 import socket
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import loaded_by
+from tests.conftest import ROOT, loaded_by
 from tests.testing.client import CHAT, RESPONSES, ask, asking, over, raw, read_all, request_bytes
 from workermd.testing import Drop, Hang, Problem, Server, Slow, Text
 
@@ -317,6 +319,32 @@ def test_waiting_ends_when_its_time_is_over():
         assert not server.wait(lambda server: server.played > 0, seconds=0.1)
         assert 0.1 <= time.monotonic() - started < 5
         assert server.wait(lambda _: True, seconds=0)
+
+
+def test_a_time_without_free_descriptors_passes():
+    """In a process of its own: the limit counts for all that it opens, and client and server share it."""
+    code = """
+import resource, socket
+from tests.testing.client import ask
+from workermd.testing import Server, Text
+resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
+with Server([Text("x")]) as server:
+    clients = []
+    try:
+        while True:
+            clients.append(socket.create_connection(("127.0.0.1", server.port)))
+    except OSError:
+        pass
+    assert not server.wait(lambda server: server.open_connections == len(clients), seconds=0.2)
+    for client in clients:
+        client.close()
+    assert server.wait(lambda server: server.open_connections == 0)
+    assert ask(server).status == 200
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_who_watches_sees_each_request_and_its_turn():
