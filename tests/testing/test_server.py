@@ -152,9 +152,11 @@ def test_a_connection_is_used_again():
 
 
 def test_requests_may_come_before_their_answers():
-    with Server([Slow(0.05, Text("a")), Text("b"), Text("c")]) as server:
-        sent = request_bytes() + request_bytes() + request_bytes(CHAT, "Connection: close")
-        whole = read_all(raw(server, sent)).decode()
+    with Server([Slow(0.5, Text("a")), Text("b"), Text("c")]) as server:
+        sock = raw(server, request_bytes())
+        assert server.wait(lambda server: server.played == 1)
+        sock.sendall(request_bytes() + request_bytes(CHAT, "Connection: close"))
+        whole = read_all(sock).decode()
     said = [json.loads(part[: part.rindex("}") + 1]) for part in whole.split("\r\n\r\n")[1:]]
     assert [each["choices"][0]["message"]["content"] for each in said] == ["a", "b", "c"]
     assert whole.count("Connection: close") == 1
