@@ -327,7 +327,8 @@ class _Invocation:
             return None
         # What its task started may have let go of the lock: it must not go on beside the next attempt.
         tree.end_marked(f"{ARTIFACTS}={artifacts.path_of(self.request.ledger_path, row.open_token)}".encode())
-        return self.with_usage(self.judged(row.open_token) or verdict.crashed("was lost"), row.open_token)
+        left = self.judged(row.open_token) or verdict.crashed("was lost")
+        return self.with_usage(left, row.open_token)
 
     def claim(self, ledger: Ledger, key: Key, left: Verdict | None, token: str) -> Run:
         """T1: admit the run, close what a dead attempt left, start an attempt. Committed before anything runs."""
