@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple, Protocol
 
-from workermd import retry, verdict
+from workermd import people, retry, verdict
 from workermd.answers import Answered, Answers
 from workermd.attempt import tree
 from workermd.attempt.order import Order
@@ -132,6 +132,12 @@ def refuse_unenforceable(request: Request) -> None:
             f"backend {request.binding.kind!r} cannot enforce the contract's {', '.join(loose)}",
             "choose a backend that can, or take the bound out of the contract",
         )
+    if request.binding.asks_people and Status.NEEDS_HUMAN.value not in request.contract.statuses:  # S9.6
+        raise ConfigurationError(
+            f"backend {request.binding.kind!r} ({request.binding.origin}) is set up to ask people, and the contract's "
+            "statuses lack 'needs_human'",
+            "add the status to the contract, or bind a backend that asks nobody",
+        )
 
 
 class Input(NamedTuple):
@@ -202,6 +208,7 @@ class _Invocation:
         self.mask = Mask(request.binding)
         self.answers = Answers(request.contract, request.binding.kind, self.trace["trace_id"], request.run_id or None)
         self.unsaid = b""
+        self.decisions: tuple[Document, ...] = ()
 
     # --- the order of a run ---------------------------------------------------------------------------
 
@@ -306,6 +313,7 @@ class _Invocation:
         """Attempt until the run is settled, or until no further attempt fits into the deadline."""
         deadline = time.monotonic() + self.bounds.timeout
         feedback = _last_feedback(ledger, row)
+        self.decisions = people.told(ledger.asked(row.id))
         while True:
             try:
                 judged, duration = self.attempt(given, row, token, deadline, feedback)
@@ -369,7 +377,7 @@ class _Invocation:
             output_schema=contract.output_schema,
             tools_allowed=contract.constraints.tools_allowed,
             feedback=feedback,
-            decisions=(),
+            decisions=self.decisions,
             trace=self.trace,
             artifacts_dir=folder,
             settings=self.request.binding.settings,
@@ -434,8 +442,8 @@ class _Invocation:
             detail["feedback"] = list(judged.feedback)
         if final.transient:
             return transaction.close_attempt(row, judged.outcome, detail, None)
-        answer = self.answers.to_store(final, transaction.attempts(row.id), detail)
-        return transaction.close_attempt(row, judged.outcome, detail, answer)
+        answer, asking = people.to_store(self.answers, final, row, transaction.attempts(row.id), detail)
+        return transaction.close_attempt(row, judged.outcome, detail, answer, asking)
 
     def reject(self, code: str, message: str, ledger: Ledger | None, hint: str = "") -> Answered:
         """Refuse before any attempt: noted, but the key stays free (S2.2)."""
