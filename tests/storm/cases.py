@@ -7,13 +7,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 
-from tests.storm.expected import HOST, POINTS, Expected
+from tests.storm.expected import DECIDING, HOST, POINTS, Expected
 from tests.storm.oracle import violations
 from tests.storm.trial import KILLED, Trial
 
 Case = Callable[[Trial], list[str]]
 
 PLANS = (["ok"], ["retryable_error", "ok"])
+ASKS = ["needs_human", "needs_human", "ok"]
 
 
 def crashes(points: tuple[str, ...], replies: list[str]) -> Case:
@@ -73,10 +74,48 @@ def both_killed(trial: Trial) -> list[str]:
     return ([] if done.code == 0 else [f"the next call ended with {done.code}"]) + violations(trial)
 
 
+def asked(at: str) -> Case:
+    """Killed while it settles as a question; the next call has the question, and it is open."""
+
+    def case(trial: Trial) -> list[str]:
+        trial.call("r", ASKS, at=at)
+        done = trial.call("r", ASKS)
+        return ([] if done.code == 6 else [f"the next call ended with {done.code}"]) + violations(trial)
+
+    return case
+
+
+def decided(at: str, *flags: str) -> Case:
+    """Two questions, each decided by a person who is killed at it and tries again; then the answer."""
+
+    def case(trial: Trial) -> list[str]:
+        model = Expected(ASKS)
+        found = []
+        for _ in range(2):
+            codes = [(trial.call("r", ASKS).code, model.call())]
+            for point in (at, ""):
+                expected = model.approve(*flags, at=point)
+                codes.append((trial.approve("r", *flags, at=point).code, expected))
+            found += [f"a call ended with {code}, not {expected}" for code, expected in codes if code != expected]
+        code = trial.call("r", ASKS).code
+        if code != model.call():
+            found.append(f"the last call ended with {code}")
+        if trial.starts("r") != model.starts:
+            found.append(f"the task began as {trial.starts('r')}, not {model.starts}")
+        return found + violations(trial)
+
+    return case
+
+
 def singles() -> Iterator[tuple[str, Case]]:
     yield "duplicates", duplicates
     yield "caller killed", caller_killed
     yield "both killed", both_killed
+    for at in ("t2_open", "t2_committed", "result_renamed,attempt_ended"):
+        yield f"{at} [asks]", asked(at)
+    for at in DECIDING:
+        for flags in ((), ("--deny",), ("--deny", "--final")):
+            yield f"{at} [{' '.join(flags) or 'approves'}]", decided(at, *flags)
     for replies in reversed(PLANS):
         for at in (*POINTS, *HOST):
             yield f"{at} [{replies[0]}]", crashes((at,), replies)
