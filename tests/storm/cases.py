@@ -13,7 +13,7 @@ from tests.storm.trial import KILLED, Trial
 
 Case = Callable[[Trial], list[str]]
 
-PLANS = (["ok"], ["retryable_error", "ok"])
+PLANS = (["ok"], ["retryable_error", "ok"], ["needs_human", "ok"])
 ASKS = ["needs_human", "needs_human", "ok"]
 
 
