@@ -108,17 +108,26 @@ def decided(at: str, *flags: str) -> Case:
 
 
 def singles() -> Iterator[tuple[str, Case]]:
+    """The ones that see most come first: a fault is seen sooner."""
     yield "duplicates", duplicates
     yield "caller killed", caller_killed
     yield "both killed", both_killed
-    for at in ("t2_open", "t2_committed", "result_renamed,attempt_ended"):
-        yield f"{at} [asks]", asked(at)
-    for at in DECIDING:
-        for flags in ((), ("--deny",), ("--deny", "--final")):
-            yield f"{at} [{' '.join(flags) or 'approves'}]", decided(at, *flags)
-    for replies in reversed(PLANS):
+    yield from asking(("t2_open",), DECIDING[:1], ((),))
+    for replies in (PLANS[1], PLANS[0], PLANS[2]):
         for at in (*POINTS, *HOST):
             yield f"{at} [{replies[0]}]", crashes((at,), replies)
+    yield from asking(("t2_committed", "result_renamed,attempt_ended"), DECIDING[1:], ((),))
+    yield from asking((), DECIDING, (("--deny",), ("--deny", "--final")))
+
+
+def asking(
+    points: tuple[str, ...], deciding: tuple[str, ...], flags: tuple[tuple[str, ...], ...]
+) -> Iterator[tuple[str, Case]]:
+    for at in points:
+        yield f"{at} [asks]", asked(at)
+    for at in deciding:
+        for each in flags:
+            yield f"{at} [{' '.join(each) or 'approves'}]", decided(at, *each)
 
 
 def pairs() -> Iterator[tuple[str, Case]]:
