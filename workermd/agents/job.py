@@ -12,7 +12,7 @@ from typing import Never
 from workermd.agents import gate, reading, shape
 from workermd.agents.journal import Journal, new_span
 from workermd.agents.meter import Exceeded, Meter
-from workermd.agents.prompt import Prompt, prompt_of
+from workermd.agents.prompt import Part, Prompt, prompt_of
 from workermd.agents.tools import Runner, Tool, runners_of
 from workermd.agents.wire import Wire
 from workermd.backend import InvalidRequest, Limits, Result, Task, TaskError, failed
@@ -35,7 +35,7 @@ def performed(task: Task, binding: Binding, limits: Limits, talk: Talk, endings:
     """Perform a task by a conversation, as a message on the core runtime. Never raises for what the framework did."""
 
     async def perform(task: Task, token: CancellationToken) -> Result:
-        return await Job(task, binding, limits).carried_out(talk, endings, token)
+        return await Job(task, binding, limits, endings).carried_out(talk, token)
 
     return dispatch(task, perform, limits.deadline, lambda error: failure_of(error, "workermd"))
 
@@ -46,7 +46,7 @@ class Job:
     `token` is cancelled when the attempt has its ending or its time is over: give it to whatever takes one.
     """
 
-    def __init__(self, task: Task, binding: Binding, limits: Limits) -> None:
+    def __init__(self, task: Task, binding: Binding, limits: Limits, endings: tuple[Ending, ...] = ()) -> None:
         self.task = task
         self.binding = binding
         self.limits = limits
@@ -56,6 +56,7 @@ class Job:
         self.response_format = shape.asked_for(task.output_schema)
         self.notes: list[str] = []
         self.model_named = ""
+        self._endings = endings
         self._runners: tuple[Runner, ...] = ()
         self._ending: Result | None = None
         self._ended = asyncio.Event()
@@ -68,9 +69,9 @@ class Job:
         """The kind's own keys of the configuration."""
         return self.binding.arrangement
 
-    def prompt(self, instructions: str = "") -> Prompt:
+    def prompt(self, instructions: str = "", part: Part = "answers") -> Prompt:
         """The contract's purpose, the form of the answer and the input; `instructions` are the operator's."""
-        return prompt_of(self.task, instructions)
+        return prompt_of(self.task, instructions, part)
 
     def model(self, name: str = "") -> Model:
         """The binding's model, or one of its further ones by name."""
@@ -116,7 +117,11 @@ class Job:
         await asyncio.Event().wait()
         raise AssertionError("unreachable")
 
-    async def carried_out(self, talk: Talk, endings: tuple[Ending, ...], outer: CancellationToken) -> Result:
+    def broke(self, error: BaseException) -> None:
+        """`halt` for an exception that a framework caught itself, and would go on after."""
+        self.halt(self._failure(error))
+
+    async def carried_out(self, talk: Talk, outer: CancellationToken) -> Result:
         """The conversation from its tools to its result, with usage and notes."""
         outer.add_callback(self.token.cancel)
         with Caught() as caught:
@@ -124,7 +129,7 @@ class Job:
         if caught.error is not None:
             if self._ending is None and isinstance(caught.error, asyncio.CancelledError | GeneratorExit):
                 raise caught.error
-            result = self._ending or _failure(caught.error, endings)
+            result = self._ending or self._failure(caught.error)
         return result._replace(usage=self.meter.usage, notes=tuple(self.notes), model=result.model or self.model_named)
 
     async def _to_its_end(self, talk: Talk) -> Result:
@@ -218,9 +223,17 @@ class Job:
             details["proposed"] = proposed
         await self.stop(failed("needs_human", "approval_required", question, **details))
 
+    async def answer_of_person(self, question: str) -> str:
+        """What a person answered to this very question. Ends the attempt where nobody has been asked yet."""
+        answers = [
+            str(one["answer"])
+            for one in self.task.decisions
+            if one.get("kind") == "question" and one.get("question") == question
+        ]
+        return answers[-1] if answers else await self.ask(question)
 
-def _failure(error: BaseException, endings: tuple[Ending, ...]) -> Result:
-    for kind_of_error, kind, code, sentence in endings:
-        if isinstance(error, kind_of_error):
-            return failed(kind, code, sentence)
-    return failure_of(error, "workermd")
+    def _failure(self, error: BaseException) -> Result:
+        for kind_of_error, kind, code, sentence in self._endings:
+            if isinstance(error, kind_of_error):
+                return failed(kind, code, sentence)
+        return failure_of(error, "workermd")
