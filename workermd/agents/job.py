@@ -117,9 +117,9 @@ class Job:
         await asyncio.Event().wait()
         raise AssertionError("unreachable")
 
-    def broke(self, error: BaseException) -> None:
-        """`halt` for an exception that a framework caught itself, and would go on after."""
-        self.halt(self._failure(error))
+    async def broke(self, error: BaseException) -> Never:
+        """`stop` for an exception that a framework caught itself, and would go on after."""
+        await self.stop(self._failure(error))
 
     async def carried_out(self, talk: Talk, outer: CancellationToken) -> Result:
         """The conversation from its tools to its result, with usage and notes."""
