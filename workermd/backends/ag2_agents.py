@@ -51,7 +51,7 @@ def made(job: Job, member: Member, instructions: str, part: Part, tools: Iterabl
         return await job.answer_of_person(event.content)
 
     async def broke(event: TaskFailed) -> None:
-        job.broke(event.error)  # AG2 would tell it to the model as the answer of its tool
+        await job.broke(event.error)  # AG2 would tell it to the model as the answer of its tool
 
     gated = [
         _gated(tool.name, tool.description, tool.schema, tool.call) for tool in job.tools(member.name, member.tools)

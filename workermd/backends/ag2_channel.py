@@ -8,6 +8,7 @@ from ag2.events import BaseEvent, ModelMessage, ModelResponse
 from ag2.knowledge import MemoryKnowledgeStore
 from ag2.network import (
     EV_PACKET,
+    EV_TEXT,
     AgentTarget,
     BaseHubListener,
     ChannelMetadata,
@@ -15,9 +16,12 @@ from ag2.network import (
     FromSpeaker,
     Hub,
     HubClient,
+    InboxBlock,
+    LimitsBlock,
     LocalLink,
     NamedTranscript,
     Passport,
+    Rule,
     TerminateTarget,
     ToolCalled,
     Transition,
@@ -42,6 +46,9 @@ ROUNDS = {"round-robin": 1, "swarm": 10}
 
 _LABELLED = f"A message of another agent begins with its name in brackets, and the input with [{CALLER}]."
 
+_UNBOUNDED = Rule(limits=LimitsBlock(inbox=InboxBlock(max_pending=0)))
+"""AG2 refuses the thousandth message to who does not speak; the bounds here are ours."""
+
 _ANSWERED = "answered"
 _GOOD = {"sequence": {"sequence_complete"}, "round-robin": {"max_turns"}, "swarm": {_ANSWERED}}
 """The reasons of AG2 for closing a channel that are the end which the pattern has by design."""
@@ -56,7 +63,7 @@ async def conversed(job: Job, cast: Roster) -> str | Result:
     client = HubClient(LocalLink(hub), hub=hub)
     try:
         ids = {member.name: await _registered(job, cast, member, client, hub) for member in cast.members}
-        caller = await client.register_human(Passport(name=CALLER))
+        caller = await client.register_human(Passport(name=CALLER), rule=_UNBOUNDED)
         ear = _Ear(job, hub)
         hub.register_listener(ear)
         graph = _graph(cast, ids, caller.agent_id)
@@ -90,14 +97,24 @@ async def _registered(job: Job, cast: Roster, member: Member, client: HubClient,
     tools = [_handing_over(each) for each in others if each.name in member.handoffs and cast.pattern == "swarm"]
     told = f"{cast.told(member, others)}\n\n{_LABELLED}"
     agent = made(job, member, told, _part(cast, member), tools)
-    registered = await client.register(agent, attach_plugin=False)
+    registered = await client.register(agent, rule=_UNBOUNDED, attach_plugin=False)
     agent_id = registered.agent_id
 
+    async def is_next(envelope: Envelope) -> bool:
+        """Whether the channel waits for this agent's word on this very message."""
+        return any(
+            turn.triggering_envelope_id == envelope.envelope_id for turn in await hub.pending_turns_for(agent_id)
+        )
+
     async def take_part(envelope: Envelope) -> None:
-        await default_handler(envelope, registered)
-        for turn in await hub.pending_turns_for(agent_id):
-            if turn.triggering_envelope_id == envelope.envelope_id:  # AG2 would wait for a word without end
-                job.halt(failed("invalid_output", "output_not_json", f"the agent {member.name} said nothing"))
+        if envelope.event_type in (EV_TEXT, EV_PACKET):
+            if not await is_next(envelope):  # AG2 would let it answer an old message, blind to the later ones
+                return
+            await default_handler(envelope, registered)
+            if await is_next(envelope):  # AG2 would wait for a word without end
+                await job.stop(failed("invalid_output", "output_not_json", f"the agent {member.name} said nothing"))
+        else:
+            await default_handler(envelope, registered)
 
     registered.on_envelope(take_part)
     return agent_id
@@ -175,10 +192,10 @@ class _Ear(BaseHubListener):
             self.closed.set_result(str(payload["reason"]))
 
     async def on_turn_failed(self, channel_id: str, agent_id: str, envelope_id: str, exc: BaseException) -> None:  # noqa: ARG002
-        self._job.broke(exc)
+        await self._job.broke(exc)
 
     async def on_dispatch_failed(self, envelope: Envelope, recipient_id: str, reason: BaseException) -> None:  # noqa: ARG002
-        self._job.broke(reason)
+        await self._job.broke(reason)
 
     async def on_envelope_posted(self, envelope: Envelope, metadata: ChannelMetadata) -> None:  # noqa: ARG002
         routing = envelope.event_data.get("routing") or {}
