@@ -47,6 +47,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "tenacity": ("workermd.retry",),
     "autogen_core": ("workermd.runtime",),
     "opentelemetry": ("workermd.runtime",),
+    "ag2": ("workermd.backends.ag2", "workermd.backends.ag2_agents", "workermd.backends.ag2_channel"),
     "sqlite3": ("workermd.ledger",),
     "httpx": ("workermd.workers", "workermd.derive.wire"),
     "hishel": ("workermd.derive.wire", "workermd.derive.answers"),

@@ -1,9 +1,12 @@
 """The kind `ag2` beyond the kit: its patterns, people, and what AG2 alone would get wrong."""
 
+import asyncio
 import json
 import re
 import time
+import tomllib
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -11,13 +14,16 @@ import pytest
 pytest.importorskip("ag2", reason="the extra ag2 is not installed")
 
 import ag2
+from ag2.config.openai.mappers import tool_to_api
 
 from tests.agents.conftest import ANSWER, Bound
 from tests.agents.kinds import KindUnderTest
 from workermd.agents import shape
 from workermd.backend import Budget, Limits, Result, Task
 from workermd.backends import ag2 as kind
+from workermd.backends.ag2_agents import OwnTool
 from workermd.binding import Binding, Model, ToolBinding
+from workermd.bindings import Named, bindings, models
 from workermd.testing import Call, Empty, Garbage, Hang, Problem, Received, Server, Text, ToolCalls, Truncated
 
 ENDLESS = Budget()
@@ -126,11 +132,17 @@ def test_instructions_stand_behind_the_purpose(run):
     assert "Answer.\n\nBe brief." in ran.asked(0)["messages"][0]["content"]
 
 
-def test_a_schema_that_does_not_say_so_stays_open(run):
-    ran = run([ToolCalls((Call("add", {"a": 1}),)), Text(ANSWER)], tools=("add",))
-    parameters = ran.asked(0)["tools"][0]["function"]["parameters"]
-    assert parameters["properties"]["a"]["type"] == "integer"
-    assert ran.asked(1)["messages"][-1]["content"] == "2"
+@pytest.mark.parametrize(("given", "sent"), [({}, True), ({"additionalProperties": False}, False)])
+def test_a_tools_schema_stays_as_open_as_it_was(given, sent):
+    schema = {"type": "object", "properties": {"a": {"type": "integer"}}, **given}
+
+    async def call(_arguments, _context):
+        return ""
+
+    [offered] = asyncio.run(OwnTool("add", "Adds.", schema, call).schemas(None))
+    function = tool_to_api(offered)["function"]
+    assert function["parameters"] == schema | {"additionalProperties": sent}
+    assert schema == {"type": "object", "properties": {"a": {"type": "integer"}}, **given}
 
 
 @pytest.mark.parametrize("arguments", ['{"a": ', "[1]", "4"])
@@ -317,7 +329,7 @@ SECOND = {
 
 @pytest.mark.parametrize("what", SECOND)
 @pytest.mark.parametrize("pattern", FAILING)
-def test_an_agent_that_fails_ends_the_attempt_at_once(run, pattern, what):
+def test_an_agent_that_fails_ends_the_attempt_at_once(run, capfd, pattern, what):
     """AG2 alone leaves a channel open, and tells a holding agent that its tool said something."""
     turn, fails_as, code = SECOND[what]
     began = time.monotonic()
@@ -327,6 +339,7 @@ def test_an_agent_that_fails_ends_the_attempt_at_once(run, pattern, what):
     assert (ran.result.failure["kind"], ran.result.failure["code"]) == (fails_as, code)
     assert len(ran.server.requests) == 2
     assert time.monotonic() - began < 10
+    assert "handler raised" not in capfd.readouterr().err  # AG2's own log
 
 
 @pytest.mark.parametrize("pattern", ["sequence", "round-robin", "swarm"])
@@ -465,3 +478,13 @@ def test_a_whole_run_by_configuration(cli, contract, tmp_path, pattern):
     assert ran.envelope["status"] == "ok", ran.done.err
     assert ran.done.err == ""
     assert ran.envelope["usage"]["turns"] == len(ran.server.requests) == len(script) + 1
+
+
+def test_the_example_of_the_documentation_is_one(monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-example")
+    text = (Path(__file__).parents[2] / "docs" / "backends.md").read_text()
+    section = text[text.index("## `ag2`") :].split("\n## ")[0]
+    document = tomllib.loads(re.findall(r"```toml\n(.*?)```", section, re.DOTALL)[0])
+    named = Named(models(document, "here"), {}, {}, "")
+    [bound] = bindings(document, "workers", "here", named).values()
+    assert kind.unusable(bound) == ""

@@ -3,7 +3,6 @@
 import logging
 
 from ag2 import Agent
-from ag2.exceptions import AG2Error
 
 from workermd.agents import roster
 from workermd.agents.job import Ending, Job, performed
@@ -15,9 +14,7 @@ from workermd.binding import Binding
 
 PATTERNS = ("single", "sequence", "round-robin", "swarm", "nested")
 
-ENDINGS: tuple[Ending, ...] = (
-    (AG2Error, "refused", "backend_failed", "AG2 could not go on with what the model answered; see the attempt's log"),
-)
+ENDINGS: tuple[Ending, ...] = ()  # its exceptions tell nothing that the table of all kinds does not
 
 
 def unusable(binding: Binding) -> str:
@@ -31,7 +28,7 @@ def unusable(binding: Binding) -> str:
 
 
 def perform(task: Task, binding: Binding, limits: Limits) -> Result:
-    logging.getLogger("ag2").setLevel(logging.CRITICAL)  # it logs what we report, with whole bodies
+    logging.getLogger("ag2").setLevel(logging.CRITICAL)  # it logs what is reported anyway
     return performed(task, binding, limits, _talk, ENDINGS)
 
 
