@@ -29,9 +29,9 @@ FAULTS = (
         (
             Change(
                 "run.py",
-                'return self.judged(row.open_token) or verdict.crashed("was lost")',
+                'left = self.judged(row.open_token) or verdict.crashed("was lost")',
                 'left = self.judged(row.open_token) or verdict.crashed("was lost")\n'
-                '        return left._replace(transient=False) if left.outcome == "retryable_error" else left',
+                '        left = left._replace(transient=False) if left.outcome == "retryable_error" else left',
             ),
             # The ledger has a guard of its own against this one; the oracle must not lean on it.
             Change(
@@ -87,7 +87,7 @@ FAULTS = (
     ),
     Fault(
         "a left-over result is ignored",
-        (Change("run.py", "return self.judged(row.open_token) or verdict.crashed", "return verdict.crashed"),),
+        (Change("run.py", "left = self.judged(row.open_token) or verdict.crashed", "left = verdict.crashed"),),
     ),
 )
 
