@@ -90,13 +90,14 @@ def run(tmp_path, monkeypatch) -> Iterator[Callable[..., Ran]]:
     monkeypatch.syspath_prepend(tmp_path)
 
     def perform(script: Any, *, decisions: Any = (), seconds: float = 20, journal: str = "",
-                budget: Budget = ENDLESS, tools: tuple[str, ...] = (), **arrangement: Any) -> Ran:  # fmt: skip
+                budget: Budget = ENDLESS, tools: tuple[str, ...] = (), record: str = "", replay: str = "",
+                **arrangement: Any) -> Ran:  # fmt: skip
         server = Server(script)
         servers.append(server)
         model = Model("scripted", server.url)
         binding = Binding(
             "ag2", "here", model=model, models={"other": Model("other-1", server.url)}, arrangement=arrangement,
-            tools=tuple(ToolBinding(name, function="sums:add") for name in tools),
+            record=record, replay=replay, tools=tuple(ToolBinding(name, function="sums:add") for name in tools),
         )  # fmt: skip
         assert kind.unusable(binding) == ""
         task = Task("echo", "1.0.0", "r1", 1, 2, seconds, "Answer.", "", {"run_id": "r1", "n": 4711}, SCHEMA,
@@ -361,6 +362,17 @@ def test_an_agent_that_hangs_is_left_at_the_deadline(run, pattern):  # S3.3
     assert ran.result.failure["code"] == "timeout"
     assert time.monotonic() - began < 5
     assert ran.server.wait(lambda server: server.open_connections == 0)
+
+
+@pytest.mark.parametrize("pattern", FAILING)
+def test_a_recorded_conversation_replays_whoever_spoke(run, pattern, tmp_path):
+    agents = HANDING if pattern == "swarm" else WRITERS
+    after = [Text(DRAFT)] if pattern == "nested" else []
+    ran = run([*FAILING[pattern], *after, Text(ANSWER)], pattern=pattern, agents=agents, record=str(tmp_path))
+    assert ran.result.output == ANSWER
+    again = run([], pattern=pattern, agents=agents, replay=str(tmp_path))
+    assert again.result == ran.result
+    assert not again.server.requests
 
 
 # --- people -----------------------------------------------------------------------------------------------
