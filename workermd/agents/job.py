@@ -13,7 +13,7 @@ from typing import Never
 from workermd.agents import gate, reading, shape
 from workermd.agents.journal import Journal, new_span
 from workermd.agents.meter import Exceeded, Meter
-from workermd.agents.prompt import Prompt, prompt_of
+from workermd.agents.prompt import Part, Prompt, prompt_of
 from workermd.agents.recorder import Player, Recorder
 from workermd.agents.tools import Runner, Tool, runners_of
 from workermd.agents.wire import Wire
@@ -41,10 +41,10 @@ def performed(task: Task, binding: Binding, limits: Limits, talk: Talk, endings:
 
     async def perform(task: Task, token: CancellationToken) -> Result:
         try:
-            job = Job(task, binding, limits)
+            job = Job(task, binding, limits, endings)
         except Miss as miss:
             return failed("refused", "backend_failed", str(miss))
-        return await job.carried_out(talk, endings, token)
+        return await job.carried_out(talk, token)
 
     return dispatch(task, perform, limits.deadline, lambda error: failure_of(error, "workermd"))
 
@@ -55,7 +55,7 @@ class Job:
     `token` is cancelled when the attempt has its ending or its time is over: give it to whatever takes one.
     """
 
-    def __init__(self, task: Task, binding: Binding, limits: Limits) -> None:
+    def __init__(self, task: Task, binding: Binding, limits: Limits, endings: tuple[Ending, ...] = ()) -> None:
         self.task = task
         self.binding = binding
         self.limits = limits
@@ -65,6 +65,7 @@ class Job:
         self.response_format = shape.asked_for(task.output_schema)
         self.notes: list[str] = []
         self.model_named = ""
+        self._endings = endings
         self.recorder = Recorder(binding, task)
         self.player = Player(binding, task) if binding.replay else None
         self._runners: tuple[Runner, ...] = ()
@@ -79,9 +80,9 @@ class Job:
         """The kind's own keys of the configuration."""
         return self.binding.arrangement
 
-    def prompt(self, instructions: str = "") -> Prompt:
+    def prompt(self, instructions: str = "", part: Part = "answers") -> Prompt:
         """The contract's purpose, the form of the answer and the input; `instructions` are the operator's."""
-        return prompt_of(self.task, instructions)
+        return prompt_of(self.task, instructions, part)
 
     def model(self, name: str = "") -> Model:
         """The binding's model, or one of its further ones by name."""
@@ -127,7 +128,11 @@ class Job:
         await asyncio.Event().wait()
         raise AssertionError("unreachable")
 
-    async def carried_out(self, talk: Talk, endings: tuple[Ending, ...], outer: CancellationToken) -> Result:
+    async def broke(self, error: BaseException) -> Never:
+        """`stop` for an exception that a framework caught itself, and would go on after."""
+        await self.stop(self._failure(error))
+
+    async def carried_out(self, talk: Talk, outer: CancellationToken) -> Result:
         """The conversation from its tools to its result, with usage and notes."""
         outer.add_callback(self.token.cancel)
         with Caught() as caught:
@@ -135,7 +140,7 @@ class Job:
         if caught.error is not None:
             if self._ending is None and isinstance(caught.error, asyncio.CancelledError | GeneratorExit):
                 raise caught.error
-            result = self._ending or _failure(caught.error, endings)
+            result = self._ending or self._failure(caught.error)
         result = result._replace(
             usage=self.meter.usage, notes=tuple(self.notes), model=result.model or self.model_named or None
         )
@@ -253,13 +258,21 @@ class Job:
         """End the attempt: a person has to decide. The next attempt finds the answer in `task.decisions`."""
         await self.stop(asked(question, options, kind, proposed))
 
+    async def answer_of_person(self, question: str) -> str:
+        """What a person answered to this very question. Ends the attempt where nobody has been asked yet."""
+        answers = [
+            str(one["answer"])
+            for one in self.task.decisions
+            if one.get("kind") == "question" and one.get("question") == question
+        ]
+        return answers[-1] if answers else await self.ask(question)
+
+    def _failure(self, error: BaseException) -> Result:
+        for kind_of_error, kind, code, sentence in self._endings:
+            if isinstance(error, kind_of_error):
+                return failed(kind, code, sentence)
+        return failure_of(error, "workermd")
+
 
 async def _not_called(_arguments: Document) -> str:
     raise AssertionError("in a replay no tool is called")
-
-
-def _failure(error: BaseException, endings: tuple[Ending, ...]) -> Result:
-    for kind_of_error, kind, code, sentence in endings:
-        if isinstance(error, kind_of_error):
-            return failed(kind, code, sentence)
-    return failure_of(error, "workermd")
