@@ -1,21 +1,22 @@
-"""`workermd derive`: a repository becomes a contract, or a contract is held against its repository."""
+"""`workermd derive`: a repository becomes a contract, or a contract is held against its repository.
+
+What reads a repository is imported where it is needed: a derive of what did not change needs none of it.
+"""
 
 import os
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from workermd.commands.files import contract_bytes
-from workermd.derive.check import DRIFTED, Drift, examine, update
-from workermd.derive.compose import Derived, derive
-from workermd.derive.mode import MODES
 from workermd.derive.model import Interface, Repository
-from workermd.derive.plain import visible
-from workermd.derive.record import find
+from workermd.derive.results import Choices, Result, result_of
 from workermd.derive.source import open_repository
 from workermd.envelope import EXIT_FINDINGS, Document, encoded
 from workermd.errors import ContractUnusable, UsageError
-from workermd.report import drift as report
 from workermd.report import say
+
+if TYPE_CHECKING:
+    from workermd.derive.check import Drift
+    from workermd.derive.compose import Derived
 
 
 def execute(values: dict[str, Any]) -> int:
@@ -39,12 +40,17 @@ def execute(values: dict[str, Any]) -> int:
 def _check_call(values: dict[str, Any]) -> None:
     if values["update"] and not values["check"]:
         raise UsageError("--update rewrites a contract, and none is named", "add --check FILE")
-    if values["check"] and (values["interface"] or values["list_interfaces"] or values["mode"]):
+    given = [name for name in ("interface", "list_interfaces", "mode", "quotes") if values[name]]
+    if values["check"] and given:
         raise UsageError(
-            "--check takes interface and mode from the contract", "leave --interface, --mode and --list-interfaces out"
+            "--check takes interface, mode and quotes from the contract",
+            f"leave {' and '.join('--' + name.replace('_', '-') for name in given)} out",
         )
-    if values["mode"] and values["mode"] not in MODES:
-        raise UsageError("--mode: no such mode", f"allowed are {', '.join(MODES)}")
+    if values["mode"]:
+        from workermd.derive.mode import MODES
+
+        if values["mode"] not in MODES:
+            raise UsageError("--mode: no such mode", f"allowed are {', '.join(MODES)}")
     if values["interface"]:
         from workermd.derive.interfaces.kinds import kind_of
 
@@ -56,6 +62,8 @@ def _check_call(values: dict[str, Any]) -> None:
 
 
 def _contract_text(path: str) -> str:
+    from workermd.commands.files import contract_bytes
+
     data = contract_bytes(path)
     try:
         return data.decode()
@@ -67,18 +75,26 @@ def _contract_text(path: str) -> str:
 
 
 def _derive(repository: Repository, values: dict[str, Any]) -> int:
-    interface = _interface(repository, values["interface"])
-    derived = derive(repository, interface, mode=values["mode"])
+    choices = Choices(values["interface"], values["mode"], values["quotes"] or "full")
+    result = result_of(repository, choices, lambda: _made(repository, choices))
     if values["write"]:
-        _write(values["write"], derived.text)
+        _write(values["write"], result.text)
     if values["format"] == "json":
-        say.document(encoded(_report(derived, values["write"])))
+        say.document(encoded({"schema_version": 1, "contract": values["write"], **result.report}))
     elif not values["write"]:
-        say.text(derived.text)
+        say.text(result.text)
     if not values["quiet"]:
-        for line in _remarks(derived, repository):
+        for line in result.remarks:
             say.note(line)
     return 0
+
+
+def _made(repository: Repository, choices: Choices) -> Result:
+    from workermd.derive.compose import derive
+
+    interface = _interface(repository, choices.interface)
+    derived = derive(repository, interface, mode=choices.mode, quotes=choices.quotes)
+    return Result(derived.text, _report(derived), tuple(_remarks(derived, repository)))
 
 
 def _interface(repository: Repository, wanted: str | None) -> Interface | None:
@@ -89,8 +105,10 @@ def _interface(repository: Repository, wanted: str | None) -> Interface | None:
     return choose(find_all(repository, [kind_of(wanted)]), wanted)
 
 
-def _remarks(derived: Derived, repository: Repository) -> list[str]:
+def _remarks(derived: "Derived", repository: Repository) -> list[str]:
     """What the person should look at before the contract is used."""
+    from workermd.derive.plain import visible
+
     status = [visible(claim.text, 100) for claim in derived.record.of("status")]
     remarks = [f"status of {visible(repository.facts.name, 60)}: {', '.join(status)}"] if status else []
     licence = derived.record.first("repository_license")
@@ -101,13 +119,13 @@ def _remarks(derived: Derived, repository: Repository) -> list[str]:
     return remarks
 
 
-def _report(derived: Derived, path: str | None) -> Document:
+def _report(derived: "Derived") -> Document:
     record = derived.record
     claims = [
         {"field": claim.field, "text": claim.text, "confidence": claim.confidence, "note": claim.note}
         for claim in record.claims
     ]
-    head: Document = {"schema_version": 1, "contract": path, "id": record.worker_id, "commit": record.commit}
+    head: Document = {"id": record.worker_id, "commit": record.commit}
     return {**head, "mode": record.mode, "interface": record.interface, "claims": claims, "notes": list(derived.notes)}
 
 
@@ -131,6 +149,7 @@ def _write(path: str, text: str) -> None:
 
 def _list(repository: Repository, values: dict[str, Any]) -> int:
     from workermd.derive.interfaces.kinds import find_all, kind_of, spelled
+    from workermd.derive.plain import visible
 
     wanted = values["interface"]
     found = find_all(repository, [kind_of(wanted)] if wanted else [])
@@ -159,6 +178,8 @@ def _list(repository: Repository, values: dict[str, Any]) -> int:
 
 
 def _check(contract: str, repository: Repository, values: dict[str, Any]) -> int:
+    from workermd.derive.check import DRIFTED, examine
+
     path = values["check"]
     examined = examine(contract, repository, path)
     drifts = tuple(drift for drift in examined if drift.state != "true")
@@ -170,7 +191,9 @@ def _check(contract: str, repository: Repository, values: dict[str, Any]) -> int
     return EXIT_FINDINGS if drifted and not values["exit_zero"] else 0
 
 
-def _print(path: str, commit: str, drifts: tuple[Drift, ...], count: int, values: dict[str, Any]) -> None:
+def _print(path: str, commit: str, drifts: "tuple[Drift, ...]", count: int, values: dict[str, Any]) -> None:
+    from workermd.report import drift as report
+
     match values["format"]:
         case "json":
             say.document(report.json(path, commit, drifts, count))
@@ -186,6 +209,10 @@ def _print(path: str, commit: str, drifts: tuple[Drift, ...], count: int, values
 
 def _update(contract: str, repository: Repository, values: dict[str, Any]) -> int:
     """0 when everything that drifted was rewritten, 1 when the author's own words stand in the way."""
+    from workermd.derive.check import update
+    from workermd.derive.compose import derive
+    from workermd.derive.record import find
+
     path = values["check"]
     record = find(contract, path).record
     interface, lost = None, ""
@@ -194,7 +221,8 @@ def _update(contract: str, repository: Repository, values: dict[str, Any]) -> in
             interface = _interface(repository, record.interface)
         except UsageError as error:
             lost = error.message
-    updated = update(contract, repository, derive(repository, interface, mode=record.mode), path)
+    fresh = derive(repository, interface, mode=record.mode, quotes=record.quotes)
+    updated = update(contract, repository, fresh, path)
     _write(values["write"] or path, updated.text)
     if lost:
         say.note(f"{lost}; the schemas stay as they are: choose another interface and derive again")

@@ -14,6 +14,12 @@ from workermd.envelope import Document
 MOST_EVIDENCE = 12
 """Kept for one claim."""
 
+QUOTES = ("full", "none")
+"""Whether a contract quotes the repository's sentences, or cites them by place and digest alone."""
+
+NOT_QUOTED = "(not quoted)"
+_SENTENCES = ("summary", "repository_description")
+
 
 def gather(
     repository: Repository, interface: Interface | None, mode_wanted: str | None = None, notes: tuple[str, ...] = ()
@@ -143,6 +149,13 @@ def _interface_claim(interface: Interface | None, notes: tuple[str, ...]) -> Ite
 def named(interface: Interface) -> str:
     """How an interface is chosen: `KIND:PATH#NAME`."""
     return f"{interface.kind}:{interface.path}#{interface.name}"
+
+
+def unquoted(claim: Claim) -> Claim:
+    """The claim without the repository's sentences. Where they stand and their digest stay, and so do names, licences,
+    versions, commands and addresses, which are facts."""
+    text = NOT_QUOTED if claim.field in _SENTENCES else claim.text
+    return claim._replace(text=text, evidence=tuple(each._replace(quote="") for each in claim.evidence))
 
 
 def document(claim: Claim) -> Document:

@@ -13,11 +13,12 @@ from workermd.contract.reader import MAX_BYTES, read
 from workermd.contract.write import front_matter
 from workermd.derive import claims as claim_documents
 from workermd.derive import confidence
+from workermd.derive.claims import NOT_QUOTED
 from workermd.derive.mode import ORCHESTRATION
 from workermd.derive.model import Claim, Evidence, Interface, Repository
 from workermd.derive.plain import QUOTE_LENGTH, address, as_code, slug, visible, whole
 from workermd.derive.record import MARK, Record, encoded, text_sha256
-from workermd.derive.schemas import STATUSES, Schemas, Unusable, of_interface, starter, written
+from workermd.derive.schemas import STATUSES, Schemas, Unusable, of_interface, starter, undescribed, written
 from workermd.envelope import Document
 from workermd.errors import DeriveError
 
@@ -53,8 +54,11 @@ def derive(
     *,
     mode: str | None = None,
     derived_on: str | None = None,
+    quotes: str = "full",
 ) -> Derived:
     """The contract of a repository. The same commit, facts and choices give the same bytes.
+
+    `quotes="none"` cites the repository's sentences by place and digest and repeats none of them.
 
     `mode` overrules the signals. `derived_on` (YYYY-MM-DD) is by default the day of the repository's last change, not
     today. An interface that no contract can hold gives the starter, and a note why. Raises DeriveError where no
@@ -64,14 +68,16 @@ def derive(
     notes: tuple[str, ...] = ()
     if interface is not None:
         try:
-            made = of_interface(interface)
+            made = of_interface(interface if quotes == "full" else undescribed(interface))
             notes = made.notes
         except Unusable as reason:
             notes = (f"The interface {claim_documents.named(interface)} could not be used: {reason}",)
     used = interface if made else None
     claims, choice = claim_documents.gather(repository, used, mode, notes)
+    if quotes == "none":
+        claims = tuple(claim_documents.unquoted(claim) for claim in claims)
     made = made or starter(choice.mode)
-    record = _record(repository, claims, choice.mode, used, made=made, derived_on=derived_on)
+    record = _record(repository, claims, choice.mode, used, made=made, derived_on=derived_on)._replace(quotes=quotes)
     derived = Derived("".join(piece.text for piece in pieces(record, made)), record, made, notes)
     _check(derived)
     return derived
@@ -224,6 +230,11 @@ def _cited(evidence: Evidence) -> str:
     return f"({as_code(evidence.path, 120)}, {_linked(lines, evidence.permalink)})"
 
 
+def _words(text: str, limit: int) -> str:
+    """Words of the repository as code; where they were not quoted, that."""
+    return as_code(text, limit) if text not in ("", NOT_QUOTED) else NOT_QUOTED
+
+
 def _sources(claim: Claim) -> str:
     return " ".join(_cited(evidence) for evidence in claim.evidence[:3])
 
@@ -245,20 +256,37 @@ _LABELS = {
 
 def _summary(record: Record) -> Iterator[str]:
     """What a reader must know first comes first: the state of the project."""
+    if record.quotes == "none":
+        yield f"In short: {_in_short(record)}"
     for field, label in _LABELS.items():
         for claim in record.of(field):
             title = (
                 "Repository summary" if field == "summary" and not any(each.path for each in claim.evidence) else label
             )
             if field == "status":
-                quotes = [as_code(each.quote, 2 * QUOTE_LENGTH) for each in claim.evidence if each.path]
+                quotes = [as_code(each.quote, 2 * QUOTE_LENGTH) for each in claim.evidence if each.path and each.quote]
                 yield f"{title}: **{_plain(claim.text)}**{' ' if quotes else ''}{' '.join(quotes)} {_sources(claim)}{_noted(claim)}"
             else:
-                yield f"{title}: {as_code(claim.text, 400)} {_sources(claim)}{_noted(claim)}"
+                yield f"{title}: {_words(claim.text, 400)} {_sources(claim)}{_noted(claim)}"
     if record.stars is not None:
         yield f"Stars (snapshot): {record.stars:,}"
     mode = record.first("worker_mode")
     yield f"Worker mode classification: {record.mode}{_noted(mode) if mode else ''}"
+
+
+def _in_short(record: Record) -> str:
+    """Facts in place of the repository's own summary; each stands elsewhere with its evidence."""
+    named = "/".join(part for part in (record.owner, record.name) if part)
+    licence, language = record.first("repository_license"), record.first("repository_language")
+    parts = [as_code(named, 200)]
+    parts += [_plain(claim.text) for claim in record.of("status")]
+    parts += [as_code(language.text, 60)] if language else []
+    parts += [f"code under {as_code(licence.text, 120)}"] if licence else []
+    parts += [as_code(claim.text, 80) for claim in record.of("supported_versions")]
+    tags = [as_code(claim.text, 50) for claim in record.of("tag")]
+    parts += [f"topics {', '.join(tags)}"] if tags else []
+    parts += [f"interface {as_code(record.interface, 300)}"] if record.interface else []
+    return f"{'; '.join(parts)}."
 
 
 def _extracted(record: Record) -> Iterator[str]:
@@ -292,7 +320,7 @@ def _notes(record: Record) -> Iterator[str]:
     for key, supported in shown.items():
         fields = ", ".join(dict.fromkeys(claim.field for claim in supported))
         evidence = quotes[key]
-        yield f"{_plain(fields)}: {as_code(evidence.quote, 2 * QUOTE_LENGTH)} {_cited(evidence)} sha256 `{evidence.sha256[:16]}`"
+        yield f"{_plain(fields)}: {_words(evidence.quote, 2 * QUOTE_LENGTH)} {_cited(evidence)} sha256 `{evidence.sha256[:16]}`"
     if not shown:
         yield "No file of the repository supports a claim."
 
