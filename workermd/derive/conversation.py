@@ -92,8 +92,11 @@ class Conversation:
             self._weigh(answer)
             if answer.status not in _REDIRECTS:
                 return answer
-            with contextlib.suppress(ValueError):  # it stays what it is, and the redirects run out
-                url = urljoin(url, answer.headers.get("location", ""))
+            location = answer.headers.get("location", "")
+            try:
+                url = urljoin(url, location)
+            except ValueError:
+                url = location  # which is then refused as no address
         raise DeriveError(
             f"{self.api.host}: too many redirects", "Check the name of the repository and GITHUB_API_URL."
         )

@@ -6,17 +6,34 @@ The token joins a request at the door, below the cache and only for the API's ow
 redirect can carry it elsewhere.
 """
 
+import contextlib
+import sys
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 from urllib.request import getproxies, proxy_bypass
-
-import httpx
 
 from workermd import __version__
 from workermd.derive.address import Api
 from workermd.derive.answers import Answers, key_of
 from workermd.derive.conversation import Answer
+
+
+@contextlib.contextmanager
+def _without(module: str) -> Iterator[None]:
+    """Inside, `module` cannot be imported."""
+    loaded: dict[str, Any] = sys.modules
+    absent = loaded.setdefault(module, None) is None
+    try:
+        yield
+    finally:
+        if absent:
+            del loaded[module]
+
+
+# Where click is installed, httpx loads its own command line with itself, rich and pygments with it: half as long again.
+with _without("httpx._main"):
+    import httpx
 
 if TYPE_CHECKING:
     from hishel import CacheOptions
@@ -134,9 +151,7 @@ class Wire:
             key = key_of(url, accept, self._api.token)
             extensions["caching"] = {"key": key, "rfc": False if lasting else options}
         try:
-            response = self._transport.handle_request(
-                httpx.Request("GET", url, headers=headers, extensions=extensions)
-            )
+            response = self._transport.handle_request(httpx.Request("GET", url, headers=headers, extensions=extensions))
             response.read()
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise Unreachable(_reason(error), lasting=_distrusted(error)) from None

@@ -52,6 +52,7 @@ class Clone(NamedTuple):
     folder: Path
     facts: Facts
     commit: str
+    kept: bool = False
 
     def files(self) -> tuple[File, ...]:
         listed = git(self.folder, "ls-tree", "-r", "-l", "-z", self.commit).decode().split("\0")[:-1]

@@ -49,6 +49,7 @@ class Reading:
         self.repository = repository
         self.facts = repository.facts
         self.commit = repository.commit
+        self.kept = repository.kept
         self._skipped: dict[str, str] = {}
         self._sizes = {file.path: file.size for file in repository.files()}
         self._named: dict[str, list[str]] = {}
