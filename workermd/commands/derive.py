@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from workermd.derive.check import Drift
     from workermd.derive.compose import Derived
 
+MOST_SKIPPED = 8
+"""Lines about files that look like an interface and were left out."""
+
 
 def execute(values: dict[str, Any]) -> int:
     """0; with `--check` 1 where something drifted. Raises DeriveError, UsageError, ContractUnusable."""
@@ -148,11 +151,11 @@ def _write(path: str, text: str) -> None:
 
 
 def _list(repository: Repository, values: dict[str, Any]) -> int:
-    from workermd.derive.interfaces.kinds import find_all, kind_of, spelled
+    from workermd.derive.interfaces.kinds import kind_of, spelled, survey
     from workermd.derive.plain import visible
 
     wanted = values["interface"]
-    found = find_all(repository, [kind_of(wanted)] if wanted else [])
+    found, skipped = survey(repository, [kind_of(wanted)] if wanted else [])
     if values["format"] == "json":
         listed = [
             {
@@ -166,9 +169,15 @@ def _list(repository: Repository, values: dict[str, Any]) -> int:
             }
             for each in found
         ]
-        say.document(encoded({"schema_version": 1, "commit": repository.commit, "interfaces": listed}))
+        head: Document = {"schema_version": 1, "commit": repository.commit}
+        say.document(encoded({**head, "interfaces": listed, "skipped": [each._asdict() for each in skipped]}))
     else:
         say.text("".join(f"{visible(spelled(each), 300)}\t{visible(each.summary, 120)}\n" for each in found))
+    if not values["quiet"]:
+        for each in skipped[:MOST_SKIPPED]:
+            say.note(f"left out: {visible(each.path, 120)}: {visible(each.reason, 200)}")
+        if len(skipped) > MOST_SKIPPED:
+            say.note(f"left out: {len(skipped) - MOST_SKIPPED} more; --format json lists them")
     if not found and not values["quiet"]:
         say.note("no interface was found; a contract derived from this repository has the mode's starter schemas")
     return 0

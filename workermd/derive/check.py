@@ -123,7 +123,7 @@ class _Lookup:
         moved = self._elsewhere(evidence)
         if moved:
             return "moved", moved
-        return ("gone" if source is None or self._has_ended(claim) else "changed"), None
+        return ("gone" if evidence.path not in self.paths or self._has_ended(claim) else "changed"), None
 
     def _has_ended(self, claim: Claim) -> bool:
         """Nothing of the kind is said any more. Interfaces and modes are not derived again here."""

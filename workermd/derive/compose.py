@@ -14,11 +14,14 @@ from workermd.contract.write import front_matter
 from workermd.derive import claims as claim_documents
 from workermd.derive import confidence
 from workermd.derive.claims import NOT_QUOTED
+from workermd.derive.evidence import open_source
 from workermd.derive.mode import ORCHESTRATION
 from workermd.derive.model import Claim, Evidence, Interface, Repository
 from workermd.derive.plain import QUOTE_LENGTH, address, as_code, slug, visible, whole
+from workermd.derive.readme import find_readme
 from workermd.derive.record import MARK, Record, encoded, text_sha256
 from workermd.derive.schemas import STATUSES, Schemas, Unusable, of_interface, starter, undescribed, written
+from workermd.derive.tree import BLOB_CAP
 from workermd.envelope import Document
 from workermd.errors import DeriveError
 
@@ -76,11 +79,20 @@ def derive(
     claims, choice = claim_documents.gather(repository, used, mode, notes)
     if quotes == "none":
         claims = tuple(claim_documents.unquoted(claim) for claim in claims)
+    notes += _unread(repository)
     made = made or starter(choice.mode)
     record = _record(repository, claims, choice.mode, used, made=made, derived_on=derived_on)._replace(quotes=quotes)
     derived = Derived("".join(piece.text for piece in pieces(record, made)), record, made, notes)
     _check(derived)
     return derived
+
+
+def _unread(repository: Repository) -> tuple[str, ...]:
+    """A README that is there and too large is not the same as none."""
+    path = find_readme(repository)
+    if path is None or open_source(repository, path) is not None:
+        return ()
+    return (f"{visible(path, 120)} was not read: it has more than {BLOB_CAP:,} bytes.",)
 
 
 def _record(

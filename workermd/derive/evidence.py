@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from workermd.derive.model import Evidence, Repository
 from workermd.derive.plain import cut, whole
-from workermd.errors import DeriveError
+from workermd.derive.tree import NotRead
 
 
 class Source(NamedTuple):
@@ -21,10 +21,13 @@ class Source(NamedTuple):
 
 
 def open_source(repository: Repository, path: str, limit: int | None = None) -> Source | None:
-    """Read a file; None when it cannot be read. Lines beyond `limit` bytes are left out."""
+    """Read a file; None when it is too large or not there. Lines beyond `limit` bytes are left out.
+
+    Raises DeriveError where the source fails: what it could not say is not what the repository does not say.
+    """
     try:
         data = repository.read(path)
-    except DeriveError:
+    except NotRead:
         return None
     if limit is not None and len(data) > limit:
         data = data[: data.rfind(b"\n", 0, limit) + 1]

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from workermd.contract import jsontext
 from workermd.derive.interfaces.texts import clean, visible
 from workermd.derive.model import Evidence, File, Repository
-from workermd.errors import DeriveError
+from workermd.derive.tree import NotRead
 
 MAX_BYTES = 2 * 1024 * 1024
 """Of one document."""
@@ -131,7 +131,7 @@ class Reading:
                 return None
             try:
                 self._bytes[path] = self.repository.read(path)
-            except DeriveError as error:
+            except NotRead as error:
                 self.skip(path, f"cannot be read: {clean(error.message, 200)}")
                 self._bytes[path] = None
         return self._bytes[path]
