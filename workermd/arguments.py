@@ -339,6 +339,7 @@ COMMANDS: tuple[Command, ...] = (
             Option(("--interface",), "text", "Take the schemas from this interface.", "KIND[:PATH[#NAME]]"),
             Option(("--list-interfaces",), "flag", "List the interfaces that the repository offers."),
             Option(("--mode",), "text", "The worker mode, instead of the one that the signals give.", "MODE"),
+            Option(("--id",), "text", "The worker's id, instead of one made from the repository's name.", "ID"),
             Option(
                 ("--quotes",),
                 "text",

@@ -116,13 +116,13 @@ def test_a_renamed_repository_is_followed_and_reported(cli, github):
     contract = contract_of(done)
     assert "workermd: old-owner/old-name has moved to acme/widget" in done.err.splitlines()
     assert contract.front_matter["source_repository"] == "https://github.com/acme/widget"
-    assert contract.front_matter["x-status"] == ["moved"]
+    assert contract.front_matter["x-repository-status"] == ["moved"]
 
 
 def test_an_archived_repository_is_told_before_and_in_the_contract(cli, github):
     github.repositories["acme/widget"].facts["archived"] = True
     done = cli("derive", "acme/widget")
-    assert contract_of(done).front_matter["x-status"] == ["archived"]
+    assert contract_of(done).front_matter["x-repository-status"] == ["archived"]
     assert "acme/widget is archived: it is read-only and no longer maintained" in done.err
 
 

@@ -43,10 +43,10 @@ def execute(values: dict[str, Any]) -> int:
 def _check_call(values: dict[str, Any]) -> None:
     if values["update"] and not values["check"]:
         raise UsageError("--update rewrites a contract, and none is named", "add --check FILE")
-    given = [name for name in ("interface", "list_interfaces", "mode", "quotes") if values[name]]
+    given = [name for name in ("interface", "list_interfaces", "mode", "quotes", "id") if values[name]]
     if values["check"] and given:
         raise UsageError(
-            "--check takes interface, mode and quotes from the contract",
+            "--check takes id, interface, mode and quotes from the contract",
             f"leave {' and '.join('--' + name.replace('_', '-') for name in given)} out",
         )
     if values["mode"]:
@@ -54,6 +54,13 @@ def _check_call(values: dict[str, Any]) -> None:
 
         if values["mode"] not in MODES:
             raise UsageError("--mode: no such mode", f"allowed are {', '.join(MODES)}")
+    if values["id"] is not None:
+        from workermd.contract.forms import WrongForm, identifier
+
+        try:
+            identifier(values["id"], True)
+        except WrongForm as wrong:
+            raise UsageError(f"--id: expected {wrong}", "for example --id widget-sorting-worker") from None
     if values["interface"]:
         from workermd.derive.interfaces.kinds import kind_of
 
@@ -78,7 +85,7 @@ def _contract_text(path: str) -> str:
 
 
 def _derive(repository: Repository, values: dict[str, Any]) -> int:
-    choices = Choices(values["interface"], values["mode"], values["quotes"] or "full")
+    choices = Choices(values["interface"], values["mode"], values["quotes"] or "full", values["id"])
     result = result_of(repository, choices, lambda: _made(repository, choices))
     if values["write"]:
         _write(values["write"], result.text)
@@ -96,7 +103,7 @@ def _made(repository: Repository, choices: Choices) -> Result:
     from workermd.derive.compose import derive
 
     interface = _interface(repository, choices.interface)
-    derived = derive(repository, interface, mode=choices.mode, quotes=choices.quotes)
+    derived = derive(repository, interface, mode=choices.mode, quotes=choices.quotes, worker_id=choices.worker_id)
     return Result(derived.text, _report(derived), tuple(_remarks(derived, repository)))
 
 
@@ -230,7 +237,7 @@ def _update(contract: str, repository: Repository, values: dict[str, Any]) -> in
             interface = _interface(repository, record.interface)
         except UsageError as error:
             lost = error.message
-    fresh = derive(repository, interface, mode=record.mode, quotes=record.quotes)
+    fresh = derive(repository, interface, mode=record.mode, quotes=record.quotes, worker_id=record.worker_id)
     updated = update(contract, repository, fresh, path)
     _write(values["write"] or path, updated.text)
     if lost:

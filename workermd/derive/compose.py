@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from workermd.contract.forms import Form, WrongForm, date, url
+from workermd.contract.problems import SUFFIX
 from workermd.contract.reader import MAX_BYTES, read
 from workermd.contract.write import front_matter
 from workermd.derive import claims as claim_documents
@@ -24,6 +25,8 @@ from workermd.derive.schemas import STATUSES, Schemas, Unusable, of_interface, s
 from workermd.derive.tree import BLOB_CAP
 from workermd.envelope import Document
 from workermd.errors import DeriveError
+from workermd.finding import Finding
+from workermd.lint.engine import lint
 
 METHOD = "repository_files_at_commit"
 
@@ -58,33 +61,59 @@ def derive(
     mode: str | None = None,
     derived_on: str | None = None,
     quotes: str = "full",
+    worker_id: str | None = None,
 ) -> Derived:
     """The contract of a repository. The same commit, facts and choices give the same bytes.
 
-    `quotes="none"` cites the repository's sentences by place and digest and repeats none of them.
-
-    `mode` overrules the signals. `derived_on` (YYYY-MM-DD) is by default the day of the repository's last change, not
-    today. An interface that no contract can hold gives the starter, and a note why. Raises DeriveError where no
-    usable contract comes out.
+    `mode` overrules the signals, `worker_id` the id that is made from the names. `derived_on` (YYYY-MM-DD) is by default
+    the day of the repository's last change, not today. `quotes="none"` cites the repository's sentences by place and
+    digest and repeats none of them; so does a contract that a sentence of the repository would keep from passing
+    `validate --strict`, with a note why. An interface that no contract can hold gives the starter, and a note.
+    Raises DeriveError where no usable contract comes out.
     """
+    wishes = _Wishes(mode, derived_on, quotes, worker_id)
+    derived = _derived(repository, interface, wishes)
+    fault = _fault(derived)
+    if fault and quotes == "full":
+        derived = _derived(repository, interface, wishes._replace(quotes="none"))
+        note = f"No sentence of the repository is quoted, because one would break {fault.code}: {fault.message}."
+        derived = derived._replace(notes=(*derived.notes, note))
+        fault = _fault(derived)
+    if fault and interface is not None:
+        derived = _derived(repository, None, wishes._replace(quotes="none"))
+        note = f"The interface could not be used, because it would break {fault.code}: {fault.message}."
+        derived = derived._replace(notes=(*derived.notes, note))
+        fault = _fault(derived)
+    if fault:
+        message = f"the derived contract breaks {fault.code} on line {fault.line}: {fault.message}"
+        raise DeriveError(message, "Write a contract by hand, and look at what the repository says there.")
+    return derived
+
+
+class _Wishes(NamedTuple):
+    mode: str | None
+    derived_on: str | None
+    quotes: str
+    worker_id: str | None
+
+
+def _derived(repository: Repository, interface: Interface | None, wishes: _Wishes) -> Derived:
     made: Schemas | None = None
     notes: tuple[str, ...] = ()
     if interface is not None:
         try:
-            made = of_interface(interface if quotes == "full" else undescribed(interface))
+            made = of_interface(interface if wishes.quotes == "full" else undescribed(interface))
             notes = made.notes
         except Unusable as reason:
             notes = (f"The interface {claim_documents.named(interface)} could not be used: {reason}",)
     used = interface if made else None
-    claims, choice = claim_documents.gather(repository, used, mode, notes)
-    if quotes == "none":
+    claims, choice = claim_documents.gather(repository, used, wishes.mode, notes)
+    if wishes.quotes == "none":
         claims = tuple(claim_documents.unquoted(claim) for claim in claims)
-    notes += _unread(repository)
     made = made or starter(choice.mode)
-    record = _record(repository, claims, choice.mode, used, made=made, derived_on=derived_on)._replace(quotes=quotes)
-    derived = Derived("".join(piece.text for piece in pieces(record, made)), record, made, notes)
-    _check(derived)
-    return derived
+    record = _record(repository, claims, choice.mode, used, made=made, wishes=wishes)
+    text = "".join(piece.text for piece in pieces(record, made))
+    return Derived(text, record, made, (*notes, *_unread(repository)))
 
 
 def _unread(repository: Repository) -> tuple[str, ...]:
@@ -102,7 +131,7 @@ def _record(
     interface: Interface | None,
     *,
     made: Schemas,
-    derived_on: str | None,
+    wishes: _Wishes,
 ) -> Record:
     facts = repository.facts
     name = slug(facts.name) or slug(facts.owner) or "repository"
@@ -114,14 +143,15 @@ def _record(
         default_branch=visible(facts.default_branch, 100),
         updated_on=facts.updated_on if _has_form(date, facts.updated_on) else "",
         commit=repository.commit,
-        derived_on=derived_on or (facts.updated_on if _has_form(date, facts.updated_on) else ""),
+        derived_on=wishes.derived_on or (facts.updated_on if _has_form(date, facts.updated_on) else ""),
         stars=facts.stars,
-        worker_id=f"{name}{part}-repo-derived-worker",
+        worker_id=wishes.worker_id or f"{name}{part}-repo-derived-worker",
         mode=mode,
         interface=visible(claim_documents.named(interface), 400) if interface else "",
         input_sha256=text_sha256(written(made.input_schema)),
         output_sha256=text_sha256(written(made.output_schema)),
         claims=claims,
+        quotes=wishes.quotes,
     )
 
 
@@ -133,18 +163,15 @@ def _has_form(form: Form, value: object) -> bool:
     return True
 
 
-def _check(derived: Derived) -> None:
-    """Our own output passes our own reader, without a warning. Raises DeriveError where it would not."""
-    size = len(derived.text.encode())
-    if size > MAX_BYTES:
+def _fault(derived: Derived) -> Finding | None:
+    """The first thing that keeps our own output from passing `validate --strict`. Raises DeriveError where it is too large."""
+    data = derived.text.encode()
+    if len(data) > MAX_BYTES:
         raise DeriveError(
-            f"the derived contract has {size} bytes; allowed are {MAX_BYTES}", "Choose a smaller interface."
+            f"the derived contract has {len(data)} bytes; allowed are {MAX_BYTES}", "Choose a smaller interface."
         )
-    findings = read(derived.text.encode(), "-").findings
-    if findings:
-        first = findings[0]
-        message = f"the derived contract breaks {first.code} on line {first.line}: {first.message}"
-        raise DeriveError(message, "Derive without --interface; please report it.")
+    findings = lint(read(data, f"derived{SUFFIX}")).findings
+    return next((finding for finding in findings if finding.severity != "info"), None)
 
 
 # --- the text ---
@@ -190,7 +217,7 @@ def _front(record: Record, block: str) -> Iterator[Piece]:
         "x-commit": record.commit,
         "x-interface": record.interface,
         "x-documentation-license": visible(documentation, 120),
-        "x-status": list(dict.fromkeys(claim.text for claim in record.of("status"))),
+        "x-repository-status": list(dict.fromkeys(claim.text for claim in record.of("status"))),
         "x-confidence": _scores(record),
         "x-evidence-sha256": text_sha256(block),
     }

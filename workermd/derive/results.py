@@ -23,6 +23,7 @@ class Choices(NamedTuple):
     interface: str | None
     mode: str | None
     quotes: str
+    worker_id: str | None
 
 
 class Result(NamedTuple):
