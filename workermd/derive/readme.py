@@ -261,6 +261,7 @@ def _is_about(sentence: str, name: str) -> bool:
 _RUNTIME = r"(?P<runtime>C?Python|Node(?:\.?js)?|Deno|Bun|Golang|Go|Rust|rustc|Ruby|PHP|Java|JDK|\.NET|Swift|Elixir|TypeScript)"
 _VERSION = (
     r"(?P<version>(?:[≥>=<~^v]{1,3}\s?)?\d{1,3}(?:\.\d{1,3}){0,2}(?:\.x|\+)?"
+    r"(?:,?\s?<=?\s?\d{1,3}(?:\.\d{1,3}){0,2}(?:\.x)?)?"
     r"(?:\s?(?:or|and) (?:later|newer|higher|above|up|greater)|\s?[-\u2013]\s?\d{1,3}\.\d{1,3})?)"
 )
 _RUNTIME_VERSION = re.compile(rf"(?<!\w){_RUNTIME}\s(?:version(?:s)?\s)?{_VERSION}(?!\w)", re.IGNORECASE)

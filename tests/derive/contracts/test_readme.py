@@ -76,6 +76,13 @@ def test_banners(page, text, kinds):
     assert [each.kind for each in found] == kinds
 
 
+@pytest.mark.parametrize("said", [">= 3.9, < 3.14", ">=3.9,<3.14", ">= 3.9 <=3.13.x", "3.10 - 3.12", "3.x"])
+def test_a_range_of_versions_is_not_cut_short(page, said):
+    assert [each.text for each in readme.versions(page(f"It requires **Python version {said}** to run.\n"))] == [
+        f"Python {said}"
+    ]
+
+
 def test_versions(page):
     text = "# W\n\nRequires Python ≥3.9 and works with Node.js 18+.\n\n## Requirements\n\n- Go 1.22 or later\n\nGo 2 is a joke.\n"
     assert [each.text for each in readme.versions(page(text))] == ["Python ≥3.9", "Node.js 18+", "Go 1.22 or later"]
