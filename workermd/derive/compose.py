@@ -321,7 +321,8 @@ def _in_short(record: Record) -> str:
     parts += [_plain(claim.text) for claim in record.of("status")]
     parts += [as_code(language.text, 60)] if language else []
     parts += [f"code under {as_code(licence.text, 120)}"] if licence else []
-    parts += [as_code(claim.text, 80) for claim in record.of("supported_versions")]
+    runtimes = {claim.text.partition(" ")[0].lower(): claim.text for claim in reversed(record.of("supported_versions"))}
+    parts += [as_code(text, 80) for text in reversed(runtimes.values())]
     tags = [as_code(claim.text, 50) for claim in record.of("tag")]
     parts += [f"topics {', '.join(tags)}"] if tags else []
     parts += [f"interface {as_code(record.interface, 300)}"] if record.interface else []
