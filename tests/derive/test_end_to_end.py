@@ -242,6 +242,21 @@ def test_the_second_derive_costs_only_conditional_requests(cli, github, forget):
     assert (without.out, without.err) == (first.out, first.err)
 
 
+@pytest.mark.parametrize("more", [(), ("--list-interfaces",), ("--interface", "cli")])
+def test_the_tree_is_asked_for_once_and_every_file_too(cli, github, more):
+    github.repositories["acme/widget"].push(
+        {
+            **FILES,
+            "pyproject.toml": b'[project]\nname = "w"\n[project.scripts]\nw = "w:main"\n',
+            "w.py": b"def main(): ...\n",
+        }
+    )
+    assert cli("derive", "acme/widget", *more).code == 0
+    assert sum("/git/trees/" in seen.path for seen in github.requests) == 1
+    blobs = [seen.path for seen in github.requests if "/git/blobs/" in seen.path]
+    assert len(blobs) == len(set(blobs)) >= 1
+
+
 def test_what_was_derived_before_is_made_again_when_anything_changed(cli, github):
     hosted = github.repositories["acme/widget"]
     texts_seen = [cli("derive", "acme/widget").out]

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from hashlib import sha256
 
 import pytest
@@ -157,3 +158,25 @@ def test_update_mends_the_drift_and_keeps_what_the_author_wrote(cli, name):
     assert cli("validate", path).code == 0
     updated = path.read_text()
     assert [words for words in mine.values() if words not in updated] == []
+
+
+@pytest.mark.parametrize(
+    "more", [(), ("--interface", "function:src/shapes/_hidden.py#exported"), ("--list-interfaces",), ("--check",)]
+)
+def test_the_tree_is_walked_once(cli, more):
+    """Told by git itself: a program of that name writes down how it was called."""
+    clone, path = cli.folder / "clone", cli.folder / "a.worker.md"
+    make(clone, {**files_of("function"), **CASES["banner"].files})
+    if more == ("--check",):
+        assert cli("derive", clone, "-o", path).code == 0
+        more = ("--check", path)
+    (cli.folder / "bin").mkdir()
+    shim = cli.folder / "bin" / "git"
+    shim.write_text(f'#!/bin/sh\necho "$@" >> "{cli.folder}/calls"\nexec "{shutil.which("git")}" "$@"\n')
+    shim.chmod(0o755)
+    done = cli("derive", clone, *more, env={"PATH": f"{shim.parent}:{cli.environment['PATH']}"})
+    assert done.code == 0, done.err
+    calls = (cli.folder / "calls").read_text().splitlines()
+    assert sum(" ls-tree " in call for call in calls) == 1
+    assert sum(" cat-file " in call for call in calls) == 1
+    assert not [call for call in calls if any(word in call.split() for word in ("fetch", "clone", "log", "checkout"))]
