@@ -110,6 +110,35 @@ def test_an_enterprise_host_has_its_own_api_and_token(cli, named):
         server.close()
 
 
+def test_what_the_host_says_stands_in_the_contract(cli, github):
+    hosted = github.repositories["acme/widget"]
+    hosted.languages = {"Shell": 10, "TypeScript": 600, "Python": 1234}
+    hosted.releases = [release("v2.0-rc.1", prerelease=True), release("v1.2.0"), release("v1.1.0")]
+    path = cli.folder / "widget.worker.md"
+    assert cli("derive", "acme/widget", "-o", path).code == 0
+    text = path.read_text()
+    for line in (
+        "- Repository description: `A toolkit for widgets` (the host's field)",
+        "- Primary language: `Python` (the host's field)",
+        "- Languages: `Python, TypeScript` (the host's field)",
+        "- Latest release: `v1.2.0` (the host's field)",
+        "- Stars (snapshot): 80",
+    ):
+        assert line in text.splitlines()
+    assert read(text.encode(), "widget.worker.md").contract.front_matter["tags"] == ["cli"]
+    hosted.releases.insert(0, release("v1.3.0"))
+    hosted.languages["Rust"] = 500
+    hosted.facts["stargazers_count"] = 99
+    found = cli("derive", "acme/widget", "--check", path, "--format", "json").document
+    assert {(each["state"], each["field"]) for each in found["claims"]} == {
+        ("changed", "latest_release"),
+        ("changed", "repository_languages"),
+    }
+    assert cli("derive", "acme/widget", "--check", path, "--update").code == 0
+    assert "- Latest release: `v1.3.0` (the host's field)" in path.read_text()
+    assert cli("derive", "acme/widget", "--check", path).code == 0
+
+
 def test_a_renamed_repository_is_followed_and_reported(cli, github):
     github.moved["old-owner/old-name"] = "acme/widget"
     done = cli("derive", "old-owner/old-name")

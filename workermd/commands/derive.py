@@ -17,9 +17,10 @@ from workermd.report import say
 if TYPE_CHECKING:
     from workermd.derive.check import Drift
     from workermd.derive.compose import Derived
+    from workermd.derive.interfaces.reading import Skipped
 
-MOST_SKIPPED = 8
-"""Lines about files that look like an interface and were left out."""
+MOST_REASONS = 8
+"""Lines about files that look like an interface and were left out; files with the same reason share one."""
 
 
 def execute(values: dict[str, Any]) -> int:
@@ -181,13 +182,23 @@ def _list(repository: Repository, values: dict[str, Any]) -> int:
     else:
         say.text("".join(f"{visible(spelled(each), 300)}\t{visible(each.summary, 120)}\n" for each in found))
     if not values["quiet"]:
-        for each in skipped[:MOST_SKIPPED]:
-            say.note(f"left out: {visible(each.path, 120)}: {visible(each.reason, 200)}")
-        if len(skipped) > MOST_SKIPPED:
-            say.note(f"left out: {len(skipped) - MOST_SKIPPED} more; --format json lists them")
-    if not found and not values["quiet"]:
-        say.note("no interface was found; a contract derived from this repository has the mode's starter schemas")
+        _say_skipped(skipped)
+        if not found:
+            say.note("no interface was found; a contract derived from this repository has the mode's starter schemas")
     return 0
+
+
+def _say_skipped(skipped: "tuple[Skipped, ...]") -> None:
+    from workermd.derive.plain import visible
+
+    by_reason: dict[str, list[str]] = {}
+    for each in skipped:
+        by_reason.setdefault(each.reason, []).append(each.path)
+    for reason, paths in list(by_reason.items())[:MOST_REASONS]:
+        more = f" and {len(paths) - 1} more (--format json lists them)" if len(paths) > 1 else ""
+        say.note(f"left out: {visible(paths[0], 120)}{more}: {visible(reason, 200)}")
+    if len(by_reason) > MOST_REASONS:
+        say.note(f"left out for {len(by_reason) - MOST_REASONS} other reasons: see --format json")
 
 
 # --- checking ---

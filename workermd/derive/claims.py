@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from workermd.derive import confidence, install, licence, mode, readme
-from workermd.derive.evidence import of_fact, of_lines, open_source
+from workermd.derive.evidence import languages_of, of_fact, of_lines, open_source
 from workermd.derive.manifest import Manifest, manifests
 from workermd.derive.mode import Choice
 from workermd.derive.model import Claim, Evidence, Interface, Repository
@@ -67,6 +67,12 @@ def _summary(repository: Repository, summary: readme.Statement | None) -> Iterat
     if repository.facts.language:
         language = repository.facts.language
         yield Claim("repository_language", visible(language, 60), (of_fact(repository, language),), 0.9)
+    languages = languages_of(repository.facts)
+    if languages:
+        yield Claim("repository_languages", visible(languages, 200), (of_fact(repository, languages),), 0.9)
+    release = repository.facts.latest_release
+    if release and visible(release):
+        yield Claim("latest_release", visible(release, 80), (of_fact(repository, release),), 1.0)
 
 
 def _licences(repository: Repository, stated: tuple[Manifest, ...]) -> Iterator[Claim]:

@@ -287,6 +287,8 @@ _LABELS = {
     "summary": "README summary",
     "repository_description": "Repository description",
     "repository_language": "Primary language",
+    "repository_languages": "Languages",
+    "latest_release": "Latest release",
     "repository_license": "Licence of the code",
     "documentation_license": "Licence of the documentation",
     "supported_versions": "Supported versions",

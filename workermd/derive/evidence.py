@@ -3,7 +3,7 @@
 import hashlib
 from typing import NamedTuple
 
-from workermd.derive.model import Evidence, Repository
+from workermd.derive.model import Evidence, Facts, Repository
 from workermd.derive.plain import cut, whole
 from workermd.derive.tree import NotRead
 
@@ -59,12 +59,23 @@ def of_fact(repository: Repository, fact: str) -> Evidence:
     return Evidence("", 0, 0, hashlib.sha256(text.encode()).hexdigest(), repository.facts.url, cut(text.strip()))
 
 
+def languages_of(facts: Facts) -> str:
+    """The languages that make up at least a twentieth of the code, the largest first; empty where there is only one.
+
+    Without their sizes, which every commit changes.
+    """
+    total = sum(facts.languages.values())
+    known = [name for name, size in facts.languages.items() if total and size * 20 >= total]
+    return ", ".join(known) if len(known) > 1 else ""
+
+
 def facts_of(repository: Repository) -> dict[str, str]:
     """Every fact that a claim may rest on, by name. Numbers that change daily are none."""
     facts = repository.facts
     named = {
         "description": facts.description,
         "language": facts.language,
+        "languages": languages_of(facts),
         "licence": facts.licence,
         "homepage": facts.homepage,
         "archived": "archived" if facts.archived else None,
