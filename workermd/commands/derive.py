@@ -113,7 +113,8 @@ def _interface(repository: Repository, wanted: str | None) -> Interface | None:
         return None
     from workermd.derive.interfaces.kinds import choose, find_all, kind_of
 
-    return choose(find_all(repository, [kind_of(wanted)]), wanted)
+    # Where there is none of the kind, the refusal names the kinds that there are.
+    return choose(find_all(repository, [kind_of(wanted)]) or find_all(repository), wanted)
 
 
 def _remarks(derived: "Derived", repository: Repository) -> list[str]:

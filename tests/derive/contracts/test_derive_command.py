@@ -10,9 +10,15 @@ from tests.derive.contracts.test_compose import TOOL_FILES
 README = TOOL_FILES["README.md"]
 
 
+COMMAND = {
+    "pyproject.toml": '[project]\nname = "widget"\nlicense = "MIT"\n[project.scripts]\nwidget = "widget:main"\n',
+    "widget.py": "import argparse\n\ndef main():\n    p = argparse.ArgumentParser('widget')\n    p.add_argument('size', type=int)\n    p.parse_args()\n",
+}
+
+
 @pytest.fixture
 def clone(build):
-    return build(TOOL_FILES).folder
+    return build({**TOOL_FILES, **COMMAND}).folder
 
 
 def test_derive_validate_check_update(cli, build, clone, tmp_path):
@@ -72,6 +78,11 @@ def test_derive_as_json(cli, clone, tmp_path):
         (("--update",), "none is named"),
         (("--check", "x", "--mode", "tool-gateway-worker"), "from the contract"),
         (("--mode", "robot"), "no such mode"),
+        (("--id", "a b"), "--id: expected letters, digits"),
+        (("--quotes", "some"), "allowed: full, none"),
+        (("--check", "x", "--quotes", "none", "--id", "y"), "leave --quotes and --id out"),
+        (("--interface", "openapi"), "nothing of the kind openapi is found in this repository. Found: cli."),
+        (("--interface", "cil"), "'cil' is no kind of interface. Did you mean cli?"),
         (("--format", "sarif"), "is for --check"),
         (("--check", "/nonexistent.worker.md"), "no such file"),
         (("-o", "/nonexistent/x.worker.md"), "cannot be written"),
