@@ -3,7 +3,6 @@
 `python -m tests.derive.contracts.clone_cases` writes the expected contracts anew; read the difference before you keep it.
 """
 
-import os
 import subprocess
 import sys
 import tempfile
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.derive.contracts import texts
+from tests.derive.contracts.conftest import commit, git
 from tests.derive.interfaces import interface_cases
 
 EXPECTED = Path(__file__).parent / "clones"
@@ -135,29 +135,12 @@ def files_of(kind: str) -> dict[str, str]:
         }
 
 
-def git(folder: Path, *arguments: str) -> bytes:
-    who = {f"GIT_{role}_{part}": "x" for role in ("AUTHOR", "COMMITTER") for part in ("NAME", "EMAIL")}
-    when = {f"GIT_{role}_DATE": "2026-03-01T12:00:00+00:00" for role in ("AUTHOR", "COMMITTER")}
-    environ = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "GIT_CONFIG_NOSYSTEM": "1", **who, **when}
-    return subprocess.run(["git", "-C", str(folder), *arguments], env=environ, capture_output=True, check=True).stdout
-
-
-def make(folder: Path, files: dict[str, str | None]) -> str:
-    """The files on top of what is there (None removes), committed; the commit's digest."""
-    if not folder.exists():
-        folder.mkdir(parents=True)
-        git(folder, "init", "-q", "-b", "main")
+def make(folder: Path, files: dict[str, str | None]) -> None:
+    """A clone of github.com/example/widget with the files committed on top of what is there (None removes)."""
+    fresh = not folder.exists()
+    commit(folder, files)
+    if fresh:
         git(folder, "remote", "add", "origin", "https://github.com/example/widget.git")
-    for path, content in files.items():
-        target = folder / path
-        if content is None:
-            target.unlink()
-            continue
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(content.encode())
-    git(folder, "add", "--all", "--force")
-    git(folder, "commit", "-q", "--allow-empty", "-m", "change")
-    return git(folder, "rev-parse", "HEAD").decode().strip()
 
 
 def chosen(listed: str, wanted: str) -> str:

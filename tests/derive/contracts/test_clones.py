@@ -9,7 +9,8 @@ import pytest
 
 from tests.conftest import Cli
 from tests.derive.contracts import texts
-from tests.derive.contracts.clone_cases import BANNER, CASES, EXPECTED, INTERFACES, chosen, files_of, git, make
+from tests.derive.contracts.clone_cases import BANNER, CASES, EXPECTED, INTERFACES, chosen, files_of, make
+from tests.derive.contracts.conftest import git
 
 NAMES = [*CASES, *INTERFACES]
 
