@@ -207,8 +207,12 @@ def _say_skipped(skipped: "tuple[Skipped, ...]") -> None:
 
 def _check(contract: str, repository: Repository, values: dict[str, Any]) -> int:
     from workermd.derive.check import DRIFTED, examine
+    from workermd.derive.record import find
 
     path = values["check"]
+    of = find(contract, path).record.url
+    if of and repository.facts.url and of.lower() != repository.facts.url.lower() and not values["quiet"]:
+        say.note(f"{path} was derived from {of}; it is held against {repository.facts.url}")
     examined = examine(contract, repository, path)
     drifts = tuple(drift for drift in examined if drift.state != "true")
     count = sum(drift.state != "new" for drift in examined)

@@ -11,6 +11,7 @@ from tests.conftest import Cli
 from tests.derive.contracts import texts
 from tests.derive.contracts.clone_cases import BANNER, CASES, EXPECTED, INTERFACES, chosen, files_of, make
 from tests.derive.contracts.conftest import git
+from tests.report.test_sarif import check as demanded_by_sarif
 
 NAMES = [*CASES, *INTERFACES]
 
@@ -126,6 +127,7 @@ def test_every_planted_drift_is_told_in_every_format(cli, name, quotes):
     assert f'"field": "{field}"' in lines[claim["line"] - 1] or state == "new"
     said = found["text"].out.decode().splitlines()
     assert any(line.startswith(f"{path}:{claim['line']}: {state}: {field}: {place}") and code in line for line in said)
+    demanded_by_sarif(found["sarif"].document)
     results = found["sarif"].document["runs"][0]["results"]
     assert (code, claim["line"]) in {
         (result["ruleId"], result["locations"][0]["physicalLocation"]["region"]["startLine"]) for result in results

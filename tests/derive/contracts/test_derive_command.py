@@ -5,6 +5,7 @@ import json
 import pytest
 
 from tests.derive.contracts import texts
+from tests.derive.contracts.conftest import git
 from tests.derive.contracts.test_compose import TOOL_FILES
 
 README = TOOL_FILES["README.md"]
@@ -93,6 +94,18 @@ def test_calls_that_contradict_themselves(cli, clone, arguments, message):
     assert (done.code, done.out) == (2, b"")
     assert message in done.err
     assert "Traceback" not in done.err
+
+
+def test_a_contract_held_against_another_repository_is_told(cli, clone, tmp_path):
+    path = tmp_path / "widget.worker.md"
+    git(clone, "remote", "add", "origin", "https://github.com/example/widget")
+    assert cli("derive", clone, "-o", path).code == 0
+    assert "was derived from" not in cli("derive", clone, "--check", path).err
+    git(clone, "remote", "set-url", "origin", "https://github.com/fork/widget")
+    told = (
+        f"{path} was derived from https://github.com/example/widget; it is held against https://github.com/fork/widget"
+    )
+    assert told in cli("derive", clone, "--check", path).err
 
 
 def test_a_contract_that_was_not_derived(cli, clone, contract):
