@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+from tests.conftest import ROOT
 from tests.derive.contracts import texts
 from tests.derive.contracts.test_compose import TOOL_FILES
 from tests.derive.github_server import GitHubServer, Reply, release
@@ -444,10 +445,20 @@ def test_derive_edit_validate_run_check_update(cli, github, program, quotes):
     assert ("to sort widgets" in path.read_text()) == (quotes == "full")
 
 
-def test_httpx_comes_without_its_command_line(tmp_path):
-    """Where click is installed, httpx would load it, rich and pygments with it."""
-    (tmp_path / "click.py").write_text("")
-    script = "import sys, workermd.derive.wire\nprint(sorted({'click', 'rich', 'pygments', 'httpx._main'} & set(sys.modules)))"
-    paths = {"PYTHONPATH": str(tmp_path), "PATH": "/usr/bin:/bin"}
-    done = subprocess.run([sys.executable, "-c", script], env=paths, capture_output=True, text=True, check=True)
+def test_httpx_and_hishel_come_without_what_they_are_not_used_for(tmp_path):
+    """Where these are installed, they would be imported too. Whoever wants them later still gets them."""
+    unwanted = ["anysqlite", "anyio", "click", "h2", "redis", "trio"]
+    for name in unwanted:
+        (tmp_path / f"{name}.py").write_text("")
+    script = f"""
+import sys
+from workermd.derive.address import Api
+from workermd.derive.wire import Door, httpx
+import workermd.derive.answers, hishel.httpx
+Door(Api("github.com", "http://127.0.0.1:9", None), lambda: 0.0)._connect(httpx.URL("http://127.0.0.1:9"))
+print(sorted(set({unwanted}) & set(sys.modules)))
+import click, redis, trio
+"""
+    environment = {"PYTHONPATH": f"{tmp_path}:{ROOT}", "PATH": "/usr/bin:/bin"}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"

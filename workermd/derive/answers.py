@@ -11,12 +11,14 @@ import logging
 import os
 from collections.abc import Callable
 
-from hishel import Entry, Request, Response, SqliteStorage
-
 from workermd.derive.address import Token
 from workermd.derive.conversation import Answer
+from workermd.derive.imports import without
 from workermd.errors import DeriveError
 from workermd.kept import folder_of
+
+with without("redis", "anysqlite"):
+    from hishel import Entry, Request, Response, SqliteStorage
 
 _MAX_BYTES = 256 << 20
 _UNUSED_SECONDS = 90 * 86_400.0

@@ -6,33 +6,18 @@ The token joins a request at the door, below the cache and only for the API's ow
 redirect can carry it elsewhere.
 """
 
-import contextlib
-import sys
 import time
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 from urllib.request import getproxies, proxy_bypass
 
 from workermd import __version__
 from workermd.derive.address import Api
 from workermd.derive.answers import Answers, key_of
 from workermd.derive.conversation import Answer
+from workermd.derive.imports import without
 
-
-@contextlib.contextmanager
-def _without(module: str) -> Iterator[None]:
-    """Inside, `module` cannot be imported."""
-    loaded: dict[str, Any] = sys.modules
-    absent = loaded.setdefault(module, None) is None
-    try:
-        yield
-    finally:
-        if absent:
-            del loaded[module]
-
-
-# Where click is installed, httpx loads its own command line with itself, rich and pygments with it: half as long again.
-with _without("httpx._main"):
+with without("httpx._main"):
     import httpx
 
 if TYPE_CHECKING:
@@ -106,7 +91,8 @@ class Door(httpx.BaseTransport):
     def _connect(self, url: httpx.URL) -> httpx.HTTPTransport:
         """Made for the first request: loading the certificates costs more than an answer from the cache."""
         proxy = None if proxy_bypass(url.host) else getproxies().get(url.scheme)
-        return httpx.HTTPTransport(verify=url.scheme == "https" or bool(proxy), proxy=proxy, trust_env=True)
+        with without("anyio", "trio", "h2"):
+            return httpx.HTTPTransport(verify=url.scheme == "https" or bool(proxy), proxy=proxy, trust_env=True)
 
     def close(self) -> None:
         if self._transport is not None:
