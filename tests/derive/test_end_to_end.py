@@ -12,6 +12,7 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.derive.contracts import texts
+from tests.derive.contracts.conftest import commit
 from tests.derive.contracts.test_compose import TOOL_FILES
 from tests.derive.github_server import GitHubServer, Reply, release
 from workermd.contract.reader import read
@@ -443,6 +444,21 @@ def test_derive_edit_validate_run_check_update(cli, github, program, quotes):
     assert "Purpose: Arrange widgets" in path.read_text()
     assert cli("validate", "--strict", path).code == 0
     assert ("to sort widgets" in path.read_text()) == (quotes == "full")
+
+
+def test_a_contract_is_held_against_the_cache_and_against_a_clone(cli, github):
+    path, clone = cli.folder / "widget.worker.md", cli.folder / "clone"
+    cli("derive", "acme/widget", "-o", path)
+    github.close()
+    assert cli("derive", "acme/widget", "--check", path, "--offline").code == 0
+    commit(clone, {**FILES, "more.txt": "x"})
+    here = cli("derive", clone, "--check", path, "--format", "json")
+    assert {each["state"] for each in here.document["claims"]} == {"unchecked"}, "what the host said"
+    assert (here.code, here.document["drifted"]) == (0, 0)
+    commit(clone, {"LICENSE": texts.BSD_3})
+    changed = cli("derive", clone, "--check", path, "--format", "json")
+    assert {each["state"] for each in changed.document["claims"]} == {"unchecked", "changed", "new"}
+    assert changed.code == 1
 
 
 def test_httpx_and_hishel_come_without_what_they_are_not_used_for(tmp_path):

@@ -4,6 +4,7 @@ Asking the host whether anything changed stays: commit and facts are part of the
 kept on disk anyway is kept here.
 """
 
+import contextlib
 import json
 import os
 from collections.abc import Callable
@@ -57,12 +58,11 @@ def _key(repository: Repository, choices: Choices) -> str:
 
 
 def _code() -> list[list[object]]:
-    """A checkout changes without its version: the modules of this room, by name, time and size."""
+    """A checkout changes without its version: the modules of this room, by name, time and size. None in an archive."""
     room = os.path.dirname(__file__)
-    found = []
+    found: list[list[object]] = []
     for folder in (room, os.path.join(room, "interfaces")):
-        for item in os.scandir(folder):
-            if item.name.endswith(".py"):
-                status = item.stat()
-                found.append([item.name, status.st_mtime_ns, status.st_size])
-    return sorted(found)
+        with contextlib.suppress(OSError):
+            modules = {item.name: item.stat() for item in os.scandir(folder) if item.name.endswith(".py")}
+            found += ([name, modules[name].st_mtime_ns, modules[name].st_size] for name in sorted(modules))
+    return found

@@ -67,12 +67,13 @@ def headings(text):
     return [tokens[at + 1].content for at, token in enumerate(tokens) if token.type == "heading_open"], tokens
 
 
+@pytest.mark.parametrize("quotes", ["full", "none"])
 @pytest.mark.parametrize("name", HOSTILE)
-def test_nothing_of_a_readme_changes_the_structure(build, name):
+def test_nothing_of_a_readme_changes_the_structure(build, name, quotes):
     content = HOSTILE[name]
     data = content if isinstance(content, bytes) else content.encode("utf-8")
     plain = derive(build({"README.md": f"# W\n\n{INTRO}.\n", "LICENSE": texts.MIT}))
-    hostile = derive(build({"README.md": data}))
+    hostile = derive(build({"README.md": data}), quotes=quotes)
     reading = read(hostile.text.encode(), "a.worker.md")
     assert reading.findings == ()
     expected = read(plain.text.encode(), "a.worker.md").contract
@@ -89,6 +90,7 @@ def test_nothing_of_a_readme_changes_the_structure(build, name):
     assert len(hostile.text.encode()) < 64 * 1024
     assert max(map(len, hostile.text.splitlines())) < 3000
     assert record.find(hostile.text).record == hostile.record
+    assert [finding for finding in lint(reading).findings if finding.severity != "info"] == []
 
 
 def test_what_cannot_be_seen_is_shown(build):
