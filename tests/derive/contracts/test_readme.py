@@ -36,6 +36,7 @@ def page(build):
         "To install it all, run this command in your terminal window:",
         '**"Widgets are not optional. Arrange them or lose them."**',
         "\u201cAll widgets are equal, but some widgets are more equal than others.\u201d",
+        "**`[hot]`** The guide to widgets is here for everybody to read: [the guide](https://a.example).",
         "Our showcase of a daily widget: [English](https://a.example) | [a longer name](https://b.example)",
     ],
 )
