@@ -34,7 +34,10 @@ _SPONSOR = re.compile(
     r"^\W*(sponsored|supported|backed) by\b|\bopencollective\.com|\bpatreon\.com|\bko-fi\.com|buymeacoffee|github\.com/sponsors",
     re.IGNORECASE,
 )
-_NEWS = re.compile(r"^\W*(news|update[ds]?|announcement|new)\b\s*[:!(\[]|^\W*\[(hot|new|news|important|showcase( repo)?)\]|^\W*\d{4}[-/.]\d", re.IGNORECASE)
+_NEWS = re.compile(
+    r"^\W*(news|update[ds]?|announcement|new)\b\s*[:!(\[]|^\W*\[(hot|new|news|important|showcase( repo)?)\]|^\W*\d{4}[-/.]\d",
+    re.IGNORECASE,
+)
 _MOTTO = re.compile(r"""\W*(["'\u201c\u2018\u00ab\u300c]).*["'\u201d\u2019\u00bb\u300d][\s*_.]*""")
 _SENTENCE_END = re.compile(r"[.!?\u2026\u3002\uff01\uff1f][\s\"')*_\]\u201d]*$")
 _WORD = re.compile(r"[^\W\d_]{2,}")
