@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Never
 
-from workermd.agents import gate, reading, shape
+from workermd.agents import asking, gate, reading, shape
 from workermd.agents.journal import Journal, new_span
 from workermd.agents.meter import Exceeded, Meter
 from workermd.agents.prompt import Prompt, prompt_of
@@ -77,9 +77,10 @@ class Job:
         """The kind's own keys of the configuration."""
         return self.binding.arrangement
 
-    def prompt(self, instructions: str = "") -> Prompt:
-        """The contract's purpose, the form of the answer and the input; `instructions` are the operator's."""
-        return prompt_of(self.task, instructions)
+    def prompt(self, instructions: str = "", answered_by: str = "") -> Prompt:
+        """The contract's purpose, the form of the answer and the input; `instructions` are the operator's.
+        `answered_by` names who gives the answer, for those of several agents who do not."""
+        return prompt_of(self.task, instructions, answered_by)
 
     def model(self, name: str = "") -> Model:
         """The binding's model, or one of its further ones by name."""
@@ -97,15 +98,20 @@ class Job:
         return wire
 
     def tools(self, agent: str, names: tuple[str, ...] | None = None) -> tuple[Tool, ...]:
-        """The tools that an agent may see (all, or those of these names), each behind the gate."""
+        """The tools that an agent may see (all, or those of these names), each behind the gate, and the one that asks
+        a person where the operator wants it."""
+        tools = [self.gated(agent, each) for each in self._runners if names is None or each.binding.name in names]
+        if self.arrangement.get("ask_user") and (names is None or asking.NAME in names):
+            tools.append(asking.tool(self))
+        return tuple(tools)
 
-        def gated(runner: Runner) -> Tool:
-            async def call(arguments: Document) -> str:
-                return await self._call(agent, runner, arguments)
+    def gated(self, agent: str, runner: Runner) -> Tool:
+        """A tool behind the gate: also one that a framework brought along."""
 
-            return Tool(runner.binding.name, runner.description, runner.schema, call)
+        async def call(arguments: Document) -> str:
+            return await self._call(agent, runner, arguments)
 
-        return tuple(gated(runner) for runner in self._runners if names is None or runner.binding.name in names)
+        return Tool(runner.binding.name, runner.description, runner.schema, call)
 
     def said(self, agent: str, text: str) -> None:
         """Note what an agent said to the others, where that is no model's reply."""

@@ -19,13 +19,14 @@ class Prompt(NamedTuple):
     user: str
 
 
-def prompt_of(task: Task, instructions: str = "") -> Prompt:
-    """The prompt of a task. `instructions` are the operator's own words, put behind the purpose."""
+def prompt_of(task: Task, instructions: str = "", answered_by: str = "") -> Prompt:
+    """The prompt of a task. `instructions` are the operator's own words, put behind the purpose. Whoever does not give
+    the answer is told by `answered_by` who does."""
     parts = [
         f"You are the worker {task.worker_id}, one bounded step of a larger process.\n\n{task.purpose.strip()}",
         instructions.strip(),
         _DATA,
-        answer_form(task),
+        _others_answer(task, answered_by) if answered_by else answer_form(task),
     ]
     system = "\n\n".join(part for part in parts if part)
     user = "\n\n".join(["Input:\n" + _fenced(task.input), *_feedback(task), *_decisions(task)])
@@ -38,6 +39,14 @@ def answer_form(task: Task) -> str:
         "Answer with one JSON object and nothing else: no text around it, no code fence. It must match this JSON Schema:\n"
         + json.dumps(task.output_schema, ensure_ascii=False)
         + f"\nIts run_id, where the schema has one, is {json.dumps(task.run_id, ensure_ascii=False)}."
+    )
+
+
+def _others_answer(task: Task, name: str) -> str:
+    return (
+        f"The answer is given by {name}, as one JSON object that matches this JSON Schema:\n"
+        + json.dumps(task.output_schema, ensure_ascii=False)
+        + "\nYou do your own part, in plain words."
     )
 
 

@@ -1,0 +1,58 @@
+"""The tool by which an agent asks a person: the attempt ends with the question, and the next one knows the answer."""
+
+from typing import TYPE_CHECKING
+
+from workermd.agents.meter import Exceeded
+from workermd.agents.tools import Tool
+from workermd.backend import failed
+from workermd.envelope import Document
+
+if TYPE_CHECKING:
+    from workermd.agents.job import Job
+
+NAME = "ask_user"
+
+MAX_QUESTION = 2000
+"""Characters of a question that are kept."""
+
+MAX_OPTIONS = 20
+
+_DESCRIPTION = "Ask a person for what only they can know or decide. Ask once, and everything in one question."
+
+_SCHEMA: Document = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["question"],
+    "properties": {
+        "question": {"type": "string", "description": "The question, to be understood without this conversation."},
+        "options": {"type": "array", "items": {"type": "string"}, "description": "Answers to choose from, if any."},
+    },
+}
+
+
+def tool(job: "Job") -> Tool:
+    async def call(arguments: Document) -> str:
+        question, options = arguments.get("question"), arguments.get("options") or []
+        if not isinstance(question, str) or not question.strip() or not isinstance(options, list):
+            return "error: ask_user takes a question, and options as a list of texts"
+        try:
+            job.meter.may_call_tool()
+        except Exceeded as exceeded:
+            await job.stop(failed("refused", "budget_exceeded", str(exceeded)))
+        question = question[:MAX_QUESTION]
+        if (answer := answer_to(job, question)) is not None:
+            return answer
+        await job.ask(question, tuple(str(option)[:200] for option in options[:MAX_OPTIONS]))
+
+    return Tool(NAME, _DESCRIPTION, _SCHEMA, call)
+
+
+def answer_to(job: "Job", question: str) -> str | None:
+    """The last answer that a person gave to this very question."""
+    answers = [one["answer"] for one in answered(job) if one["question"] == question]
+    return answers[-1] if answers else None
+
+
+def answered(job: "Job") -> list[Document]:
+    """The questions of agents that people have answered so far in this run, in their order."""
+    return [one for one in job.task.decisions if one.get("kind") == "question"]
