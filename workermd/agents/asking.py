@@ -40,9 +40,10 @@ def tool(job: "Job") -> Tool:
         except Exceeded as exceeded:
             await job.stop(failed("refused", "budget_exceeded", str(exceeded)))
         question = question[:MAX_QUESTION]
-        if (answer := answer_to(job, question)) is not None:
-            return answer
-        await job.ask(question, tuple(str(option)[:200] for option in options[:MAX_OPTIONS]))
+        answer = answer_to(job, question)
+        if answer is None:
+            await job.ask(question, tuple(str(option)[:200] for option in options[:MAX_OPTIONS]))
+        return answer
 
     return Tool(NAME, _DESCRIPTION, _SCHEMA, call)
 

@@ -1,0 +1,165 @@
+"""The kind `team`: several agents of AutoGen's AgentChat, arranged by a table of the configuration or by a file."""
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from autogen_agentchat.base import TaskResult, Team
+from autogen_agentchat.messages import BaseChatMessage, TextMessage
+
+from workermd.agents.job import Ending, Job, performed
+from workermd.agents.wire import unreachable_key
+from workermd.backend import Limits, Result, Task, failed
+from workermd.backends import components, patterns, studio
+from workermd.backends.adoption import Adoption
+from workermd.backends.autogen import answered, loading, quiet, text_of
+from workermd.backends.components import Unfit, config_of, provider_of
+from workermd.binding import Binding
+from workermd.envelope import Document
+
+_WITH_COMPONENT = ("component", "team", "allow_providers", "answer", "rounds")
+_ANYWAY = ("instructions", "ask_user", "on_stall", "max_replans")
+
+_UNREADABLE = ("ValidationError", "JSONDecodeError", "ValueError", "KeyError", "TypeError", "AssertionError")
+"""What AutoGen raises over words of a model that it cannot read."""
+
+
+class Unreadable(Exception):
+    """A team broke off over what a model said."""
+
+
+ENDINGS: tuple[Ending, ...] = (
+    (
+        Unreadable,
+        "invalid_output",
+        "output_not_json",
+        "the team broke off over what a model said; the attempt's log names AutoGen's error",
+    ),
+)
+
+
+class Plan(NamedTuple):
+    """A team that may be loaded. Without `answers` a reporter is asked after the team has ended."""
+
+    document: Document
+    answers: tuple[str, ...]
+    rounds: int | None = None
+
+
+def unusable(binding: Binding) -> str:
+    """Why there can be no such team: a key that is not set, a wrong table, a file that may not be loaded."""
+    if binding.model is None:
+        return "kind team needs a model: --model NAME"
+    for model in (binding.model, *binding.models.values()):
+        if reason := unreachable_key(model):
+            return reason
+    try:
+        plan_of(binding)
+    except Unfit as unfit:
+        return f"{binding.origin}: {unfit}"
+    return ""
+
+
+def plan_of(binding: Binding) -> Plan:
+    """The document of the binding's team, looked at. Raises `Unfit`."""
+    table = binding.arrangement
+    _check_common(table)
+    if "component" in table:
+        return _filed(table, binding)
+    for key in ("team", "allow_providers"):
+        if key in table:
+            raise Unfit(f"{key}: found without a component file; name one: component = …; or remove it")
+    document = patterns.document_of(table, binding)
+    components.checked(document, frozenset(), asks=bool(table.get("ask_user")))
+    return Plan(document, tuple(document["config"]["answers"]))
+
+
+def _filed(table: Document, binding: Binding) -> Plan:
+    for key in table:
+        if key not in (*_WITH_COMPONENT, *_ANYWAY):
+            raise Unfit(f"{key}: found beside component; the file says it; remove one of them")
+    for key in ("component", "team", "answer"):
+        patterns.text_of(table, key, "")
+    allowed = table.get("allow_providers", [])
+    if not isinstance(allowed, list) or not all(isinstance(each, str) for each in allowed):
+        raise Unfit("allow_providers: found no list of texts; write each provider as the file has it")
+    rounds = patterns.count_of(table, "rounds", 1, "") if "rounds" in table else None
+    document = studio.opened(os.path.join(binding.folder, table["component"]), table.get("team", ""))
+    try:
+        components.checked(document, frozenset(allowed), asks=bool(table.get("ask_user")), rounds=rounds)
+    except Unfit as unfit:
+        raise Unfit(f"component {table['component']}: {unfit}") from None
+    return Plan(document, _answers(document, table.get("answer", "")), rounds)
+
+
+def _answers(document: Document, answer: str) -> tuple[str, ...]:
+    if provider_of(document) == components.MAGENTIC:
+        if answer:
+            raise Unfit("answer: found with Magentic-One, whose leader gives the answer; remove it")
+        return (patterns.ORCHESTRATOR,)
+    names = [str(config_of(each).get("name")) for each in config_of(document).get("participants") or ()]
+    if answer and answer not in names:
+        raise Unfit(f"answer: found {components.quoted(answer)}; allowed are {', '.join(names)}; or remove it")
+    return (answer,) if answer else ()
+
+
+def _check_common(table: Document) -> None:
+    patterns.text_of(table, "instructions", "")
+    patterns.flag_of(table, "ask_user", "")
+    if "max_replans" in table:
+        patterns.count_of(table, "max_replans", 1, "", least=0)
+    if table.get("on_stall", "fail") not in ("fail", "ask"):
+        raise Unfit(f"on_stall: found {components.quoted(table['on_stall'])}; allowed are fail, ask")
+
+
+def perform(task: Task, binding: Binding, limits: Limits) -> Result:
+    return performed(task, binding, limits, _talk, ENDINGS)
+
+
+async def _talk(job: Job) -> str | Result:
+    quiet()
+    if any(one.get("kind") == "stalled" and one["answer"] == "deny" for one in job.task.decisions):
+        return failed("refused", "approval_denied", "a person decided that the stalled team shall not try again")
+    plan = plan_of(job.binding)
+    document = Adoption(job, plan.answers, plan.rounds).team(plan.document)
+    with loading(job):
+        team = Team.load_component(document)
+    result = await _ran(team, TextMessage(content=_order(job, plan), source="user"), job)
+    spoken = [message for message in result.messages if isinstance(message, BaseChatMessage)]
+    return _answer(spoken, plan) if plan.answers else await _reported(job, spoken)
+
+
+async def _ran(team: Team, order: TextMessage, job: Job) -> TaskResult:
+    try:
+        return await team.run(task=order, cancellation_token=job.token, output_task_messages=False)
+    except RuntimeError as error:  # AutoGen's: the original is told in its text only, with payloads
+        kind = str(error).partition(":")[0]
+        if kind not in _UNREADABLE:
+            raise
+        print(f"workermd: AutoGen's team broke off with {kind}", file=sys.stderr)  # noqa: T201 - the attempt's log
+        raise Unreadable from None
+
+
+def _order(job: Job, plan: Plan) -> str:
+    """What the team is told: the input. A leader, who has no prompt of its own, is told the purpose with it."""
+    prompt = job.prompt(str(job.arrangement.get("instructions", "")), " or ".join(plan.answers))
+    return f"{prompt.system}\n\n{prompt.user}" if plan.answers == (patterns.ORCHESTRATOR,) else prompt.user
+
+
+def _answer(spoken: Sequence[BaseChatMessage], plan: Plan) -> str | Result:
+    """The last words of who gives the answer. But for a review, after which the draft stands, nobody speaks later."""
+    theirs = [message for message in spoken if message.source in plan.answers]
+    team: Any = config_of(plan.document).get("team") or plan.document
+    if not theirs or (theirs[-1] is not spoken[-1] and provider_of(team) != components.ROUND_ROBIN):
+        names = " or ".join(plan.answers)
+        return failed("invalid_output", "output_not_json", f"the team ended before {names} had given the answer")
+    return text_of(theirs[-1])
+
+
+async def _reported(job: Job, spoken: Sequence[BaseChatMessage]) -> str:
+    """The answer out of what was said, in one request of its own."""
+    prompt = job.prompt(str(job.arrangement.get("instructions", "")))
+    said = "\n\n".join(f"{message.source}: {message.to_text()}" for message in spoken if message.source != "user")
+    user = f"{prompt.user}\n\nA team has worked on it. What was said:\n\n{said}\n\nGive the answer out of that."
+    return await answered(job, "reporter", prompt._replace(user=user), ())
