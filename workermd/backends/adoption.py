@@ -96,17 +96,17 @@ class Adoption:
     def _participant(self, node: Document, prefix: str) -> Document:
         provider, config = provider_of(node), config_of(node)
         if provider == components.ASSISTANT:
-            return {"provider": provider, "config": self._assistant(config, prefix)}
+            return _agent(provider, self._assistant(config, prefix))
         if provider == components.SOCIETY:
-            return {"provider": provider, "config": self._society(config, prefix)}
+            return _agent(provider, self._society(config, prefix))
         if provider == components.FILTER:
             inner = self._participant(config["wrapped_agent"], prefix)
-            return {"provider": provider, "config": {**config, "wrapped_agent": inner, "name": _name(config)}}
+            return _agent(provider, {**config, "wrapped_agent": inner, "name": _name(config)})
         if provider == components.PERSON and self._job.arrangement.get("ask_user"):
             return _ours("Person", {key: value for key, value in config.items() if value is not None})
         if provider in components.FORMS and components.FORMS[provider].role == "team":
             return self.team(node, f"{prefix}{config.get('name') or 'team'}.")
-        return self._foreign(node)
+        return {"component_type": "agent"} | self._foreign(node)
 
     def _assistant(self, config: Document, prefix: str) -> Document:
         name = config["name"]
@@ -131,7 +131,8 @@ class Adoption:
                     },
                 )
             ],
-            "handoffs": config.get("handoffs"),
+            # AutoGen 0.7.5 breaks off over a plain name here, though it takes one in code.
+            "handoffs": [{"target": each} if isinstance(each, str) else each for each in config.get("handoffs") or ()],
             "model_context": self._foreign(context) if context else None,
             "system_message": self._system(config.get("system_message") or "", answers=answers),
             "model_client_stream": False,
@@ -189,5 +190,13 @@ def _name(config: Document) -> str:
     return str(config.get("name") or config_of(config["wrapped_agent"]).get("name"))
 
 
+_ROLES = {"Watched": "team", "Person": "agent"}
+
+
 def _ours(name: str, config: Document) -> Document:
-    return {"provider": _OURS + name, "config": config}
+    return {"provider": _OURS + name, "component_type": _ROLES.get(name), "config": config}
+
+
+def _agent(provider: str, config: Document) -> Document:
+    """As AutoGen has it: a selector asks for the type where a round-robin does not."""
+    return {"provider": provider, "component_type": "agent", "config": config}

@@ -21,8 +21,11 @@ from workermd.envelope import Document
 _WITH_COMPONENT = ("component", "team", "allow_providers", "answer", "rounds")
 _ANYWAY = ("instructions", "ask_user", "on_stall", "max_replans")
 
-_UNREADABLE = ("ValidationError", "JSONDecodeError", "ValueError", "KeyError", "TypeError", "AssertionError")
-"""What AutoGen raises over words of a model that it cannot read."""
+_UNREADABLE = (ValueError, LookupError, TypeError, AssertionError)
+"""What AutoGen raises over words of a model that it cannot read: as it is where a team begins, later told in the text
+of a RuntimeError by one of these names."""
+
+_TOLD = ("ValidationError", "JSONDecodeError", "ValueError", "KeyError", "IndexError", "TypeError", "AssertionError")
 
 
 class Unreadable(Exception):
@@ -133,9 +136,9 @@ async def _talk(job: Job) -> str | Result:
 async def _ran(team: Team, order: TextMessage, job: Job) -> TaskResult:
     try:
         return await team.run(task=order, cancellation_token=job.token, output_task_messages=False)
-    except RuntimeError as error:  # AutoGen's: the original is told in its text only, with payloads
-        kind = str(error).partition(":")[0]
-        if kind not in _UNREADABLE:
+    except (RuntimeError, *_UNREADABLE) as error:
+        kind = str(error).partition(":")[0] if isinstance(error, RuntimeError) else type(error).__name__
+        if kind not in _TOLD or not job.meter.turns:
             raise
         print(f"workermd: AutoGen's team broke off with {kind}", file=sys.stderr)  # noqa: T201 - the attempt's log
         raise Unreadable from None
