@@ -52,7 +52,7 @@ def perform(tmp_path, monkeypatch):
     ) -> Ended:
         server = Server(script)
         servers.append(server)
-        decisions = parts.pop("decisions", ())
+        told = {name: parts.pop(name) for name in ("decisions", "tools_allowed") if name in parts}
         models = {name: Model(name=f"{name}-1", base_url=server.url) for name in parts.pop("models", ())}
         binding = Binding(
             kind="team",
@@ -66,7 +66,7 @@ def perform(tmp_path, monkeypatch):
         assert team.unusable(binding) == ""
         journal = tmp_path / f"journal-{len(servers)}"
         limits = Limits(time.monotonic() + seconds, 1 << 20, budget or Budget(), str(journal))
-        result = team.perform(a_task(tmp_path)._replace(decisions=tuple(decisions)), binding, limits)
+        result = team.perform(a_task(tmp_path, **told), binding, limits)
         events = [json.loads(line) for line in journal.read_text().splitlines()] if journal.exists() else []
         return Ended(result, [one["agent"] for one in events if one["event"] == "request"], events, server)
 

@@ -49,6 +49,8 @@ class Adoption:
         provider, config = provider_of(node), dict(config_of(node))
         participants = [self._participant(each, prefix) for each in config["participants"]]
         config |= {"participants": participants, "emit_team_events": False}
+        if config.get("termination_condition"):
+            config["termination_condition"] = _heard(config["termination_condition"], _names(node))
         if self._rounds is not None and not prefix:
             config["max_turns"] = self._rounds
         if provider == components.SELECTOR:
@@ -184,6 +186,24 @@ class Adoption:
         if isinstance(value, list):
             return [self._within(each) for each in value]
         return self._foreign(value) if isinstance(value, dict) else value
+
+
+def _heard(condition: Document, names: list[str]) -> Document:
+    """A condition that listens to the team alone: AutoGen's looks for a text in the task, too, and so in the input."""
+    provider, config = provider_of(condition), config_of(condition)
+    if "conditions" in config:
+        return condition | {"config": {"conditions": [_heard(each, names) for each in config["conditions"]]}}
+    if provider == components.TEXT_MENTION:
+        return {"provider": components.MENTIONED, "config": {"text": config["text"], "sources": names}}
+    return condition
+
+
+def _names(node: Any) -> list[str]:
+    """Everybody in a team, and in the teams in it."""
+    config = config_of(node)
+    inner = [*(config.get("participants") or ()), config.get("team"), config.get("wrapped_agent")]
+    names = [str(config["name"])] if config.get("name") else []
+    return names + [name for each in inner if isinstance(each, dict) for name in _names(each)]
 
 
 def _name(config: Document) -> str:

@@ -16,6 +16,7 @@ from typing import Any, Self, cast
 
 from autogen_agentchat.agents import AssistantAgent, BaseChatAgent
 from autogen_agentchat.base import Response, TaskResult, Team
+from autogen_agentchat.conditions import TextMentionTermination
 from autogen_agentchat.messages import (
     BaseAgentEvent,
     BaseChatMessage,
@@ -338,6 +339,25 @@ class Person(BaseChatAgent, Component[PersonConfig]):
 
     async def on_reset(self, cancellation_token: CancellationToken) -> None:
         """What was answered stays answered."""
+
+
+# --- endings -----------------------------------------------------------------------------------------------------
+
+
+class MentionedConfig(BaseModel):
+    text: str
+    sources: list[str]
+
+
+class Mentioned(TextMentionTermination):
+    """Ends a team when one of these speakers has said a text. AutoGen's own keeps no `sources` in a document."""
+
+    component_config_schema: type[BaseModel] = MentionedConfig  # type: ignore[assignment]
+    component_provider_override = "workermd.backends.autogen.Mentioned"
+
+    @classmethod
+    def _from_config(cls, config: Any) -> Self:
+        return cls(config.text, sources=config.sources)
 
 
 # --- teams -------------------------------------------------------------------------------------------------------

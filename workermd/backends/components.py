@@ -32,7 +32,9 @@ OPENAI = "autogen_ext.models.openai.OpenAIChatCompletionClient"
 
 WATCHED = "workermd.backends.autogen.Watched"
 GATED = "workermd.backends.autogen.Gated"
-"""Ours, which only a document of `patterns.py` holds: a team whose ending is looked at, and an agent's choice of tools."""
+MENTIONED = "workermd.backends.autogen.Mentioned"
+"""Ours, as `patterns.py` writes them: a team whose ending is looked at, an agent's choice of tools, and a word that
+counts from certain speakers only, which AutoGen's own condition forgets when it is loaded."""
 
 SHORT_NAMES = {
     "openai_chat_completion_client": OPENAI,
@@ -134,7 +136,8 @@ FORMS: dict[str, Form] = {
     AND: _condition(("conditions",), conditions="[condition]"),
     CONDITIONS + "StopMessageTermination": _condition(),
     MAX_MESSAGES: _condition(("max_messages",), max_messages="count", include_agent_event="flag"),
-    TEXT_MENTION: _condition(("text",), text="text", sources="texts"),
+    TEXT_MENTION: _condition(("text",), text="text"),
+    MENTIONED: _condition(("text", "sources"), text="text", sources="texts"),
     CONDITIONS + "TokenUsageTermination": _condition(
         max_total_token="count",  # noqa: S106 - a bound
         max_prompt_token="count",  # noqa: S106
@@ -161,6 +164,7 @@ FORMS: dict[str, Form] = {
         ("model_client",),
     ),
     STATIC_WORKBENCH: Form("workbench", {"tools": "[tool]", "tool_overrides": "data"}),
+    "autogen_core.tools.StaticStreamWorkbench": Form("workbench", {"tools": "[tool]", "tool_overrides": "data"}),
     GATED: Form("workbench", {"names": "texts"}),
     "autogen_agentchat.messages.StructuredMessageFactory": Form(
         "factory", {"json_schema": "data", "format_string": "text", "content_model_name": "text"}, ("json_schema",)

@@ -104,7 +104,7 @@ def _round_robin(given: _Table) -> Document:
     if not word and given.table.get("pattern", "pair") == "pair":
         word = "APPROVE"
     if word and given.others:
-        config["termination_condition"] = _component(components.TEXT_MENTION, {"text": word, "sources": given.others})
+        config["termination_condition"] = _component(components.MENTIONED, {"text": word, "sources": given.others})
     return _component(components.ROUND_ROBIN, config)
 
 
