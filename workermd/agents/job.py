@@ -17,10 +17,12 @@ from workermd.agents.prompt import Prompt, prompt_of
 from workermd.agents.recorder import Player, Recorder
 from workermd.agents.tools import Runner, Tool, runners_of
 from workermd.agents.wire import Wire
+from workermd.asking import asked
 from workermd.backend import InvalidRequest, Limits, Result, Task, TaskError, failed
 from workermd.binding import Binding, Model
 from workermd.envelope import Document
 from workermd.failure import failure_of
+from workermd.masking import Mask
 from workermd.recording import Miss
 from workermd.runtime import CancellationToken, Caught, dispatch
 
@@ -243,7 +245,8 @@ class Job:
     async def _decided(self, tool: str, arguments: Document) -> str:
         """Empty when a person approved this very call, else why it is denied. Ends the attempt where nobody has
         decided yet."""
-        wanted = gate.canonical({"tool": tool, "arguments": arguments})
+        # A proposal is masked before it is kept: what was decided is compared with what was shown.
+        wanted = gate.canonical(Mask(self.binding).value({"tool": tool, "arguments": arguments}))
         answers = [one["answer"] for one in self.task.decisions if gate.canonical(one.get("proposed") or {}) == wanted]
         if not answers:
             question = f"May the tool {tool} be called with these arguments?"
@@ -254,10 +257,7 @@ class Job:
         self, question: str, options: tuple[str, ...] = (), kind: str = "question", proposed: Document | None = None
     ) -> Never:
         """End the attempt: a person has to decide. The next attempt finds the answer in `task.decisions`."""
-        details: Document = {"question": question, "options": list(options), "request_kind": kind}
-        if proposed is not None:
-            details["proposed"] = proposed
-        await self.stop(failed("needs_human", "approval_required", question, **details))
+        await self.stop(asked(question, options, kind, proposed))
 
 
 async def _not_called(_arguments: Document) -> str:
