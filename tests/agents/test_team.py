@@ -533,7 +533,55 @@ def test_a_wrong_table_is_told_before_the_run(arrangement, told):
     assert "\n" not in reason
 
 
-def test_asking_people_needs_a_contract_that_can_say_so(tmp_path):
+# --- by the command line ------------------------------------------------------------------------------------------------
+
+
+def test_a_team_by_flags_alone(cli, contract, given):
+    with Server([said(DONE), Text("APPROVE")]) as server:
+        flags = ("--backend", "team", "--model", "scripted-1", "--base-url", server.url)
+        done = cli("run", contract(), given(), "--envelope", *flags)
+    assert done.code == 0, done.err
+    assert done.err == ""
+    assert done.document["outputs"]["result"] == {"a": 1}
+    assert done.document["usage"] == {"turns": 2, "input_tokens": 24, "output_tokens": 12}
+
+
+def test_a_bad_document_goes_back_to_the_team_with_what_was_wrong(cli, contract, given):
+    with Server([Text('{"status": "ok"}'), Text("APPROVE"), said(DONE), Text("APPROVE")]) as server:
+        flags = ("--backend", "team", "--model", "scripted-1", "--base-url", server.url)
+        done = cli("run", contract(), given(), "--envelope", *flags)
+    assert [attempt["outcome"] for attempt in done.document["attempts"]] == ["invalid_output", "ok"]
+    assert "Findings" in json.dumps(server.requests[2].body)
+
+
+def test_a_component_file_beside_the_configuration(cli, contract, given, tmp_path):
+    hostile = {"provider": "subprocess.Popen", "config": {"args": ["touch", "ran"]}}
+    config = {"participants": [hostile], "max_turns": 1}
+    (tmp_path / "teams").mkdir()
+    (tmp_path / "teams" / "team.json").write_text(
+        json.dumps({"provider": "autogen_agentchat.teams.RoundRobinGroupChat", "config": config})
+    )
+    (tmp_path / "workermd.toml").write_text(
+        '[workers.echo]\nbackend = "team"\nmodel = "m"\nbase_url = "http://127.0.0.1:1/v1"\n'
+        'component = "teams/team.json"\n'
+    )
+    done = cli("run", contract(), given(), "--envelope")
+    assert done.code == 2
+    assert "component teams/team.json: /config/participants/0/provider: found 'subprocess.Popen'" in done.err
+    assert not (tmp_path / "ran").exists()
+
+
+def test_asking_people_needs_a_contract_that_can_say_so(cli, contract, given, tmp_path):
+    (tmp_path / "workermd.toml").write_text(
+        '[workers.echo]\nbackend = "team"\nmodel = "m"\nbase_url = "http://127.0.0.1:1/v1"\n'
+        'pattern = "magentic"\non_stall = "ask"\n'
+    )
+    done = cli("run", contract(), given(), "--envelope")
+    assert done.code == 2
+    assert "needs_human" in done.err
+
+
+def test_what_asks_people():
     assert Binding("team", "", arrangement={"ask_user": True}).asks_people
     assert Binding("team", "", arrangement={"on_stall": "ask"}).asks_people
     assert not Binding("team", "", arrangement={"on_stall": "fail"}).asks_people

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Never
 
-from workermd.agents import asking, gate, reading, shape
+from workermd.agents import gate, person, reading, shape
 from workermd.agents.journal import Journal, new_span
 from workermd.agents.meter import Exceeded, Meter
 from workermd.agents.prompt import Prompt, prompt_of
@@ -103,8 +103,8 @@ class Job:
         """The tools that an agent may see (all, or those of these names), each behind the gate, and the one that asks
         a person where the operator wants it."""
         tools = [self.gated(agent, each) for each in self._runners if names is None or each.binding.name in names]
-        if self.arrangement.get("ask_user") and (names is None or asking.NAME in names):
-            tools.append(asking.tool(self))
+        if self.arrangement.get("ask_user") and (names is None or person.NAME in names):
+            tools.append(person.tool(self))
         return tuple(tools)
 
     def gated(self, agent: str, runner: Runner) -> Tool:

@@ -31,7 +31,7 @@ from autogen_core.utils import extract_json_from_str
 from autogen_ext.models.openai import BaseOpenAIChatCompletionClient
 from pydantic import BaseModel
 
-from workermd.agents import asking, gate
+from workermd.agents import gate, person
 from workermd.agents.job import Job
 from workermd.agents.prompt import Prompt
 from workermd.agents.tools import Runner, Tool
@@ -328,11 +328,11 @@ class Person(BaseChatAgent, Component[PersonConfig]):
         messages: Sequence[BaseChatMessage],
         cancellation_token: CancellationToken,  # noqa: ARG002 - nothing here takes long
     ) -> Response:
-        answers = asking.answered(self._job)
+        answers = person.answered(self._job)
         turn = next(self._asked)
         if turn >= len(answers):
             said = messages[-1].to_text() if messages else ""
-            await self._job.ask(said[: asking.MAX_QUESTION] or f"{self.name} is asked to go on.")
+            await self._job.ask(said or f"{self.name} is asked to go on.")
         text = str(answers[turn]["answer"])
         self._job.said(self.name, text)
         return Response(chat_message=TextMessage(content=text, source=self.name))
@@ -428,7 +428,7 @@ class Watched(Team, Component[WatchedConfig]):
         """A hand-over to nobody here is one to a person."""
         if self._job.arrangement.get("ask_user"):
             texts = [message.to_text() for message in spoken[:-1] if message.source == last.source]
-            await self._job.ask((texts or [last.content])[-1][: asking.MAX_QUESTION])
+            await self._job.ask((texts or [last.content])[-1])
         told = f"{self._config.name} handed over to {last.target[:60]}, which is nobody of it; ask_user = true asks a person"
         await self._job.stop(failed("invalid_output", "output_not_json", told))
 
@@ -455,7 +455,7 @@ def is_cap(reason: str) -> bool:
 
 def at_cap(team: str) -> Result:
     """The ending at a cap: a bad answer, which the next attempt may better, for models do not talk the same twice."""
-    return failed("invalid_output", "budget_exceeded", f"{team} was ended by its cap, before it was done")
+    return failed("invalid_output", "budget_exceeded", f"{team} was ended by its cap before it was done; rounds, or max_turns in a file, sets it")
 
 
 # --- answers -----------------------------------------------------------------------------------------------------

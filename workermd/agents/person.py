@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from workermd import asking
 from workermd.agents.meter import Exceeded
 from workermd.agents.tools import Tool
 from workermd.backend import failed
@@ -11,11 +12,6 @@ if TYPE_CHECKING:
     from workermd.agents.job import Job
 
 NAME = "ask_user"
-
-MAX_QUESTION = 2000
-"""Characters of a question that are kept."""
-
-MAX_OPTIONS = 20
 
 _DESCRIPTION = "Ask a person for what only they can know or decide. Ask once, and everything in one question."
 
@@ -39,18 +35,18 @@ def tool(job: "Job") -> Tool:
             job.meter.may_call_tool()
         except Exceeded as exceeded:
             await job.stop(failed("refused", "budget_exceeded", str(exceeded)))
-        question = question[:MAX_QUESTION]
         answer = answer_to(job, question)
         if answer is None:
-            await job.ask(question, tuple(str(option)[:200] for option in options[:MAX_OPTIONS]))
+            await job.ask(question, tuple(options))
         return answer
 
     return Tool(NAME, _DESCRIPTION, _SCHEMA, call)
 
 
 def answer_to(job: "Job", question: str) -> str | None:
-    """The last answer that a person gave to this very question."""
-    answers = [one["answer"] for one in answered(job) if one["question"] == question]
+    """The last answer that a person gave to this very question, as it is kept."""
+    kept = asking.details(question)["question"]
+    answers = [one["answer"] for one in answered(job) if one["question"] == kept]
     return answers[-1] if answers else None
 
 
