@@ -1,17 +1,26 @@
 """The kind `team`: who speaks when, how often models are asked, what an answer is and what is none."""
 
+import asyncio
 import json
 import logging
+import re
 import time
+import tomllib
 from typing import Any, NamedTuple
 
 import pytest
 
 pytest.importorskip("autogen_agentchat", reason="AutoGen's AgentChat is not installed")
 
+from autogen_core.models import UserMessage
+
 from tests.attempt_process import a_task
-from workermd.backend import Budget, Limits, Result
+from tests.conftest import ROOT, wait_for
+from workermd.agents.job import Job
+from workermd.backend import KINDS, Budget, Limits, Result
 from workermd.backends import team
+from workermd.backends.autogen import Client
+from workermd.backends.components import FORMS
 from workermd.binding import Binding, Model, ToolBinding
 from workermd.testing import Call, Hang, Server, Text, ToolCalls
 
@@ -290,6 +299,24 @@ def test_a_loop_with_conditions(perform):
     assert ended.output == DONE
 
 
+def test_a_graph_whose_draft_stands_once_the_review_leads_nowhere(perform):
+    arrangement = {
+        "pattern": "graph",
+        "agents": agents("check", "end", "write"),
+        "start": "write",
+        "edges": [
+            {"from": "write", "to": "check"},
+            {"from": "check", "to": "write", "when": "REVISE"},
+            {"from": "check", "to": "end", "when": "END"},
+        ],
+    }
+    ended = perform([said(DONE), Text("fine")], arrangement)
+    assert "before write had given the answer" in ended.failure["message"]
+    ended = perform([said(DONE), Text("fine")], arrangement | {"answer": "write"})
+    assert ended.asked == ["write", "check"]
+    assert ended.output == DONE
+
+
 def test_a_graph_in_which_no_condition_fits_has_no_answer(perform):
     arrangement = {
         "pattern": "graph",
@@ -485,6 +512,23 @@ def test_the_deadline_ends_a_team_wherever_it_is(perform, capfd, script, arrange
     assert "never retrieved" not in err
 
 
+def test_what_autogen_calls_without_a_token_ends_with_the_attempt(tmp_path):
+    """Magentic-One's leader asks for its ledger so: nothing but our token could end it."""
+
+    async def ends(server):
+        job = Job(
+            a_task(tmp_path), Binding("team", "here", model=Model("m", server.url)), Limits(time.monotonic() + 20, 99)
+        )
+        asked = asyncio.ensure_future(Client(job, "leader").create([UserMessage(content="hm?", source="user")]))
+        await asyncio.to_thread(wait_for, lambda: server.requests)
+        job.token.cancel()
+        await asyncio.wait((asked,), timeout=5)
+        assert asked.cancelled()
+
+    with Server([Hang()]) as server:
+        asyncio.run(ends(server))
+
+
 def test_nothing_is_said_beside_the_journal(perform, capfd):
     perform([Text("a"), said(DONE)], {"pattern": "selector", "agents": agents("b", "a")})
     perform([ToolCalls((Call("transfer_to_b"), Call("transfer_to_c"))), said(DONE)], {"pattern": "swarm", "agents": agents("a", "b", "c")})  # fmt: skip
@@ -579,6 +623,42 @@ def test_asking_people_needs_a_contract_that_can_say_so(cli, contract, given, tm
     done = cli("run", contract(), given(), "--envelope")
     assert done.code == 2
     assert "needs_human" in done.err
+
+
+def test_what_the_documentation_shows_is_taken(cli, contract, given, tmp_path):
+    page = (ROOT / "docs" / "backends.md").read_text()
+    chat, short, graph, filed = (
+        block
+        for block in re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+        if "models.fast" in block or "notes" in block or "sequence" in block
+    )
+    lookup = '[tools.lookup]\nfunction = "lookups:find"\n'
+    strong = '[models.strong]\nmodel = "m"\nbase_url = "http://127.0.0.1:1/v1"\n'
+    (tmp_path / "workermd.toml").write_text(chat + lookup + strong + short.replace("workers.notes", "workers.echo"))
+    done = cli("run", contract(), given(), "--dry-run")
+    assert done.code == 0, done.err
+    table = tomllib.loads(short)["workers"]["notes"]
+    ours = {key: value for key, value in table.items() if key not in ("backend", "model", "models", "tools")}
+    assert refused(ours, models={"strong": Model("m"), "fast": Model("m")}, tools=(ToolBinding("lookup"),)) == ""
+    sequence, edges = (tomllib.loads(part) for part in graph.split("\n\n"))
+    assert refused({"pattern": "graph", "agents": agents("plan", "left", "right", "join"), **sequence}) == ""
+    assert refused({"pattern": "graph", "agents": agents("write", "check", "report"), **edges}) == ""
+    named = set(tomllib.loads(filed)["workers"]["notes"]) - {"backend", "model"}
+    assert named <= KINDS["team"].keys
+
+
+def test_the_documentation_names_every_class_that_is_loaded():
+    page = (ROOT / "docs" / "backends.md").read_text()
+    for provider in (each for each in FORMS if FORMS[each].role != "model" and not each.startswith("workermd.")):
+        name = provider.rpartition(".")[2]
+        short = name.replace("Termination", "-").replace("ChatCompletionContext", "-")
+        assert f"`{name}`" in page or f"`{short}`" in page or name in page, provider
+
+
+def test_every_key_of_a_table_is_documented():
+    page = (ROOT / "docs" / "backends.md").read_text()
+    for key in KINDS["team"].keys | KINDS["chat"].keys:
+        assert f"`{key}`" in page or f"{key} = " in page, key
 
 
 def test_what_asks_people():

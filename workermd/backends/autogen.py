@@ -49,7 +49,8 @@ LEDGER_TRIES = 3
 CAP = re.compile(
     r"Maximum number of turns \d+ reached\.|Max rounds reached\."
     r"|Maximum number of messages \d+ reached, current message count: \d+"
-    r"|Token usage limit reached[^;]*|Timeout of [\d.]+ seconds reached"
+    r"|Token usage limit reached, total token count: \d+, prompt token count: \d+, completion token count: \d+\."
+    r"|Timeout of [\d.]+ seconds reached"
 )
 """How AutoGen 0.7.5 tells in a stop reason that a team was ended by a bound of its own, and not by its work."""
 
@@ -455,7 +456,11 @@ def is_cap(reason: str) -> bool:
 
 def at_cap(team: str) -> Result:
     """The ending at a cap: a bad answer, which the next attempt may better, for models do not talk the same twice."""
-    return failed("invalid_output", "budget_exceeded", f"{team} was ended by its cap before it was done; rounds, or max_turns in a file, sets it")
+    return failed(
+        "invalid_output",
+        "budget_exceeded",
+        f"{team} was ended by its cap before it was done; rounds, or max_turns in a file, sets it",
+    )
 
 
 # --- answers -----------------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from autogen_agentchat.base import TaskResult, Team
 from autogen_agentchat.messages import BaseChatMessage, TextMessage
@@ -43,10 +43,12 @@ ENDINGS: tuple[Ending, ...] = (
 
 
 class Plan(NamedTuple):
-    """A team that may be loaded. Without `answers` a reporter is asked after the team has ended."""
+    """A team that may be loaded. Without `answers` a reporter is asked after the team has ended. `anywhere`: whoever
+    answers need not have spoken last."""
 
     document: Document
     answers: tuple[str, ...]
+    anywhere: bool = False
     rounds: int | None = None
 
 
@@ -75,7 +77,8 @@ def plan_of(binding: Binding) -> Plan:
             raise Unfit(f"{key}: found without a component file; name one: component = …; or remove it")
     document = patterns.document_of(table, binding)
     components.checked(document, frozenset(), asks=bool(table.get("ask_user")))
-    return Plan(document, tuple(document["config"]["answers"]))
+    in_turn = provider_of(config_of(document)["team"]) == components.ROUND_ROBIN
+    return Plan(document, tuple(document["config"]["answers"]), anywhere=in_turn or "answer" in table)
 
 
 def _filed(table: Document, binding: Binding) -> Plan:
@@ -93,7 +96,7 @@ def _filed(table: Document, binding: Binding) -> Plan:
         components.checked(document, frozenset(allowed), asks=bool(table.get("ask_user")), rounds=rounds)
     except Unfit as unfit:
         raise Unfit(f"component {table['component']}: {unfit}") from None
-    return Plan(document, _answers(document, table.get("answer", "")), rounds)
+    return Plan(document, _answers(document, table.get("answer", "")), "answer" in table, rounds)
 
 
 def _answers(document: Document, answer: str) -> tuple[str, ...]:
@@ -151,10 +154,9 @@ def _order(job: Job, plan: Plan) -> str:
 
 
 def _answer(spoken: Sequence[BaseChatMessage], plan: Plan) -> str | Result:
-    """The last words of who gives the answer. But for a review, after which the draft stands, nobody speaks later."""
+    """The last words of who gives the answer."""
     theirs = [message for message in spoken if message.source in plan.answers]
-    team: Any = config_of(plan.document).get("team") or plan.document
-    if not theirs or (theirs[-1] is not spoken[-1] and provider_of(team) != components.ROUND_ROBIN):
+    if not theirs or (theirs[-1] is not spoken[-1] and not plan.anywhere):
         names = " or ".join(plan.answers)
         return failed("invalid_output", "output_not_json", f"the team ended before {names} had given the answer")
     return text_of(theirs[-1])
