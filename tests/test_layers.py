@@ -54,6 +54,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "autogen_core": ("workermd.runtime", "workermd.backends.autogen"),
     "autogen_agentchat": ("workermd.backends.autogen", "workermd.backends.team"),
     "autogen_ext": ("workermd.backends.autogen",),
+    "ag2": ("workermd.backends.ag2", "workermd.backends.ag2_agents", "workermd.backends.ag2_channel"),
     "openai": ("workermd.agents.wire",),
     "httpx2": ("workermd.agents.wire",),
     "pydantic": ("workermd.agents.tools", "workermd.backends.autogen"),

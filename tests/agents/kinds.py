@@ -14,4 +14,5 @@ class KindUnderTest(NamedTuple):
 KINDS_UNDER_TEST = (
     KindUnderTest("chat", "autogen_agentchat"),
     KindUnderTest("team", "autogen_agentchat", {"pattern": "round-robin", "agents": [{"name": "worker"}]}),
+    KindUnderTest("ag2", "ag2"),
 )

@@ -10,14 +10,14 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Never
 
-from workermd.agents import gate, person, reading, shape
+from workermd.agents import gate, reading, shape
 from workermd.agents.journal import Journal, new_span
 from workermd.agents.meter import Exceeded, Meter
-from workermd.agents.prompt import Prompt, prompt_of
+from workermd.agents.prompt import Part, Prompt, prompt_of
 from workermd.agents.recorder import Player, Recorder
 from workermd.agents.tools import Runner, Tool, runners_of
 from workermd.agents.wire import Wire
-from workermd.asking import asked
+from workermd.asking import asked, details
 from workermd.backend import InvalidRequest, Limits, Result, Task, TaskError, failed
 from workermd.binding import Binding, Model
 from workermd.envelope import Document
@@ -41,10 +41,10 @@ def performed(task: Task, binding: Binding, limits: Limits, talk: Talk, endings:
 
     async def perform(task: Task, token: CancellationToken) -> Result:
         try:
-            job = Job(task, binding, limits)
+            job = Job(task, binding, limits, endings)
         except Miss as miss:
             return failed("refused", "backend_failed", str(miss))
-        return await job.carried_out(talk, endings, token)
+        return await job.carried_out(talk, token)
 
     return dispatch(task, perform, limits.deadline, lambda error: failure_of(error, "workermd"))
 
@@ -55,7 +55,7 @@ class Job:
     `token` is cancelled when the attempt has its ending or its time is over: give it to whatever takes one.
     """
 
-    def __init__(self, task: Task, binding: Binding, limits: Limits) -> None:
+    def __init__(self, task: Task, binding: Binding, limits: Limits, endings: tuple[Ending, ...] = ()) -> None:
         self.task = task
         self.binding = binding
         self.limits = limits
@@ -65,6 +65,7 @@ class Job:
         self.response_format = shape.asked_for(task.output_schema)
         self.notes: list[str] = []
         self.model_named = ""
+        self._endings = endings
         self.recorder = Recorder(binding, task)
         self.player = Player(binding, task) if binding.replay else None
         self._runners: tuple[Runner, ...] = ()
@@ -79,10 +80,9 @@ class Job:
         """The kind's own keys of the configuration."""
         return self.binding.arrangement
 
-    def prompt(self, instructions: str = "", answered_by: str = "") -> Prompt:
-        """The contract's purpose, the form of the answer and the input; `instructions` are the operator's.
-        `answered_by` names who gives the answer, for those of several agents who do not."""
-        return prompt_of(self.task, instructions, answered_by)
+    def prompt(self, instructions: str = "", part: Part = "answers") -> Prompt:
+        """The contract's purpose, the form of the answer and the input; `instructions` are the operator's."""
+        return prompt_of(self.task, instructions, part)
 
     def model(self, name: str = "") -> Model:
         """The binding's model, or one of its further ones by name."""
@@ -100,12 +100,10 @@ class Job:
         return wire
 
     def tools(self, agent: str, names: tuple[str, ...] | None = None) -> tuple[Tool, ...]:
-        """The tools that an agent may see (all, or those of these names), each behind the gate, and the one that asks
-        a person where the operator wants it."""
-        tools = [self.gated(agent, each) for each in self._runners if names is None or each.binding.name in names]
-        if self.arrangement.get("ask_user") and (names is None or person.NAME in names):
-            tools.append(person.tool(self))
-        return tuple(tools)
+        """The tools that an agent may see (all, or those of these names), each behind the gate."""
+        return tuple(
+            self.gated(agent, runner) for runner in self._runners if names is None or runner.binding.name in names
+        )
 
     def gated(self, agent: str, runner: Runner) -> Tool:
         """A tool behind the gate: also one that a framework brought along."""
@@ -133,7 +131,11 @@ class Job:
         await asyncio.Event().wait()
         raise AssertionError("unreachable")
 
-    async def carried_out(self, talk: Talk, endings: tuple[Ending, ...], outer: CancellationToken) -> Result:
+    async def broke(self, error: BaseException) -> Never:
+        """`stop` for an exception that a framework caught itself, and would go on after."""
+        await self.stop(self._failure(error))
+
+    async def carried_out(self, talk: Talk, outer: CancellationToken) -> Result:
         """The conversation from its tools to its result, with usage and notes."""
         outer.add_callback(self.token.cancel)
         with Caught() as caught:
@@ -141,7 +143,7 @@ class Job:
         if caught.error is not None:
             if self._ending is None and isinstance(caught.error, asyncio.CancelledError | GeneratorExit):
                 raise caught.error
-            result = self._ending or _failure(caught.error, endings)
+            result = self._ending or self._failure(caught.error)
         result = result._replace(
             usage=self.meter.usage, notes=tuple(self.notes), model=result.model or self.model_named or None
         )
@@ -259,13 +261,23 @@ class Job:
         """End the attempt: a person has to decide. The next attempt finds the answer in `task.decisions`."""
         await self.stop(asked(question, options, kind, proposed))
 
+    @property
+    def answers(self) -> tuple[Document, ...]:
+        """The questions of agents that people have answered so far in this run, in their order."""
+        return tuple(one for one in self.task.decisions if one.get("kind") == "question")
+
+    async def answer_of_person(self, question: str, options: tuple[str, ...] = ()) -> str:
+        """What a person answered to this very question. Ends the attempt where nobody has been asked yet."""
+        kept = details(question)["question"]
+        answers = [str(one["answer"]) for one in self.answers if one.get("question") == kept]
+        return answers[-1] if answers else await self.ask(question, options)
+
+    def _failure(self, error: BaseException) -> Result:
+        for kind_of_error, kind, code, sentence in self._endings:
+            if isinstance(error, kind_of_error):
+                return failed(kind, code, sentence)
+        return failure_of(error, "workermd")
+
 
 async def _not_called(_arguments: Document) -> str:
     raise AssertionError("in a replay no tool is called")
-
-
-def _failure(error: BaseException, endings: tuple[Ending, ...]) -> Result:
-    for kind_of_error, kind, code, sentence in endings:
-        if isinstance(error, kind_of_error):
-            return failed(kind, code, sentence)
-    return failure_of(error, "workermd")

@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING
 
-from workermd import asking
 from workermd.agents.meter import Exceeded
 from workermd.agents.tools import Tool
 from workermd.backend import failed
@@ -35,21 +34,6 @@ def tool(job: "Job") -> Tool:
             job.meter.may_call_tool()
         except Exceeded as exceeded:
             await job.stop(failed("refused", "budget_exceeded", str(exceeded)))
-        answer = answer_to(job, question)
-        if answer is None:
-            await job.ask(question, tuple(options))
-        return answer
+        return await job.answer_of_person(question, tuple(options))
 
     return Tool(NAME, _DESCRIPTION, _SCHEMA, call)
-
-
-def answer_to(job: "Job", question: str) -> str | None:
-    """The last answer that a person gave to this very question, as it is kept."""
-    kept = asking.details(question)["question"]
-    answers = [one["answer"] for one in answered(job) if one["question"] == kept]
-    return answers[-1] if answers else None
-
-
-def answered(job: "Job") -> list[Document]:
-    """The questions of agents that people have answered so far in this run, in their order."""
-    return [one for one in job.task.decisions if one.get("kind") == "question"]

@@ -1,5 +1,6 @@
 """A team's document, looked at, becomes the one that is loaded: our model clients, tools, prompts and caps in it."""
 
+import json
 from typing import Any
 
 from workermd.agents.job import Job
@@ -20,6 +21,8 @@ What was said so far:
 {{history}}
 
 Name who speaks next, one of {{participants}}, and nothing else.{last}"""
+
+ANSWERED = "The answer is given by {by}, as one JSON object of this JSON Schema:\n{schema}\nYou do your own part."
 
 FINAL_PROMPT = "The task is done. Give its answer now, from what was said above.\n\n{form}"
 
@@ -162,9 +165,13 @@ class Adoption:
         }
 
     def _system(self, own: str, *, answers: bool) -> str:
-        instructions = "\n\n".join(part for part in (self._instructions, own) if part)
-        by = "" if answers else " or ".join(self._answers) or "somebody who has heard the whole conversation"
-        return self._job.prompt(instructions, by).system
+        """The prompt of one of the team. Who does not answer is told who does, and in what form: drafts are judged by it."""
+        told = [self._instructions, own]
+        if not answers:
+            by = " or ".join(self._answers) or "somebody who has heard the whole conversation"
+            told.append(ANSWERED.format(by=by, schema=json.dumps(self._job.task.output_schema, ensure_ascii=False)))
+        instructions = "\n\n".join(part for part in told if part)
+        return self._job.prompt(instructions, "answers" if answers else "speaks").system
 
     def _client(self, agent: str, node: Document, *, structured: bool = False) -> Document:
         return _ours("Client", {"agent": agent, "model": self._model(node), "structured": structured})

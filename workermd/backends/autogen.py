@@ -239,6 +239,8 @@ class Gated(Workbench, Component[GatedConfig]):
         self._job = job
         self._agent = agent
         self._tools = {tool.name: tool for tool in job.tools(agent, names)}
+        if job.arrangement.get("ask_user") and (names is None or person.NAME in names):
+            self._tools[person.NAME] = person.tool(job)
         self._inner = list(inner)
 
     @classmethod
@@ -329,7 +331,7 @@ class Person(BaseChatAgent, Component[PersonConfig]):
         messages: Sequence[BaseChatMessage],
         cancellation_token: CancellationToken,  # noqa: ARG002 - nothing here takes long
     ) -> Response:
-        answers = person.answered(self._job)
+        answers = self._job.answers
         turn = next(self._asked)
         if turn >= len(answers):
             said = messages[-1].to_text() if messages else ""
@@ -478,8 +480,8 @@ async def answered(job: Job, agent: str, prompt: Prompt, names: tuple[str, ...] 
         max_tool_iterations=TOOL_ROUNDS,
     )
     result = await assistant.run(task=prompt.user, cancellation_token=job.token)
-    return text_of(result.messages[-1])
+    return words(result.messages[-1])
 
 
-def text_of(message: object) -> str:
+def words(message: object) -> str:
     return message.content if isinstance(message, BaseTextChatMessage) else ""

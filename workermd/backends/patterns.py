@@ -4,9 +4,11 @@ import itertools
 import string
 from typing import Any, NamedTuple
 
+from workermd.agents.roster import member_of
 from workermd.backends import components
 from workermd.backends.components import Unfit, quoted
 from workermd.binding import Binding
+from workermd.bindings import only, text_of
 from workermd.envelope import Document
 
 ORCHESTRATOR = "MagenticOneOrchestrator"
@@ -34,7 +36,6 @@ PATTERNS = {
 }
 
 _COMMON = ("pattern", "agents", "answer", "rounds")
-_AGENT_KEYS = ("name", "description", "instructions", "model", "tools", "handoffs", "team")
 _EDGE_KEYS = ("from", "to", "when", "any", "group")
 
 _PAIR = [
@@ -54,18 +55,18 @@ _ALONE = [{"name": "worker", "description": "Does any part of the task that need
 _DEFAULT_AGENTS: dict[str, list[Document]] = {"pair": _PAIR, "magentic": _ALONE}
 
 
-def document_of(table: Document, binding: Binding, place: str = "") -> Document:
-    """The document of a team that a table describes; nested teams are tables in it. Raises `Unfit`."""
+def document_of(table: Document, binding: Binding, place: str, *, inner: bool = False) -> Document:
+    """The document of a team that a table describes; nested teams are tables in it. Raises ConfigurationError."""
     name = table.get("pattern", "pair")
     if name not in PATTERNS:
-        raise Unfit(f"{place}pattern: found {quoted(name)}; allowed are {', '.join(PATTERNS)}")
+        raise Unfit(f"{place}: pattern: found {quoted(name)}; allowed are {', '.join(PATTERNS)}")
     pattern = PATTERNS[name]
     others = {key for each in PATTERNS.values() for key in each.keys} - set(pattern.keys)
     for key in sorted(others & set(table)):
         fitting = ", ".join(each for each, row in PATTERNS.items() if key in row.keys)
-        raise Unfit(f"{place}{key}: found with the pattern {name}; allowed with {fitting}; remove it")
-    if place:
-        _only(table, (*_COMMON, *pattern.keys), place)
+        raise Unfit(f"{place}: {key}: found with the pattern {name}; allowed with {fitting}; remove it")
+    if inner:
+        only(table, (*_COMMON, *pattern.keys), place)
     agents = _agents(table, name, binding, place)
     answers = _answers(table, pattern, list(agents), place)
     rounds = count_of(table, "rounds", pattern.rounds, place)
@@ -118,7 +119,7 @@ def _selector(given: _Table) -> Document:
         "allow_repeated_speaker": False,
     }
     if prompt := text_of(given.table, "selector_prompt", given.place):
-        _check_prompt(prompt, f"{given.place}selector_prompt")
+        _check_prompt(prompt, f"{given.place}: selector_prompt")
         config["selector_prompt"] = prompt
     return _component(components.SELECTOR, config)
 
@@ -131,7 +132,7 @@ def _swarm(given: _Table) -> Document:
         for target in config["handoffs"]:
             if target not in given.agents or target == name:
                 known = ", ".join(other for other in given.agents if other != name) or "none"
-                raise Unfit(f"{given.place}agents, {name}: handoffs: found {quoted(target)}; allowed are {known}")
+                raise Unfit(f"{given.place}: agents: {name}: handoffs: found {quoted(target)}; allowed are {known}")
     return _component(
         components.SWARM,
         {
@@ -146,7 +147,7 @@ def _graph(given: _Table) -> Document:
     """One after the other, some side by side: along edges, until none leads on."""
     table, place = given.table, given.place
     if "sequence" in table and "edges" in table:
-        raise Unfit(f"{place}sequence: found beside edges; allowed is one of them; remove one")
+        raise Unfit(f"{place}: sequence: found beside edges; allowed is one of them; remove one")
     edges = _edges(given) if "edges" in table else _steps(given)
     nodes: Document = {name: {"name": name, "edges": []} for name in given.agents}
     for source, edge in edges:
@@ -160,7 +161,7 @@ def _graph(given: _Table) -> Document:
 
 def _steps(given: _Table) -> list[tuple[str, Document]]:
     """Edges of a sequence: a list inside it is a step whose agents speak side by side."""
-    wanted = f"{given.place}sequence: allowed is a list of names, and lists of names that speak side by side"
+    wanted = f"{given.place}: sequence: allowed is a list of names, and lists of names that speak side by side"
     sequence = given.table.get("sequence", list(given.agents))
     if not isinstance(sequence, list):
         raise Unfit(wanted)
@@ -168,7 +169,7 @@ def _steps(given: _Table) -> list[tuple[str, Document]]:
     for name in (name for step in steps for name in step):
         _known(name, given, "sequence")
     if sorted(name for step in steps for name in step) != sorted(given.agents):
-        raise Unfit(f"{given.place}sequence: every agent has to stand in it once; add or remove what differs")
+        raise Unfit(f"{given.place}: sequence: every agent has to stand in it once; add or remove what differs")
     return [
         (source, {"target": target})
         for before, after in itertools.pairwise(steps)
@@ -180,13 +181,13 @@ def _steps(given: _Table) -> list[tuple[str, Document]]:
 def _edges(given: _Table) -> list[tuple[str, Document]]:
     edges = given.table["edges"]
     if not isinstance(edges, list) or not all(isinstance(edge, dict) for edge in edges):
-        raise Unfit(f'{given.place}edges: allowed is a list of tables: {{ from = "…", to = "…", when = "…" }}')
+        raise Unfit(f'{given.place}: edges: allowed is a list of tables: {{ from = "…", to = "…", when = "…" }}')
     found: list[tuple[str, Document]] = []
     for index, edge in enumerate(edges):
-        place = f"{given.place}edges {index + 1}, "
-        _only(edge, _EDGE_KEYS, place)
+        place = f"{given.place}: edges[{index}]"
+        only(edge, _EDGE_KEYS, place)
         for key in ("from", "to"):
-            _known(edge.get(key), given, f"edges {index + 1}, {key}")
+            _known(edge.get(key), given, f"edges[{index}]: {key}")
         made: Document = {"target": edge["to"]}
         if when := text_of(edge, "when", place):
             made["condition"] = when
@@ -202,7 +203,7 @@ def _magentic(given: _Table) -> Document:
     """A leader with a plan and a ledger of progress names who does what, and gives the answer."""
     if given.rounds < 2:
         raise Unfit(
-            f"{given.place}rounds: found 1; a leader needs a round to look at what was done; allowed is 2 or more"
+            f"{given.place}: rounds: found 1; a leader needs a round to look at what was done; allowed is 2 or more"
         )
     return _component(
         components.MAGENTIC,
@@ -231,63 +232,51 @@ _BUILDERS = {
 def _agents(table: Document, pattern: str, binding: Binding, place: str) -> dict[str, Document]:
     given = table.get("agents", _DEFAULT_AGENTS.get(pattern, []))
     if not isinstance(given, list) or not given or not all(isinstance(each, dict) for each in given):
-        raise Unfit(f'{place}agents: the pattern {pattern} needs them; write agents = [{{ name = "…" }}, …]')
+        raise Unfit(f'{place}: agents: the pattern {pattern} needs them; write agents = [{{ name = "…" }}, …]')
     if pattern == "pair" and len(given) != 2:
         raise Unfit(
-            f'{place}agents: found {len(given)}; a pair has 2; add or remove one, or write pattern = "round-robin"'
+            f'{place}: agents: found {len(given)}; a pair has 2; add or remove one, or write pattern = "round-robin"'
         )
     agents: dict[str, Document] = {}
     for index, each in enumerate(given):
-        name = text_of(each, "name", f"{place}agents {index + 1}, ")
-        if not name.isidentifier() or name in ("user", ORCHESTRATOR):
-            raise Unfit(
-                f"{place}agents {index + 1}, name: found {quoted(name)}; allowed are letters, digits and _; rename it"
-            )
-        if name in agents:
-            raise Unfit(
-                f"{place}agents {index + 1}, name: found {quoted(name)} twice; every agent needs its own; rename one"
-            )
-        agents[name] = _agent(each, name, binding, f"{place}agents, {name}: ")
-    if pattern != "swarm" and any("handoffs" in each for each in given):
-        raise Unfit(f"{place}agents: found handoffs; allowed with the pattern swarm; remove them")
+        where = f"{place}: agents[{index}]"
+        agent = _agent(each, where, binding)
+        name = agent["config"]["name"]
+        if name in agents or name in ("user", ORCHESTRATOR):
+            raise Unfit(f"{where}: name: found {quoted(name)}, which is taken; every agent needs its own; rename it")
+        if "handoffs" in each and pattern != "swarm":
+            raise Unfit(f"{where}: found handoffs; allowed with the pattern swarm; remove them")
+        agents[name] = agent
     return agents
 
 
-def _agent(given: Document, name: str, binding: Binding, place: str) -> Document:
-    _only(given, _AGENT_KEYS, place)
-    config: Document = {"name": name, "model_client": _client(given, "model", binding, place)}
-    if description := text_of(given, "description", place):
-        config["description"] = description
-    instructions = text_of(given, "instructions", place)
+def _agent(given: Document, place: str, binding: Binding) -> Document:
+    asks = ("ask_user",) if binding.arrangement.get("ask_user") else ()
+    member = member_of({key: value for key, value in given.items() if key != "team"}, place, binding, asks)
+    config: Document = {"name": member.name, "model_client": _component(components.OPENAI, {"model": member.model})}
+    if member.description:
+        config["description"] = member.description
     if "team" in given:
-        _only(given, tuple(key for key in _AGENT_KEYS if key not in ("tools", "handoffs")), place)
-        if not isinstance(given["team"], dict):
-            raise Unfit(f"{place}team: allowed is a table: {{ pattern = …, agents = […] }}")
-        inner = document_of(given["team"], binding, f"{place}team: ")
-        return _component(components.SOCIETY, config | {"team": inner, "instruction": instructions})
-    config["system_message"] = instructions
+        if not isinstance(given["team"], dict) or member.tools is not None or member.handoffs:
+            raise Unfit(f"{place}: team: allowed is a table, {{ pattern = …, agents = […] }}, and no tools beside it")
+        inner = document_of(given["team"], binding, f"{place}: team", inner=True)
+        return _component(components.SOCIETY, config | {"team": inner, "instruction": member.instructions})
+    config["system_message"] = member.instructions
     if "handoffs" in given:
-        config["handoffs"] = _texts(given, "handoffs", place)
-    if "tools" in given:
-        names = _texts(given, "tools", place)
-        known = [tool.name for tool in binding.tools] + (["ask_user"] if binding.arrangement.get("ask_user") else [])
-        for tool in names:
-            if tool not in known:
-                raise Unfit(
-                    f"{place}tools: found {quoted(tool)}; allowed are the worker's: {', '.join(known) or 'none'}"
-                )
-        config["workbench"] = [_component(components.GATED, {"names": names})]
+        config["handoffs"] = list(member.handoffs)
+    if member.tools is not None:
+        config["workbench"] = [_component(components.GATED, {"names": list(member.tools)})]
     return _component(components.ASSISTANT, config)
 
 
 def _answers(table: Document, pattern: Pattern, names: list[str], place: str) -> list[str]:
     if pattern.answers == "orchestrator":
         if "answer" in table:
-            raise Unfit(f"{place}answer: found with the pattern magentic, whose leader gives the answer; remove it")
+            raise Unfit(f"{place}: answer: found with the pattern magentic, whose leader gives the answer; remove it")
         return [ORCHESTRATOR]
     if answer := text_of(table, "answer", place):
         if answer not in names:
-            raise Unfit(f"{place}answer: found {quoted(answer)}; allowed are {', '.join(names)}")
+            raise Unfit(f"{place}: answer: found {quoted(answer)}; allowed are {', '.join(names)}")
         return [answer]
     return {"first": names[:1], "last": names[-1:], "all": names}[pattern.answers]
 
@@ -298,7 +287,7 @@ def _client(table: Document, key: str, binding: Binding, place: str) -> Document
     if name and name not in binding.models:
         known = ", ".join(binding.models) or "none"
         raise Unfit(
-            f"{place}{key}: found {quoted(name)}; allowed are the worker's models: {known}; list it: models = […]"
+            f"{place}: {key}: found {quoted(name)}; allowed are the worker's models: {known}; list it: models = […]"
         )
     return _component(components.OPENAI, {"model": name})
 
@@ -331,38 +320,18 @@ def _check_prompt(prompt: str, place: str) -> None:
 
 def _known(name: object, given: _Table, key: str) -> None:
     if name not in given.agents:
-        raise Unfit(f"{given.place}{key}: found {quoted(name)}; allowed are {', '.join(given.agents)}")
-
-
-def _only(table: Document, known: tuple[str, ...], place: str) -> None:
-    for key in table:
-        if key not in known:
-            raise Unfit(f"{place}found the key {quoted(key)}; allowed are {', '.join(known)}; remove or correct it")
-
-
-def text_of(table: Document, key: str, place: str) -> str:
-    value = table.get(key, "")
-    if not isinstance(value, str):
-        raise Unfit(f'{place}{key}: found {components.kind_of(value)}; allowed is a text: {key} = "…"')
-    return value
-
-
-def _texts(table: Document, key: str, place: str) -> list[str]:
-    value = table[key]
-    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
-        raise Unfit(f'{place}{key}: found no list of texts; write {key} = ["…"]')
-    return value
+        raise Unfit(f"{given.place}: {key}: found {quoted(name)}; allowed are {', '.join(given.agents)}")
 
 
 def flag_of(table: Document, key: str, place: str) -> bool:
     value: Any = table.get(key, False)
     if not isinstance(value, bool):
-        raise Unfit(f"{place}{key}: found {components.kind_of(value)}; allowed is true or false")
+        raise Unfit(f"{place}: {key}: found {components.kind_of(value)}; allowed is true or false")
     return value
 
 
 def count_of(table: Document, key: str, default: int, place: str, least: int = 1) -> int:
     value: Any = table.get(key, default)
     if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= MAX_ROUNDS:
-        raise Unfit(f"{place}{key}: allowed is a whole number from {least} to {MAX_ROUNDS}")
+        raise Unfit(f"{place}: {key}: allowed is a whole number from {least} to {MAX_ROUNDS}")
     return value

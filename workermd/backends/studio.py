@@ -17,23 +17,23 @@ def opened(path: str, label: str) -> Document:
         with open(path, "rb") as file:
             content = file.read(MAX_BYTES + 1)
     except OSError as error:
-        raise Unfit(f"component {path}: cannot be read ({error.strerror}); name a file of AutoGen's") from None
+        raise Unfit(f"the file cannot be read ({error.strerror}); name one of AutoGen's") from None
     if len(content) > MAX_BYTES:
-        raise Unfit(f"component {path}: found more than {MAX_BYTES} bytes; a team needs fewer; take it apart")
+        raise Unfit(f"found more than {MAX_BYTES} bytes; a team needs fewer; take it apart")
     try:
         document = json.loads(content)
     except (ValueError, RecursionError) as error:
-        where = f", line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
-        raise Unfit(f"component {path}{where}: found no JSON; export the team again") from None
+        where = f"line {error.lineno}: " if isinstance(error, json.JSONDecodeError) else ""
+        raise Unfit(f"{where}found no JSON; export the team again") from None
     if not isinstance(document, dict):
-        raise Unfit(f"component {path}: found {kind_of(document)}; allowed is an object with provider and config")
-    chosen = _out_of_gallery(document, path, label) if "components" in document else document
+        raise Unfit(f"found {kind_of(document)}; allowed is an object with provider and config")
+    chosen = _out_of_gallery(document, label) if "components" in document else document
     for _, node, _ in nodes(chosen):
         _update(node)
     return chosen
 
 
-def _out_of_gallery(gallery: Document, path: str, label: str) -> Document:
+def _out_of_gallery(gallery: Document, label: str) -> Document:
     components = gallery["components"]
     teams = components.get("teams") if isinstance(components, dict) else None
     labels = {str(each.get("label") or ""): each for each in teams or () if isinstance(each, dict)}
@@ -42,7 +42,7 @@ def _out_of_gallery(gallery: Document, path: str, label: str) -> Document:
     if len(labels) == 1 and not label:
         return next(iter(labels.values()))
     known = ", ".join(quoted(each) for each in labels) or "none"
-    raise Unfit(f"component {path}: found a gallery with the teams {known}; choose one: team = …")
+    raise Unfit(f"found a gallery with the teams {known}; choose one: team = …")
 
 
 def _update(node: Document) -> None:

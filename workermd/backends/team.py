@@ -13,10 +13,12 @@ from workermd.agents.wire import unreachable_key
 from workermd.backend import Limits, Result, Task, failed
 from workermd.backends import components, patterns, studio
 from workermd.backends.adoption import Adoption
-from workermd.backends.autogen import answered, loading, quiet, text_of
+from workermd.backends.autogen import answered, loading, quiet, words
 from workermd.backends.components import Unfit, config_of, provider_of
 from workermd.binding import Binding
+from workermd.bindings import text_of, words_of
 from workermd.envelope import Document
+from workermd.errors import ConfigurationError
 
 _WITH_COMPONENT = ("component", "team", "allow_providers", "answer", "rounds")
 _ANYWAY = ("instructions", "ask_user", "on_stall", "max_replans")
@@ -62,41 +64,48 @@ def unusable(binding: Binding) -> str:
     try:
         plan_of(binding)
     except Unfit as unfit:
-        return f"{binding.origin}: {unfit}"
+        return str(unfit)
+    except ConfigurationError as error:
+        return f"{error.message}; {error.hint}"
     return ""
 
 
 def plan_of(binding: Binding) -> Plan:
-    """The document of the binding's team, looked at. Raises `Unfit`."""
-    table = binding.arrangement
-    _check_common(table)
+    """The document of the binding's team, looked at. Raises `Unfit` or ConfigurationError."""
+    table, place = binding.arrangement, binding.origin
+    text_of(table, "instructions", place)
+    asks = patterns.flag_of(table, "ask_user", place)
+    patterns.count_of(table, "max_replans", 1, place, least=0)
+    if table.get("on_stall", "fail") not in ("fail", "ask"):
+        raise Unfit(f"{place}: on_stall: found {components.quoted(table['on_stall'])}; allowed are fail, ask")
     if "component" in table:
-        return _filed(table, binding)
+        return _filed(table, binding, asks=asks)
     for key in ("team", "allow_providers"):
         if key in table:
-            raise Unfit(f"{key}: found without a component file; name one: component = …; or remove it")
-    document = patterns.document_of(table, binding)
-    components.checked(document, frozenset(), asks=bool(table.get("ask_user")))
+            raise Unfit(f"{place}: {key}: found without a component file; name one: component = …; or remove it")
+    document = patterns.document_of(table, binding, place)
+    try:
+        components.checked(document, frozenset(), asks=asks)
+    except Unfit as unfit:
+        raise Unfit(f"{place}: {unfit}") from None
     in_turn = provider_of(config_of(document)["team"]) == components.ROUND_ROBIN
     return Plan(document, tuple(document["config"]["answers"]), anywhere=in_turn or "answer" in table)
 
 
-def _filed(table: Document, binding: Binding) -> Plan:
+def _filed(table: Document, binding: Binding, *, asks: bool) -> Plan:
+    place = binding.origin
     for key in table:
         if key not in (*_WITH_COMPONENT, *_ANYWAY):
-            raise Unfit(f"{key}: found beside component; the file says it; remove one of them")
-    for key in ("component", "team", "answer"):
-        patterns.text_of(table, key, "")
-    allowed = table.get("allow_providers", [])
-    if not isinstance(allowed, list) or not all(isinstance(each, str) for each in allowed):
-        raise Unfit("allow_providers: found no list of texts; write each provider as the file has it")
-    rounds = patterns.count_of(table, "rounds", 1, "") if "rounds" in table else None
-    document = studio.opened(os.path.join(binding.folder, table["component"]), table.get("team", ""))
+            raise Unfit(f"{place}: {key}: found beside component; the file says it; remove one of them")
+    name, label, answer = (text_of(table, key, place) for key in ("component", "team", "answer"))
+    allowed = frozenset(words_of(table, "allow_providers", place))
+    rounds = patterns.count_of(table, "rounds", 1, place) if "rounds" in table else None
     try:
-        components.checked(document, frozenset(allowed), asks=bool(table.get("ask_user")), rounds=rounds)
+        document = studio.opened(os.path.join(binding.folder, name), label)
+        components.checked(document, allowed, asks=asks, rounds=rounds)
+        return Plan(document, _answers(document, answer), "answer" in table, rounds)
     except Unfit as unfit:
-        raise Unfit(f"component {table['component']}: {unfit}") from None
-    return Plan(document, _answers(document, table.get("answer", "")), "answer" in table, rounds)
+        raise Unfit(f"{place}: component {name}: {unfit}") from None
 
 
 def _answers(document: Document, answer: str) -> tuple[str, ...]:
@@ -108,15 +117,6 @@ def _answers(document: Document, answer: str) -> tuple[str, ...]:
     if answer and answer not in names:
         raise Unfit(f"answer: found {components.quoted(answer)}; allowed are {', '.join(names)}; or remove it")
     return (answer,) if answer else ()
-
-
-def _check_common(table: Document) -> None:
-    patterns.text_of(table, "instructions", "")
-    patterns.flag_of(table, "ask_user", "")
-    if "max_replans" in table:
-        patterns.count_of(table, "max_replans", 1, "", least=0)
-    if table.get("on_stall", "fail") not in ("fail", "ask"):
-        raise Unfit(f"on_stall: found {components.quoted(table['on_stall'])}; allowed are fail, ask")
 
 
 def perform(task: Task, binding: Binding, limits: Limits) -> Result:
@@ -149,7 +149,7 @@ async def _ran(team: Team, order: TextMessage, job: Job) -> TaskResult:
 
 def _order(job: Job, plan: Plan) -> str:
     """What the team is told: the input. A leader, who has no prompt of its own, is told the purpose with it."""
-    prompt = job.prompt(str(job.arrangement.get("instructions", "")), " or ".join(plan.answers))
+    prompt = job.prompt(str(job.arrangement.get("instructions", "")), "speaks")
     return f"{prompt.system}\n\n{prompt.user}" if plan.answers == (patterns.ORCHESTRATOR,) else prompt.user
 
 
@@ -159,7 +159,7 @@ def _answer(spoken: Sequence[BaseChatMessage], plan: Plan) -> str | Result:
     if not theirs or (theirs[-1] is not spoken[-1] and not plan.anywhere):
         names = " or ".join(plan.answers)
         return failed("invalid_output", "output_not_json", f"the team ended before {names} had given the answer")
-    return text_of(theirs[-1])
+    return words(theirs[-1])
 
 
 async def _reported(job: Job, spoken: Sequence[BaseChatMessage]) -> str:
