@@ -197,11 +197,21 @@ class Kind(NamedTuple):
 _COUNTED = frozenset({"max_tokens", "max_cost_usd", "max_tool_calls", "max_turns", "tools_allowed"})
 _MODELS = frozenset({"model", "models", "tools"})
 _ROSTER = frozenset({"pattern", "agents", "answer", "rounds", "instructions"})
+_TEAM = _ROSTER | {"until", "selector_model", "selector_prompt", "sequence", "edges", "start", "orchestrator_model"}
+_TEAM |= {"max_stalls", "max_replans", "on_stall", "ask_user", "component", "team", "allow_providers"}
 
 KINDS: dict[str, Kind] = {
     "function": Kind("workermd.backends.function", takes=frozenset({"function"})),
     "command": Kind("workermd.backends.command", takes=frozenset({"command"})),
-    "chat": Kind("workermd.backends.chat", _COUNTED, "agentchat", _MODELS, frozenset({"instructions"}), converses=True),
+    "chat": Kind(
+        "workermd.backends.chat",
+        _COUNTED,
+        "agentchat",
+        _MODELS,
+        frozenset({"instructions", "ask_user"}),
+        converses=True,
+    ),
+    "team": Kind("workermd.backends.team", _COUNTED, "agentchat", _MODELS, _TEAM, converses=True),
     "ag2": Kind("workermd.backends.ag2", _COUNTED, "ag2", _MODELS, _ROSTER | {"ask_user"}, converses=True),
     "replay": Kind("workermd.backends.replay", _COUNTED),
 }

@@ -86,7 +86,8 @@ class Binding(NamedTuple):
     @property
     def asks_people(self) -> bool:
         """Whether an attempt may end because a person has to decide."""
-        return any(tool.approve for tool in self.tools) or bool(self.arrangement.get("ask_user"))
+        asks = self.arrangement.get("ask_user") or self.arrangement.get("on_stall") == "ask"
+        return bool(asks) or any(tool.approve for tool in self.tools)
 
     @property
     def key_variables(self) -> tuple[str, ...]:
