@@ -13,7 +13,7 @@ from typing import Never
 from workermd.agents import gate, reading, shape
 from workermd.agents.journal import Journal, new_span
 from workermd.agents.meter import Exceeded, Meter
-from workermd.agents.prompt import Prompt, prompt_of
+from workermd.agents.prompt import Part, Prompt, prompt_of
 from workermd.agents.recorder import Player, Recorder
 from workermd.agents.tools import Runner, Tool, runners_of
 from workermd.agents.wire import Wire
@@ -77,9 +77,9 @@ class Job:
         """The kind's own keys of the configuration."""
         return self.binding.arrangement
 
-    def prompt(self, instructions: str = "") -> Prompt:
+    def prompt(self, instructions: str = "", part: Part = "answers") -> Prompt:
         """The contract's purpose, the form of the answer and the input; `instructions` are the operator's."""
-        return prompt_of(self.task, instructions)
+        return prompt_of(self.task, instructions, part)
 
     def model(self, name: str = "") -> Model:
         """The binding's model, or one of its further ones by name."""
