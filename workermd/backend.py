@@ -186,10 +186,20 @@ class Kind(NamedTuple):
 
 _COUNTED = frozenset({"max_tokens", "max_cost_usd", "max_tool_calls", "max_turns", "tools_allowed"})
 _MODELS = frozenset({"model", "models", "tools"})
+_ROSTER = frozenset({"pattern", "agents", "answer", "rounds", "instructions"})
 
 KINDS: dict[str, Kind] = {
     "function": Kind("workermd.backends.function", takes=frozenset({"function"})),
     "command": Kind("workermd.backends.command", takes=frozenset({"command"})),
+    "agent-framework": Kind(
+        "workermd.backends.agent_framework",
+        _COUNTED,
+        "agent-framework",
+        _MODELS,
+        _ROSTER
+        | {"declarative", "until", "selector_model", "ask_user", "edges", "orchestrator_model"}
+        | {"plan_review", "on_stall", "max_stalls", "max_replans"},
+    ),
     "chat": Kind("workermd.backends.chat", _COUNTED, "agentchat", _MODELS, frozenset({"instructions"}), converses=True),
     "replay": Kind("workermd.backends.replay", _COUNTED),
 }

@@ -86,7 +86,13 @@ class Binding(NamedTuple):
     @property
     def asks_people(self) -> bool:
         """Whether an attempt may end because a person has to decide."""
-        return any(tool.approve for tool in self.tools) or bool(self.arrangement.get("ask_user"))
+        arrangement = self.arrangement
+        return (
+            any(tool.approve for tool in self.tools)
+            or bool(arrangement.get("ask_user"))
+            or bool(arrangement.get("plan_review"))
+            or arrangement.get("on_stall") == "ask"
+        )
 
     @property
     def key_variables(self) -> tuple[str, ...]:
