@@ -89,6 +89,14 @@ CASES = {
     "garbage, then good": Case(
         [Garbage(b"<html>busy</html>"), Text(ANSWER)], "ok", "", ["retryable_error", "ok"], 2, SECOND
     ),
+    "the least of an answer": Case(
+        [Garbage(json.dumps({"choices": [{"message": {"content": ANSWER}}], "created": None}).encode())],
+        "ok",
+        "",
+        ["ok"],
+        1,
+        {"turns": 1},
+    ),
     "slow": Case([Slow(0.5, Text(ANSWER))], "ok", "", ["ok"], 1, ONE),
     "no structured output": Case(no_schema, "ok", "", ["ok"], 2, SECOND),
     "no response format at all": Case(no_format, "ok", "", ["ok"], 3, {**SECOND, "turns": 3}),

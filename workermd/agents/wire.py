@@ -115,9 +115,14 @@ class Wire(httpx2.AsyncBaseTransport):
             answer = await self._asked(request, sent)
             if answer.status == 200 and (document := answer.document) is not None:
                 await self._look_at(document, sent)
-                return httpx2.Response(200, json=document, request=request)
+                return httpx2.Response(200, json=self._filled(document), request=request)
             if not self._weakened(answer, sent):
                 await self._job.stop(self._failure(answer))
+
+    def _filled(self, document: Document) -> Document:
+        """The answer with what its form demands and some endpoints leave out: one framework or the other reads it."""
+        given = {key: value for key, value in document.items() if value is not None}
+        return {"id": "none", "object": "chat.completion", "created": 0, "model": self.model.name} | given
 
     def _shaped(self, wish: Document) -> Document:
         """The request with the form of the answer asked for at the level that this endpoint can do."""
