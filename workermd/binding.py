@@ -86,13 +86,8 @@ class Binding(NamedTuple):
     @property
     def asks_people(self) -> bool:
         """Whether an attempt may end because a person has to decide."""
-        arrangement = self.arrangement
-        return (
-            any(tool.approve for tool in self.tools)
-            or bool(arrangement.get("ask_user"))
-            or bool(arrangement.get("plan_review"))
-            or arrangement.get("on_stall") == "ask"
-        )
+        asks = any(self.arrangement.get(key) is True for key in ("ask_user", "plan_review"))
+        return asks or self.arrangement.get("on_stall") == "ask" or any(tool.approve for tool in self.tools)
 
     @property
     def key_variables(self) -> tuple[str, ...]:

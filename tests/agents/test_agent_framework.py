@@ -1,17 +1,20 @@
 """The kind `agent-framework`: who spoke in which pattern, what a cap means, plans and stalls before people, YAML agents."""
 
 import json
-import os
 import re
+import time
 from typing import Any
 
 import pytest
 
 from tests.agents.conftest import ANSWER, Bound
 from tests.agents.kinds import KindUnderTest
-from workermd.testing import Call, Text, ToolCalls
+from workermd.backend import Limits, Task
+from workermd.binding import Binding, Model
+from workermd.testing import Call, Hang, Problem, Refusal, Server, Text, ToolCalls, Truncated
 
 pytest.importorskip("agent_framework", reason="workermd[agent-framework] is not installed")
+agent_framework = pytest.importorskip("workermd.backends.agent_framework")
 
 KIND = KindUnderTest("agent-framework", "agent_framework")
 FIVE = ["ok", "retryable_error", "invalid_request", "invalid_output", "needs_human"]
@@ -272,6 +275,18 @@ def test_a_graph_goes_round_while_a_text_is_said(run):
 
 # --- caps -----------------------------------------------------------------------------------------------------------
 
+
+def ledger(*, done: Any = False, progress: bool = True, to: str = "worker") -> Text:
+    answers = {
+        "is_request_satisfied": done,
+        "is_in_loop": False,
+        "is_progress_being_made": progress,
+        "next_speaker": to,
+        "instruction_or_question": "Do your part.",
+    }
+    return Text(json.dumps({key: {"reason": "-", "answer": answer} for key, answer in answers.items()}))
+
+
 BACK_AND_FORTH = [
     {"from": "a", "to": "b"},
     {"from": "b", "to": "a", "when": "x"},
@@ -283,10 +298,13 @@ BACK_AND_FORTH = [
     ("worker", "script", "requests"),
     [
         (team("selector", "a", "b", rounds=2), by({"manager": [chosen("a")] * 9, "a": [Text("x")] * 9}), 5),
+        (team("selector", "a", "b", rounds=45), by({"manager": [chosen("a")] * 50, "a": [Text("x")] * 50}), 91),
+        (team("swarm", "a", "b", rounds=45), by({"a": [handed("b")] * 50, "b": [handed("a")] * 50}), 45),
+        (team("magentic", "a", "b", rounds=45), [*[Text("P")] * 2, *[ledger(to="a"), Text("x")] * 50], 92),
         (team("swarm", "a", "b", rounds=3), by({"a": [handed("b")] * 9, "b": [handed("a")] * 9}), 3),
         (team("graph", "a", "b", "c", edges=BACK_AND_FORTH, rounds=4), by({"a": [Text("x")] * 9, "b": [Text("x")] * 9}), 4),
     ],
-    ids=["selector", "swarm", "graph"],
+    ids=["selector", "most of a selector", "most of a swarm", "most of magentic", "swarm", "graph"],
 )  # fmt: skip
 def test_a_cap_is_no_success(run, worker, script, requests):
     ran = run(script, worker=worker, constraints=ONCE)
@@ -296,17 +314,6 @@ def test_a_cap_is_no_success(run, worker, script, requests):
 
 
 # --- magentic -------------------------------------------------------------------------------------------------------
-
-
-def ledger(*, done: Any = False, progress: bool = True, to: str = "worker") -> Text:
-    answers = {
-        "is_request_satisfied": done,
-        "is_in_loop": False,
-        "is_progress_being_made": progress,
-        "next_speaker": to,
-        "instruction_or_question": "Do your part.",
-    }
-    return Text(json.dumps({key: {"reason": "-", "answer": answer} for key, answer in answers.items()}))
 
 
 PLAN = [Text("Known: one and one."), Text("- worker adds")]
@@ -323,3 +330,314 @@ def test_magentic_plans_delegates_looks_and_answers(run):
     assert asked == [False] * 5 + [True]
     assert ran.envelope["usage"]["turns"] == 6
     assert "The work on this task is done" in heard(ran.server.requests[-1])
+
+
+def test_magentic_stops_at_its_rounds_without_an_answer(run):
+    script = by({"manager": [*PLAN, *[ledger()] * 9], "worker": [Text("Not yet.")] * 9})
+    worker = team("magentic", "worker", "helper", rounds=2) | {"instructions": "You are the manager, or not."}
+    ran = run(script, worker=worker, constraints=ONCE)
+    assert code(ran) == ("invalid_output", "budget_exceeded"), ran.done.err
+    assert len(ran.server.requests) == 6
+
+
+@pytest.mark.parametrize(
+    "replies",
+    [[Text("no ledger at all")] * 3, [ledger(to="stranger")] * 3, [ledger(done="false", to="stranger")] * 3],
+    ids=["no ledger", "a stranger next", "text for false"],
+)
+def test_a_ledger_that_leads_nowhere_ends_magentic(run, replies):
+    script = [*PLAN, *replies, Text(ANSWER)]
+    ran = run(script, worker=team("magentic", "worker", "helper"), constraints=ONCE)
+    assert code(ran) == ("invalid_output", "output_not_json"), ran.done.err
+    assert len(ran.server.requests) in (3, 5)  # "false" is true to the framework, so it does not ask again
+
+
+def test_magentic_plans_anew_once_then_it_has_stalled(run):
+    script = [*PLAN, ledger(progress=False), *PLAN, ledger(progress=False), *PLAN, ledger(done=True), Text(ANSWER)]
+    ran = run(script, worker=team("magentic", "worker", "helper", max_stalls=0), constraints=ONCE)
+    assert code(ran) == ("invalid_output", "budget_exceeded"), ran.done.err
+    assert "max_replans" in ran.envelope["error"]["message"]
+    assert len(ran.server.requests) == 6
+    ran = run(script, worker=team("magentic", "worker", "helper", max_stalls=0, max_replans=2), constraints=ONCE)
+    assert code(ran) == ("ok", ""), ran.done.err
+    assert len(ran.server.requests) == 10
+
+
+# --- people ---------------------------------------------------------------------------------------------------------
+
+
+class Attempts:
+    """Attempts of one run, each with the decisions so far: what the supervisor does around `perform`."""
+
+    def __init__(self, monkeypatch, **worker: Any) -> None:
+        self.worker = worker
+        self.decisions: list[dict[str, Any]] = []
+        monkeypatch.chdir("/")
+
+    def __call__(self, script: Any) -> tuple[Any, list[Any]]:
+        with Server(script) as server:
+            binding = Binding("agent-framework", "here", model=Model("m", server.url), arrangement=self.worker)
+            assert agent_framework.unusable(binding) == ""
+            task = Task(
+                worker_id="echo", version="1.0.0", run_id="r", attempt=1, max_attempts=1, seconds_left=20.0,
+                purpose="Add.", mode="", input={"run_id": "r"}, output_schema={"type": "object"}, tools_allowed=None,
+                feedback=(), decisions=tuple(self.decisions), trace={}, artifacts_dir="/", settings={},
+            )  # fmt: skip
+            result = agent_framework.perform(task, binding, Limits(time.monotonic() + 20, 1 << 20))
+            return result, server.requests
+
+    def decide(self, result: Any, answer: str) -> None:
+        asked = result.failure
+        assert asked["kind"] == "needs_human", result
+        decision = {"kind": asked["request_kind"], "question": asked["question"], "options": asked["options"]}
+        self.decisions.append(decision | {"proposed": asked.get("proposed"), "answer": answer, "by": "ann"})
+
+
+def test_a_plan_is_reviewed_until_it_is_approved(monkeypatch):
+    attempt = Attempts(monkeypatch, **team("magentic", "worker", "helper", plan_review=True))
+    result, requests = attempt(PLAN)
+    assert len(requests) == 2
+    assert result.failure["request_kind"] == "plan"
+    assert result.failure["options"] == []
+    assert result.failure["proposed"] == {"plan": "- worker adds", "facts": "Known: one and one."}
+
+    attempt.decide(result, "Let the helper check it.")
+    result, requests = attempt([Text("Known: two."), Text("- worker adds, helper checks")])
+    assert len(requests) == 2  # the plan that was looked at is taken up, and made anew as wished
+    assert "Let the helper check it." in heard(requests[0])
+    assert result.failure["proposed"]["plan"] == "- worker adds, helper checks"
+
+    attempt.decide(result, "approve")
+    result, requests = attempt([ledger(), Text("2"), ledger(done=True), Text(ANSWER)])
+    assert result.output == ANSWER, result
+    assert "- worker adds, helper checks" in heard(requests[0])
+    assert result.usage["turns"] == 4
+
+
+def test_a_plan_that_is_denied_is_made_anew(monkeypatch):
+    attempt = Attempts(monkeypatch, **team("magentic", "worker", "helper", plan_review=True))
+    result, _ = attempt(PLAN)
+    attempt.decide(result, "deny")
+    result, requests = attempt([Text("Known: two."), Text("- another")])
+    assert "turned down" in heard(requests[0])
+    assert result.failure["proposed"]["plan"] == "- another"
+
+
+STALLED = [*PLAN, ledger(progress=False)]
+
+
+def test_a_stalled_team_asks_and_goes_on_with_what_it_is_told(monkeypatch):
+    keys = {"on_stall": "ask", "max_stalls": 0, "max_replans": 0}
+    attempt = Attempts(monkeypatch, **team("magentic", "worker", "helper", **keys))
+    result, _ = attempt(STALLED)
+    assert result.failure["request_kind"] == "stalled"
+    assert result.failure["options"] == []
+    attempt.decide(result, "Count with the fingers.")
+    result, requests = attempt([*PLAN, ledger(), Text("2"), ledger(done=True), Text(ANSWER)])
+    assert result.output == ANSWER
+    assert "Count with the fingers." in heard(requests[0])
+
+
+def test_a_stalled_team_that_gets_no_more_rounds_says_what_it_has(monkeypatch):
+    keys = {"on_stall": "ask", "max_stalls": 0, "max_replans": 0}
+    attempt = Attempts(monkeypatch, **team("magentic", "worker", "helper", **keys))
+    result, _ = attempt(STALLED)
+    attempt.decide(result, "deny")
+    result, requests = attempt([*STALLED, Text(ANSWER)])
+    assert result.output == ANSWER, result
+    assert len(requests) == 4
+
+
+@pytest.mark.parametrize("keys", [{"plan_review": True}, {"on_stall": "ask"}])
+def test_who_asks_people_needs_a_contract_that_can_say_so(run, keys):
+    ran = run([Text("x")], worker=team("magentic", "worker", "helper", **keys))
+    assert ran.done.code == 2
+    assert "needs_human" in ran.envelope["error"]["message"]
+    assert not ran.server.requests
+
+
+# --- what goes wrong inside a team ------------------------------------------------------------------------------------
+
+TEAMS = {
+    "sequence": (team("sequence", "a", "b"), 1),
+    "parallel": (team("parallel", "a", "b", "c"), 2),
+    "round-robin": (team("round-robin", "a", "b"), 1),
+    "selector": (team("selector", "a", "b"), 1),
+    "swarm": (team("swarm", "a", "b"), 1),
+    "graph": (team("graph", "a", "b", edges=[{"from": "a", "to": "b"}]), 1),
+    "magentic": (team("magentic", "a", "b"), 1),
+}
+
+
+@pytest.mark.parametrize("pattern", TEAMS)
+@pytest.mark.parametrize(
+    ("turn", "status", "error"),
+    [
+        (Truncated("x"), "invalid_output", "output_truncated"),
+        (Problem(500), "retryable_error", "backend_unavailable"),
+        (Refusal("No."), "invalid_output", "model_refused"),
+    ],
+    ids=["truncated", "500", "refused"],
+)
+def test_what_the_wire_ends_is_ended_in_every_pattern(run, pattern, turn, status, error):
+    worker, most = TEAMS[pattern]
+    ran = run([turn] * 9, worker=worker, constraints=ONCE)
+    assert code(ran) == (status, error), ran.done.err
+    assert len(ran.server.requests) <= most
+    assert "Traceback" not in ran.done.err
+
+
+@pytest.mark.parametrize("pattern", ["parallel", "magentic", "graph"])
+def test_a_team_that_hangs_is_left_at_the_deadline(run, pattern):
+    ran = run([Hang()] * 9, "--timeout", "3", worker=TEAMS[pattern][0], constraints=ONCE)
+    assert code(ran) == ("retryable_error", "timeout")
+    deadline = time.monotonic() + 5
+    while ran.server.open_connections and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not ran.server.open_connections
+
+
+def test_turns_of_a_team_are_bounded_by_the_contract(run):
+    ran = run([Text("x")] * 9, worker=team("sequence", "a", "b", "c"), constraints={"max_turns": 2, "max_attempts": 3})
+    assert code(ran) == ("invalid_output", "budget_exceeded")
+    assert len(ran.server.requests) == 2
+
+
+def test_the_framework_counts_what_the_meter_counts(monkeypatch):
+    """Where it sums tool loops; of a team's orchestrator its results hold no usage at all."""
+    seen = []
+    from agent_framework import Agent
+
+    whole = Agent.run
+
+    async def watched(self, *given, **named):
+        response = await whole(self, *given, **named)
+        seen.append(response.usage_details)
+        return response
+
+    monkeypatch.setattr(Agent, "run", watched)
+    attempt = Attempts(monkeypatch)
+    result, requests = attempt([ToolCalls((Call("none", {}),)), ToolCalls((Call("x", {}),)), Text(ANSWER)])
+    assert result.output == ANSWER
+    assert len(requests) == 3
+    assert result.usage == {
+        "turns": 3,
+        "input_tokens": 36,
+        "output_tokens": 18,
+        "tool_calls": 2,
+        "tool_calls_denied": 2,
+    }
+    assert (seen[0]["input_token_count"], seen[0]["output_token_count"]) == (36, 18)
+
+
+# --- what is refused before an attempt is used up ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("worker", "told"),
+    [
+        ({"pattern": "circle"}, "pattern is none of single, sequence"),
+        (team("sequence", "a"), "takes two agents or more"),
+        (team("sequence", "a", "a"), "the name a is taken"),
+        (team("sequence", "a", "b", rounds=2), "rounds is there with the pattern 'sequence'"),
+        (team("magentic", "a", "b", answer="a"), "answer is there with the pattern 'magentic'"),
+        (team("magentic", "a", "manager"), "the name manager is taken"),
+        (team("magentic", "a", "b", max_stalls=-1), "max_stalls is not a count"),
+        (team("magentic", "a", "b", on_stall="cry"), 'on_stall is not "fail" or "ask"'),
+        (team("magentic", "a", "b", plan_review="yes"), "plan_review is not true or false"),
+        (team("selector", "a", "b", selector_model="best"), "selector_model is not among models (none)"),
+        (team("round-robin", "a", "b", until=5), "until is not text"),
+        (team("round-robin", "a", "b", rounds=23), "more than 45 turns"),
+        (team("swarm", "a", "b", rounds=46), "more than 45 turns"),
+        (team("graph", "a", "b"), "edges is no list of tables"),
+        (team("graph", "a", "b", edges=[{"from": "a", "to": "c"}]), "edges[0] does not lead"),
+        (team("graph", "a", "b", edges=[{"from": "a", "to": "b", "group": "g"}]), "unknown key 'group'"),
+        (team("graph", "a", "b", edges=[{"from": "a", "to": "b"}] * 2), "the same way twice"),
+        (team("graph", "a", "b", edges=[{"from": "b", "to": "a"}]), "leads to a, which begins"),
+        (team("graph", "a", "b", "c", edges=[{"from": "a", "to": "b"}]), "never leads from a to c"),
+        (
+            team("graph", "a", "b", "c", edges=[{"from": "a", "to": "b"}, {"from": "b", "to": "c"}, {"from": "c", "to": "b"}]),
+            "goes round from b to itself",
+        ),
+        (
+            {"pattern": "sequence", "agents": [{"name": "a", "handoffs": ["b"]}, {"name": "b"}]},
+            "handoffs belong to the pattern 'swarm'",
+        ),
+    ],
+)  # fmt: skip
+def test_a_wrong_arrangement_uses_no_attempt_up(run, worker, told):
+    ran = run([Text(ANSWER)], worker=worker)
+    assert ran.done.code == 2
+    assert told in ran.envelope["error"]["message"], ran.envelope["error"]["message"]
+    assert not ran.server.requests
+
+
+# --- declared in YAML -------------------------------------------------------------------------------------------------
+
+GOOD = """
+kind: Prompt
+name: Clerk
+description: Answers letters.
+instructions: Write as a clerk would.
+metadata: {authors: [ann]}
+model:
+  id: gpt-4o
+  provider: AzureOpenAI
+  options:
+    temperature: 0.25
+    maxOutputTokens: 321
+"""
+
+
+def test_a_yaml_agent_runs_on_the_bound_model(run, tmp_path):
+    (tmp_path / "agent.yaml").write_text(GOOD)
+    (tmp_path / ".env").write_text("OPENAI_API_KEY=sk-env\n")
+    ran = run([Text(ANSWER)], worker={"declarative": "agent.yaml"})
+    assert code(ran) == ("ok", ""), ran.done.err
+    body = ran.server.requests[0].body
+    assert (body["model"], body["temperature"], body["max_completion_tokens"]) == ("scripted-1", 0.25, 321)
+    assert "Write as a clerk would." in body["messages"][0]["content"]
+    assert "Answer one question." in body["messages"][0]["content"]
+    assert body["response_format"]["type"] == "json_schema"
+    assert "Patch" not in ran.done.err + ran.done.out.decode()
+
+
+HOSTILE = {
+    "an expression": GOOD.replace("Write as a clerk would.", "=Env.HOME"),
+    "an expression for a name": GOOD.replace("name: Clerk", 'name: "=1+1"'),
+    "another kind": GOOD.replace("kind: Prompt", "kind: Workflow"),
+    "a connection": GOOD + "  connection: {kind: key, apiKey: sk-x, endpoint: http://127.0.0.1:9}\n",
+    "tools": GOOD + "tools: [{kind: mcp, name: x, url: http://127.0.0.1:9}]\n",
+    "an output schema": GOOD + "outputSchema: {properties: {a: {kind: string}}}\n",
+    "a template": GOOD + "template: {format: {kind: jinja2}}\n",
+    "further options": GOOD + "    additionalProperties: {extra_headers: {X: y}}\n",
+    "an option of another type": GOOD.replace("0.25", "hot"),
+    "a tag that makes an object": GOOD + "x: !!python/object/apply:os.system [touch gone]\n",
+    "a key twice": GOOD + "name: Other\n",
+    "two documents": GOOD + "---\nkind: Prompt\n",
+    "no mapping": "- kind: Prompt\n",
+    "no YAML": "kind: [",
+    "too large": GOOD + "#" * (1 << 16),
+    "a bomb": "a: &a [x,x,x,x,x,x,x,x,x]\n"
+    + "".join(f"{c}: &{c} [{', '.join([f'*{p}'] * 9)}]\n" for p, c in zip("abcdefgh", "bcdefghi", strict=True)),
+    "bytes": "kind: Prompt\nname: \udcff\n",
+}
+
+
+@pytest.mark.parametrize("what", HOSTILE)
+def test_a_hostile_yaml_agent_uses_no_attempt_up(run, tmp_path, what):
+    (tmp_path / "agent.yaml").write_bytes(HOSTILE[what].encode("utf-8", "surrogateescape"))
+    ran = run([Text(ANSWER)], worker={"declarative": "agent.yaml"})
+    assert ran.done.code == 2
+    assert ran.envelope["error"]["message"].startswith("agent.yaml: "), ran.envelope["error"]
+    assert "Traceback" not in ran.done.err
+    assert not ran.server.requests
+    assert not (tmp_path / "gone").exists()
+
+
+def test_a_yaml_agent_that_is_not_there_is_told(run):
+    ran = run([Text(ANSWER)], worker={"declarative": "agent.yaml"})
+    assert ran.done.code == 2
+    assert "agent.yaml: cannot be read (No such file or directory)" in ran.envelope["error"]["message"]
+    ran = run([Text(ANSWER)], worker={"declarative": "agent.yaml", "instructions": "x"})
+    assert "has both declarative and instructions" in ran.envelope["error"]["message"]

@@ -1,7 +1,5 @@
 """Magentic orchestration: a manager plans, says who is next and what to do, looks at the progress, and answers."""
 
-from typing import Any
-
 from agent_framework import Agent, Message
 from agent_framework.orchestrations import (
     MAGENTIC_MANAGER_NAME,
@@ -170,7 +168,7 @@ class _Manager(StandardMagenticManager):
         return await super()._complete(messages)
 
 
-def misfit(arrangement: Document) -> Any:
+def misfit(arrangement: Document) -> tuple[str, str] | None:
     """The key whose value is none of those that it takes, with what it takes; None where all is well."""
     if arrangement.get("on_stall", "fail") not in ("fail", "ask"):
         return "on_stall", '"fail" or "ask"'

@@ -25,38 +25,55 @@ from workermd.errors import ConfigurationError
 ROUNDS = {"round-robin": 1, "selector": 12, "swarm": 12, "magentic": 20, "graph": 20}
 """Rounds where the operator says none: turns of an agent, in a round-robin turns of each."""
 
+MOST_TURNS = 45
+"""The framework ends its orchestrations after 100 steps, and most turns are two: who speaks next, and what they say."""
+
 
 def check(roster: Roster, binding: Binding) -> None:
     """Raises ConfigurationError for what is wrong with a pattern's own keys."""
+    place, given = binding.origin, binding.arrangement
+    _check_values(binding)
+    if magentic.MANAGER in roster.names:
+        raise ConfigurationError(f"{place}: agents: the name {magentic.MANAGER} is taken", "choose another")
+    if roster.pattern != "swarm" and any(member.handoffs for member in roster.members):
+        raise ConfigurationError(f"{place}: handoffs belong to the pattern 'swarm'", "remove them")
+    if roster.pattern == "graph":
+        graph.edges_of(given.get("edges"), roster, place)
+    elif _rounds(roster) * (len(roster.names) if roster.pattern == "round-robin" else 1) > MOST_TURNS:
+        raise ConfigurationError(
+            f"{place}: rounds allows for more than {MOST_TURNS} turns, which the framework cannot do",
+            "lower it, or choose the pattern 'graph'",
+        )
+
+
+def _check_values(binding: Binding) -> None:
     place, given = binding.origin, binding.arrangement
     for key in ("ask_user", "plan_review"):
         if not isinstance(given.get(key, False), bool):
             raise ConfigurationError(f"{place}: {key} is not true or false", f"write {key} = true")
     for key in ("selector_model", "orchestrator_model"):
-        if key in given and given[key] not in binding.models:
+        if key in given and str(given[key]) not in binding.models:
             known = ", ".join(sorted(binding.models)) or "none"
             raise ConfigurationError(f"{place}: {key} is not among models ({known})", "add it to models")
     if not isinstance(given.get("until", ""), str):
         raise ConfigurationError(f"{place}: until is not text", 'write until = "APPROVE"')
     if found := magentic.misfit(given):
         raise ConfigurationError(f"{place}: {found[0]} is not {found[1]}", "correct it")
-    if magentic.MANAGER in roster.names:
-        raise ConfigurationError(f"{place}: agents: the name manager is taken", "choose another")
-    if roster.pattern != "swarm" and any(member.handoffs for member in roster.members):
-        raise ConfigurationError(f"{place}: handoffs belong to the pattern 'swarm'", "remove them")
-    if roster.pattern == "graph":
-        graph.edges_of(given.get("edges"), roster, place)
 
 
 async def together(job: Job, roster: Roster) -> str | Result:
     """What the agents come to, or what ended them."""
-    rounds = roster.rounds or ROUNDS.get(roster.pattern, UNBOUNDED)
+    rounds = _rounds(roster)
     capped = roster.pattern in ("selector", "swarm", "graph")
     cast = Cast(job, roster, rounds if capped else UNBOUNDED)
     if roster.pattern == "magentic":
         return await magentic.led(cast, rounds)
     run = await _PATTERNS[roster.pattern](cast, rounds)
     return run if isinstance(run, Result) else _answer(run, cast)
+
+
+def _rounds(roster: Roster) -> int:
+    return roster.rounds or ROUNDS.get(roster.pattern, 1)
 
 
 def _answer(run: WorkflowRunResult, cast: Cast) -> str | Result:
