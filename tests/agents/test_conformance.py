@@ -110,6 +110,15 @@ CASES = {
     ),
 }
 
+for words, message in {
+    "a number for text": {"content": 5},
+    "a number for calls": {"content": None, "tool_calls": 5},
+    "calls of nothing": {"tool_calls": [{"id": "x"}]},
+    "text for a message": "text",
+}.items():
+    body = json.dumps({"choices": [{"message": message}]}).encode()
+    CASES[f"{words}, then good"] = Case([Garbage(body), Text(ANSWER)], "ok", "", ["retryable_error", "ok"], 2, SECOND)
+
 
 @pytest.mark.parametrize("name", CASES)
 def test_the_same_envelope_whichever_framework_ran(bound, name):  # S1.4, S2.5, S3.4, S3.5, S8.2

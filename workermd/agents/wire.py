@@ -114,14 +114,18 @@ class Wire(httpx2.AsyncBaseTransport):
             sent = self._shaped(wish)
             answer = await self._asked(request, sent)
             if answer.status == 200 and (document := answer.document) is not None:
+                document = self._filled(document)
                 await self._look_at(document, sent)
-                return httpx2.Response(200, json=self._filled(document), request=request)
+                return httpx2.Response(200, json=document, request=request)
             if not self._weakened(answer, sent):
                 await self._job.stop(self._failure(answer))
 
     def _filled(self, document: Document) -> Document:
         """The answer with what its form demands and some endpoints leave out: one framework or the other reads it."""
         given = {key: value for key, value in document.items() if value is not None}
+        for call in _calls(_message(document)):
+            if not isinstance(arguments := call["function"].get("arguments"), str):
+                call["function"]["arguments"] = json.dumps(arguments or {})
         return {"id": "none", "object": "chat.completion", "created": 0, "model": self.model.name} | given
 
     def _shaped(self, wish: Document) -> Document:
@@ -201,7 +205,7 @@ class Wire(httpx2.AsyncBaseTransport):
 
     def _note_reply(self, answer: Answer, span: str, began: float) -> None:
         choice = _choice(answer.document or {})
-        message = choice.get("message") or {}
+        message = _message(answer.document or {})
         usage = (answer.document or {}).get("usage") if answer.status == 200 else None
         if answer.status == 200:
             try:
@@ -225,11 +229,10 @@ class Wire(httpx2.AsyncBaseTransport):
         """End the attempt on an answer that must not be taken for one."""
         job = self._job
         choice = _choice(document)
-        message = choice.get("message")
-        if not isinstance(message, dict):
-            await job.stop(
-                failed("retryable", "backend_unavailable", f"{_origin(self.model)} answered without a message")
-            )
+        message = _message(document)
+        if not _is_formed(message):
+            told = f"{_origin(self.model)} answered without a message, or with one of another form"
+            await job.stop(failed("retryable", "backend_unavailable", told))
         job.model_named = str(document.get("model") or self.model.name)
         if choice.get("finish_reason") == "length":
             await job.stop(
@@ -294,10 +297,33 @@ def _choice(document: Document) -> Document:
     return first if isinstance(first, dict) else {}
 
 
+def _message(document: Document) -> Document:
+    """Empty where there is none."""
+    message = _choice(document).get("message")
+    return message if isinstance(message, dict) else {}
+
+
+def _calls(message: Document) -> list[Document]:
+    """The tool calls of a message, as far as they are such."""
+    calls = message.get("tool_calls")
+    return [call for call in calls if _is_call(call)] if isinstance(calls, list) else []
+
+
+def _is_call(call: Any) -> bool:
+    function = call.get("function") if isinstance(call, dict) else None
+    return isinstance(function, dict) and isinstance(function.get("name"), str)
+
+
+def _is_formed(message: Document) -> bool:
+    """Whether frameworks can read it: each breaks in a way of its own on what is no text and no call."""
+    calls = message.get("tool_calls") or []
+    whole = isinstance(calls, list) and len(_calls(message)) == len(calls)
+    return bool(message) and isinstance(message.get("content"), str | None) and whole
+
+
 def _called(message: Document) -> list[str]:
     """The names of the tools that a message calls."""
-    calls: Any = message.get("tool_calls") or ()
-    return [str((call.get("function") or {}).get("name", "")) for call in calls if isinstance(call, dict)]
+    return [call["function"]["name"] for call in _calls(message)]
 
 
 def _after(headers: dict[str, str]) -> float | None:
