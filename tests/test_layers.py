@@ -51,6 +51,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "autogen_core": ("workermd.runtime", "workermd.backends.autogen"),
     "autogen_agentchat": ("workermd.backends.autogen", "workermd.backends.chat"),
     "autogen_ext": ("workermd.backends.autogen",),
+    "agent_framework": ("workermd.backends.agent_framework",),
     "openai": ("workermd.agents.wire",),
     "httpx2": ("workermd.agents.wire",),
     "pydantic": ("workermd.agents.tools",),

@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 import time
 from typing import Any
 
@@ -369,14 +370,16 @@ def test_magentic_plans_anew_once_then_it_has_stalled(run):
 class Attempts:
     """Attempts of one run, each with the decisions so far: what the supervisor does around `perform`."""
 
-    def __init__(self, monkeypatch, **worker: Any) -> None:
+    def __init__(self, monkeypatch, folder: Any = "", **worker: Any) -> None:
         self.worker = worker
+        self.folder = str(folder)
         self.decisions: list[dict[str, Any]] = []
         monkeypatch.chdir("/")
 
     def __call__(self, script: Any) -> tuple[Any, list[Any]]:
         with Server(script) as server:
             binding = Binding("agent-framework", "here", model=Model("m", server.url), arrangement=self.worker)
+            binding = binding._replace(folder=self.folder)
             assert agent_framework.unusable(binding) == ""
             task = Task(
                 worker_id="echo", version="1.0.0", run_id="r", attempt=1, max_attempts=1, seconds_left=20.0,
@@ -497,6 +500,33 @@ def test_a_team_that_hangs_is_left_at_the_deadline(run, pattern):
     assert not ran.server.open_connections
 
 
+def test_the_frameworks_own_bound_on_steps_is_no_success(run):
+    worker = team("sequence", *(f"a{number}" for number in range(101)))
+    ran = run(lambda _: Text(ANSWER), worker=worker, constraints=ONCE)
+    assert code(ran) == ("invalid_output", "budget_exceeded")
+    assert "bound on steps" in ran.envelope["error"]["message"]
+    assert len(ran.server.requests) < 101
+
+
+def test_a_team_is_silent_and_can_be_given_back_from_a_recording(run, tmp_path):
+    worker = team("swarm", "triage", "tech", "billing")
+    worker["agents"][0]["handoffs"] = ["tech", "billing"]
+    scripts = (
+        (team("parallel", "a", "b", "c", "d"), by({name: [Text(ANSWER)] for name in "abcd"})),
+        (worker, by({"triage": [handed("tech")], "tech": [Text(ANSWER)]})),
+        (TEAMS["magentic"][0], [*PLAN, ledger(to="a"), Text("2"), ledger(done=True), Text(ANSWER)]),
+    )
+    for number, (worker, script) in enumerate(scripts):
+        kept = tmp_path / f"kept{number}"
+        ran = run(script, "--record", kept, worker=worker, run_id=f"run-{number}")
+        assert code(ran) == ("ok", ""), ran.done.err
+        assert ran.done.err == ""
+        again = run([], "--replay", kept, "--ledger", tmp_path / f"{number}.db", worker=worker, run_id=f"run-{number}")
+        assert code(again) == ("ok", ""), again.done.err
+        assert not again.server.requests
+        assert again.envelope["usage"] == ran.envelope["usage"]
+
+
 def test_turns_of_a_team_are_bounded_by_the_contract(run):
     ran = run([Text("x")] * 9, worker=team("sequence", "a", "b", "c"), constraints={"max_turns": 2, "max_attempts": 3})
     assert code(ran) == ("invalid_output", "budget_exceeded")
@@ -591,7 +621,6 @@ model:
 
 def test_a_yaml_agent_runs_on_the_bound_model(run, tmp_path):
     (tmp_path / "agent.yaml").write_text(GOOD)
-    (tmp_path / ".env").write_text("OPENAI_API_KEY=sk-env\n")
     ran = run([Text(ANSWER)], worker={"declarative": "agent.yaml"})
     assert code(ran) == ("ok", ""), ran.done.err
     body = ran.server.requests[0].body
@@ -599,7 +628,21 @@ def test_a_yaml_agent_runs_on_the_bound_model(run, tmp_path):
     assert "Write as a clerk would." in body["messages"][0]["content"]
     assert "Answer one question." in body["messages"][0]["content"]
     assert body["response_format"]["type"] == "json_schema"
-    assert "Patch" not in ran.done.err + ran.done.out.decode()
+
+
+def test_a_yaml_agent_starts_no_net_runtime_and_looks_for_no_env_file(monkeypatch, tmp_path, capfd):
+    import dotenv.main
+
+    def sought(*_: Any, **__: Any) -> str:
+        raise AssertionError("looked for a .env file")
+
+    monkeypatch.setattr(dotenv.main, "find_dotenv", sought)
+    (tmp_path / "agent.yaml").write_text(GOOD)
+    result, requests = Attempts(monkeypatch, tmp_path, declarative="agent.yaml")([Text(ANSWER)])
+    assert result.output == ANSWER, result
+    assert len(requests) == 1
+    assert "clr_loader" not in sys.modules
+    assert capfd.readouterr() == ("", "")
 
 
 HOSTILE = {

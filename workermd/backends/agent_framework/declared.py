@@ -3,13 +3,13 @@ that read the environment: it is read by us first, and what is left is prose and
 
 import os
 import sys
+import warnings
 from typing import Any, NamedTuple
 
 from agent_framework import Agent
 
 from workermd.backends.agent_framework.members import Client
 from workermd.binding import Binding
-from workermd.derive import yamlvalues
 from workermd.errors import ConfigurationError
 
 MAX_BYTES = 1 << 16
@@ -66,17 +66,21 @@ def agent_of(declaration: Declaration, client: Client, system: str) -> Agent:
     sys.modules.setdefault("powerfx", None)  # type: ignore[arg-type]
     from agent_framework.declarative import AgentFactory
 
-    factory = AgentFactory(client=client, env_file_path=os.devnull)  # without a path it looks for a .env file
     definition: dict[str, Any] = {"kind": "Prompt", "name": declaration.name, "instructions": system}
     if declaration.description:
         definition["description"] = declaration.description
     if declaration.options:
         definition["model"] = {"options": dict(declaration.options)}
-    agent: Agent = factory.create_agent_from_dict(definition)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # that the factory is experimental
+        factory = AgentFactory(client=client, env_file_path=os.devnull)  # without a path it looks for a .env file
+        agent: Agent = factory.create_agent_from_dict(definition)
     return agent
 
 
 def _value(path: str, shown: str) -> Any:
+    from workermd.derive import yamlvalues
+
     try:
         with open(path, "rb") as file:
             content = file.read(MAX_BYTES + 1)
