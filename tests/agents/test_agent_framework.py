@@ -83,6 +83,18 @@ def test_nothing_of_the_environment_is_read(run, tmp_path):
     assert "authorization" not in ran.server.requests[0].headers
 
 
+def test_instrumentation_is_off_whatever_was_wished(monkeypatch):
+    from agent_framework import observability
+
+    monkeypatch.setenv("ENABLE_SENSITIVE_DATA", "true")
+    monkeypatch.setattr(observability, "OBSERVABILITY_SETTINGS", observability.ObservabilitySettings())
+    assert observability.OBSERVABILITY_SETTINGS.enable_sensitive_data
+    result, _ = Attempts(monkeypatch)([Text(ANSWER)])
+    assert result.output == ANSWER
+    assert not observability.OBSERVABILITY_SETTINGS.enable_sensitive_data
+    assert not observability.OBSERVABILITY_SETTINGS.enable_instrumentation
+
+
 def test_text_beside_a_tool_call_is_no_part_of_the_answer(run, tmp_path):
     (tmp_path / "sums.py").write_text("def add(a: int) -> int:\n    return a\n")
     script = [ToolCalls((Call("add", {"a": 1}),), content="Let me add."), Text(ANSWER)]
@@ -525,6 +537,26 @@ def test_a_team_is_silent_and_can_be_given_back_from_a_recording(run, tmp_path):
         assert code(again) == ("ok", ""), again.done.err
         assert not again.server.requests
         assert again.envelope["usage"] == ran.envelope["usage"]
+
+
+GOOD_TALKS = {
+    "sequence": {"a": [Text("x")], "b": [Text(ANSWER)]},
+    "parallel": {"a": [Text("x")], "b": [Text("y")], "c": [Text(ANSWER)]},
+    "round-robin": {"a": [Text("x")], "b": [Text(ANSWER)]},
+    "selector": {"manager": [chosen("b")], "b": [Text(ANSWER)]},
+    "swarm": {"a": [handed("b")], "b": [Text(ANSWER)]},
+    "graph": {"a": [Text("x")], "b": [Text(ANSWER)]},
+    "magentic": {"manager": [*PLAN, ledger(to="a"), ledger(done=True), Text(ANSWER)], "a": [Text("2")]},
+}
+
+
+@pytest.mark.parametrize("pattern", GOOD_TALKS)
+def test_no_pattern_warns_or_prints(monkeypatch, capfd, pattern):
+    worker = TEAMS[pattern][0] | ({"instructions": "You are the manager, or not."} if pattern == "magentic" else {})
+    result, requests = Attempts(monkeypatch, **worker)(by(GOOD_TALKS[pattern]))
+    assert result.output == ANSWER, result
+    assert len(requests) == result.usage["turns"] == sum(map(len, GOOD_TALKS[pattern].values()))
+    assert capfd.readouterr() == ("", "")
 
 
 def test_turns_of_a_team_are_bounded_by_the_contract(run):
