@@ -7,6 +7,7 @@ from workermd.backend import KINDS
 from workermd.binding import OPENAI, Binding, Model, without_keys
 from workermd.bindings import Named, bindings, checked, models, only, servers, text_of, tools, words_of
 from workermd.errors import ConfigurationError
+from workermd.prices import priced
 
 FILE_NAME = "workermd.toml"
 PYPROJECT = "pyproject.toml"
@@ -152,7 +153,7 @@ def _flag_model(flags: Flags, settings: Settings) -> Model | None:
         named = settings.models[flags.model]
         return named._replace(api_key_env=flags.api_key_env or named.api_key_env)
     base_url = flags.base_url or OPENAI
-    return Model(flags.model, base_url, flags.api_key_env or ("OPENAI_API_KEY" if base_url == OPENAI else ""))
+    return priced(Model(flags.model, base_url, flags.api_key_env or ("OPENAI_API_KEY" if base_url == OPENAI else "")))
 
 
 def _flag_settings(pairs: tuple[str, ...]) -> dict[str, Any]:

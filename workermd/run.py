@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple, Protocol
 
-from workermd import retry, verdict
+from workermd import people, retry, verdict
 from workermd.answers import Answered, Answers
 from workermd.attempt import tree
 from workermd.attempt.journal import Journal
@@ -32,6 +32,7 @@ from workermd.ledger import artifacts, results
 from workermd.ledger.lock import RunLock, run_offset
 from workermd.ledger.store import Key, Ledger, Run, Transaction
 from workermd.masking import Mask
+from workermd.trace import Trace, of_environment
 from workermd.verdict import Verdict
 
 MAX_KEY_LENGTH = 512
@@ -57,6 +58,7 @@ class Watch(Protocol):
     def waits(self, what: str, until: float) -> None: ...
     def log(self, data: bytes) -> None: ...
     def event(self, event: Document) -> None: ...
+    def ended(self, outcome: str, code: str) -> None: ...
     def tick(self) -> None: ...
     def interrupted(self) -> bool: ...
 
@@ -73,6 +75,7 @@ class Request(NamedTuple):
     timeout: float | None = None
     max_attempts: int | None = None
     wait: bool = True
+    trace: Trace | None = None
 
 
 def run(request: Request) -> Answered:
@@ -151,10 +154,11 @@ def refuse_unenforceable(request: Request) -> None:
             f"the contract bounds max_cost_usd, but the price of model {unpriced[0]!r} is not known",
             "give it in the configuration: [models.NAME] price = { input = 0.4, output = 1.6 }, US dollars for a million tokens",
         )
-    if binding.asks_people and Status.NEEDS_HUMAN.value not in request.contract.statuses:
+    if binding.asks_people and Status.NEEDS_HUMAN.value not in request.contract.statuses:  # S9.6
         raise ConfigurationError(
-            f"{binding.origin} may need a person's decision, but the contract has no status needs_human",
-            "add needs_human to the contract's statuses, or take approve and ask_user out of the configuration",
+            f"backend {binding.kind!r} ({binding.origin}) is set up to ask people, and the contract's statuses lack "
+            "'needs_human'",
+            "add the status to the contract, or bind a backend that asks nobody",
         )
 
 
@@ -174,10 +178,12 @@ def left_of(constraints: Constraints, binding: Binding, spent: Document) -> Budg
 
 
 class Earlier(NamedTuple):
-    """What the run's closed attempts leave to the next: what was wrong with the last output, and all usage."""
+    """What the run's closed attempts leave to the next: what was wrong with the last output, all usage,
+    and what people decided."""
 
     feedback: tuple[Document, ...]
     spent: Document
+    decisions: tuple[Document, ...]
 
 
 class Input(NamedTuple):
@@ -244,9 +250,9 @@ class _Invocation:
         self.lock = lock
         self.host: Host | None = host
         self.folder = folder
-        self.trace = _trace()
+        self.trace = request.trace or of_environment()
         self.mask = Mask(request.binding)
-        self.answers = Answers(request.contract, request.binding.kind, self.trace["trace_id"], request.run_id or None)
+        self.answers = Answers(request.contract, request.binding.kind, self.trace.trace_id, request.run_id or None)
         self.unsaid = b""
         self.journal: Journal | None = None
 
@@ -324,7 +330,8 @@ class _Invocation:
             return None
         # What its task started may have let go of the lock: it must not go on beside the next attempt.
         tree.end_marked(f"{ARTIFACTS}={artifacts.path_of(self.request.ledger_path, row.open_token)}".encode())
-        return self.with_usage(self.judged(row.open_token) or verdict.crashed("was lost"), row.open_token)
+        left = self.judged(row.open_token) or verdict.crashed("was lost")
+        return self.with_usage(left, row.open_token)
 
     def claim(self, ledger: Ledger, key: Key, left: Verdict | None, token: str) -> Run:
         """T1: admit the run, close what a dead attempt left, start an attempt. Committed before anything runs."""
@@ -359,6 +366,7 @@ class _Invocation:
                 # A result that was already on disk counts, it is not thrown away.
                 judged, duration = self.judged(token) or verdict.cancelled(), None
             judged = self.with_usage(judged, token)
+            self.request.watch.ended(judged.outcome, judged.failure.code if judged.failure else "")
             row = self.settle(ledger, row, judged, duration, token)
             if row.state == "done":
                 answered = self.answers.settled(row)
@@ -414,8 +422,8 @@ class _Invocation:
             output_schema=contract.output_schema,
             tools_allowed=contract.constraints.tools_allowed,
             feedback=earlier.feedback,
-            decisions=(),
-            trace=self.trace,
+            decisions=earlier.decisions,
+            trace=self.trace.document(row.attempts),
             artifacts_dir=folder,
             settings=self.request.binding.settings,
         )
@@ -426,7 +434,7 @@ class _Invocation:
             "WORKERMD_RUN_ID": row.run_id,
             "WORKERMD_ATTEMPT": str(row.attempts),
             ARTIFACTS: folder,
-            "TRACEPARENT": self.trace["traceparent"],
+            "TRACEPARENT": str(task.trace["traceparent"]),
             ACTIVE: f"{active},{offset}" if active else offset,
         }
         limits = Limits(
@@ -486,8 +494,8 @@ class _Invocation:
             detail["feedback"] = list(judged.feedback)
         if final.transient:
             return transaction.close_attempt(row, judged.outcome, detail, None)
-        answer = self.answers.to_store(final, transaction.attempts(row.id), detail)
-        return transaction.close_attempt(row, judged.outcome, detail, answer)
+        answer, asking = people.to_store(self.answers, final, row, transaction.attempts(row.id), detail)
+        return transaction.close_attempt(row, judged.outcome, detail, answer, asking)
 
     def reject(self, code: str, message: str, ledger: Ledger | None, hint: str = "") -> Answered:
         """Refuse before any attempt: noted, but the key stays free (S2.2)."""
@@ -575,7 +583,8 @@ def _needs_attempt(row: Run | None, left: Verdict | None) -> bool:
 def _earlier(ledger: Ledger, row: Run) -> Earlier:
     closed = [attempt.detail or {} for attempt in ledger.attempts(row.id) if attempt.outcome is not None]
     feedback = closed[-1].get("feedback", ()) if closed else ()
-    return Earlier(tuple(feedback), summed(detail.get("usage") for detail in closed))
+    spent = summed(detail.get("usage") for detail in closed)
+    return Earlier(tuple(feedback), spent, people.told(ledger.asked(row.id)))
 
 
 def _how(ending: Ending) -> str:
@@ -593,13 +602,3 @@ def _owner() -> str:
     with open("/proc/self/stat", encoding="utf-8", errors="replace") as file:
         started = file.read().rpartition(")")[2].split()[19]
     return f"{boot}:{os.getpid()}:{started}"
-
-
-def _trace() -> Document:
-    """The caller's W3C trace context, or one of our own."""
-    given = os.environ.get("TRACEPARENT", "").split("-")
-    if len(given) == 4 and len(given[1]) == 32 and set(given[1]) <= set("0123456789abcdef") and set(given[1]) != {"0"}:
-        trace_id, flags = given[1], given[3][:2]
-    else:
-        trace_id, flags = os.urandom(16).hex(), "01"
-    return {"trace_id": trace_id, "traceparent": f"00-{trace_id}-{os.urandom(8).hex()}-{flags}"}

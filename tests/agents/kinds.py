@@ -14,4 +14,5 @@ class KindUnderTest(NamedTuple):
 KINDS_UNDER_TEST = (
     KindUnderTest("agent-framework", "agent_framework"),
     KindUnderTest("chat", "autogen_agentchat"),
+    KindUnderTest("ag2", "ag2"),
 )

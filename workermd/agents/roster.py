@@ -43,8 +43,9 @@ class Roster(NamedTuple):
 
     def told(self, member: Member, others: tuple[Member, ...] = ()) -> str:
         """What an agent is told beside the purpose: who it is, who is with it, and the operator's instructions."""
-        named = [f"- {each.name}: {each.description}" if each.description else f"- {each.name}" for each in others]
-        who = f"You are the agent {member.name}. With you:\n" + "\n".join(named) if named else ""
+        named = [f"\n- {each.name}: {each.description}" if each.description else f"\n- {each.name}" for each in others]
+        who = f"You are the agent {member.name}." if len(self.members) > 1 else ""
+        who += " With you:" + "".join(named) if named else ""
         return "\n\n".join(part for part in (who, self.instructions.strip(), member.instructions.strip()) if part)
 
 
