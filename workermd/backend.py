@@ -209,6 +209,7 @@ KINDS: dict[str, Kind] = {
         _ROSTER
         | {"declarative", "until", "selector_model", "ask_user", "edges", "orchestrator_model"}
         | {"plan_review", "on_stall", "max_stalls", "max_replans"},
+        converses=True,
     ),
     "chat": Kind("workermd.backends.chat", _COUNTED, "agentchat", _MODELS, frozenset({"instructions"}), converses=True),
     "ag2": Kind("workermd.backends.ag2", _COUNTED, "ag2", _MODELS, _ROSTER | {"ask_user"}, converses=True),

@@ -429,6 +429,37 @@ def test_a_plan_is_reviewed_until_it_is_approved(monkeypatch):
     assert result.usage["turns"] == 4
 
 
+def test_a_plan_waits_for_workermd_approve(run, cli):
+    worker = team("magentic", "worker", "helper", plan_review=True)
+    asked = run(PLAN, worker=worker, statuses=FIVE, run_id="planned")
+    assert code(asked) == ("needs_human", "approval_required"), asked.done.err
+    assert asked.envelope["request"]["kind"] == "plan"
+    assert cli("approve", "planned", "--answer", "Let the helper check it.", "--by", "ann").code == 0
+    asked = run([Text("Known: two."), Text("- another")], worker=worker, statuses=FIVE, run_id="planned")
+    assert asked.envelope["request"]["proposed"]["plan"] == "- another"
+    assert cli("approve", "planned", "--by", "ann").code == 0
+    ran = run([ledger(done=True), Text(ANSWER)], worker=worker, statuses=FIVE, run_id="planned")
+    assert code(ran) == ("ok", ""), ran.done.err
+    assert "- another" in heard(ran.server.requests[0])
+
+
+def test_a_plan_too_large_to_be_shown_is_put_to_nobody(monkeypatch):
+    attempt = Attempts(monkeypatch, **team("magentic", "worker", "helper", plan_review=True))
+    result, _ = attempt([Text("Known."), Text("x" * (1 << 16))])
+    assert result.failure["code"] == "backend_failed"
+    assert "larger than" in result.failure["message"]
+
+
+def test_words_to_nobody_are_answered_by_a_person(monkeypatch):
+    attempt = Attempts(monkeypatch, **team("swarm", "triage", "billing", answer="billing", ask_user=True))
+    result, _ = attempt([Text("Which account?\n")])
+    attempt.decide(result, "The red one.")
+    script = by({"triage": [Text("Which account?\n"), handed("billing")], "billing": [Text(ANSWER)]})
+    result, requests = attempt(script)
+    assert result.output == ANSWER, result
+    assert "The red one." in heard(requests[1])
+
+
 def test_a_plan_that_is_denied_is_made_anew(monkeypatch):
     attempt = Attempts(monkeypatch, **team("magentic", "worker", "helper", plan_review=True))
     result, _ = attempt(PLAN)

@@ -105,7 +105,7 @@ class _Manager(StandardMagenticManager):
         """The plan that people looked at last, word for word, or a new one."""
         if decided := _decided(self._job, "plan") if self._job.arrangement.get("plan_review") else []:
             proposed = decided[-1]["proposed"]
-            self._given = [str(proposed.get("facts") or "None."), str(proposed["plan"])]
+            self._given = [str(proposed.get("facts", "")), str(proposed["plan"])]
         return await super().plan(magentic_context)
 
     async def replan(self, magentic_context: MagenticContext) -> Message:

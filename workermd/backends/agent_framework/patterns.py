@@ -16,6 +16,7 @@ from agent_framework.orchestrations import (
 
 from workermd.agents.job import Job
 from workermd.agents.roster import Roster
+from workermd.asking import MAX_QUESTION
 from workermd.backend import Result, failed
 from workermd.backends.agent_framework import graph, magentic
 from workermd.backends.agent_framework.members import UNBOUNDED, Cast, Nothing, client_of, last_words
@@ -163,23 +164,20 @@ async def _swarm(cast: Cast, _rounds: int) -> WorkflowRunResult | Result:
     for member in cast.roster.members:
         if member.handoffs:
             builder.add_handoff(agents[member.name], [agents[name] for name in member.handoffs])
-    run = await builder.build().run(cast.task)
-    speaker, words = _unaddressed(run)
-    if speaker == cast.answer or not cast.roster.answer:
-        cast.answer = speaker
-        return run
-    if cast.job.arrangement.get("ask_user"):
-        await cast.job.ask(words)
-    told = f"{speaker} spoke to nobody; it has to hand over, and {cast.answer} gives the answer"
-    return failed("invalid_output", "output_not_json", f"{told} (ask_user = true puts its words to a person)")
-
-
-def _unaddressed(run: WorkflowRunResult) -> tuple[str, str]:
-    """Who spoke without handing over, and what: the framework wants a user to reply to it."""
-    requests = [event for event in run.get_request_info_events() if isinstance(event.data, HandoffAgentUserRequest)]
-    if not requests:
-        return "nobody", ""
-    return str(requests[-1].source_executor_id), last_words(requests[-1].data.agent_response)
+    workflow = builder.build()
+    run = await workflow.run(cast.task)
+    while True:
+        # The framework wants a user to reply to whoever spoke without handing over.
+        request = run.get_request_info_events()[-1]
+        speaker, words = str(request.source_executor_id), last_words(request.data.agent_response)
+        if speaker == cast.answer or not cast.roster.answer:
+            cast.answer = speaker
+            return run
+        if not cast.job.arrangement.get("ask_user"):
+            told = f"{speaker} spoke to nobody; it has to hand over, and {cast.answer} gives the answer"
+            return failed("invalid_output", "output_not_json", f"{told} (ask_user = true puts its words to a person)")
+        answer = HandoffAgentUserRequest.create_response(await cast.job.answer_of_person(words.strip()[:MAX_QUESTION]))
+        run = await workflow.run(responses={request.request_id: answer})
 
 
 async def _graph(cast: Cast, _rounds: int) -> WorkflowRunResult:
