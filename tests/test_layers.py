@@ -55,6 +55,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "autogen_core": ("workermd.runtime", "workermd.backends.autogen"),
     "autogen_agentchat": ("workermd.backends.autogen", "workermd.backends.team"),
     "autogen_ext": ("workermd.backends.autogen",),
+    "agent_framework": ("workermd.backends.agent_framework",),
     "ag2": ("workermd.backends.ag2", "workermd.backends.ag2_agents", "workermd.backends.ag2_channel"),
     "openai": ("workermd.agents.wire",),
     "httpx2": ("workermd.agents.wire",),

@@ -212,6 +212,16 @@ KINDS: dict[str, Kind] = {
         converses=True,
     ),
     "team": Kind("workermd.backends.team", _COUNTED, "agentchat", _MODELS, _TEAM, converses=True),
+    "agent-framework": Kind(
+        "workermd.backends.agent_framework",
+        _COUNTED,
+        "agent-framework",
+        _MODELS,
+        _ROSTER
+        | {"declarative", "until", "selector_model", "ask_user", "edges", "orchestrator_model"}
+        | {"plan_review", "on_stall", "max_stalls", "max_replans"},
+        converses=True,
+    ),
     "ag2": Kind("workermd.backends.ag2", _COUNTED, "ag2", _MODELS, _ROSTER | {"ask_user"}, converses=True),
     "replay": Kind("workermd.backends.replay", _COUNTED),
 }

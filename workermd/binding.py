@@ -86,8 +86,8 @@ class Binding(NamedTuple):
     @property
     def asks_people(self) -> bool:
         """Whether an attempt may end because a person has to decide."""
-        asks = self.arrangement.get("ask_user") or self.arrangement.get("on_stall") == "ask"
-        return bool(asks) or any(tool.approve for tool in self.tools)
+        asks = any(self.arrangement.get(key) is True for key in ("ask_user", "plan_review"))
+        return asks or self.arrangement.get("on_stall") == "ask" or any(tool.approve for tool in self.tools)
 
     @property
     def key_variables(self) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ class KindUnderTest(NamedTuple):
 
 
 KINDS_UNDER_TEST = (
+    KindUnderTest("agent-framework", "agent_framework"),
     KindUnderTest("chat", "autogen_agentchat"),
     KindUnderTest("team", "autogen_agentchat", {"pattern": "round-robin", "agents": [{"name": "worker"}]}),
     KindUnderTest("ag2", "ag2"),
