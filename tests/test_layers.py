@@ -13,7 +13,15 @@ PACKAGE = Path(__file__).parents[1] / "workermd"
 
 # Lowest first. A module may import from its own room and from every room on an earlier line, never upward.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("workermd", "workermd.crash", "workermd.digest", "workermd.errors", "workermd.finding", "workermd.envelope"),
+    (
+        "workermd",
+        "workermd.crash",
+        "workermd.digest",
+        "workermd.errors",
+        "workermd.finding",
+        "workermd.envelope",
+        "workermd.toolpattern",
+    ),
     ("workermd.arguments",),
     ("workermd.backend",),
     ("workermd.contract",),

@@ -2,6 +2,7 @@
 
 from typing import Any, NamedTuple
 
+from workermd import toolpattern
 from workermd.backend import KINDS
 from workermd.binding import OPENAI, Binding, Model, Server, ToolBinding
 from workermd.errors import ConfigurationError
@@ -181,9 +182,23 @@ def _tool(name: str, fields: Any, place: str) -> ToolBinding:
         tool=text_of(fields, "tool", place),
         code=None if code is None else _json_table(fields, "code", place),
         description=text_of(fields, "description", place),
-        allow=words_of(fields, "allow", place),
+        allow=_patterns(fields, place),
         approve=approve,
     )
+
+
+def _patterns(fields: dict[str, Any], place: str) -> tuple[str, ...]:
+    """Patterns of allowed calls. One that cannot be read would allow nothing in silence."""
+    texts = words_of(fields, "allow", place)
+    for text in texts:
+        try:
+            toolpattern.read(text)
+        except toolpattern.Malformed as error:
+            raise ConfigurationError(
+                f"{place}: allow has {text[:60]!r}, which is no pattern: {error}",
+                'write for example allow = ["read(path=docs/*)"]',
+            ) from None
+    return texts
 
 
 def _server(name: str, fields: Any, place: str) -> Server:
