@@ -158,3 +158,54 @@ def test_what_reaches_a_terminal_has_no_control_characters(cli, contract, given,
     body = "print('a\\x1b]0;title\\x07b\\x9b31mc\\u202ed', file=sys.stderr); reply({'result': {}})"
     done = cli("run", contract(), given(), *program(body))
     assert not set(done.err) & set("\x1b\x07\x9b\u202e")
+
+
+def models(text, tmp_path):
+    (tmp_path / "workermd.toml").write_text(text)
+    return config.load(Flags(config=str(tmp_path / "workermd.toml"))).models
+
+
+def test_list_prices_are_for_the_providers_own_endpoint(tmp_path):  # S3.6
+    found = models(
+        '[models.a]\nmodel = "gpt-4.1-mini"\n'
+        '[models.b]\nmodel = "gpt-4.1-mini"\nprice = { input = 1, output = 2 }\n'
+        '[models.c]\nmodel = "gpt-4.1-mini"\nbase_url = "http://127.0.0.1:8000/v1"\n'
+        '[models.d]\nmodel = "gpt-99"\n',
+        tmp_path,
+    )
+    prices = {name: (model.input_price, model.output_price) for name, model in found.items()}
+    assert prices == {"a": (0.4, 1.6), "b": (1.0, 2.0), "c": (None, None), "d": (None, None)}
+
+
+def test_openais_key_goes_to_openai_only(tmp_path):  # S6.3
+    found = models(
+        '[models.a]\nmodel = "gpt-4.1-mini"\n[models.b]\nmodel = "x"\nbase_url = "http://127.0.0.1:8000/v1"\n', tmp_path
+    )
+    assert (found["a"].api_key_env, found["b"].api_key_env) == ("OPENAI_API_KEY", "")
+
+
+WRONG = [
+    ("[models.a]\n", "[models.a]: names no model"),
+    ('[models.a]\nmodel = "x"\nbase_url = "ftp://x"\n', "base_url is no http address"),
+    ('[models.a]\nmodel = "x"\nstructured = "maybe"\n', "structured is none of auto, schema, json, text"),
+    ('[models.a]\nmodel = "x"\nprice = 3\n', "price is not a table of two numbers"),
+    ('[models.a]\nmodel = "x"\nkey = "sk-1"\n', "unknown key 'key'"),
+    ("[tools.t]\n", "[tools.t]: names 0 of function, server, code"),
+    ('[tools.t]\nfunction = "a:b"\nserver = "s"\n', "names 2 of function, server, code"),
+    ('[tools.t]\nfunction = "a:b"\napprove = 1\n', "approve is not true or false"),
+    ("[servers.s]\n", "names both or neither of command and url"),
+    ('[workers.w]\nbackend = "chat"\n', "backend 'chat' names no model"),
+    ('[workers.w]\nbackend = "chat"\nmodel = "x"\ntools = ["t"]\n', "[tools.t] is not there; known: none"),
+    ('[workers.w]\nbackend = "chat"\nmodel = "x"\nfunction = "a:b"\n', "backend 'chat' takes no function"),
+    ('[workers.w]\nbackend = "chat"\nmodel = "x"\nmax_turns = 0\n', "max_turns is not a count"),
+    ('[workers.w]\nbackend = "chat"\nmodel = "x"\nmodels = ["fast"]\n', "[models.fast] is not there"),
+]
+
+
+@pytest.mark.parametrize(("text", "said"), WRONG)
+def test_what_is_wrong_with_models_tools_and_servers_is_said(cli, contract, given, tmp_path, text, said):
+    (tmp_path / "workermd.toml").write_text(text)
+    done = cli("run", contract(), given("a"))
+    assert done.code == 2
+    assert said in done.err
+    assert "sk-1" not in done.err

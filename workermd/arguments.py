@@ -102,6 +102,10 @@ RUN = Command(
         ),
         Option(("--env",), "many", "Pass this variable on to the task. Repeatable.", "NAME"),
         Option(("--secret-env",), "many", "The same, and mask its value in everything written. Repeatable.", "NAME"),
+        Option(("--record",), "text", "Keep every attempt in this folder, without secrets.", "DIR"),
+        Option(("--replay",), "text", "Give recorded attempts back: nothing is asked, no key is needed.", "DIR"),
+        Option(("--verbose", "-v"), "flag", "Show on standard error what agents say and do, as they do it."),
+        Option(("--events",), "text", "Append the same to this file, one JSON object a line.", "FILE"),
         Option(("--envelope",), "flag", "Print the record of the run instead of its output."),
         Option(("--run-id",), "text", "The run's id, where the input has none.", "ID"),
         Option(("--new-run-id",), "flag", "A fresh run id (UUIDv7), where the input has none."),
@@ -221,11 +225,27 @@ FMT = Command(
     ),
 )
 
+DOCTOR = Command(
+    ("doctor",),
+    "Say what is installed, what the configuration says and where it came from, and whether it would work.",
+    "workermd.commands.doctor",
+    (),
+    (
+        Option(("--json",), "flag", "Print a JSON document."),
+        Option(("--offline",), "flag", "Ask no endpoint whether it answers."),
+        Option(("--exit-zero",), "flag", "Exit 0 also where something would not work."),
+        _LEDGER,
+        _CONFIG,
+        _NO_CONFIG,
+    ),
+)
+
 COMMANDS: tuple[Command, ...] = (
     RUN,
     VALIDATE,
     FMT,
     DIFF,
+    DOCTOR,
     Command(
         ("runs", "list"),
         "List runs, the newest first.",

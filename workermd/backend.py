@@ -173,6 +173,7 @@ class Kind(NamedTuple):
 
     `extra` is what has to be installed with the package. `takes` names the fields of a binding that mean
     something to this kind; `keys` those of its own table in the configuration, which become `arrangement`.
+    A kind that `converses` talks to models or tools by our wire, which keeps the conversation and can replay it.
     """
 
     module: str
@@ -180,6 +181,7 @@ class Kind(NamedTuple):
     extra: str = ""
     takes: frozenset[str] = frozenset()
     keys: frozenset[str] = frozenset()
+    converses: bool = False
 
 
 _COUNTED = frozenset({"max_tokens", "max_cost_usd", "max_tool_calls", "max_turns", "tools_allowed"})
@@ -188,5 +190,6 @@ _MODELS = frozenset({"model", "models", "tools"})
 KINDS: dict[str, Kind] = {
     "function": Kind("workermd.backends.function", takes=frozenset({"function"})),
     "command": Kind("workermd.backends.command", takes=frozenset({"command"})),
-    "chat": Kind("workermd.backends.chat", _COUNTED, "agentchat", _MODELS, frozenset({"instructions"})),
+    "chat": Kind("workermd.backends.chat", _COUNTED, "agentchat", _MODELS, frozenset({"instructions"}), converses=True),
+    "replay": Kind("workermd.backends.replay", _COUNTED),
 }

@@ -61,7 +61,8 @@ class Binding(NamedTuple):
     `env` names variables passed through as they are, `secret_env` those whose values are masked in
     everything we write. `origin` says where the choice came from, for messages and `--dry-run`.
     `models` are further models by the names that `arrangement`, the kind's own keys, calls them by.
-    `folder` is where the configuration stands: paths in `arrangement` are relative to it.
+    `folder` is where the configuration stands: paths in `arrangement` are relative to it. `record` and `replay` are
+    folders that an attempt is kept in or given back from.
     """
 
     kind: str
@@ -79,6 +80,8 @@ class Binding(NamedTuple):
     arrangement: Document = {}  # noqa: RUF012 - the same
     folder: str = ""
     max_turns: int | None = None
+    record: str = ""
+    replay: str = ""
 
     @property
     def asks_people(self) -> bool:
@@ -115,3 +118,12 @@ class Binding(NamedTuple):
             for name, server in fields["servers"].items()
         }
         return cls(**fields)
+
+
+def without_keys(binding: Binding) -> Binding:
+    """The same binding for a replay, which asks nobody: no variable has to be set."""
+    return binding._replace(
+        model=binding.model._replace(api_key_env="") if binding.model else None,
+        models={name: model._replace(api_key_env="") for name, model in binding.models.items()},
+        servers={name: server._replace(header_env={}) for name, server in binding.servers.items()},
+    )

@@ -6,6 +6,7 @@ from workermd import toolpattern
 from workermd.backend import KINDS
 from workermd.binding import OPENAI, Binding, Model, Server, ToolBinding
 from workermd.errors import ConfigurationError
+from workermd.prices import priced
 
 _BINDING_KEYS = ("backend", "env", "secret_env", "settings", "max_turns")
 _MODEL_KEYS = ("model", "base_url", "api_key_env", "structured", "api_version", "options", "price")
@@ -140,7 +141,7 @@ def _model(fields: Any, place: str) -> Model:
     if structured not in _STRUCTURED:
         raise ConfigurationError(f"{place}: structured is none of {', '.join(_STRUCTURED)}", "choose one of these")
     price = fields.get("price", {})
-    return Model(
+    model = Model(
         name,
         base_url,
         text_of(fields, "api_key_env", place) or ("OPENAI_API_KEY" if base_url == OPENAI else ""),
@@ -149,6 +150,7 @@ def _model(fields: Any, place: str) -> Model:
         _json_table(fields, "options", place),
         *_price(price, place),
     )
+    return priced(model)
 
 
 def _price(price: Any, place: str) -> tuple[float | None, float | None]:

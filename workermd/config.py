@@ -3,9 +3,11 @@
 import os
 from typing import Any, NamedTuple
 
-from workermd.binding import OPENAI, Binding, Model
+from workermd.backend import KINDS
+from workermd.binding import OPENAI, Binding, Model, without_keys
 from workermd.bindings import Named, bindings, checked, models, only, servers, text_of, tools, words_of
 from workermd.errors import ConfigurationError
+from workermd.prices import priced
 
 FILE_NAME = "workermd.toml"
 PYPROJECT = "pyproject.toml"
@@ -54,6 +56,8 @@ class Flags(NamedTuple):
     env: tuple[str, ...] = ()
     secret_env: tuple[str, ...] = ()
     settings: tuple[str, ...] = ()
+    record: str = ""
+    replay: str = ""
     ledger: str = ""
     config: str = ""
     no_config: bool = False
@@ -88,6 +92,7 @@ def binding_for(worker_id: str, mode: str, settings: Settings, flags: Flags) -> 
         or settings.modes.get(mode)
         or _shipped(worker_id)
     )
+    bound = _replayed(bound, flags)
     if bound is None:
         raise ConfigurationError(
             f"no backend is bound to worker {worker_id!r}"
@@ -95,7 +100,10 @@ def binding_for(worker_id: str, mode: str, settings: Settings, flags: Flags) -> 
             + (f" in {settings.origin}" if settings.origin else " and there is no workermd.toml"),
             "choose one: --backend function --function module:callable, or --backend command -- PROGRAM ARG…",
         )
+    if bound.replay:
+        bound = without_keys(bound)
     return bound._replace(
+        record=os.path.abspath(flags.record) if flags.record else "",
         env=_merged(settings.env, bound.env, flags.env),
         secret_env=_merged(settings.secret_env, bound.secret_env, flags.secret_env, bound.key_variables),
         settings={**bound.settings, **_flag_settings(flags.settings)},
@@ -104,6 +112,16 @@ def binding_for(worker_id: str, mode: str, settings: Settings, flags: Flags) -> 
 
 def _merged(*lists: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for names in lists for name in names))
+
+
+def _replayed(bound: Binding | None, flags: Flags) -> Binding | None:
+    """A kind that converses replays its conversation; any other gives way to the kind `replay`."""
+    if not flags.replay:
+        return bound
+    folder = os.path.abspath(flags.replay)
+    if bound is None or not KINDS[bound.kind].converses:
+        return Binding(kind="replay", origin="the command line", replay=folder)
+    return bound._replace(replay=folder)
 
 
 def _flag_binding(flags: Flags, settings: Settings) -> Binding | None:
@@ -135,7 +153,7 @@ def _flag_model(flags: Flags, settings: Settings) -> Model | None:
         named = settings.models[flags.model]
         return named._replace(api_key_env=flags.api_key_env or named.api_key_env)
     base_url = flags.base_url or OPENAI
-    return Model(flags.model, base_url, flags.api_key_env or ("OPENAI_API_KEY" if base_url == OPENAI else ""))
+    return priced(Model(flags.model, base_url, flags.api_key_env or ("OPENAI_API_KEY" if base_url == OPENAI else "")))
 
 
 def _flag_settings(pairs: tuple[str, ...]) -> dict[str, Any]:

@@ -32,6 +32,7 @@ from workermd.ledger import artifacts, results
 from workermd.ledger.lock import RunLock, run_offset
 from workermd.ledger.store import Key, Ledger, Run, Transaction
 from workermd.masking import Mask
+from workermd.trace import Trace, of_environment
 from workermd.verdict import Verdict
 
 MAX_KEY_LENGTH = 512
@@ -57,6 +58,7 @@ class Watch(Protocol):
     def waits(self, what: str, until: float) -> None: ...
     def log(self, data: bytes) -> None: ...
     def event(self, event: Document) -> None: ...
+    def ended(self, outcome: str, code: str) -> None: ...
     def tick(self) -> None: ...
     def interrupted(self) -> bool: ...
 
@@ -73,6 +75,7 @@ class Request(NamedTuple):
     timeout: float | None = None
     max_attempts: int | None = None
     wait: bool = True
+    trace: Trace | None = None
 
 
 def run(request: Request) -> Answered:
@@ -244,9 +247,9 @@ class _Invocation:
         self.lock = lock
         self.host: Host | None = host
         self.folder = folder
-        self.trace = _trace()
+        self.trace = request.trace or of_environment()
         self.mask = Mask(request.binding)
-        self.answers = Answers(request.contract, request.binding.kind, self.trace["trace_id"], request.run_id or None)
+        self.answers = Answers(request.contract, request.binding.kind, self.trace.trace_id, request.run_id or None)
         self.unsaid = b""
         self.journal: Journal | None = None
 
@@ -359,6 +362,7 @@ class _Invocation:
                 # A result that was already on disk counts, it is not thrown away.
                 judged, duration = self.judged(token) or verdict.cancelled(), None
             judged = self.with_usage(judged, token)
+            self.request.watch.ended(judged.outcome, judged.failure.code if judged.failure else "")
             row = self.settle(ledger, row, judged, duration, token)
             if row.state == "done":
                 answered = self.answers.settled(row)
@@ -415,7 +419,7 @@ class _Invocation:
             tools_allowed=contract.constraints.tools_allowed,
             feedback=earlier.feedback,
             decisions=(),
-            trace=self.trace,
+            trace=self.trace.document(row.attempts),
             artifacts_dir=folder,
             settings=self.request.binding.settings,
         )
@@ -426,7 +430,7 @@ class _Invocation:
             "WORKERMD_RUN_ID": row.run_id,
             "WORKERMD_ATTEMPT": str(row.attempts),
             ARTIFACTS: folder,
-            "TRACEPARENT": self.trace["traceparent"],
+            "TRACEPARENT": str(task.trace["traceparent"]),
             ACTIVE: f"{active},{offset}" if active else offset,
         }
         limits = Limits(
@@ -593,13 +597,3 @@ def _owner() -> str:
     with open("/proc/self/stat", encoding="utf-8", errors="replace") as file:
         started = file.read().rpartition(")")[2].split()[19]
     return f"{boot}:{os.getpid()}:{started}"
-
-
-def _trace() -> Document:
-    """The caller's W3C trace context, or one of our own."""
-    given = os.environ.get("TRACEPARENT", "").split("-")
-    if len(given) == 4 and len(given[1]) == 32 and set(given[1]) <= set("0123456789abcdef") and set(given[1]) != {"0"}:
-        trace_id, flags = given[1], given[3][:2]
-    else:
-        trace_id, flags = os.urandom(16).hex(), "01"
-    return {"trace_id": trace_id, "traceparent": f"00-{trace_id}-{os.urandom(8).hex()}-{flags}"}

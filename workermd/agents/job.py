@@ -7,18 +7,21 @@ same cause has the same ending whichever framework ran, also where one would hav
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Never
 
 from workermd.agents import gate, reading, shape
 from workermd.agents.journal import Journal, new_span
 from workermd.agents.meter import Exceeded, Meter
 from workermd.agents.prompt import Prompt, prompt_of
+from workermd.agents.recorder import Player, Recorder
 from workermd.agents.tools import Runner, Tool, runners_of
 from workermd.agents.wire import Wire
 from workermd.backend import InvalidRequest, Limits, Result, Task, TaskError, failed
 from workermd.binding import Binding, Model
 from workermd.envelope import Document
 from workermd.failure import failure_of
+from workermd.recording import Miss
 from workermd.runtime import CancellationToken, Caught, dispatch
 
 GRACE = 0.5
@@ -35,7 +38,11 @@ def performed(task: Task, binding: Binding, limits: Limits, talk: Talk, endings:
     """Perform a task by a conversation, as a message on the core runtime. Never raises for what the framework did."""
 
     async def perform(task: Task, token: CancellationToken) -> Result:
-        return await Job(task, binding, limits).carried_out(talk, endings, token)
+        try:
+            job = Job(task, binding, limits)
+        except Miss as miss:
+            return failed("refused", "backend_failed", str(miss))
+        return await job.carried_out(talk, endings, token)
 
     return dispatch(task, perform, limits.deadline, lambda error: failure_of(error, "workermd"))
 
@@ -56,6 +63,8 @@ class Job:
         self.response_format = shape.asked_for(task.output_schema)
         self.notes: list[str] = []
         self.model_named = ""
+        self.recorder = Recorder(binding, task)
+        self.player = Player(binding, task) if binding.replay else None
         self._runners: tuple[Runner, ...] = ()
         self._ending: Result | None = None
         self._ended = asyncio.Event()
@@ -125,10 +134,16 @@ class Job:
             if self._ending is None and isinstance(caught.error, asyncio.CancelledError | GeneratorExit):
                 raise caught.error
             result = self._ending or _failure(caught.error, endings)
-        return result._replace(usage=self.meter.usage, notes=tuple(self.notes), model=result.model or self.model_named)
+        result = result._replace(
+            usage=self.meter.usage, notes=tuple(self.notes), model=result.model or self.model_named or None
+        )
+        self.recorder.save(result)
+        return result
 
     async def _to_its_end(self, talk: Talk) -> Result:
-        async with runners_of(self.binding, self.task) as self._runners:
+        async with self._tools_ready() as self._runners:
+            for runner in self._runners:
+                self.recorder.note_tool(runner.binding.name, runner.description, runner.schema)
             work = asyncio.ensure_future(talk(self))
             ended = asyncio.ensure_future(self._ended.wait())
             try:
@@ -140,6 +155,19 @@ class Job:
                 return self._ending
             answer = work.result()
             return answer if isinstance(answer, Result) else reading.result_of(answer, self.limits)
+
+    def _tools_ready(self) -> AbstractAsyncContextManager[tuple[Runner, ...]]:
+        """The tools, or in a replay their descriptions: what they did is known."""
+        if self.player is None:
+            return runners_of(self.binding, self.task)
+        by_name = {tool.name: tool for tool in self.binding.tools}
+        return nullcontext(
+            tuple(
+                Runner(by_name[tool["name"]], tool["description"], tool["schema"], _not_called)
+                for tool in self.player.tools
+                if tool["name"] in by_name
+            )
+        )
 
     async def _wound_up(self, work: "asyncio.Future[str | Result]") -> None:
         """Cancel what still runs: by its token first, which frameworks obey faster, then by force."""
@@ -170,14 +198,21 @@ class Job:
         began = clock()
         self.journal.note("tool", agent=agent, tool=tool.name, arguments=arguments, span=span)
         with Caught() as caught:
-            text = await runner.call(arguments)
+            text = (
+                await runner.call(arguments)
+                if self.player is None
+                else self.player.result_of(agent, tool.name, arguments)
+            )
         error = caught.error
+        if isinstance(error, Miss):
+            await self.stop(failed("refused", "backend_failed", str(error)))
         if isinstance(error, TaskError):
             await self.stop(failure_of(error, "workermd"))
         if error is not None and not isinstance(error, Exception):
             raise error
         if error is not None:
             text = f"error: the tool failed with {type(error).__name__}"
+        self.recorder.note_call(agent, tool.name, arguments, text)
         self.journal.note(
             "tool_result",
             agent=agent,
@@ -217,6 +252,10 @@ class Job:
         if proposed is not None:
             details["proposed"] = proposed
         await self.stop(failed("needs_human", "approval_required", question, **details))
+
+
+async def _not_called(_arguments: Document) -> str:
+    raise AssertionError("in a replay no tool is called")
 
 
 def _failure(error: BaseException, endings: tuple[Ending, ...]) -> Result:

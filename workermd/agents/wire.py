@@ -22,9 +22,11 @@ from workermd.agents.meter import Exceeded
 from workermd.backend import Result, failed
 from workermd.binding import Model
 from workermd.envelope import Document
+from workermd.recording import Miss
 
 if TYPE_CHECKING:
     from workermd.agents.job import Job
+    from workermd.agents.recorder import Player
 
 MAX_ANSWER_BYTES = 64 << 20
 """A larger answer of an endpoint is not read to its end."""
@@ -149,16 +151,24 @@ class Wire(httpx2.AsyncBaseTransport):
             "request", agent=self.agent, model=self.model.name, turn=job.meter.turns, span=span, usage=job.meter.usage
         )
         try:
-            answer = await self._exchanged(request, sent)
+            answer = (
+                await self._exchanged(request, sent, span) if job.player is None else self._played(job.player, sent)
+            )
+        except Miss as miss:
+            await job.stop(failed("refused", "backend_failed", str(miss)))
         except (httpx2.HTTPError, OSError) as error:
             where = _origin(self.model)
             await job.stop(
                 failed("retryable", "backend_unavailable", f"{where} cannot be reached ({type(error).__name__})")
             )
+        job.recorder.note_exchange(self.agent, sent, answer.status, answer.headers, answer.content)
         self._note_reply(answer, span, began)
         return answer
 
-    async def _exchanged(self, request: httpx2.Request, sent: Document) -> Answer:
+    def _played(self, player: "Player", sent: Document) -> Answer:
+        return Answer(*player.answer(self.agent, sent))
+
+    async def _exchanged(self, request: httpx2.Request, sent: Document, span: str) -> Answer:
         """One request, one answer, read to its end: no retry, no redirect, no time limit but the attempt's."""
         content = json.dumps(sent).encode()
         headers = {"content-type": "application/json", "accept": "application/json", "accept-encoding": "identity"}
@@ -169,7 +179,8 @@ class Wire(httpx2.AsyncBaseTransport):
         if self._key:
             headers |= {"api-key": self._key} if self.model.api_version else {"authorization": f"Bearer {self._key}"}
         if traceparent := os.environ.get("TRACEPARENT"):
-            headers["traceparent"] = traceparent
+            version, trace_id, _, flags = traceparent.split("-", 3)
+            headers["traceparent"] = f"{version}-{trace_id}-{span}-{flags}"
         response = await self._live.handle_async_request(
             httpx2.Request("POST", url, headers=headers, content=content, extensions={"timeout": {}})
         )

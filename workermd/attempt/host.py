@@ -9,6 +9,7 @@ descriptor. Its standard output and error are a log file; the caller's are out o
 import contextlib
 import ctypes
 import gc
+import json
 import os
 import resource
 import signal
@@ -120,8 +121,17 @@ def _watch(deadline: float) -> None:
 
 
 def _perform(backend: Backend, order: Order, binding: Binding) -> Result:
+    """One attempt of any kind. Kinds that converse keep and replay their conversations themselves."""
     try:
-        return backend.perform(order.task, binding, order.limits)
+        if KINDS[binding.kind].converses:
+            return backend.perform(order.task, binding, order.limits)
+        result = backend.perform(order.task, binding, order.limits)
+        if binding.record:
+            from workermd import recording
+
+            key = recording.key_of(order.task)
+            recording.save(recording.Recording(binding.kind, key, json.loads(result.to_json())), binding)
+        return result
     except BaseException as error:  # noqa: BLE001 - the last line between a backend's fault and a lost attempt
         return Result(
             failure={

@@ -10,8 +10,10 @@ from workermd.commands.files import contract_named, input_bytes
 from workermd.contract import cache
 from workermd.errors import UsageError
 from workermd.report import say
+from workermd.report.audience import Audience, Listener
 from workermd.report.live import Live
 from workermd.run import Request, run
+from workermd.trace import Trace, of_environment
 
 
 def execute(values: dict[str, Any]) -> int:
@@ -20,13 +22,16 @@ def execute(values: dict[str, Any]) -> int:
     contract, warnings = cache.load(*contract_named(values["spec"], flags))
     settings = config.load(flags)
     signals = Signals()
-    live = Live(quiet=values["quiet"], interrupted=lambda: signals.noted)
+    trace = of_environment()
+    live = Live(quiet=values["quiet"], interrupted=lambda: signals.noted, verbose=values["verbose"])
+    audience = Audience(live, _listeners(values, trace))
     request = Request(
         contract=contract,
         binding=config.binding_for(contract.id, contract.mode, settings, flags),
         ledger_path=settings.ledger,
         read_input=lambda: _read_input(values, signals),
-        watch=live,
+        watch=audience,
+        trace=trace,
         run_id=_run_id(values),
         timeout=values["timeout"],
         max_attempts=values["max_attempts"],
@@ -44,7 +49,23 @@ def execute(values: dict[str, Any]) -> int:
         answered = run(request)
     finally:
         live.close()
-    return _print(answered, values)
+    code = _print(answered, values)
+    audience.finished(answered.envelope)  # the answer is printed and stands
+    return code
+
+
+def _listeners(values: dict[str, Any], trace: Trace) -> list[Listener]:
+    listeners: list[Listener] = []
+    if values["events"]:
+        from workermd.report.events import EventFile
+
+        listeners.append(EventFile(values["events"]))
+    if any(name.startswith("OTEL_") for name in os.environ):
+        from workermd.report import spans
+
+        if spans.wanted():
+            listeners.append(spans.Spans(trace, quiet=values["quiet"]))
+    return listeners
 
 
 def _print(answered: Answered, values: dict[str, Any]) -> int:
@@ -77,6 +98,8 @@ def flags_of(values: dict[str, Any]) -> config.Flags:
         env=tuple(values["env"]),
         secret_env=tuple(values["secret_env"]),
         settings=tuple(values["setting"]),
+        record=values["record"] or "",
+        replay=values["replay"] or "",
         ledger=values["ledger"] or "",
         config=values["config"] or "",
         no_config=values["no_config"],

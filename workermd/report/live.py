@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TextIO
 
 from workermd.envelope import Document
+from workermd.report.say import plain
 
 _CLEAR = "\r\x1b[K"
 _REFRESH = 0.1
@@ -21,9 +22,17 @@ class Live:
     It is drawn by hand: a library for it would load while a deadline runs.
     """
 
-    def __init__(self, *, quiet: bool, interrupted: Callable[[], bool], stream: TextIO | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        quiet: bool,
+        interrupted: Callable[[], bool],
+        verbose: bool = False,
+        stream: TextIO | None = None,
+    ) -> None:
         self._stream = stream or sys.stderr
         self._quiet = quiet
+        self._verbose = verbose
         self.interrupted = interrupted
         self._line = not quiet and self._stream.isatty() and os.environ.get("TERM") != "dumb"
         self._color = self._line and not os.environ.get("NO_COLOR")
@@ -56,7 +65,15 @@ class Live:
             self._write_log(line)
 
     def event(self, event: Document) -> None:
-        """What agents do is shown only when asked for."""
+        """What agents do, where that was asked for."""
+        if not self._verbose:
+            return
+        from workermd.report.events import told
+
+        if line := told(event):
+            self._erase()
+            self._stream.write(plain(line) + "\n")
+            self._stream.flush()
 
     def _write_log(self, line: bytes) -> None:
         if self._logged > _MAX_LOG_BYTES:

@@ -2,13 +2,14 @@
 
 import argparse
 import contextlib
+import errno
+import io
 import json
 import os
 import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
-from typing import BinaryIO
 
 from workermd.errors import OutputUnwritable, UsageError, WorkermdError
 from workermd.report import say
@@ -84,13 +85,13 @@ def _server(turns: tuple[Turn, ...], options: argparse.Namespace, watch: "_Watch
             watch=watch,
         )
     except OSError as error:
-        message = f"--port: port {options.port} cannot be used ({error.strerror})"
+        message = f"--port: port {options.port} cannot be used ({os.strerror(error.errno or 0)})"
         raise UsageError(message, "choose another, or leave it out for any that is free") from None
 
 
-def _opened(path: str) -> BinaryIO:
+def _opened(path: str) -> io.FileIO:
     try:
-        return open(path, "ab")
+        return open(path, "ab", buffering=0)
     except OSError as error:
         message = f"--requests: {path} cannot be written ({error.strerror})"
         raise UsageError(message, "name a file in a folder that exists") from None
@@ -99,7 +100,7 @@ def _opened(path: str) -> BinaryIO:
 _Watch = Callable[[Received, Turn | None], None]
 
 
-def _watch(kept: BinaryIO | None, path: str) -> _Watch:
+def _watch(kept: io.FileIO | None, path: str) -> _Watch:
     started = time.monotonic()
 
     def watch(request: Received, turn: Turn | None) -> None:
@@ -107,12 +108,13 @@ def _watch(kept: BinaryIO | None, path: str) -> _Watch:
         sys.stderr.flush()
         if kept is None:
             return
+        line = json.dumps(_record(request, started)).encode() + b"\n"
         try:
-            kept.write(json.dumps(_record(request, started)).encode() + b"\n")
-            kept.flush()
+            whole, why = kept.write(line) == len(line), errno.ENOSPC
         except OSError as error:
-            message = f"--requests: {path} cannot be written ({error.strerror})"
-            raise OutputUnwritable(message, "make room for it") from None
+            whole, why = False, error.errno or 0
+        if not whole:
+            raise OutputUnwritable(f"--requests: {path} cannot be written ({os.strerror(why)})", "make room for it")
 
     return watch
 

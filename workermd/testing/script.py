@@ -71,6 +71,8 @@ class _Form(NamedTuple):
 
     make: Callable[..., Any]
     fields: dict[str, tuple[str, _Converter]]
+    needed: str = ""
+    """A key that has to be there."""
 
 
 def _turns(document: JsonDocument) -> tuple[Turn, ...]:
@@ -92,6 +94,8 @@ def _turn(value: Any, pointer: str) -> Turn:
 
 
 def _filled(value: dict[str, Any], pointer: str, form: _Form) -> Any:
+    if form.needed and form.needed not in value:
+        raise _Fault(pointer, f"no {form.needed}", f"an object with {form.needed}; its keys: {', '.join(form.fields)}")
     given = {}
     for key, each in value.items():
         place = f"{pointer}/{escape(key)}"
@@ -181,14 +185,13 @@ def _calls(value: Any, pointer: str) -> tuple[Call, ...]:
     calls: list[Call] = []
     for index, each in enumerate(value):
         place = f"{pointer}/{index}"
-        if not isinstance(each, dict) or "name" not in each:
-            found = "a call without a name" if isinstance(each, dict) else _kind(each)
-            raise _Fault(place, found, "an object with name, and arguments and id where wanted")
+        if not isinstance(each, dict):
+            raise _Fault(place, _kind(each), "an object with name, and arguments and id where wanted")
         calls.append(_filled(each, place, _CALL))
     return tuple(calls)
 
 
-_CALL = _Form(Call, {"name": ("name", _text), "arguments": ("arguments", _arguments), "id": ("id", _text)})
+_CALL = _Form(Call, {"name": ("name", _text), "arguments": ("arguments", _arguments), "id": ("id", _text)}, "name")
 _USAGE = _Form(Usage, {name: (name, _count) for name in Usage.__dataclass_fields__})
 _SPENT: dict[str, tuple[str, _Converter]] = {"usage": ("usage", _usage)}
 _NAMED: dict[str, tuple[str, _Converter]] = {**_SPENT, "model": ("model", _text)}
@@ -212,7 +215,9 @@ _FORMS = {
             "retry_after_ms": ("retry_after_ms", _seconds),
         },
     ),
-    "slow": _Form(Slow, {"slow": ("seconds", _seconds), "turn": ("turn", _turn), "between": ("between", _seconds)}),
+    "slow": _Form(
+        Slow, {"slow": ("seconds", _seconds), "turn": ("turn", _turn), "between": ("between", _seconds)}, "turn"
+    ),
     "hang": _Form(Hang, {"hang": ("", _true)}),
     "drop": _Form(Drop, {"drop": ("after_bytes", _count), "turn": ("turn", _turn)}),
     "garbage": _Form(Garbage, {"garbage": ("body", _bytes), "content_type": ("content_type", _text)}),

@@ -94,9 +94,14 @@ class Server:
         self._failures: list[BaseException] = []
         self._connections: dict[Connection, threading.Thread] = {}
         self._closed = False
-        self._listener = socket.create_server(("127.0.0.1", port), backlog=512)
-        self._listener.setblocking(False)
-        self._wake, self._woken = socket.socketpair()
+        with contextlib.ExitStack() as opened:
+            self._listener = opened.enter_context(socket.create_server(("127.0.0.1", port), backlog=512))
+            self._listener.setblocking(False)
+            self._wake, woken = map(opened.enter_context, socket.socketpair())
+            self._ready = opened.enter_context(selectors.DefaultSelector())
+            self._ready.register(self._listener, selectors.EVENT_READ)
+            self._ready.register(woken, selectors.EVENT_READ)
+            self._opened = opened.pop_all()
         self.port: int = self._listener.getsockname()[1]
         self._acceptor = threading.Thread(target=self._accept, name=f"workermd.testing:{self.port}", daemon=True)
         self._acceptor.start()
@@ -183,11 +188,9 @@ class Server:
             raise self.failures[0]
 
     def _accept(self) -> None:
-        with self._listener, self._woken, selectors.DefaultSelector() as ready:
-            ready.register(self._listener, selectors.EVENT_READ)
-            ready.register(self._woken, selectors.EVENT_READ)
+        with self._opened:
             while True:
-                ready.select()
+                self._ready.select()
                 if self._closed:
                     return
                 try:
@@ -316,7 +319,7 @@ class Server:
     def _admitted(self, headers: dict[str, str]) -> bool:
         scheme, _, token = headers.get("authorization", "").partition(" ")
         given = (token if scheme.lower() == "bearer" else "", headers.get("api-key", ""))
-        return any(hmac.compare_digest(each.encode(), self._key.encode()) for each in given)
+        return any(hmac.compare_digest(each.encode("latin-1"), self._key.encode()) for each in given)
 
 
 def _answer(turn: Turn, exchange: _Exchange) -> Answer:

@@ -1,0 +1,18 @@
+"""`workermd doctor`: say what is there and whether it would work."""
+
+from typing import Any
+
+from workermd import config, doctor
+from workermd.envelope import EXIT_FINDINGS, encoded
+from workermd.report import doctor as report
+from workermd.report import say
+
+
+def execute(values: dict[str, Any]) -> int:
+    flags = config.Flags(ledger=values["ledger"] or "", config=values["config"] or "", no_config=values["no_config"])
+    examined = doctor.examine(config.load(flags), offline=values["offline"])
+    if values["json"]:
+        say.document(encoded(examined.document))
+    else:
+        say.text(report.lines(examined.document))
+    return EXIT_FINDINGS if examined.problems and not values["exit_zero"] else 0
