@@ -191,5 +191,13 @@ KINDS: dict[str, Kind] = {
     "function": Kind("workermd.backends.function", takes=frozenset({"function"})),
     "command": Kind("workermd.backends.command", takes=frozenset({"command"})),
     "chat": Kind("workermd.backends.chat", _COUNTED, "agentchat", _MODELS, frozenset({"instructions"}), converses=True),
+    "mcp": Kind(
+        "workermd.backends.mcp",
+        _COUNTED,
+        "mcp",
+        frozenset({"command", "tools"}),
+        frozenset({"server", "tool", "allow", "approve", "retry_errors"}),
+        converses=True,
+    ),
     "replay": Kind("workermd.backends.replay", _COUNTED),
 }

@@ -30,15 +30,14 @@ def offered(tools: tuple[ToolBinding, ...], allowed: tuple[str, ...] | None) -> 
 
 def refusal(tool: ToolBinding, arguments: Document, allowed: tuple[str, ...] | None) -> str:
     """Why a call may not be made, in words for the model; empty when it may."""
-    for whose, texts in (("contract", allowed), ("operator", tool.allow or None)):
-        if texts is None:
-            continue
-        try:
-            fits = any(pattern.fits(tool.name, arguments) for pattern in patterns(texts))
-        except RecursionError:
-            return "the arguments are nested too deeply to be looked at"
-        if not fits:
-            return f"the {whose} does not allow {tool.name} with these arguments"
+    try:
+        canonical(arguments)
+        for whose, texts in (("contract", allowed), ("operator", tool.allow or None)):
+            named = [pattern for pattern in patterns(texts or ()) if pattern.names(tool.name)]
+            if texts is not None and not any(pattern.fits(tool.name, arguments) for pattern in named):
+                return f"the {whose} does not allow {tool.name}{' with these arguments' if named else ''}"
+    except RecursionError:
+        return "its arguments are nested too deeply to be looked at"
     return ""
 
 

@@ -2,6 +2,7 @@
 
 from autogen_agentchat.agents import AssistantAgent
 
+from workermd.agents import tools
 from workermd.agents.job import Ending, Job, performed
 from workermd.agents.wire import unreachable_key
 from workermd.backend import Limits, Result, Task
@@ -12,8 +13,10 @@ ENDINGS: tuple[Ending, ...] = ()
 
 
 def unusable(binding: Binding) -> str:
-    """Why the binding's model cannot be asked."""
-    return unreachable_key(binding.model) if binding.model else "kind chat needs a model: --model NAME"
+    """Why the binding's model cannot be asked, or a tool not be had."""
+    if binding.model is None:
+        return "kind chat needs a model: --model NAME"
+    return unreachable_key(binding.model) or tools.unusable(binding)
 
 
 def perform(task: Task, binding: Binding, limits: Limits) -> Result:
