@@ -11,6 +11,7 @@ import contextlib
 import json
 import logging
 import os
+import re
 import signal
 import subprocess
 from collections.abc import AsyncIterator, Coroutine
@@ -47,6 +48,7 @@ MAX_DEPTH = 32
 MAX_RESUMPTIONS = 100
 """Requests by which a server lets us come back for the rest of an answer."""
 
+_NO_ID = re.compile(rb'"id"\s*:\s*null')
 _LOOK = 0.005
 CLOSING_SECONDS = 0.5
 """What a server gets to end by itself once nobody needs it; the same again after it was asked to."""
@@ -74,7 +76,7 @@ ANSWERS: dict[int, tuple[str, str, str]] = {
     types.INVALID_PARAMS: ("invalid_request", "input_rejected", "refused the tool or its arguments as invalid"),
     types.METHOD_NOT_FOUND: ("refused", "backend_failed", "does not know how to call tools"),
     types.INVALID_REQUEST: ("refused", "backend_failed", "refused the request as invalid"),
-    types.PARSE_ERROR: ("refused", "backend_failed", "could not read the request"),
+    types.PARSE_ERROR: ("refused", "backend_failed", "sent or got a message that cannot be read"),
     types.INTERNAL_ERROR: ("retryable", "backend_unavailable", "failed on its side"),
     types.REQUEST_TIMEOUT: ("retryable", "backend_unavailable", "gave up on the request"),
     types.URL_ELICITATION_REQUIRED: ("refused", "backend_failed", "wants a person to visit a page first"),
@@ -231,9 +233,8 @@ class Connection:
         try:
             return await self._until(request)
         except MCPError as error:
-            if error.code == types.CONNECTION_CLOSED or self._traffic.is_of_http(error.code):
-                await self._settled()
-                raise self._ending(error) from None
+            if self._is_of_transport(error.code):
+                raise self._ending(await self._end() or error) from None
             raise Answered(error.code, clean(error.message, 300)) from None
         except (ValidationError, RuntimeError) as error:
             raise self._ending(error) from None
@@ -249,13 +250,14 @@ class Connection:
         finally:
             if not doing.done():
                 doing.cancel()
-        raise self._ending(None if self._task.cancelled() else self._task.exception())
+        raise self._ending(await self._end())
 
-    async def _settled(self) -> None:
-        """A moment for the connection's task to say how it ended."""
+    async def _end(self) -> BaseException | None:
+        """What the connection's task ended by, if it has ended; it gets a moment where nothing else is known."""
         assert self._task is not None
         if not self._traffic.told:
             await asyncio.wait((self._task,), timeout=CLOSING_SECONDS)
+        return self._task.exception() if self._task.done() and not self._task.cancelled() else None
 
     async def _held(self) -> None:
         async def noticed(message: IncomingMessage) -> None:  # noqa: ARG001 - it changes nothing here: tools are listed once
@@ -292,17 +294,20 @@ class Connection:
             error = next((leaf for leaf in leaves if isinstance(leaf, TaskError)), leaves[0])
         if isinstance(error, TaskError):
             return error
-        return self._traffic.ending(self._server) or _meaning(error, _named(self._server))
+        who = _named(self._server)
+        if isinstance(error, MCPError) and not self._is_of_transport(error.code):
+            return Refused(f"{who} refused to begin ({error.code}): {clean(error.message, 300)}")
+        if isinstance(error, ValidationError | RuntimeError):
+            return Refused(f"{who} does not keep to the protocol: its answer cannot be read")
+        return self._traffic.ending(self._server) or _lost(error, who)
+
+    def _is_of_transport(self, code: int) -> bool:
+        return code == types.CONNECTION_CLOSED or self._traffic.is_of_http(code)
 
 
-def _meaning(error: BaseException | None, who: str) -> TaskError:
-    """What an error of the SDK means where the traffic does not say more."""
-    if isinstance(error, MCPError) and error.code != types.CONNECTION_CLOSED:
-        return Refused(f"{who} refused to begin ({error.code}): {clean(error.message, 300)}")
+def _lost(error: BaseException | None, who: str) -> Retryable:
     if isinstance(error, httpx2.HTTPError | OSError):
         return Retryable(f"{who} cannot be reached ({type(error).__name__})")
-    if isinstance(error, ValidationError | RuntimeError):
-        return Refused(f"{who} does not keep to the protocol: its answer cannot be read")
     return Retryable(f"{who} closed the connection before it had answered")
 
 
@@ -325,13 +330,13 @@ class Traffic:
     def __init__(self) -> None:
         self._bytes = 0
         self._messages = 0
-        self.flood = ""
+        self.wrong = ""
         self.status = 0
         self.exit_code: int | None = None
 
     @property
     def told(self) -> bool:
-        return bool(self.flood) or self.status >= 400 or self.exit_code is not None
+        return bool(self.wrong) or self.status >= 400 or self.exit_code is not None
 
     def is_of_http(self, code: int) -> bool:
         """Whether an error is the SDK's word for an HTTP status: a server's own has a code that says more."""
@@ -341,8 +346,8 @@ class Traffic:
     def ending(self, server: Server) -> TaskError | None:
         """What ended the connection, as far as it can be seen from what passed over it."""
         who = _named(server)
-        if self.flood:
-            return Refused(f"{who} sent {self.flood}; nothing more of it is read")
+        if self.wrong:
+            return Refused(f"{who} sent {self.wrong}; nothing more of it is read")
         if self.status >= 400:
             broken = (Retryable, "failed on its side") if self.status >= 500 else (Refused, "refused the request")
             kind, told = _STATUSES.get(self.status, broken)
@@ -361,11 +366,11 @@ class Traffic:
         self._bytes += size
         self._messages += messages
         if self._bytes > MAX_TRAFFIC_BYTES:
-            self.flood = f"more than {MAX_TRAFFIC_BYTES >> 20} MiB"
+            self.wrong = f"more than {MAX_TRAFFIC_BYTES >> 20} MiB"
         elif self._messages > MAX_MESSAGES:
-            self.flood = f"more than {MAX_MESSAGES} messages"
-        if self.flood:
-            raise httpx2.ReadError(self.flood)
+            self.wrong = f"more than {MAX_MESSAGES} messages"
+        if self.wrong:
+            raise httpx2.ReadError(self.wrong)
 
 
 # --- a program ------------------------------------------------------------------------------------------------
@@ -413,7 +418,7 @@ async def _read(process: asyncio.subprocess.Process, to_us: MemoryObjectSendStre
             try:
                 line = await process.stdout.readline()
             except ValueError:
-                traffic.flood = f"a message of more than {MAX_MESSAGE_BYTES >> 20} MiB"
+                traffic.wrong = f"a message of more than {MAX_MESSAGE_BYTES >> 20} MiB"
                 return
             if not line:
                 break
@@ -421,6 +426,9 @@ async def _read(process: asyncio.subprocess.Process, to_us: MemoryObjectSendStre
             try:
                 message = types.jsonrpc_message_adapter.validate_json(line, by_name=False)
             except ValueError:
+                if b'"jsonrpc"' in line and not _NO_ID.search(line):  # whoever waits for it would wait in vain
+                    traffic.wrong = "a message that cannot be read"
+                    return
                 continue  # a banner, a stray print: counted, and not for us
             await to_us.send(SessionMessage(message))
         # Its end is told by how it ended: it may take a moment to be known.

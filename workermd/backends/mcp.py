@@ -47,7 +47,8 @@ def perform(task: Task, binding: Binding, limits: Limits) -> Result:
 
 
 async def _talk(job: Job, bound: tuple[ToolBinding, ...]) -> Result:
-    name, arguments = asked_for(job.task, job.arrangement.get("tool") or (bound[0].name if len(bound) == 1 else ""))
+    name, arguments = asked_for(job.task, job.arrangement.get("tool", ""))
+    name = name or (bound[0].name if len(bound) == 1 else "")
     if not name:
         return failed("invalid_request", "input_rejected", "the input names no tool; give one, as text, at /tool")
     if arguments is None:
