@@ -125,9 +125,11 @@ def _local(code: Document, binding: Binding, task: Task, folder: str) -> CodeExe
 def _put_launcher(folder: str, name: str, program: str, seconds: int, binding: Binding) -> None:
     """A script by the name of an interpreter, which starts it bounded and with the listed variables alone."""
     found = shutil.which(program) or program
-    environment = variables.chosen((*variables.OWN, *binding.env))
+    listed = sorted(variables.chosen((*variables.OWN, *binding.env)).keys() - {"PATH"})
+    # By name: no value stands in the file. PATH as it is here, because the executor puts this folder before it.
+    passed = [f'"{name}=${name}"' for name in listed if name.isidentifier()]
     words = [sys.executable, "-I", "-S", bounded.__file__, str(seconds), str(PRINTED_BYTES), found]
-    line = " ".join(["exec env -i", *(shlex.quote(f"{key}={value}") for key, value in environment.items())])
+    line = " ".join(["exec env -i", shlex.quote(f"PATH={os.environ.get('PATH', os.defpath)}"), *passed])
     path = os.path.join(folder, name)
     with open(path, "w", encoding="utf-8") as file:
         file.write(f'#!/bin/sh\n{line} {shlex.join(words)} "$@"\n')

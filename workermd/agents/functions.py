@@ -56,7 +56,7 @@ def _text(answer: Any) -> str:
     if isinstance(answer, str):
         return answer
     try:
-        return to_json(answer, fallback=str).decode()
+        return to_json(answer, fallback=str, inf_nan_mode="null").decode()
     except PydanticSerializationError:
         return str(answer)
 
