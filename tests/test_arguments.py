@@ -200,7 +200,7 @@ def test_the_version(cli):
     ("typed_so_far", "offered"),
     [
         ("workermd va", {"validate"}),
-        ("workermd runs ", {"list", "show", "reopen", "prune"}),
+        ("workermd runs ", {"list", "show", "pending", "reopen", "prune"}),
         ("workermd run --en", {"--env", "--envelope"}),
         ("workermd validate --format ", {"text", "json", "jsonl", "sarif", "github", "junit", "markdown"}),
     ],

@@ -14,13 +14,15 @@ from contextlib import closing
 import pytest
 
 from tests.conftest import ROOT, wait_for
-from tests.storm.expected import CALLED, HOST, POINTS, Expected
+from tests.storm import cases
+from tests.storm.expected import CALLED, DECIDING, HOST, POINTS, Expected
 from tests.storm.faults import FAULTS, seeded
 from tests.storm.oracle import violations
 from tests.storm.trial import KILLED, Trial
 
 OK = ["ok"]
 RETRY = ["retryable_error", "ok"]
+ASK = ["needs_human", "ok"]
 
 
 @pytest.fixture
@@ -53,12 +55,13 @@ def started(trial, n=1, run_id="r"):
 # --- killed at a named point ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("replies", [OK, RETRY], ids=["ok", "retry-first"])
+@pytest.mark.parametrize("replies", [OK, RETRY, ASK], ids=["ok", "retry-first", "ask-first"])
 @pytest.mark.parametrize("at", POINTS)
 def test_a_kill_at_every_point(trial, at, replies):
     """S4.3 S3.2: the call dies there; the next one does what the table of crash points says, and no more.
 
-    With `retry-first` a result file is found that is no final answer: it must not become one.
+    With `retry-first` a result file is found that is no final answer: it must not become one. With `ask-first` the
+    answer comes with a request to a person, or not at all (S9.1).
     """
     model = Expected(replies)
     for point in (at, ""):
@@ -79,6 +82,26 @@ def test_only_the_attempts_process_dies(trial, at):
     assert violations(trial) == []
 
 
+@pytest.mark.parametrize("flags", [(), ("--deny",), ("--deny", "--final")], ids=["approve", "deny", "final"])
+@pytest.mark.parametrize("at", DECIDING)
+def test_a_kill_while_a_person_decides(trial, at, flags):
+    """S4.3 S9.2: the decision and its one start are there, or neither; the next attempt is told all of them."""
+    assert cases.decided(at, *flags)(trial) == []
+
+
+@pytest.mark.parametrize("at", POINTS)
+def test_a_kill_in_the_attempt_that_a_decision_granted(trial, at):
+    """S9.2 S9.4: one decision stands for one start, however often it is asked for; what was decided is not lost."""
+    model = Expected(ASK, max_attempts=1)
+    trial = Trial(trial.folder / "one", max_attempts=1)
+    codes = [(trial.call("r", ASK).code, model.call()), (trial.approve("r").code, model.approve())]
+    codes += [(trial.call("r", ASK, at=point).code, model.call(point)) for point in (at, "", "")]
+    assert [code for code, _ in codes] == [code for _, code in codes]
+    assert trial.starts("r") == model.starts
+    assert len(outcomes(trial)) == 2
+    assert violations(trial) == []
+
+
 @pytest.mark.parametrize("at", ["migration_open", "migration_committed"])
 def test_a_kill_while_the_ledger_is_made(trial, at):
     """S4.3: it is there or it is not."""
@@ -96,8 +119,8 @@ def test_every_point_is_passed_and_described():
     described = set(re.findall(r"^    (\w+)  ", workermd.crash.__doc__, re.MULTILINE))
     sources = [path.read_text() for path in (ROOT / "workermd").rglob("*.py")]
     passed = {name for text in sources for name in re.findall(r'point\("(\w+)"\)', text)}
-    passed |= {f"{kind}_{state}" for kind in ("t1", "t2") for state in ("open", "committed")}
-    assert described == passed == {*CALLED, *HOST, "host_started", "migration_open", "migration_committed"}
+    passed |= {f"{kind}_{state}" for kind in ("t1", "t2", "decision") for state in ("open", "committed")}
+    assert described == passed == {*CALLED, *DECIDING, *HOST, "host_started", "migration_open", "migration_committed"}
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)

@@ -59,7 +59,7 @@ def test_a_contract_that_is_none(cli, tmp_path, given, program, make, said):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--backend", "nope"], "known: command, function"),
+        (["--backend", "nope"], "; known: "),
         (["--backend", "function"], "--function module:callable"),
         (["--backend", "command"], "-- PROGRAM"),
         ([], "no backend is bound to worker 'echo'"),

@@ -1,4 +1,4 @@
-"""Any order of calls, crashes, reopenings and prunings, against a dictionary that says what must come of it."""
+"""Any order of calls, crashes, decisions, reopenings and prunings, against a dictionary that says what must come of it."""
 
 import sqlite3
 import tempfile
@@ -18,11 +18,17 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from tests.storm.expected import HOST, POINTS, Expected
+from tests.storm.expected import DECIDING, HOST, POINTS, Expected
 from tests.storm.oracle import violations
 from tests.storm.trial import KILLED, Trial
 
-REPLIES = (["ok"], ["retryable_error", "ok"], ["retryable_error"], ["invalid_request"])
+REPLIES = (
+    ["ok"],
+    ["retryable_error", "ok"],
+    ["retryable_error"],
+    ["invalid_request"],
+    ["needs_human", "needs_human", "ok"],
+)
 
 
 class Known(Expected):
@@ -111,6 +117,21 @@ class Calls(RuleBasedStateMachine):
         if run.admitted:
             self.called(run_id, run, run.task, changed=not run.changed)
 
+    @rule(
+        run_id=runs_made,
+        flags=st.sampled_from(((), ("--deny",), ("--deny", "--final"))),
+        at=st.sampled_from(("", *DECIDING)),
+    )
+    def approve(self, run_id: str, flags: tuple[str, ...], at: str) -> None:
+        """A person decides, perhaps killed at it; refused where nothing is open, whoever asks."""
+        run = self.runs[run_id]
+        before = len(run.decisions)
+        code = run.approve(*flags, at=at)
+        done = self.trial.approve(run_id, *flags, at=at)
+        assert done.code == code, (done.out, done.err)
+        if len(run.decisions) > before:
+            run.answer = None
+
     @rule(run_id=runs_made)
     def reopen(self, run_id: str) -> None:
         run = self.runs[run_id]
@@ -142,12 +163,17 @@ class Calls(RuleBasedStateMachine):
             if run.admitted
         }
         assert self.listed() == known
+        asking = sorted(run_id for run_id, run in self.runs.items() if run.asks)
+        assert sorted(self.pending()) == asking
 
     def listed(self) -> dict[str, tuple[str, str | None, int]]:
         if not self.trial.ledger.exists():
             return {}
         with closing(sqlite3.connect(f"file:{self.trial.ledger}?mode=ro", uri=True)) as connection:
             return {row[0]: row[1:] for row in connection.execute("SELECT run_id, state, status, attempts FROM runs")}
+
+    def pending(self) -> list[str]:
+        return [row["run_id"] for row in self.trial.cli("runs", "pending", "--format", "json").document["pending"]]
 
 
 def _state(run: Known) -> str:
@@ -172,6 +198,6 @@ def check(*, examples: int, steps: int, seed: int | None = None) -> None:
     run_state_machine_as_test(Calls, settings=chosen)
 
 
-def test_calls_crashes_reopenings_and_prunings_do_what_a_dictionary_says():
-    """S2.3 S3.2 S4.3 S4.5 S4.6"""
+def test_calls_crashes_decisions_reopenings_and_prunings_do_what_a_dictionary_says():
+    """S2.3 S3.2 S4.3 S4.5 S4.6 S9.2"""
     check(examples=5, steps=10)

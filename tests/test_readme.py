@@ -14,7 +14,14 @@ from workermd.envelope import Status
 from workermd.workers import SHIPPED
 
 README = (ROOT / "README.md").read_text()
-BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+def blocks_of(page):
+    """The fenced blocks of a page: their kinds and texts."""
+    return re.findall(r"^```(\w+)\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+
+
+BLOCKS = blocks_of(README)
 
 
 @pytest.fixture
@@ -22,23 +29,27 @@ def place(tmp_path, cli, monkeypatch):
     """A folder with what a clone has, the README's files, and `workermd` on the path."""
     for name in ("contracts", "registry"):
         shutil.copytree(ROOT / name, tmp_path / name)
-    for kind, text in BLOCKS:
-        if kind == "python":
+    return tmp_path, laid_out(tmp_path, cli, BLOCKS)
+
+
+def laid_out(folder, cli, blocks):
+    """Write the files that a page shows; the environment in which its commands run."""
+    for kind, text in blocks:
+        if kind in ("python", "sh") and text.startswith("# "):
             name, _, body = text.partition("\n")
-            (tmp_path / name.removeprefix("# ")).write_text(body)
+            (folder / name.removeprefix("# ")).write_text(body)
         elif kind == "json":
-            (tmp_path / "input.json").write_text(text)
-    program = tmp_path / "bin" / "workermd"
+            (folder / "input.json").write_text(text)
+    program = folder / "bin" / "workermd"
     program.parent.mkdir()
     program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m workermd "$@"\n')
     program.chmod(0o755)
-    environment = cli.environment | {"PATH": f"{program.parent}:{cli.environment['PATH']}"}
-    return tmp_path, environment
+    return cli.environment | {"PATH": f"{program.parent}:{cli.environment['PATH']}"}
 
 
-def examples():
+def examples(blocks):
     """Each `$ command` of a console block with the lines that it prints."""
-    for kind, text in BLOCKS:
+    for kind, text in blocks:
         if kind != "console":
             continue
         for part in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]:
@@ -55,9 +66,13 @@ def pattern(expected):
 
 
 def test_every_command_prints_what_the_readme_shows(place):
-    folder, environment = place
+    assert printed_as_shown(*place, BLOCKS) >= 10
+
+
+def printed_as_shown(folder, environment, blocks):
+    """Run every command that a page shows, hold what it prints against the page; how many there were."""
     count = 0
-    for command, expected in examples():
+    for command, expected in examples(blocks):
         done = subprocess.run(
             ["bash", "-c", command],
             cwd=folder,
@@ -74,7 +89,7 @@ def test_every_command_prints_what_the_readme_shows(place):
             printed.append(done.stdout[: tail.start()] + done.stderr + tail[0])
         assert any(re.fullmatch(pattern(expected), each) for each in printed), (command, printed[0])
         count += 1
-    assert count >= 10
+    return count
 
 
 def test_the_configuration_shown_is_one(place, monkeypatch):

@@ -42,11 +42,16 @@ class Answers:
             self._checker = checker(self._contract.output_schema, self._contract.output_draft)
         return self._checker
 
-    def to_store(self, final: Verdict, attempts: tuple[Attempt, ...], detail: Document) -> Answer:
-        """The final answer of a run whose last attempt, still open in the ledger, ended with `detail`."""
+    def to_store(
+        self, final: Verdict, attempts: tuple[Attempt, ...], detail: Document, request: Document | None = None
+    ) -> Answer:
+        """The final answer of a run whose last attempt, still open in the ledger, ended with `detail`.
+
+        `request` is what it asks of a person.
+        """
         records = [_record(attempt) for attempt in attempts]
         records[-1] = _with_detail(records[-1]._replace(outcome=final.outcome), detail)
-        output, envelope = self._documents(final, tuple(records))
+        output, envelope = self._documents(final, tuple(records), request)
         return Answer(final.status, output, envelopes.encoded(envelope))
 
     def settled(self, row: Run) -> Answered:
@@ -97,15 +102,17 @@ class Answers:
         failure = judged.failure._replace(hint="run the same command again to go on")
         return self.failed(Status.RETRYABLE_ERROR, failure)._replace(exit_code=envelopes.EXIT_INTERRUPTED)
 
-    def _documents(self, final: Verdict, records: tuple[AttemptRecord, ...]) -> tuple[bytes, Document]:
+    def _documents(
+        self, final: Verdict, records: tuple[AttemptRecord, ...], request: Document | None = None
+    ) -> tuple[bytes, Document]:
         """The bytes printed by default, and the envelope."""
         if final.document is not None:
-            envelope = self._envelope(final.status, final.document, final.failure, records, output_valid=True)
+            envelope = self._envelope(final.status, final.document, final.failure, records, request, output_valid=True)
             return envelopes.encoded(final.document), envelope
         assert final.failure is not None
         document = self._failure_document(final.status, final.failure)
         valid = document is not None and self.output_checker.accepts(document)
-        envelope = self._envelope(final.status, document, final.failure, records, output_valid=valid)
+        envelope = self._envelope(final.status, document, final.failure, records, request, output_valid=valid)
         return envelopes.encoded(document if document is not None else envelope), envelope
 
     def _failure_document(self, status: str, failure: Failure) -> Document | None:
@@ -121,6 +128,7 @@ class Answers:
         outputs: Document | None,
         failure: Failure | None,
         records: tuple[AttemptRecord, ...],
+        request: Document | None,
         *,
         output_valid: bool,
     ) -> Document:
@@ -140,6 +148,7 @@ class Answers:
                 trace_id=self._trace_id,
                 backend=self._backend,
                 notes=tuple(note for record in records for note in record.notes),
+                request=request,
             )
         )
 

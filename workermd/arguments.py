@@ -73,6 +73,7 @@ _FORMAT = Option(("--format",), "text", "How to print: text (the default) or jso
 _RUN_ID = Argument("run_id", "The run's id.", "RUN_ID")
 _REGISTRY = Option(("--registry",), "text", "The registry's folder. Default: see docs/registry.md.", "DIR")
 _NAMED = Argument("name", "The contract: NAME, or NAME@VERSION.", "NAME")
+_BY = Option(("--by",), "text", "Who grants it. Default: the name you are logged in with.", "NAME")
 _WORKER = Option(("--worker",), "text", "Only this worker's runs.", "ID")
 
 RUN = Command(
@@ -111,6 +112,9 @@ RUN = Command(
         Option(("--new-run-id",), "flag", "A fresh run id (UUIDv7), where the input has none."),
         Option(("--timeout",), "number", "Tighten the contract's timeout_seconds.", "SECONDS"),
         Option(("--max-attempts",), "count", "Tighten the contract's max_attempts.", "N"),
+        Option(
+            ("--interactive",), "flag", "Ask at this terminal what the run asks a person, and go on with the answer."
+        ),
         Option(("--no-wait",), "flag", "When the run is being executed elsewhere, answer run_in_progress at once."),
         Option(("--dry-run",), "flag", "Do everything but the attempt, and say what would run."),
         Option(("--exit-zero",), "flag", "Exit 0 whatever the status; 1, 2 and 130 stay."),
@@ -271,12 +275,20 @@ COMMANDS: tuple[Command, ...] = (
         fixed={"deed": "show"},
     ),
     Command(
+        ("runs", "pending"),
+        "List what waits for a person's decision, the oldest first.",
+        "workermd.commands.people",
+        (),
+        (_WORKER, _FORMAT, _LEDGER, _CONFIG, _NO_CONFIG),
+        fixed={"deed": "pending"},
+    ),
+    Command(
         ("runs", "reopen"),
         "Grant a settled run further starts; who and why are recorded.",
         "workermd.commands.runs",
         (_RUN_ID,),
         (
-            Option(("--by",), "text", "Who grants it. Default: the name you are logged in with.", "NAME"),
+            _BY,
             Option(("--reason",), "text", "Why.", "TEXT"),
             Option(("--attempts",), "count", "How many further starts.", "N", default=1),
             _WORKER,
@@ -303,6 +315,26 @@ COMMANDS: tuple[Command, ...] = (
             _NO_CONFIG,
         ),
         fixed={"deed": "prune"},
+    ),
+    Command(
+        ("approve",),
+        "Decide what a run asks a person: approve it, deny it or answer it. One further start is granted; run it again.",
+        "workermd.commands.people",
+        (_RUN_ID,),
+        (
+            Option(("--deny",), "flag", "Deny it. The next attempt is told, and goes on without."),
+            Option(("--final",), "flag", "With --deny: grant no start; the run is settled as approval_denied."),
+            Option(("--answer",), "text", "Answer this; one of the options where the request has any.", "TEXT"),
+            _BY,
+            Option(("--reason",), "text", "Why.", "TEXT"),
+            Option(("--request",), "text", "Decide only if this request is the open one.", "ID"),
+            _WORKER,
+            _FORMAT,
+            _LEDGER,
+            _CONFIG,
+            _NO_CONFIG,
+        ),
+        fixed={"deed": "approve"},
     ),
     Command(
         ("registry", "list"),

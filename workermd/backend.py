@@ -12,6 +12,8 @@ class Task(NamedTuple):
 
     `seconds_left` counts down to the attempt's deadline at the moment the task was sent. `feedback`
     holds what was wrong with the previous attempt's output: `{pointer, keyword, message}` each.
+    `decisions` holds what people decided on this run, every attempt's, the first one first: `{id, kind, question,
+    options, proposed?, answer, by, at, reason?}` each; `answer` is `approve`, `deny`, one of the options, or words.
     `settings` are the operator's choices for this worker (never the contract's, never the input's).
     `artifacts_dir` is a folder that exists and that the task may write files into.
     """
@@ -83,19 +85,27 @@ class Refused(TaskError):
 
 
 class NeedsHuman(TaskError):
-    """A person has to decide. `question` is put to them with `options` to choose from."""
+    """A person has to decide (S9.1). `question` is put to them with `options` to choose from, if there are any.
 
-    def __init__(self, question: str, options: tuple[str, ...] = ()) -> None:
+    `kind` is `question`, `tool` (`proposed` is `{"tool": name, "arguments": {...}}`), `plan` (`{"plan": text}`) or
+    `stalled`. What they decide is in the next attempt's `Task.decisions`.
+    """
+
+    def __init__(
+        self, question: str, options: tuple[str, ...] = (), kind: str = "question", proposed: Document | None = None
+    ) -> None:
         super().__init__(question)
         self.question = question
         self.options = options
+        self.kind = kind
+        self.proposed = proposed
 
 
 class Result(NamedTuple):
     """What an attempt's process leaves behind: a reply not yet checked, or a failure.
 
     Exactly one of `output` (the reply's JSON text) and `failure` is set. `failure` is
-    `{"kind", "code", "message"}` with `after`, `question` and `options` where they apply; kinds are
+    `{"kind", "code", "message"}` with `after`, or with `question`, `options`, `request_kind` and perhaps `proposed`, where they apply; kinds are
     `retryable`, `invalid_request`, `refused`, `needs_human`, `invalid_output` (a bad reply, which a later
     attempt may repair) and `timeout`. `notes` are sentences for the envelope, such as a denied tool call.
     """
@@ -186,11 +196,13 @@ class Kind(NamedTuple):
 
 _COUNTED = frozenset({"max_tokens", "max_cost_usd", "max_tool_calls", "max_turns", "tools_allowed"})
 _MODELS = frozenset({"model", "models", "tools"})
+_ROSTER = frozenset({"pattern", "agents", "answer", "rounds", "instructions"})
 
 KINDS: dict[str, Kind] = {
     "function": Kind("workermd.backends.function", takes=frozenset({"function"})),
     "command": Kind("workermd.backends.command", takes=frozenset({"command"})),
     "chat": Kind("workermd.backends.chat", _COUNTED, "agentchat", _MODELS, frozenset({"instructions"}), converses=True),
+    "ag2": Kind("workermd.backends.ag2", _COUNTED, "ag2", _MODELS, _ROSTER | {"ask_user"}, converses=True),
     "mcp": Kind(
         "workermd.backends.mcp",
         _COUNTED,

@@ -18,6 +18,8 @@ In the process that is called, in the order of a run:
     attempt_ended        the attempt's process is gone, its result has not been read
     t2_open              an attempt is closed (fresh or left over), its transaction is not committed
     t2_committed         it is committed, nothing has been printed
+    decision_open        what a person decided is written, its transaction is not committed
+    decision_committed   it is committed, nothing has been printed
     result_removed       the result of a closed attempt has been removed (or had never been there)
 
 In the attempt's process:

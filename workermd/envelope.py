@@ -99,6 +99,10 @@ OUTCOMES = (
 """How one attempt can end, as the ledger records it. An answer with a status of the contract's own is `ok`."""
 
 
+REQUEST_KINDS = ("question", "tool", "plan", "stalled")
+"""What a person can be asked: an agent's question, a tool call, a plan, how to go on where nothing moves (S9.1)."""
+
+
 class Failure(NamedTuple):
     """Why a run or an attempt did not succeed. `message` quotes no value of an input or output."""
 
@@ -146,6 +150,7 @@ class Record(NamedTuple):
     backend: str
     replayed: bool = False
     notes: tuple[str, ...] = ()
+    request: Document | None = None
 
 
 def envelope(record: Record) -> Document:
@@ -164,6 +169,8 @@ def envelope(record: Record) -> Document:
     }
     if record.failure is not None:
         document["error"] = record.failure.document()
+    if record.request is not None:
+        document["request"] = record.request
     log_fields: Document = {
         "worker_id": record.worker_id,
         "run_id": record.run_id,
@@ -272,6 +279,19 @@ def envelope_schema() -> Document:
             "uri": {"type": "string", "format": "uri"},
         },
     }
+    request: Document = {
+        "description": "What a person is asked; answered with: workermd approve.",
+        "type": "object",
+        "required": ["id", "kind", "question", "options"],
+        "additionalProperties": False,
+        "properties": {
+            "id": {"type": "string", "pattern": "^[0-9a-f]{12}$"},
+            "kind": {"enum": list(REQUEST_KINDS)},
+            "question": {"type": "string", "minLength": 1},
+            "options": {"type": "array", "items": text, "description": "Without any, every answer is allowed."},
+            "proposed": {"type": "object", "description": "Of a tool: tool, arguments. Of a plan: plan."},
+        },
+    }
     properties: Document = {
         "schema_version": {"const": SCHEMA_VERSION},
         "worker_id": text,
@@ -283,6 +303,7 @@ def envelope_schema() -> Document:
         "outputs": {"type": ["object", "null"]},
         "output_valid": {"type": "boolean"},
         "error": error,
+        "request": request,
         "replayed": {"type": "boolean"},
         "attempts": {"type": "array", "items": attempt},
         "observability": {
@@ -305,7 +326,7 @@ def envelope_schema() -> Document:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "The record of a run of a worker.md contract",
         "type": "object",
-        "required": [name for name in properties if name != "error"],
+        "required": [name for name in properties if name not in ("error", "request")],
         "additionalProperties": False,
         "properties": properties,
     }

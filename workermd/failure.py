@@ -6,6 +6,7 @@ import traceback
 from types import TracebackType
 from typing import Any
 
+from workermd.asking import asked
 from workermd.backend import InvalidRequest, NeedsHuman, Result, Retryable, TaskError, failed
 from workermd.envelope import ERROR_CODES, Document
 
@@ -30,6 +31,9 @@ def failure_of(error: BaseException, package: str) -> Result:
     if isinstance(error, RuntimeError) and isinstance(error.__cause__, StopIteration):
         error = error.__cause__  # a coroutine cannot raise it as it is
     kind, code = next((kind, code) for row, kind, code in ENDINGS if isinstance(error, row))
+    if isinstance(error, NeedsHuman):
+        options, asked_for, proposed = (getattr(error, name, None) for name in ("options", "kind", "proposed"))
+        return asked(_said(error), options, asked_for or "question", proposed)
     if isinstance(error, TaskError):
         details = _details(error)
         return failed(kind, details.pop("code", code), _said(error), **details)
@@ -57,11 +61,6 @@ def _details(error: TaskError) -> Document:
         after: Any = error.after
         if isinstance(after, int | float) and not isinstance(after, bool) and 0 <= after < math.inf:
             details["after"] = after
-    if isinstance(error, NeedsHuman):
-        details["question"] = _said(error)[:2000]
-        options: Any = error.options
-        if isinstance(options, tuple | list):
-            details["options"] = [option[:200] for option in options if isinstance(option, str)]
     return details
 
 

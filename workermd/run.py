@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple, Protocol
 
-from workermd import retry, verdict
+from workermd import people, retry, verdict
 from workermd.answers import Answered, Answers
 from workermd.attempt import tree
 from workermd.attempt.journal import Journal
@@ -149,10 +149,11 @@ def refuse_unenforceable(request: Request) -> None:
             f"the contract bounds max_cost_usd, but the price of model {unpriced[0]!r} is not known",
             "give it in the configuration: [models.NAME] price = { input = 0.4, output = 1.6 }, US dollars for a million tokens",
         )
-    if binding.asks_people and Status.NEEDS_HUMAN.value not in request.contract.statuses:
+    if binding.asks_people and Status.NEEDS_HUMAN.value not in request.contract.statuses:  # S9.6
         raise ConfigurationError(
-            f"{binding.origin} may need a person's decision, but the contract has no status needs_human",
-            "add needs_human to the contract's statuses, or take approve and ask_user out of the configuration",
+            f"backend {binding.kind!r} ({binding.origin}) is set up to ask people, and the contract's statuses lack "
+            "'needs_human'",
+            "add the status to the contract, or bind a backend that asks nobody",
         )
 
 
@@ -172,10 +173,12 @@ def left_of(constraints: Constraints, binding: Binding, spent: Document) -> Budg
 
 
 class Earlier(NamedTuple):
-    """What the run's closed attempts leave to the next: what was wrong with the last output, and all usage."""
+    """What the run's closed attempts leave to the next: what was wrong with the last output, all usage,
+    and what people decided."""
 
     feedback: tuple[Document, ...]
     spent: Document
+    decisions: tuple[Document, ...]
 
 
 class Input(NamedTuple):
@@ -322,7 +325,8 @@ class _Invocation:
             return None
         # What its task started may have let go of the lock: it must not go on beside the next attempt.
         tree.end_marked(f"{ARTIFACTS}={artifacts.path_of(self.request.ledger_path, row.open_token)}".encode())
-        return self.with_usage(self.judged(row.open_token) or verdict.crashed("was lost"), row.open_token)
+        left = self.judged(row.open_token) or verdict.crashed("was lost")
+        return self.with_usage(left, row.open_token)
 
     def claim(self, ledger: Ledger, key: Key, left: Verdict | None, token: str) -> Run:
         """T1: admit the run, close what a dead attempt left, start an attempt. Committed before anything runs."""
@@ -413,7 +417,7 @@ class _Invocation:
             output_schema=contract.output_schema,
             tools_allowed=contract.constraints.tools_allowed,
             feedback=earlier.feedback,
-            decisions=(),
+            decisions=earlier.decisions,
             trace=self.trace.document(row.attempts),
             artifacts_dir=folder,
             settings=self.request.binding.settings,
@@ -485,8 +489,8 @@ class _Invocation:
             detail["feedback"] = list(judged.feedback)
         if final.transient:
             return transaction.close_attempt(row, judged.outcome, detail, None)
-        answer = self.answers.to_store(final, transaction.attempts(row.id), detail)
-        return transaction.close_attempt(row, judged.outcome, detail, answer)
+        answer, asking = people.to_store(self.answers, final, row, transaction.attempts(row.id), detail)
+        return transaction.close_attempt(row, judged.outcome, detail, answer, asking)
 
     def reject(self, code: str, message: str, ledger: Ledger | None, hint: str = "") -> Answered:
         """Refuse before any attempt: noted, but the key stays free (S2.2)."""
@@ -574,7 +578,8 @@ def _needs_attempt(row: Run | None, left: Verdict | None) -> bool:
 def _earlier(ledger: Ledger, row: Run) -> Earlier:
     closed = [attempt.detail or {} for attempt in ledger.attempts(row.id) if attempt.outcome is not None]
     feedback = closed[-1].get("feedback", ()) if closed else ()
-    return Earlier(tuple(feedback), summed(detail.get("usage") for detail in closed))
+    spent = summed(detail.get("usage") for detail in closed)
+    return Earlier(tuple(feedback), spent, people.told(ledger.asked(row.id)))
 
 
 def _how(ending: Ending) -> str:

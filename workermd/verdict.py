@@ -61,6 +61,20 @@ def cancelled() -> Verdict:
     return Verdict("cancelled", Status.RETRYABLE_ERROR.value, True, failure)
 
 
+def denied(quoted_run_id: str) -> Verdict:
+    """What a run comes to when a person denies its request for good (S9.3); its attempt ended by asking.
+
+    The id is quoted as a shell takes it.
+    """
+    failure = Failure(
+        "approval_denied",
+        "A person decided against it, for good.",
+        False,
+        f"who and why: workermd runs show {quoted_run_id}; another start can be granted with: workermd runs reopen",
+    )
+    return Verdict(Status.NEEDS_HUMAN.value, Status.INVALID_OUTPUT.value, False, failure)
+
+
 def not_begun() -> Verdict:
     failure = Failure("cancelled", "The call was interrupted while it had no attempt under way.", True)
     return Verdict("cancelled", Status.RETRYABLE_ERROR.value, True, failure)
@@ -105,9 +119,7 @@ def _judge_failure(contract: Contract, result: Result, said: Document) -> Verdic
         status = Status.NEEDS_HUMAN if human else Status.INVALID_OUTPUT
         outcome, transient = status.value, False
     feedback = ({"pointer": "", "keyword": code, "message": message},) if kind == "invalid_output" else ()
-    hint = (
-        "mend it; then use a new run_id, or grant another start with: workermd runs reopen" if kind == "refused" else ""
-    )
+    hint = _HINTS.get(kind, "") if kind == "refused" or outcome == "invalid_output" else ""
     return Verdict(
         outcome,
         status.value,
@@ -117,6 +129,12 @@ def _judge_failure(contract: Contract, result: Result, said: Document) -> Verdic
         after=said.get("after"),
         result=result,
     )
+
+
+_HINTS = {
+    "refused": "mend it; then use a new run_id, or grant another start with: workermd runs reopen",
+    "needs_human": "nobody can be asked: the contract's statuses lack needs_human",
+}
 
 
 class _Unusable(Exception):

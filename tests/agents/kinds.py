@@ -11,4 +11,4 @@ class KindUnderTest(NamedTuple):
     arrangement: dict[str, Any] = {}  # noqa: RUF012 - never mutated
 
 
-KINDS_UNDER_TEST = (KindUnderTest("chat", "autogen_agentchat"),)
+KINDS_UNDER_TEST = (KindUnderTest("chat", "autogen_agentchat"), KindUnderTest("ag2", "ag2"))

@@ -280,6 +280,21 @@ def test_a_tool_that_needs_approval_ends_the_attempt(bound, called):
     assert (ran.envelope["status"], ran.envelope["error"]["code"]) == ("needs_human", "approval_required")
     assert called() == []
     assert len(ran.server.requests) == 1
+    request = ran.envelope["request"]
+    assert (request["kind"], request["proposed"]) == ("tool", {"tool": "add", "arguments": {"a": 1}})
+
+
+@pytest.mark.parametrize(("decision", "made"), [((), ["1+1"]), (("--deny",), [])])
+def test_what_a_person_decided_holds_for_the_next_attempt(bound, called, cli, decision, made):  # S9.2
+    five = ["ok", "retryable_error", "invalid_request", "invalid_output", "needs_human"]
+    script = [ToolCalls((Call("add", {"a": 1}),)), ToolCalls((Call("add", {"a": 1}),)), Text(ANSWER)]
+    options = {"config": TOOLS + "approve = true\n", "worker": {"tools": ["add"]}, "statuses": five, "run_id": "asks"}
+    bound(script[:1], **options)
+    assert cli("approve", "asks", "--by", "ada", *decision).code == 0
+    ran = bound(script[1:], **options)
+    assert ran.envelope["status"] == "ok", ran.done.err
+    assert called() == made
+    assert "People decided" in str(ran.server.requests[0].body)
 
 
 def test_approval_needs_a_contract_that_can_say_so(bound):

@@ -240,6 +240,7 @@ EXCEPTIONS = [
             "code": "approval_required",
             "question": "later",
             "options": ["yes", "no"],
+            "request_kind": "question",
         },
     ),
 ]

@@ -33,6 +33,7 @@ BENCHMARKS = {
     "records": Benchmark(processes.records, 10),
     "dispatch": Benchmark(attempts.dispatching),
     "agents": Benchmark(agents.agents, 40),
+    "hanging-agents": Benchmark(agents.hanging_agents, 20),
     "cold-agents": Benchmark(agents.cold_agents, 10),
 }
 

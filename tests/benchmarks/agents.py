@@ -2,17 +2,19 @@
 
 import asyncio
 import json
+import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.attempt_process import a_task
+from tests.attempt_process import a_task, run_attempt
+from tests.benchmarks.attempts import LIMIT, OVER
 from tests.benchmarks.measure import BrokenError, Scene, Series, in_turns, once
 from tests.benchmarks.table import Row
 from workermd.backend import KINDS, Limits
 from workermd.binding import Binding, Model
-from workermd.testing import Server, Text
+from workermd.testing import Hang, Server, Text
 
 ANSWER = '{"status": "ok", "result": {"a": 1}}'
 OWN = 15.0
@@ -82,6 +84,26 @@ def agents(folder: Path, rounds: int) -> list[Row]:
                 f"{kind}: an attempt's own time, the goal is {OWN:g} ms", tuple(whole - alone for whole, alone in pairs)
             )
             rows += [Row(found[what], found[called]), Row(own)]
+    return rows
+
+
+def hanging_agents(folder: Path, rounds: int) -> list[Row]:
+    """Milliseconds from the deadline until the attempt's processes are dead, with an endpoint that never answers."""
+    rows: list[Row] = []
+    for kind in BARE:
+
+        def trial(kind=kind) -> float:
+            with Server([Hang()]) as server, tempfile.TemporaryDirectory(dir=folder) as place:
+                binding = Binding(kind, "the benchmark", model=Model("scripted-1", server.url))
+                outcome = run_attempt(Path(place), a_task(Path(place)), binding, LIMIT)
+                if outcome.survivors or not outcome.killed or not server.requests:
+                    raise BrokenError(f"{kind}: {outcome.survivors} survive; ended by us: {outcome.killed}")
+                if not server.wait(lambda server: not server.open_connections, 1.0):
+                    raise BrokenError(f"{kind}: a socket stayed open")
+            return outcome.over
+
+        what = f"over {LIMIT} s: {kind}, an endpoint that never answers"
+        rows.append(Row(in_turns({what: trial}, rounds)[what], most_ms=OVER))
     return rows
 
 

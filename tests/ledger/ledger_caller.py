@@ -19,13 +19,14 @@ import sys
 import time
 from collections.abc import Callable
 from hashlib import sha256
+from itertools import product
 
 import workermd
 from workermd import crash
 from workermd.errors import LedgerUnavailable
 from workermd.ledger import results
 from workermd.ledger.lock import RunLock, run_offset
-from workermd.ledger.store import Answer, Key, Ledger, Run, Transaction
+from workermd.ledger.store import Answer, Asking, Key, Ledger, Run, Transaction
 
 WORKER = "example"
 INPUT = b'{"run_id":"r"}'
@@ -65,7 +66,13 @@ def close(transaction: Transaction, run: Run, reply: bytes | None) -> Run:
         return transaction.close_attempt(run, "crashed", {}, answer("needs_human") if last else None)
     if reply.startswith(b"retry"):
         return transaction.close_attempt(run, "retryable_error", {}, answer("retryable_error") if last else None)
+    if reply.startswith(b"ask"):
+        asking = Asking((run.open_token or "")[:12], "question", "which?", (), None, answer("invalid_output"))
+        return transaction.close_attempt(run, "needs_human", {}, Answer("needs_human", reply, b"{}"), asking)
     return transaction.close_attempt(run, "ok", {"bytes": len(reply)}, Answer("ok", reply, b"{}"))
+
+
+OUTCOMES = {"ok": "ok", "retry": "retryable_error", "ask": "needs_human"}
 
 
 def reply_of(replies: str, n: int) -> bytes:
@@ -131,6 +138,7 @@ def violations(path: str, evidence: str, printed: list[bytes]) -> list[str]:
     with ledger:
         run = ledger.look(WORKER, "r")
         attempts = ledger.attempts(run.id) if run else ()
+        asked = [each.n for each in ledger.asked(run.id)] if run else []
     if run is None or run.state != "done":
         return [*wrong, f"not settled: {run}"]
     lines = _lines(evidence)
@@ -142,11 +150,13 @@ def violations(path: str, evidence: str, printed: list[bytes]) -> list[str]:
         wrong.append(f"attempts {outcomes}")
     for line in lines:
         word, n, *rest = line.split()
-        if word == "renamed" and outcomes[int(n)] != ("ok" if rest[0] == "ok" else "retryable_error"):
+        if word == "renamed" and outcomes[int(n)] != OUTCOMES[rest[0]]:
             wrong.append(f"a finished attempt was lost: {line}, {outcomes}")
     if run.status == "retryable_error" and run.attempts < run.max_attempts:
         wrong.append("retryable_error stored with attempts left")
-    if run.status == "needs_human" and outcomes[run.attempts] != "crashed":
+    if asked != [n for n, outcome in outcomes.items() if outcome == "needs_human"]:
+        wrong.append(f"requests of attempts {asked}, outcomes {outcomes}")
+    if run.status == "needs_human" and outcomes[run.attempts] not in ("crashed", "needs_human"):
         wrong.append(f"needs_human after {outcomes}")
     if any(text != run.output for text in printed):
         wrong.append(f"printed {printed}, stored {run.output!r}")
@@ -163,7 +173,7 @@ def _lines(evidence: str) -> list[str]:
 def pairs(folder: str) -> dict[str, list[str]]:
     """Kill a first call at one point and a second one at another; then call until there is an answer."""
     found: dict[str, list[str]] = {}
-    for replies in ("ok", "retry,ok"):
+    for replies in ("ok", "retry,ok", "ask"):
         for first in POINTS:
             for second in POINTS:
                 name = f"{replies} {first} {second}"
@@ -197,41 +207,40 @@ def faults(folder: str) -> dict[str, list[str]]:
     """Let the n-th call of each kind fail in a fresh invocation, for every n that occurs; then call again."""
     arm = ctypes.CDLL(None).arm_fault
     found: dict[str, list[str]] = {}
-    for number, name in enumerate(FAULTS):
-        for error in (errno.EIO, errno.ENOSPC):
-            for nth in range(1, 60):
-                path = os.path.join(folder, f"{name}-{error}-{nth}", "ledger.db")
-                fired, wrong = _one_fault(path, lambda: arm(number, nth, error))  # noqa: B023 - called at once
-                found[f"{name} {errno.errorcode[error]} {nth}"] = wrong
-                if not fired:
-                    break
+    for (number, name), error, replies in product(enumerate(FAULTS), (errno.EIO, errno.ENOSPC), ("ok", "ask")):
+        for nth in range(1, 60):
+            path = os.path.join(folder, f"{name}-{error}-{nth}-{replies}", "ledger.db")
+            fired, wrong = _one_fault(path, lambda: arm(number, nth, error), replies)  # noqa: B023 - called at once
+            found[f"{name} {errno.errorcode[error]} {nth} {replies}"] = wrong
+            if not fired:
+                break
     return found
 
 
-def _one_fault(path: str, arm: Callable[[], None]) -> tuple[bool, list[str]]:
+def _one_fault(path: str, arm: Callable[[], None], replies: str) -> tuple[bool, list[str]]:
     """Whether the fault came to pass, and what was wrong afterwards."""
     evidence = path + ".evidence"
     acknowledged = path + ".acknowledged"
     Ledger.open(path).close()
     child = os.fork()
     if child == 0:
-        os._exit(_faulty_call(path, evidence, acknowledged, arm))
+        os._exit(_faulty_call(path, evidence, acknowledged, arm, replies))
     _, status = os.waitpid(child, 0)
     exit_code = os.waitstatus_to_exitcode(status)
     wrong = [] if exit_code in {0, 3, 4} else [f"the call ended with {exit_code}"]
     for _ in range(4):
-        run = call(path, "ok", evidence=evidence)
+        run = call(path, replies, evidence=evidence)
         if run.state == "done":
             break
     printed = [line.encode() for line in _lines(acknowledged)]
     return exit_code != 4, wrong + violations(path, evidence, [*printed, call(path).output or b""])
 
 
-def _faulty_call(path: str, evidence: str, acknowledged: str, arm: Callable[[], None]) -> int:
+def _faulty_call(path: str, evidence: str, acknowledged: str, arm: Callable[[], None], replies: str) -> int:
     """0: answered in spite of the fault. 3: refused cleanly. 4: the fault never came. Anything else is wrong."""
     arm()
     try:
-        run = call(path, "ok", evidence=evidence)
+        run = call(path, replies, evidence=evidence)
     except (LedgerUnavailable, OSError):
         return 3
     finally:

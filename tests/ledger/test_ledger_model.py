@@ -11,12 +11,14 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from tests.ledger.ledger_caller import WORKER, Answer, damage, key, soon
 from workermd.ledger import results
-from workermd.ledger.store import Ledger, LedgerFault, Run
+from workermd.ledger.store import Asking, Ledger, LedgerFault, Run
 
 RUN_IDS = st.sampled_from(["a", "b", "c"])
 TRANSIENT = st.sampled_from(["retryable_error", "timeout", "crashed", "cancelled", "invalid_output"])
 FINAL = st.sampled_from(["ok", "needs_human", "invalid_output", "invalid_request", "own_status", "retryable_error"])
 REFUSED = object()
+DENIED = Answer("invalid_output", b"denied", b"{}")
+ASKING = Asking("0123456789ab", "question", "which?", ("a", "b"), None, DENIED)
 
 
 class LedgerMachine(RuleBasedStateMachine):
@@ -50,6 +52,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def admit(self, run_id: str, max_attempts: int) -> None:
         self.attempt(True, lambda t: t.admit(key(run_id, max_attempts)))
         fresh = {"state": "waiting", "attempts": 0, "max": max_attempts, "answer": None, "outcomes": [], "reopened": []}
+        fresh |= {"asked": {}}
         self.model.setdefault(run_id, fresh)
 
     @rule(run_id=RUN_IDS)
@@ -84,6 +87,38 @@ class LedgerMachine(RuleBasedStateMachine):
             expected.update(state="done", answer=final)
             expected["outcomes"][-1] = "invalid_output"
 
+    @rule(run_id=RUN_IDS)
+    def close_asking(self, run_id: str) -> None:
+        run, expected = self.look(run_id), self.model.get(run_id)
+        if run is None or expected is None:
+            return
+        final = Answer("needs_human", b"which?", b"{}")
+        deed = lambda t: t.close_attempt(run, "needs_human", {}, final, ASKING)  # noqa: E731
+        if self.attempt(expected["state"] == "running", deed) is not REFUSED:
+            expected.update(state="done", answer=final)
+            expected["outcomes"][-1] = "needs_human"
+            expected["asked"][expected["attempts"]] = None
+
+    @rule(run_id=RUN_IDS, final=st.booleans())
+    def decide(self, run_id: str, final: bool) -> None:
+        run, expected = self.look(run_id), self.model.get(run_id)
+        if run is None or expected is None:
+            return
+        allowed = self.is_open(expected)
+        deed = lambda t: t.deny_for_good(run, "ann", "") if final else t.decide(run, "a", "ann", "")  # noqa: E731
+        if self.attempt(allowed, deed) is REFUSED:
+            return
+        expected["asked"][expected["attempts"]] = "deny" if final else "a"
+        if final:
+            expected.update(answer=DENIED)
+        else:
+            expected["reopened"].append(1)
+            expected.update(state="waiting", max=expected["max"] + 1, answer=None)
+
+    def is_open(self, expected: dict[str, Any]) -> bool:
+        asked = expected["asked"]
+        return expected["state"] == "done" and expected["attempts"] in asked and asked[expected["attempts"]] is None
+
     @rule(run_id=RUN_IDS, granted=st.integers(0, 2))
     def reopen(self, run_id: str, granted: int) -> None:
         run, expected = self.look(run_id), self.model.get(run_id)
@@ -115,6 +150,8 @@ class LedgerMachine(RuleBasedStateMachine):
         if not hasattr(self, "model"):
             return
         assert {run.run_id for run in self.ledger.runs()} == set(self.model)
+        open_ones = {run_id for run_id, expected in self.model.items() if self.is_open(expected)}
+        assert {each.run_id for each in self.ledger.pending()} == open_ones
         for run_id, expected in self.model.items():
             run = self.look(run_id)
             assert run is not None
@@ -128,6 +165,8 @@ class LedgerMachine(RuleBasedStateMachine):
             assert run.open_token == (expected["token"] if run.state == "running" else None)
             assert [attempt.outcome for attempt in self.ledger.attempts(run.id)] == expected["outcomes"]
             assert [entry.granted for entry in self.ledger.reopenings(run.id)] == expected["reopened"]
+            asked = {each.n: each.decision and each.decision.answer for each in self.ledger.asked(run.id)}
+            assert asked == expected["asked"]
 
 
 TestLedgerMachine = LedgerMachine.TestCase

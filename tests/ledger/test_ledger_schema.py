@@ -15,7 +15,7 @@ from workermd.errors import LedgerUnavailable
 from workermd.ledger import results
 from workermd.ledger.migrations import APPLICATION_ID, MIGRATIONS, statements
 from workermd.ledger.opening import BUSY_SECONDS
-from workermd.ledger.store import Ledger, LedgerFault
+from workermd.ledger.store import Answer, Asking, Ledger, LedgerFault
 
 SAVED = Path(__file__).with_name("saved")
 TOKEN = "'" + "a" * 32 + "'"
@@ -35,10 +35,27 @@ def set_run(run: int, assignments: str) -> str:
     return f"UPDATE runs SET {assignments} WHERE id = {run}"
 
 
+def new_request(run: int, **changed: str) -> str:
+    values = {"run": str(run), "n": "1", "id": "'0123456789ab'", "kind": "'question'", "question": "'q'"}
+    values |= {"options": "'[]'", "proposed": "NULL", "denied_output": "x''", "denied_envelope": "x''", "at": "0"}
+    values |= changed
+    return f"INSERT INTO requests ({', '.join(values)}) VALUES ({', '.join(values.values())})"
+
+
+def new_decision(run: int, **changed: str) -> str:
+    """A denial for good, unless `reopening` is given."""
+    values = {"run": str(run), "n": "1", "answer": "'deny'", "who": "'ann'", "reason": "''"}
+    values |= {"reopening": "NULL", "replaced": "NULL" if "reopening" in changed else "x''", "at": "0"}
+    values |= changed
+    return f"INSERT INTO decisions ({', '.join(values)}) VALUES ({', '.join(values.values())})"
+
+
+DENIED = "status = 'invalid_output', output = x'', envelope = x''"
 SETTLED = "status = 'ok', output = x'', envelope = x'', settled_at = 0"
 
 # Each statement breaks one rule of the schema; the second text is what SQLite says about it.
-# Rows: run 1 waiting (0 of 2), run 2 running (1 of 2), run 3 done.
+# Rows: run 1 waiting (0 of 2), run 2 running (1 of 2), run 3 done, run 4 done as needs_human without a request, run 5
+# with one (after a reopening of 2 starts and one of 1), run 6 decided and waiting, run 7 denied, its answer not yet there.
 REFUSED = {
     "worker id empty": (new_run(worker="''"), "worker_id <> ''"),
     "run id empty": (new_run(run="''"), "run_id <> ''"),
@@ -92,24 +109,75 @@ REFUSED = {
     ),
     "nothing granted": ("INSERT INTO reopenings VALUES (3, 1, 0, 'who', '', x'', 0)", "granted >= 1"),
     "nobody granted": ("INSERT INTO reopenings VALUES (3, 1, 1, '', '', x'', 0)", "who <> ''"),
+    "request without an id": (new_request(4, id="'short'"), "length(id) = 12"),
+    "request of another kind": (new_request(4, kind="'wish'"), "kind IN"),
+    "request without a question": (new_request(4, question="''"), "question <> ''"),
+    "options are no list": (new_request(4, options="'{}'"), "json_type(options)"),
+    "proposal is no JSON": (new_request(4, proposed="'{'"), "json_valid(proposed)"),
+    "request twice": (new_request(5), "UNIQUE"),
+    "trigger: request of a run that is done": (new_request(3), "a request belongs to the answer that asks"),
+    "trigger: request of a running attempt": (new_request(2), "a request belongs to the answer that asks"),
+    "trigger: request of no attempt": (new_request(4, n="2"), "a request belongs to the answer that asks"),
+    "trigger: request changed": ("UPDATE requests SET question = 'x' WHERE run = 5", "a request does not change"),
+    "trigger: request of an unfinished run removed": (
+        "DELETE FROM requests WHERE run = 6",
+        "a request of an unfinished run is not removed",
+    ),
+    "trigger: decision on a run that went on": (new_decision(6), "only an open request is decided"),
+    "trigger: decision without a request's run": (new_decision(3), "only an open request is decided"),
+    "decision without a request": (new_decision(4), "FOREIGN KEY"),
+    "trigger: decision that grants two": (new_decision(5, reopening="1"), "a decision grants one start"),
+    "trigger: decision that grants nothing": (new_decision(5, reopening="7"), "a decision grants one start"),
+    "decision with a start and without": (new_decision(5, reopening="2", replaced="x''"), "reopening IS NULL"),
+    "decision without a start, and no denial": (new_decision(5, answer="'yes'"), "answer = 'deny'"),
+    "decision by nobody": (new_decision(5, who="''"), "who <> ''"),
+    "empty decision": (new_decision(5, answer="''", reopening="2", replaced="NULL"), "answer <> ''"),
+    "trigger: decision changed": ("UPDATE decisions SET answer = 'no' WHERE run = 6", "a decision does not change"),
+    "trigger: decision on an unfinished run removed": (
+        "DELETE FROM decisions WHERE run = 6",
+        "a decision on an unfinished run is not removed",
+    ),
+    "trigger: denied answer without a denial": (set_run(5, DENIED), "a settled run does not change"),
+    "trigger: asking run taken back": (
+        set_run(5, "state = 'waiting', status = NULL, output = NULL, envelope = NULL, settled_at = NULL"),
+        "a settled run does not change",
+    ),
+    "trigger: another answer after a denial": (
+        set_run(7, f"{DENIED}, output = x'01'"),
+        "a settled run does not change",
+    ),
+    "trigger: no answer after a denial": (
+        set_run(7, "state = 'waiting', status = NULL, output = NULL, envelope = NULL, settled_at = NULL"),
+        "a settled run does not change",
+    ),
 }
 
 
 @pytest.fixture
-def three_runs(path: str):
+def runs(path: str):
     with Ledger.open(path) as ledger:
         with ledger.transaction(soon()) as t:
             t.admit(key("one", 2))
             t.start_attempt(t.admit(key("two", 2)), results.new_token(), "a test")
             run = t.start_attempt(t.admit(key("three", 2)), results.new_token(), "a test")
             t.close_attempt(run, "ok", {}, answer())
+            asking = Asking("0123456789ab", "question", "q", (), None, Answer("", b"", b""))
+            for name in ("four", "five", "six", "seven"):
+                run = t.start_attempt(t.admit(key(name, 1)), results.new_token(), "a test")
+                run = t.close_attempt(run, "needs_human", {}, answer("needs_human"), asking if name != "four" else None)
+                if name == "six":
+                    t.decide(run, "yes", "ann", "")
+        connection = ledger._connection
+        connection.execute("INSERT INTO reopenings VALUES (5, 1, 2, 'ann', '', x'', 0)")
+        connection.execute("INSERT INTO reopenings VALUES (5, 2, 1, 'ann', '', x'', 0)")
+        connection.execute(new_decision(7))
         yield ledger
 
 
 @pytest.mark.parametrize("broken", REFUSED)
-def test_rule_refuses(three_runs: Ledger, broken: str) -> None:  # S3.2, S4.2, S4.6
+def test_rule_refuses(runs: Ledger, broken: str) -> None:  # S3.2, S4.2, S4.6, S9.1, S9.2
     statement, reason = REFUSED[broken]
-    connection = three_runs._connection
+    connection = runs._connection
     before = list(connection.iterdump())
     with pytest.raises(sqlite3.IntegrityError) as refused:
         connection.execute(statement)
@@ -118,9 +186,13 @@ def test_rule_refuses(three_runs: Ledger, broken: str) -> None:  # S3.2, S4.2, S
 
 
 def test_every_trigger_is_seen_to_refuse() -> None:
-    triggers = [text for text in statements("".join(MIGRATIONS)) if "CREATE TRIGGER" in text]
+    connection = sqlite3.connect(":memory:")
+    for statement in statements("".join(MIGRATIONS)):
+        connection.execute(statement)
+    triggers = [text for (text,) in connection.execute("SELECT sql FROM sqlite_schema WHERE type = 'trigger'")]
+    connection.close()
     said = [text.split("RAISE(ABORT, '")[1].split("'")[0] for text in triggers]
-    assert len(said) == 5
+    assert len(said) == 12
     for sentence in said:
         assert any(reason in sentence for name, (_, reason) in REFUSED.items() if name.startswith("trigger")), sentence
 
@@ -199,22 +271,23 @@ def test_saved_file_is_the_first_migration() -> None:
     new.close()
 
 
-SECOND = "CREATE TABLE extra (a INTEGER) STRICT;\nINSERT INTO extra SELECT count(*) FROM runs;\n"
+NEXT = "CREATE TABLE extra (a INTEGER) STRICT;\nINSERT INTO extra SELECT count(*) FROM runs;\n"
+NEWER = len(MIGRATIONS) + 1
 
 
 def test_migration_of_an_older_file(path: str) -> None:
     run = call(path)
-    with Ledger.open(path, migrations=(*MIGRATIONS, SECOND)) as ledger:
+    with Ledger.open(path, migrations=(*MIGRATIONS, NEXT)) as ledger:
         assert ledger._connection.execute("SELECT a FROM extra").fetchall() == [(1,)]
         assert ledger.look(WORKER, "r") == run
-    with Ledger.open(path, migrations=(*MIGRATIONS, SECOND)) as ledger:  # Once.
+    with Ledger.open(path, migrations=(*MIGRATIONS, NEXT)) as ledger:  # Once.
         assert ledger._connection.execute("SELECT a FROM extra").fetchall() == [(1,)]
 
 
 @pytest.mark.parametrize("left_log", [False, True])
 def test_newer_file_is_refused_untouched(path: str, left_log: bool) -> None:
     call(path)
-    more = (*MIGRATIONS, SECOND)
+    more = (*MIGRATIONS, NEXT)
     if left_log:
         script = f"import os; from workermd.ledger.store import *; L = Ledger.open({path!r}, migrations={more!r}); os._exit(0)"
         subprocess.run([sys.executable, "-c", script], env=ENVIRONMENT, check=True, timeout=60)
@@ -223,9 +296,11 @@ def test_newer_file_is_refused_untouched(path: str, left_log: bool) -> None:
     names = [name for name in (path, path + "-wal") if os.path.exists(name)]
     assert len(names) == 1 + left_log
     before = [Path(name).read_bytes() for name in names]
-    with pytest.raises(LedgerUnavailable, match="is of version 2, and this program knows versions up to 1"):
+    with pytest.raises(
+        LedgerUnavailable, match=f"is of version {NEWER}, and this program knows versions up to {NEWER - 1}"
+    ):
         Ledger.open(path)
-    with pytest.raises(LedgerUnavailable, match="version 2"):
+    with pytest.raises(LedgerUnavailable, match=f"version {NEWER}"):
         Ledger.open_read_only(path)
     assert [Path(name).read_bytes() for name in names] == before
     Ledger.open(path, migrations=more).close()
@@ -235,7 +310,7 @@ def test_newer_file_is_refused_untouched(path: str, left_log: bool) -> None:
 @pytest.mark.parametrize("point", ["migration_open", "migration_committed"])
 def test_kill_in_a_migration(path: str, point: str, older: bool) -> None:  # S4.3
     run = call(path) if older else None
-    migrations = (*MIGRATIONS, SECOND) if older else MIGRATIONS
+    migrations = (*MIGRATIONS, NEXT) if older else MIGRATIONS
     script = f"from workermd.ledger.store import *; Ledger.open({path!r}, migrations={migrations!r})"
     environment = {**ENVIRONMENT, "WORKERMD_CRASH_AT": point}
     killed = subprocess.run([sys.executable, "-c", script], env=environment, check=False, timeout=60)
@@ -245,8 +320,9 @@ def test_kill_in_a_migration(path: str, point: str, older: bool) -> None:  # S4.
     application = connection.execute("PRAGMA application_id").fetchone()[0]
     tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
     connection.close()
-    assert version == len(migrations) - (point == "migration_open")
-    assert ("extra" in tables) == (version == 2)
+    first = NEWER if older else 1  # the first migration that is missing is the one that is killed
+    assert version == first - (point == "migration_open")
+    assert ("extra" in tables) == (version == NEWER)
     assert ("runs" in tables) == (version >= 1)
     assert application == (APPLICATION_ID if version else 0)
     with Ledger.open(path, migrations=migrations) as ledger:
@@ -256,7 +332,7 @@ def test_kill_in_a_migration(path: str, point: str, older: bool) -> None:  # S4.
 def test_failing_migration_leaves_the_old_file(path: str) -> None:
     run = call(path)
     with pytest.raises(LedgerUnavailable, match="no such table"):
-        Ledger.open(path, migrations=(*MIGRATIONS, SECOND + "INSERT INTO nowhere VALUES (1);\n"))
+        Ledger.open(path, migrations=(*MIGRATIONS, NEXT + "INSERT INTO nowhere VALUES (1);\n"))
     with Ledger.open(path) as ledger:
         assert ledger.look(WORKER, "r") == run
 

@@ -7,13 +7,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 
-from tests.storm.expected import HOST, POINTS, Expected
+from tests.storm.expected import DECIDING, HOST, POINTS, Expected
 from tests.storm.oracle import violations
 from tests.storm.trial import KILLED, Trial
 
 Case = Callable[[Trial], list[str]]
 
-PLANS = (["ok"], ["retryable_error", "ok"])
+PLANS = (["ok"], ["retryable_error", "ok"], ["needs_human", "ok"])
+ASKS = ["needs_human", "needs_human", "ok"]
 
 
 def crashes(points: tuple[str, ...], replies: list[str]) -> Case:
@@ -73,13 +74,60 @@ def both_killed(trial: Trial) -> list[str]:
     return ([] if done.code == 0 else [f"the next call ended with {done.code}"]) + violations(trial)
 
 
+def asked(at: str) -> Case:
+    """Killed while it settles as a question; the next call has the question, and it is open."""
+
+    def case(trial: Trial) -> list[str]:
+        trial.call("r", ASKS, at=at)
+        done = trial.call("r", ASKS)
+        return ([] if done.code == 6 else [f"the next call ended with {done.code}"]) + violations(trial)
+
+    return case
+
+
+def decided(at: str, *flags: str) -> Case:
+    """Two questions, each decided by a person who is killed at it and tries again; then the answer."""
+
+    def case(trial: Trial) -> list[str]:
+        model = Expected(ASKS)
+        found = []
+        for _ in range(2):
+            codes = [(trial.call("r", ASKS).code, model.call())]
+            for point in (at, ""):
+                expected = model.approve(*flags, at=point)
+                codes.append((trial.approve("r", *flags, at=point).code, expected))
+            found += [f"a call ended with {code}, not {expected}" for code, expected in codes if code != expected]
+        code = trial.call("r", ASKS).code
+        if code != model.call():
+            found.append(f"the last call ended with {code}")
+        if trial.starts("r") != model.starts:
+            found.append(f"the task began as {trial.starts('r')}, not {model.starts}")
+        return found + violations(trial)
+
+    return case
+
+
 def singles() -> Iterator[tuple[str, Case]]:
+    """The ones that see most come first: a fault is seen sooner."""
     yield "duplicates", duplicates
     yield "caller killed", caller_killed
     yield "both killed", both_killed
-    for replies in reversed(PLANS):
+    yield from asking(("t2_open",), DECIDING[:1], ((),))
+    for replies in (PLANS[1], PLANS[0], PLANS[2]):
         for at in (*POINTS, *HOST):
             yield f"{at} [{replies[0]}]", crashes((at,), replies)
+    yield from asking(("t2_committed", "result_renamed,attempt_ended"), DECIDING[1:], ((),))
+    yield from asking((), DECIDING, (("--deny",), ("--deny", "--final")))
+
+
+def asking(
+    points: tuple[str, ...], deciding: tuple[str, ...], flags: tuple[tuple[str, ...], ...]
+) -> Iterator[tuple[str, Case]]:
+    for at in points:
+        yield f"{at} [asks]", asked(at)
+    for at in deciding:
+        for each in flags:
+            yield f"{at} [{' '.join(each) or 'approves'}]", decided(at, *each)
 
 
 def pairs() -> Iterator[tuple[str, Case]]:

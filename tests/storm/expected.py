@@ -19,6 +19,9 @@ POINTS = (*CALLED, *BOTH, "host_started")
 """A call with one of these dies or fails, and leaves the next one to cope with what it left."""
 
 EXITS = {"ok": 0, "invalid_request": 3, "invalid_output": 4, "retryable_error": 5, "needs_human": 6}
+DECIDING = ("decision_open", "decision_committed")
+"""Points in a process that records what a person decided."""
+
 TRANSIENT = ("retryable_error", "crashed")
 
 
@@ -33,6 +36,7 @@ class Expected:
         self.starts: list[int] = []
         self.open: str | None = None
         self.status: str | None = None
+        self.decisions: list[str] = []
 
     def call(self, at: str = "") -> int:
         """The exit code of a call that dies at the point (or points) `at`, KILLED when it does die."""
@@ -92,6 +96,25 @@ class Expected:
 
     def _is_final(self, outcome: str) -> bool:
         return outcome not in TRANSIENT or len(self.outcomes) + 1 >= self.max_attempts
+
+    @property
+    def asks(self) -> bool:
+        """Whether a person can decide now. Not where `needs_human` says that the last attempt's outcome is unknown."""
+        return self.status == "needs_human" and self.outcomes[-1] == "needs_human"
+
+    def approve(self, *flags: str, at: str = "") -> int:
+        """The exit code of `workermd approve` that dies at the point `at`, KILLED when it does die."""
+        if not self.asks:
+            return 2
+        if at == "decision_open":
+            return KILLED
+        self.decisions.append("deny" if "--deny" in flags else "approve")
+        if "--final" in flags:
+            self.status = "invalid_output"
+        else:
+            self.status = None
+            self.max_attempts += 1
+        return KILLED if at == "decision_committed" else 0
 
     def reopen(self) -> bool:
         """One more attempt; False when that is refused."""

@@ -1,4 +1,4 @@
-"""Seeded faults: the seven mistakes that the prototypes of this ledger made, put back into a copy of the package.
+"""Seeded faults: mistakes that the prototypes of this ledger made, and some that suggest themselves, put into a copy.
 
 A test that cannot fail proves nothing: each fault must be seen by the crash points or by the duplicates.
 """
@@ -29,9 +29,9 @@ FAULTS = (
         (
             Change(
                 "run.py",
-                'return self.judged(row.open_token) or verdict.crashed("was lost")',
+                'left = self.judged(row.open_token) or verdict.crashed("was lost")',
                 'left = self.judged(row.open_token) or verdict.crashed("was lost")\n'
-                '        return left._replace(transient=False) if left.outcome == "retryable_error" else left',
+                '        left = left._replace(transient=False) if left.outcome == "retryable_error" else left',
             ),
             # The ledger has a guard of its own against this one; the oracle must not lean on it.
             Change(
@@ -87,7 +87,46 @@ FAULTS = (
     ),
     Fault(
         "a left-over result is ignored",
-        (Change("run.py", "return self.judged(row.open_token) or verdict.crashed", "return verdict.crashed"),),
+        (Change("run.py", "left = self.judged(row.open_token) or verdict.crashed", "left = verdict.crashed"),),
+    ),
+    Fault(
+        "a request is written after the answer that asks",
+        (
+            Change(
+                "ledger/store.py",
+                "            self._change_one(asked.ASK,",
+                '            self._execute("COMMIT", ())\n            point("t2_committed")\n'
+                '            self._execute("BEGIN IMMEDIATE", ())\n            self._change_one(asked.ASK,',
+            ),
+        ),
+    ),
+    Fault(
+        "a decision's start is granted in a second transaction",
+        (
+            Change(
+                "ledger/store.py",
+                "        self._change_one(_REOPEN, (1,",
+                '        self._execute("COMMIT", ())\n        point("decision_committed")\n'
+                '        self._execute("BEGIN IMMEDIATE", ())\n        self._change_one(_REOPEN, (1,',
+            ),
+        ),
+    ),
+    Fault(
+        "a decision grants two starts",
+        (
+            Change("ledger/store.py", "(1, who, reason, now, run.id", "(2, who, reason, now, run.id"),
+            Change("ledger/store.py", "self._change_one(_REOPEN, (1,", "self._change_one(_REOPEN, (2,"),
+            # The ledger has a guard of its own against this one; the oracle must not lean on it.
+            Change(
+                "ledger/migrations.py",
+                "WHERE run = NEW.run AND n = NEW.reopening AND granted = 1)",
+                "WHERE run = NEW.run AND n = NEW.reopening)",
+            ),
+        ),
+    ),
+    Fault(
+        "only the last decision is told",
+        (Change("run.py", "people.told(ledger.asked(row.id))", "people.told(ledger.asked(row.id))[-1:]"),),
     ),
 )
 

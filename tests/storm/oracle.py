@@ -8,6 +8,12 @@ from typing import Any
 from tests.storm.task import planned
 from tests.storm.trial import WORKER, Evidence, Trial
 
+_ASKED = """
+SELECT q.run, q.n, d.answer, d.reopening FROM requests q LEFT JOIN decisions d ON d.run = q.run AND d.n = q.n
+ORDER BY q.run, q.n
+"""
+_GRANTED = "SELECT granted FROM reopenings WHERE run = ? ORDER BY n"
+
 UNKNOWN = ("crashed", "cancelled")
 """Outcomes of attempts that left no answer."""
 
@@ -24,6 +30,8 @@ def violations(trial: Trial, *, replay: bool = True) -> list[str]:
         attempts: dict[int, list[sqlite3.Row]] = {run["id"]: [] for run in runs}
         for attempt in connection.execute("SELECT * FROM attempts ORDER BY run, n"):
             attempts[attempt["run"]].append(attempt)
+        asked = {(row["run"], row["n"]): row for row in connection.execute(_ASKED)}
+        granted = {run["id"]: [row["granted"] for row in connection.execute(_GRANTED, (run["id"],))] for run in runs}
     known = {run["run_id"] for run in runs}
     tokens = {attempt["token"] for each in attempts.values() for attempt in each}
     seen = {path.name for path in trial.evidence_folder.iterdir() if not path.name.endswith(".alone")}
@@ -34,6 +42,11 @@ def violations(trial: Trial, *, replay: bool = True) -> list[str]:
     found += [f"a result {token} of an attempt that was never claimed" for token in sorted(trial.renamed - tokens)]
     for run in runs:
         found += [f"{run['run_id']}: {each}" for each in _of_a_run(trial, run, attempts[run["id"]])]
+        of_it = [row for (row_id, _), row in asked.items() if row_id == run["id"]]
+        found += [
+            f"{run['run_id']}: {each}"
+            for each in _of_people(trial, run, attempts[run["id"]], of_it, granted[run["id"]])
+        ]
         if replay and run["state"] == "done":
             found += [f"{run['run_id']}: {each}" for each in _of_the_replay(trial, run)]
     return found
@@ -116,7 +129,7 @@ def _of_the_answer(trial: Trial, run: sqlite3.Row, attempts: list[sqlite3.Row]) 
     document = json.loads(run["output"])
     if document["status"] != run["status"]:
         found.append("the stored output bears another status than its row")
-    if run["status"] == "needs_human" and last not in UNKNOWN:
+    if run["status"] == "needs_human" and last not in (*UNKNOWN, "needs_human"):
         found.append(f"needs_human, and the last attempt ended with {last}")
     if run["status"] == "retryable_error" and run["attempts"] < run["max_attempts"]:
         found.append("retryable_error is stored with attempts left")
@@ -127,6 +140,27 @@ def _of_the_answer(trial: Trial, run: sqlite3.Row, attempts: list[sqlite3.Row]) 
     envelope = json.loads(run["envelope"])
     if [each["outcome"] for each in envelope["attempts"]] != [attempt["outcome"] for attempt in attempts]:
         found.append("the envelope tells of other attempts than the ledger")
+    return found
+
+
+def _of_people(
+    trial: Trial, run: sqlite3.Row, attempts: list[sqlite3.Row], asked: list[sqlite3.Row], granted: list[int]
+) -> list[str]:
+    """Every attempt that asked left its request, and every decision its one start (S9.1, S9.2)."""
+    found = []
+    asking = [attempt["n"] for attempt in attempts if attempt["outcome"] == "needs_human"]
+    if [row["n"] for row in asked] != asking:
+        found.append(f"attempts {asking} asked a person, and the requests are of {[row['n'] for row in asked]}")
+    starts = [row["reopening"] for row in asked if row["reopening"] is not None]
+    if len(set(starts)) != len(starts) or any(granted[n - 1] != 1 for n in starts if n <= len(granted)):
+        found.append(f"the decisions grant {starts} of the starts {granted}")
+    if run["max_attempts"] != trial.max_attempts + sum(granted):
+        found.append(f"{trial.max_attempts} attempts and {granted} more make {run['max_attempts']}")
+    decided = [row["answer"] for row in asked if row["answer"] is not None]
+    if run["status"] == "ok" and (told := json.loads(run["output"])["result"]["decisions"]) != decided:
+        found.append(f"people decided {decided}, and the last attempt was told {told}")
+    if run["status"] == "invalid_output" and not any(row["answer"] == "deny" for row in asked):
+        found.append("denied, and nobody denied it")
     return found
 
 

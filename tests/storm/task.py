@@ -41,7 +41,8 @@ def main() -> None:
     time.sleep(planned(plan["seconds"], n))
     note(path, f"end {n} {os.getpid()} {os.getppid()}")
     # The keys are in no order, and the nonce in no other answer: a second execution or another writing shows.
-    result = {"nonce": os.urandom(8).hex(), "attempt": n}
+    decided = [decision["answer"] for decision in task["decisions"]]
+    result = {"nonce": os.urandom(8).hex(), "attempt": n, "decisions": decided}
     print(json.dumps({"status": planned(plan["replies"], n), "result": result}), flush=True)
 
 

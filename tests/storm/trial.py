@@ -33,6 +33,7 @@ class Trial:
         self, folder: Path, *, max_attempts: int = 2, timeout: float = 20, package: Path | None = None
     ) -> None:
         self.folder = folder
+        self.max_attempts = max_attempts
         self.evidence_folder = folder / "evidence"
         self.evidence_folder.mkdir(parents=True)
         (folder / "home").mkdir()
@@ -99,6 +100,13 @@ class Trial:
 
     def call(self, run_id: str, replies: list[str], *flags: str, **options: Any) -> Done:
         return self.end(self.start(run_id, replies, *flags, **options), run_id)
+
+    def approve(self, run_id: str, *flags: str, at: str = "") -> Done:
+        """A person decides. The answer that asked is set aside, by name: it need not last any more."""
+        done = self.cli("approve", run_id, "--by", "ann", *flags, env={"WORKERMD_CRASH_AT": at})
+        if done.code == 0 or at == "decision_committed":
+            self.acknowledged.pop(run_id, None)
+        return done
 
     def look_at_results(self) -> None:
         """Note the results that have their names: what was renamed has finished, whatever is killed next."""

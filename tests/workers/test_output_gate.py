@@ -222,3 +222,23 @@ def test_data_validation_pipes_into_the_gate(example, make_task, record, status)
 def test_a_gate_pipes_into_a_gate(example, make_task, judge):
     assert through(example, make_task, judge({"a": 1}))["status"] == "ok"
     assert through(example, make_task, judge({"valid": False}))["status"] == "invalid_output"
+
+
+@pytest.mark.parametrize(
+    ("result", "answer", "status", "codes"),
+    [
+        ({"conflicts": [{}], "completeness": 0.5}, "approve", "ok", []),
+        ({"conflicts": [{}], "completeness": 0.5}, "deny", "invalid_output", ["conflicts", "incomplete"]),
+        ({"conflicts": [{}]}, "why not", "invalid_output", ["conflicts"]),
+        ({"conflicts": [{}], "valid": False}, "approve", "invalid_output", ["upstream_invalid"]),
+        ({"conflicts": [{}], "valid": False}, "deny", "invalid_output", ["upstream_invalid", "conflicts"]),
+        ({}, "deny", "ok", []),
+    ],
+)
+def test_what_a_person_decided_settles_what_needed_one(example, make_task, result, answer, status, codes):  # S9.4
+    task = make_task({"run_id": "r", "status": "ok", "result": result})
+    decisions = ({"answer": "approve"}, {"answer": answer})
+    done = example.complete(run(task._replace(decisions=decisions)))
+    assert (done["status"], [reason["code"] for reason in done["result"]["reasons"]]) == (status, codes)
+    assert all(reason["decision"] == "block" for reason in done["result"]["reasons"])
+    assert ("document" in done["result"]) == (status == "ok")

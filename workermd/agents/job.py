@@ -15,14 +15,16 @@ from typing import NamedTuple, Never
 from workermd.agents import gate, reading, shape
 from workermd.agents.journal import Journal, new_span
 from workermd.agents.meter import Exceeded, Meter
-from workermd.agents.prompt import Prompt, prompt_of
+from workermd.agents.prompt import Part, Prompt, prompt_of
 from workermd.agents.recorder import Player, Recorder
 from workermd.agents.tools import Runner, Tool, runners_of
 from workermd.agents.wire import Wire
+from workermd.asking import asked
 from workermd.backend import InvalidRequest, Limits, Result, Task, TaskError, failed
 from workermd.binding import Binding, Model, ToolBinding
 from workermd.envelope import Document
 from workermd.failure import failure_of
+from workermd.masking import Mask
 from workermd.recording import Miss
 from workermd.runtime import CancellationToken, Caught, dispatch
 
@@ -55,10 +57,10 @@ def performed(task: Task, binding: Binding, limits: Limits, talk: Talk, endings:
 
     async def perform(task: Task, token: CancellationToken) -> Result:
         try:
-            job = Job(task, binding, limits)
+            job = Job(task, binding, limits, endings)
         except Miss as miss:
             return failed("refused", "backend_failed", str(miss))
-        return await job.carried_out(talk, endings, token)
+        return await job.carried_out(talk, token)
 
     return dispatch(task, perform, limits.deadline, lambda error: failure_of(error, "workermd"))
 
@@ -69,7 +71,7 @@ class Job:
     `token` is cancelled when the attempt has its ending or its time is over: give it to whatever takes one.
     """
 
-    def __init__(self, task: Task, binding: Binding, limits: Limits) -> None:
+    def __init__(self, task: Task, binding: Binding, limits: Limits, endings: tuple[Ending, ...] = ()) -> None:
         self.task = task
         self.binding = binding
         self.limits = limits
@@ -79,6 +81,7 @@ class Job:
         self.response_format = shape.asked_for(task.output_schema)
         self.notes: list[str] = []
         self.model_named = ""
+        self._endings = endings
         self.recorder = Recorder(binding, task)
         self.player = Player(binding, task) if binding.replay else None
         self._runners: tuple[Runner, ...] = ()
@@ -93,9 +96,9 @@ class Job:
         """The kind's own keys of the configuration."""
         return self.binding.arrangement
 
-    def prompt(self, instructions: str = "") -> Prompt:
+    def prompt(self, instructions: str = "", part: Part = "answers") -> Prompt:
         """The contract's purpose, the form of the answer and the input; `instructions` are the operator's."""
-        return prompt_of(self.task, instructions)
+        return prompt_of(self.task, instructions, part)
 
     def model(self, name: str = "") -> Model:
         """The binding's model, or one of its further ones by name."""
@@ -153,7 +156,11 @@ class Job:
         await asyncio.Event().wait()
         raise AssertionError("unreachable")
 
-    async def carried_out(self, talk: Talk, endings: tuple[Ending, ...], outer: CancellationToken) -> Result:
+    async def broke(self, error: BaseException) -> Never:
+        """`stop` for an exception that a framework caught itself, and would go on after."""
+        await self.stop(self._failure(error))
+
+    async def carried_out(self, talk: Talk, outer: CancellationToken) -> Result:
         """The conversation from its tools to its result, with usage and notes."""
         outer.add_callback(self.token.cancel)
         with Caught() as caught:
@@ -161,7 +168,7 @@ class Job:
         if caught.error is not None:
             if self._ending is None and isinstance(caught.error, asyncio.CancelledError | GeneratorExit):
                 raise caught.error
-            result = self._ending or _failure(caught.error, endings)
+            result = self._ending or self._failure(caught.error)
         result = result._replace(
             usage=self.meter.usage, notes=tuple(self.notes), model=result.model or self.model_named or None
         )
@@ -267,7 +274,8 @@ class Job:
 
     async def _decided(self, tool: str, arguments: Document) -> Denial | None:
         """None when a person approved this very call. Ends the attempt where nobody has decided yet."""
-        wanted = gate.canonical({"tool": tool, "arguments": arguments})
+        # A proposal is masked before it is kept: what was decided is compared with what was shown.
+        wanted = gate.canonical(Mask(self.binding).value({"tool": tool, "arguments": arguments}))
         answers = [one["answer"] for one in self.task.decisions if _proposed(one) == wanted]
         if not answers:
             question = f"May the tool {tool} be called with these arguments?"
@@ -278,10 +286,22 @@ class Job:
         self, question: str, options: tuple[str, ...] = (), kind: str = "question", proposed: Document | None = None
     ) -> Never:
         """End the attempt: a person has to decide. The next attempt finds the answer in `task.decisions`."""
-        details: Document = {"question": question, "options": list(options), "request_kind": kind}
-        if proposed is not None:
-            details["proposed"] = proposed
-        await self.stop(failed("needs_human", "approval_required", question, **details))
+        await self.stop(asked(question, options, kind, proposed))
+
+    async def answer_of_person(self, question: str) -> str:
+        """What a person answered to this very question. Ends the attempt where nobody has been asked yet."""
+        answers = [
+            str(one["answer"])
+            for one in self.task.decisions
+            if one.get("kind") == "question" and one.get("question") == question
+        ]
+        return answers[-1] if answers else await self.ask(question)
+
+    def _failure(self, error: BaseException) -> Result:
+        for kind_of_error, kind, code, sentence in self._endings:
+            if isinstance(error, kind_of_error):
+                return failed(kind, code, sentence)
+        return failure_of(error, "workermd")
 
 
 def _proposed(decision: Document) -> str:
@@ -297,10 +317,3 @@ def _is_cancelled() -> bool:
 
 async def _not_called(_arguments: Document) -> str:
     raise AssertionError("in a replay no tool is called")
-
-
-def _failure(error: BaseException, endings: tuple[Ending, ...]) -> Result:
-    for kind_of_error, kind, code, sentence in endings:
-        if isinstance(error, kind_of_error):
-            return failed(kind, code, sentence)
-    return failure_of(error, "workermd")

@@ -12,6 +12,7 @@ import time
 from typing import NamedTuple
 
 from workermd import programs
+from workermd.asking import asked
 from workermd.backend import Limits, Result, Task, failed, timed_out
 from workermd.binding import Binding
 from workermd.envelope import ERROR_CODES, Document
@@ -239,12 +240,11 @@ def _failure(exit_code: int, printed: bytes, binding: Binding) -> Result:
     kind, code = EXITS.get(exit_code) or (LISTED if listed else OTHER)
     said = _said(printed)
     message = said.get("message") or _explained(exit_code, binding)
-    details: Document = {}
+    code = said.get("code", code)
     if kind == "needs_human":
-        details = {"question": message, "options": said.get("options", [])}
-    elif kind == "retryable" and "after" in said:
-        details = {"after": said["after"]}
-    return failed(kind, said.get("code", code), message, **details)
+        return asked(message, said.get("options"), said.get("kind", "question"), said.get("proposed"), code)
+    details = {"after": said["after"]} if kind == "retryable" and "after" in said else {}
+    return failed(kind, code, message, **details)
 
 
 def _explained(exit_code: int, binding: Binding) -> str:
@@ -253,7 +253,10 @@ def _explained(exit_code: int, binding: Binding) -> str:
 
 
 def _said(printed: bytes) -> Document:
-    """The usable part of `{"error": {"code", "message", "options", "after"}}`, or nothing."""
+    """The usable part of `{"error": {"code", "message", "options", "kind", "proposed", "after"}}`, or nothing.
+
+    What a person is asked is checked where it is put together, in `asking`.
+    """
     try:
         document = json.loads(printed)
     except (ValueError, RecursionError):
@@ -261,14 +264,12 @@ def _said(printed: bytes) -> Document:
     error = document.get("error") if isinstance(document, dict) else None
     if not isinstance(error, dict):
         return {}
-    said: Document = {}
-    code, message, options, after = (error.get(name) for name in ("code", "message", "options", "after"))
+    said: Document = {name: error[name] for name in ("options", "kind", "proposed") if error.get(name) is not None}
+    code, message, after = (error.get(name) for name in ("code", "message", "after"))
     if isinstance(code, str) and code in ERROR_CODES:
         said["code"] = code
     if isinstance(message, str) and message.strip():
         said["message"] = message[:2000]
-    if isinstance(options, list):
-        said["options"] = [option[:200] for option in options if isinstance(option, str)]
     if isinstance(after, int | float) and not isinstance(after, bool) and 0 <= after < math.inf:
         said["after"] = after
     return said

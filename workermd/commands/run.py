@@ -2,12 +2,14 @@
 
 import os
 import signal
+from collections.abc import Callable
 from typing import Any
 
 from workermd import config
 from workermd.answers import Answered
 from workermd.commands.files import contract_named, input_bytes
 from workermd.contract import cache
+from workermd.envelope import EXIT_INTERRUPTED
 from workermd.errors import UsageError
 from workermd.report import say
 from workermd.report.audience import Audience, Listener
@@ -18,6 +20,10 @@ from workermd.trace import Trace, of_environment
 
 def execute(values: dict[str, Any]) -> int:
     """Run a contract. `values` are the command's arguments and options by name (see `arguments.py`)."""
+    if values["interactive"]:
+        from workermd.commands.interactive import refuse_without_terminal
+
+        refuse_without_terminal(values)
     flags = flags_of(values)
     contract, warnings = cache.load(*contract_named(values["spec"], flags))
     settings = config.load(flags)
@@ -29,7 +35,7 @@ def execute(values: dict[str, Any]) -> int:
         contract=contract,
         binding=config.binding_for(contract.id, contract.mode, settings, flags),
         ledger_path=settings.ledger,
-        read_input=lambda: _read_input(values, signals),
+        read_input=_once(lambda: _read_input(values, signals)),
         watch=audience,
         trace=trace,
         run_id=_run_id(values),
@@ -45,10 +51,7 @@ def execute(values: dict[str, Any]) -> int:
 
         return _print(plan(request), values)
     signals.catch()
-    try:
-        answered = run(request)
-    finally:
-        live.close()
+    answered = _answered(request, live, signals, interactive=values["interactive"])
     code = _print(answered, values)
     audience.finished(answered.envelope)  # the answer is printed and stands
     return code
@@ -66,6 +69,27 @@ def _listeners(values: dict[str, Any], trace: Trace) -> list[Listener]:
         if spans.wanted():
             listeners.append(spans.Spans(trace, quiet=values["quiet"]))
     return listeners
+
+
+def _answered(request: Request, live: Live, signals: "Signals", *, interactive: bool) -> Answered:
+    """Run; with --interactive again after each decision, under a fresh deadline (S9.5)."""
+    while True:
+        try:
+            answered = run(request)
+        finally:
+            live.close()
+        if not interactive or "request" not in answered.envelope:
+            return answered
+        from workermd.commands.interactive import decided
+
+        signals.break_off = True
+        try:
+            if not decided(answered, request):
+                return answered
+        except KeyboardInterrupt:  # the answer is on disk, and the request stays open
+            return answered._replace(exit_code=EXIT_INTERRUPTED)
+        finally:
+            signals.break_off = False
 
 
 def _print(answered: Answered, values: dict[str, Any]) -> int:
@@ -104,6 +128,18 @@ def flags_of(values: dict[str, Any]) -> config.Flags:
         config=values["config"] or "",
         no_config=values["no_config"],
     )
+
+
+def _once(read: Callable[[], bytes]) -> Callable[[], bytes]:
+    """The same bytes at every call: a run that goes on has the input that it began with."""
+    seen: list[bytes] = []
+
+    def given() -> bytes:
+        if not seen:
+            seen.append(read())
+        return seen[0]
+
+    return given
 
 
 def _read_input(values: dict[str, Any], signals: "Signals") -> bytes:

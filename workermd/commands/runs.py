@@ -11,8 +11,8 @@ from workermd.envelope import Document, Status, encoded, timestamp
 from workermd.errors import UsageError
 from workermd.ledger import artifacts
 from workermd.ledger.store import Ledger, Run, RunSummary
+from workermd.report import people, say
 from workermd.report import runs as report
-from workermd.report import say
 
 _DAY = 86_400 * 1_000_000
 _PATIENCE = 10.0
@@ -49,10 +49,11 @@ def _list(path: str, values: dict[str, Any]) -> int:
 
 
 def _show(path: str, values: dict[str, Any]) -> int:
-    with _existing(path, values) as ledger:
-        row = _one(ledger, values)
+    with existing(path, values) as ledger:
+        row = one(ledger, values)
         attempts = ledger.attempts(row.id)
         reopenings = ledger.reopenings(row.id)
+        requests = ledger.asked(row.id)
     if values["format"] == "json":
         document = _summary(row) | {
             "attempts_made": [_attempt(each) for each in attempts],
@@ -60,25 +61,26 @@ def _show(path: str, values: dict[str, Any]) -> int:
                 {"granted": each.granted, "who": each.who, "reason": each.reason, "at": timestamp(each.at)}
                 for each in reopenings
             ],
+            "requests": [people.request(each) for each in requests],
             "output": report.parsed(row.output),
             "envelope": report.parsed(row.envelope),
         }
         say.document(encoded(document))
     else:
-        say.text(report.timeline(row, attempts, reopenings))
+        say.text(report.timeline(row, attempts, reopenings, requests))
     return 0
 
 
 def _reopen(path: str, values: dict[str, Any]) -> int:
-    who = values["by"] or _login()
+    who = values["by"] or login()
     if not who:
         raise UsageError("nobody is named", "say who grants it: --by NAME")
     if values["attempts"] < 1:
         raise UsageError("--attempts is less than 1", "grant at least one further start")
-    with _existing(path, values):
+    with existing(path, values):
         pass
     with Ledger.open(path) as ledger:
-        row = _one(ledger, values)
+        row = one(ledger, values)
         if row.state != "done":
             raise UsageError(
                 f"run {row.run_id!r} is not settled: {row.attempts} of {row.max_attempts} attempts are used",
@@ -87,7 +89,7 @@ def _reopen(path: str, values: dict[str, Any]) -> int:
         if row.status == Status.OK.value:
             raise UsageError(f"run {row.run_id!r} is settled as ok", "use a new run_id for another run")
         with ledger.transaction(time.monotonic() + _PATIENCE) as transaction:
-            row = transaction.reopen(_one(ledger, values), values["attempts"], who, values["reason"] or "")
+            row = transaction.reopen(one(ledger, values), values["attempts"], who, values["reason"] or "")
     if values["format"] == "json":
         say.document(encoded(_summary(row)))
     else:
@@ -126,7 +128,7 @@ def _prune(path: str, values: dict[str, Any]) -> int:
     return 0
 
 
-def _existing(path: str, values: dict[str, Any]) -> Ledger:
+def existing(path: str, values: dict[str, Any]) -> Ledger:
     ledger = Ledger.open_read_only(path)
     if ledger is None:
         raise UsageError(
@@ -136,7 +138,7 @@ def _existing(path: str, values: dict[str, Any]) -> Ledger:
     return ledger
 
 
-def _one(ledger: Ledger, values: dict[str, Any]) -> Run:
+def one(ledger: Ledger, values: dict[str, Any]) -> Run:
     found = [row for row in ledger.find(values["run_id"]) if values["worker"] in (None, row.worker_id)]
     if not found:
         raise UsageError(f"no run {values['run_id'][:80]!r} in this ledger", "see what is there: workermd runs list")
@@ -172,5 +174,5 @@ def _attempt(attempt: Any) -> Document:
     }
 
 
-def _login() -> str:
+def login() -> str:
     return os.environ.get("USER") or os.environ.get("LOGNAME") or ""

@@ -54,6 +54,52 @@ BEGIN SELECT RAISE(ABORT, 'an ended attempt does not change'); END;
 CREATE TRIGGER unfinished_run_stays BEFORE DELETE ON runs WHEN OLD.state <> 'done'
 BEGIN SELECT RAISE(ABORT, 'an unfinished run is not removed'); END;
 """,
+    """
+CREATE TABLE requests (
+  number   INTEGER PRIMARY KEY,                                           -- the order in which they were written
+  run      INTEGER NOT NULL, n INTEGER NOT NULL,                          -- the attempt that asks
+  id       TEXT NOT NULL CHECK (length(id) = 12),                         -- for people: the start of the attempt's token
+  kind     TEXT NOT NULL CHECK (kind IN ('question', 'tool', 'plan', 'stalled')),
+  question TEXT NOT NULL CHECK (question <> ''),
+  options  TEXT NOT NULL CHECK (json_type(options) = 'array'),
+  proposed TEXT CHECK (proposed IS NULL OR json_valid(proposed)),
+  denied_output BLOB NOT NULL, denied_envelope BLOB NOT NULL,             -- the answer once somebody denies it for good
+  at       INTEGER NOT NULL,
+  UNIQUE (run, n), FOREIGN KEY (run, n) REFERENCES attempts (run, n)
+) STRICT;
+CREATE TABLE decisions (
+  run INTEGER NOT NULL, n INTEGER NOT NULL, answer TEXT NOT NULL CHECK (answer <> ''),
+  who TEXT NOT NULL CHECK (who <> ''), reason TEXT NOT NULL,
+  reopening INTEGER, replaced BLOB,             -- the start that it grants; or, denied for good, the envelope it replaced
+  at INTEGER NOT NULL,
+  PRIMARY KEY (run, n), UNIQUE (run, reopening),
+  CHECK ((reopening IS NULL) = (replaced IS NOT NULL)), CHECK (reopening IS NOT NULL OR answer = 'deny'),
+  FOREIGN KEY (run, n) REFERENCES requests (run, n), FOREIGN KEY (run, reopening) REFERENCES reopenings (run, n)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER request_has_its_answer BEFORE INSERT ON requests WHEN NOT EXISTS
+  (SELECT 1 FROM runs WHERE id = NEW.run AND state = 'done' AND status = 'needs_human' AND attempts = NEW.n)
+BEGIN SELECT RAISE(ABORT, 'a request belongs to the answer that asks'); END;
+CREATE TRIGGER request_is_fixed BEFORE UPDATE ON requests
+BEGIN SELECT RAISE(ABORT, 'a request does not change'); END;
+CREATE TRIGGER request_stays BEFORE DELETE ON requests WHEN (SELECT state FROM runs WHERE id = OLD.run) <> 'done'
+BEGIN SELECT RAISE(ABORT, 'a request of an unfinished run is not removed'); END;
+CREATE TRIGGER open_request_is_decided BEFORE INSERT ON decisions WHEN NOT EXISTS
+  (SELECT 1 FROM runs WHERE id = NEW.run AND state = 'done' AND status = 'needs_human' AND attempts = NEW.n)
+BEGIN SELECT RAISE(ABORT, 'only an open request is decided'); END;
+CREATE TRIGGER decision_grants_one_start BEFORE INSERT ON decisions WHEN NEW.reopening IS NOT NULL AND NOT EXISTS
+  (SELECT 1 FROM reopenings WHERE run = NEW.run AND n = NEW.reopening AND granted = 1)
+BEGIN SELECT RAISE(ABORT, 'a decision grants one start'); END;
+CREATE TRIGGER decision_is_fixed BEFORE UPDATE ON decisions
+BEGIN SELECT RAISE(ABORT, 'a decision does not change'); END;
+CREATE TRIGGER decision_stays BEFORE DELETE ON decisions WHEN (SELECT state FROM runs WHERE id = OLD.run) <> 'done'
+BEGIN SELECT RAISE(ABORT, 'a decision on an unfinished run is not removed'); END;
+DROP TRIGGER settled_run_is_final;
+CREATE TRIGGER settled_run_is_final BEFORE UPDATE ON runs WHEN OLD.state = 'done' AND NEW.max_attempts <= OLD.max_attempts
+  AND NOT (OLD.status = 'needs_human' AND NEW.status IS 'invalid_output' AND NEW.max_attempts = OLD.max_attempts AND EXISTS
+    (SELECT 1 FROM decisions d JOIN requests q ON q.run = d.run AND q.n = d.n WHERE d.run = OLD.id AND d.n = OLD.attempts
+     AND d.reopening IS NULL AND NEW.output IS q.denied_output AND NEW.envelope IS q.denied_envelope))
+BEGIN SELECT RAISE(ABORT, 'a settled run does not change'); END;
+""",
 )
 """A statement ends at the end of a line. The triggers guard against faults of our own."""
 

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from workermd.crash import point
 from workermd.envelope import Document, Status
 from workermd.errors import LedgerUnavailable
-from workermd.ledger import results
+from workermd.ledger import asked, results
+from workermd.ledger.asked import Asked, Asking, Decision
 from workermd.ledger.migrations import MIGRATIONS
 from workermd.ledger.opening import (
     BUSY_SECONDS,
@@ -38,7 +39,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Answer",
+    "Asked",
+    "Asking",
     "Attempt",
+    "Decision",
     "Key",
     "Ledger",
     "LedgerFault",
@@ -320,6 +324,14 @@ class Ledger:
         )
         return tuple(Reopening(*row) for row in rows)
 
+    def asked(self, run_row_id: int) -> tuple[Asked, ...]:
+        """What the attempts of a run asked of people, in their order, with what was decided."""
+        return tuple(asked.read(row) for row in self._select(asked.OF_A_RUN, (run_row_id,)))
+
+    def pending(self, worker_id: str | None = None) -> tuple[Asked, ...]:
+        """The requests that nobody has decided yet, the oldest first."""
+        return tuple(asked.read(row) for row in self._select(asked.PENDING, (worker_id,)))
+
     def rejections(self, limit: int | None = None) -> tuple[Rejection, ...]:
         """Refused inputs, newest first."""
         rows = self._select(
@@ -425,10 +437,13 @@ class Transaction:
         self._kind = "t1"
         return run._replace(state="running", attempts=n, open_token=token)
 
-    def close_attempt(self, run: Run, outcome: str, detail: Document, answer: Answer | None) -> Run:
+    def close_attempt(
+        self, run: Run, outcome: str, detail: Document, answer: Answer | None, asking: Asking | None = None
+    ) -> Run:
         """Close the open attempt, fresh or adopted: with a final answer, or back to waiting without one.
 
-        A run out of attempts needs an answer; `retryable_error` is one only then.
+        A run out of attempts needs an answer; `retryable_error` is one only then. `asking` is what an answer
+        `needs_human` asks of a person: it is there if and only if the answer is.
         """
         out_of_attempts = run.attempts >= run.max_attempts
         if answer is None and out_of_attempts:
@@ -442,6 +457,8 @@ class Transaction:
             self._change_one(_WAIT, (run.id, run.attempts))
             return run._replace(state="waiting", open_token=None)
         self._change_one(_SETTLE, (*answer, now, run.id, run.attempts))
+        if asking is not None:
+            self._change_one(asked.ASK, asked.values_of(run.id, run.attempts, asking, now))
         return run._replace(state="done", settled_at=now, open_token=None, **answer._asdict())
 
     def attempts(self, run_row_id: int) -> tuple[Attempt, ...]:
@@ -455,8 +472,27 @@ class Transaction:
         """
         self._change_one(_NOTE_REOPENING, (granted, who, reason, self._now(), run.id, run.worker_id, run.run_id))
         self._change_one(_REOPEN, (granted, run.id, run.worker_id, run.run_id))
-        row = self._execute(_RUN_BY_KEY, (run.worker_id, run.run_id)).fetchone()
-        return Run(*row)
+        return self._again(run)
+
+    def decide(self, run: Run, answer: str, who: str, reason: str) -> Run:
+        """Record what a person decided on the open request of a run, and grant the one start that goes on (S9.2).
+
+        Look the request up inside the same transaction.
+        """
+        now = self._now()
+        self._change_one(_NOTE_REOPENING, (1, who, reason, now, run.id, run.worker_id, run.run_id))
+        self._change_one(asked.DECIDE, (run.id, run.attempts, answer, who, reason, now))
+        self._kind = "decision"
+        self._change_one(_REOPEN, (1, run.id, run.worker_id, run.run_id))
+        return self._again(run)
+
+    def deny_for_good(self, run: Run, who: str, reason: str) -> Run:
+        """Record a denial of the open request that grants no start: the run gets the answer kept for this (S9.3)."""
+        now = self._now()
+        self._change_one(asked.DENY, (who, reason, now, run.id, run.attempts))
+        self._kind = "decision"
+        self._change_one(asked.SETTLE_DENIED, (now, run.id, run.attempts))
+        return self._again(run)
 
     def prune(
         self,
@@ -466,14 +502,14 @@ class Transaction:
         run_id: str | None = None,
         status: str | None = None,
     ) -> int:
-        """Remove settled runs, with their attempts and reopenings; how many runs went (S4.6).
+        """Remove settled runs, with all that is kept of them; how many runs went (S4.6).
 
         `before` is in Unix microseconds and compared with `settled_at`. Without any bound all settled runs go.
         Unfinished runs always stay. Rejections go too where only `before` and `worker_id` choose.
         """
         filters = {"settled_at < ?": before, "worker_id = ?": worker_id, "run_id = ?": run_id, "status = ?": status}
         where, values = _where(filters)
-        for table in ("attempts", "reopenings"):
+        for table in ("decisions", "requests", "attempts", "reopenings"):
             self._execute(
                 f"DELETE FROM {table} WHERE run IN (SELECT id FROM runs WHERE state = 'done' AND {where})",  # noqa: S608
                 values,
@@ -524,6 +560,9 @@ class Transaction:
                 self._connection.execute("ROLLBACK")
             except sqlite3.Error:
                 return  # The disk failed; what is not committed is gone with the connection.
+
+    def _again(self, run: Run) -> Run:
+        return Run(*self._execute(_RUN_BY_KEY, (run.worker_id, run.run_id)).fetchone())
 
     def _execute(self, sql: str, values: Sequence[object]) -> sqlite3.Cursor:
         if self._ended:

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from workermd.envelope import Document, timestamp
-from workermd.ledger.store import Attempt, Reopening, Run, RunSummary
+from workermd.ledger.store import Asked, Attempt, Reopening, Run, RunSummary
+from workermd.report import people
 
 _HEAD = ("WORKER", "RUN", "STATUS", "ATTEMPTS", "CREATED")
 
@@ -43,8 +44,11 @@ def table(rows: Iterable[RunSummary]) -> str:
     return capture.get()
 
 
-def timeline(row: Run, attempts: tuple[Attempt, ...], reopenings: tuple[Reopening, ...]) -> str:
-    """What happened to a run, in order."""
+def timeline(
+    row: Run, attempts: tuple[Attempt, ...], reopenings: tuple[Reopening, ...], requests: tuple[Asked, ...]
+) -> str:
+    """What happened to a run, in order. The reopening that a decision granted is told with it."""
+    granted = {each.reopening for each in requests}
     lines = [
         f"Worker:   {row.worker_id}",
         f"Run:      {row.run_id}",
@@ -60,7 +64,9 @@ def timeline(row: Run, attempts: tuple[Attempt, ...], reopenings: tuple[Reopenin
     events += [
         (each.at, f"reopened by {each.who}: {each.granted} further" + (f" ({each.reason})" if each.reason else ""))
         for each in reopenings
+        if each.n not in granted
     ]
+    events += people.events(requests)
     if row.settled_at is not None:
         events.append((row.settled_at, f"settled: {row.status}"))
     lines += [f"{timestamp(at)}  {what}" for at, what in sorted(events, key=lambda event: event[0])]

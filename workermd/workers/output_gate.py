@@ -2,7 +2,8 @@
 
 The input is an output document of the registry shape as it is, so that `workermd run a | workermd run
 output-gate -` needs nothing between. The status stops or goes on with the pipe: `allow` is `ok`, `block` is
-`invalid_output`, `needs_human` is `needs_human`.
+`invalid_output`, `needs_human` is `needs_human`. Once a person has decided, what needed one is settled: approved,
+it is no reason any more; denied, it blocks. What blocks by itself, nobody lets through.
 """
 
 import json
@@ -19,6 +20,9 @@ from workermd.workers.pointer import escaped, value_at
 
 DEFAULTS: Document = {"policy": {}, "min_completeness": 1.0}
 MAX_REASONS = 100
+
+APPROVED = "approve"
+"""The answer of a person that lets a document pass; every other one blocks it."""
 
 ALLOW, NEEDS_HUMAN, BLOCK = "allow", "needs_human", "block"
 _STATUS = {ALLOW: Status.OK, NEEDS_HUMAN: Status.NEEDS_HUMAN, BLOCK: Status.INVALID_OUTPUT}
@@ -52,7 +56,18 @@ def run(task: Task) -> Document:
         reasons += _by_policy(document, task.input.get("policy", {}))
     except BadPolicy as problem:
         return failed(Status.INVALID_REQUEST, "bad_policy", f"policy: {problem}")
+    if task.decisions:
+        reasons = list(_decided(reasons, approved=task.decisions[-1]["answer"] == APPROVED))
     return _answer(document, reasons)
+
+
+def _decided(reasons: list[Reason], *, approved: bool) -> Iterator[Reason]:
+    """The reasons that are left when a person has seen those that ask for one."""
+    for reason in reasons:
+        if reason.decision == BLOCK:
+            yield reason
+        elif not approved:
+            yield reason._replace(decision=BLOCK, message=f"{reason.message}; a person decided against it")
 
 
 def _answer(document: Document, reasons: list[Reason]) -> Document:
