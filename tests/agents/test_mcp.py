@@ -240,6 +240,18 @@ def test_a_call_that_needs_approval(gateway, cli):
     assert refused.code == 2
 
 
+def test_an_approved_call_is_made_and_a_denied_one_is_not(gateway, cli):
+    bound = config('server = "s"\napprove = true')
+    gateway("add", {"a": 1}, config=bound)
+    assert cli("approve", "a", "--by", "ann").code == 0
+    done = gateway("add", {"a": 1}, config=bound)
+    assert done.document["outputs"]["result"] == {"result": 2}, done.err
+    gateway("add", {"a": 5}, config=bound, run_id="b")
+    assert cli("approve", "b", "--deny", "--by", "ann").code == 0
+    assert error(gateway("add", {"a": 5}, config=bound, run_id="b"))[:2] == ("needs_human", "approval_denied")
+    assert (cli.folder / "called.txt").read_text() == "1+1\n"
+
+
 def test_calls_are_bounded(gateway, cli):  # S3.6
     done = gateway("add", {"a": 1}, constraints={"max_tool_calls": 0})
     assert error(done)[1] == "budget_exceeded"

@@ -172,6 +172,29 @@ def test_a_tool_that_blocks_is_left_at_the_deadline(bound, tmp_path):  # S3.3
     assert ran.envelope["error"]["code"] == "timeout"
 
 
+def test_an_approval_holds_for_the_same_tool_with_the_same_arguments(bound, cli, tmp_path):
+    (tmp_path / "sums.py").write_text(
+        "def add(a: int, b: dict = {}) -> int:\n    open('called.txt', 'a').write(f'{a} ')\n    return a\n"
+        "def sub(a: int, b: dict = {}) -> int:\n    return add(-a)\n"
+    )
+    tables = "".join(f'[tools.{name}]\nfunction = "sums:{name}"\napprove = true\n' for name in ("add", "sub"))
+    five = [*FOUR, "needs_human"]
+
+    def attempt(tool: str, arguments: dict[str, Any]) -> Any:
+        script = [ToolCalls((Call(tool, arguments),)), Text(ANSWER)]
+        return bound(script, config=tables, worker={"tools": ["add", "sub"]}, statuses=five, run_id="a").envelope
+
+    assert attempt("add", {"a": 1, "b": {"x": 1, "y": 2}})["error"]["code"] == "approval_required"
+    assert cli("approve", "a", "--by", "ann").code == 0
+    assert attempt("add", {"a": 2, "b": {"x": 1, "y": 2}})["error"]["code"] == "approval_required"
+    assert cli("approve", "a", "--deny", "--by", "ann").code == 0
+    assert attempt("sub", {"a": 1, "b": {"x": 1, "y": 2}})["error"]["code"] == "approval_required"
+    assert not (tmp_path / "called.txt").exists()
+    assert cli("approve", "a", "--deny", "--by", "ann").code == 0
+    assert attempt("add", {"b": {"y": 2, "x": 1}, "a": 1})["status"] == "ok"
+    assert (tmp_path / "called.txt").read_text() == "1 "
+
+
 # --- found before an attempt --------------------------------------------------------------------------------------
 
 CODE: dict[str, Any] = {"executor": "local", "languages": ["python"], "timeout": 20, "python": "", "image": "i"}
