@@ -130,7 +130,8 @@ def _flag_binding(flags: Flags, settings: Settings) -> Binding | None:
     if not kind:
         if flags.command:
             raise ConfigurationError(
-                "a program was given without --backend command", "put --backend command before the --"
+                "a program was given without --backend command",
+                "put --backend command, or mcp for an MCP server, before the --",
             )
         return None
     bound = Binding(

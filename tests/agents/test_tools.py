@@ -377,3 +377,14 @@ def test_a_program_that_ignores_signals_is_ended():
         bounded_run(0.5, 100, "sh", "-c", "trap '' TERM INT HUP; while :; do :; done").returncode == bounded.TIME_OVER
     )
     assert time.monotonic() - began < 10
+
+
+def test_what_a_program_started_ends_with_it():
+    command = (
+        "import subprocess, sys\n"
+        "for group in (False, True):\n"
+        "    subprocess.Popen([sys.executable, '-S', '-c', 'import time; time.sleep(600)'], start_new_session=group)\n"
+    )
+    script = [sys.executable, "-I", "-S", str(Path(bounded.__file__)), "30", "100", sys.executable, "-c", command]
+    subprocess.run(script, env={"WORKERMD_TEST_BOUNDED": "1"}, timeout=60, check=True)
+    assert tree.marked(b"WORKERMD_TEST_BOUNDED=1") == []
