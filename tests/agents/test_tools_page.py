@@ -53,8 +53,8 @@ def test_the_patterns_fit_as_the_table_says():
         f"at most {mcp_client.MAX_PAGES} pages or {mcp_client.MAX_TOOLS} tools",
         f"cut at {mcp_client.MAX_DESCRIPTION};",
         f"more than {mcp_client.MAX_SCHEMA_CHARACTERS} characters",
-        f"more than {mcp_client.MAX_MESSAGE_BYTES >> 20} MiB, {mcp_client.MAX_TRAFFIC_BYTES >> 20} MiB in all,"
-        f" or {mcp_client.MAX_MESSAGES} messages",
+        f"more than {mcp_client.MAX_MESSAGE_BYTES >> 20} MiB, {mcp_client.MAX_TRAFFIC_BYTES >> 20} MiB in all",
+        f"or {mcp_client.MAX_MESSAGES} messages",
         f"outputs {code.PRINTED_BYTES >> 20} MiB is read",
     ],
 )

@@ -7,6 +7,7 @@ schema for that; the output is checked where every output is.
 """
 
 import asyncio
+import base64
 import contextlib
 import json
 import logging
@@ -49,6 +50,7 @@ MAX_RESUMPTIONS = 100
 """Requests by which a server lets us come back for the rest of an answer."""
 
 _NO_ID = re.compile(rb'"id"\s*:\s*null')
+_MEDIA_TYPE = re.compile(r"[\w.+-]{1,60}/[\w.+-]{1,60}", re.ASCII)
 _LOOK = 0.005
 CLOSING_SECONDS = 0.5
 """What a server gets to end by itself once nobody needs it; the same again after it was asked to."""
@@ -104,6 +106,14 @@ class Offer(NamedTuple):
     name: str
     description: str
     schema: Document
+
+
+class Medium(NamedTuple):
+    """An image or a sound: `kind` says which."""
+
+    kind: str
+    media_type: str
+    content: bytes
 
 
 def unusable(server: Server) -> str:
@@ -546,6 +556,18 @@ def text_of(result: types.CallToolResult) -> str:
     ):
         told.insert(0, json.dumps(result.structured_content, ensure_ascii=False))
     return "\n".join(told) or "(the answer is empty)"
+
+
+def media_of(result: types.CallToolResult) -> tuple[Medium, ...]:
+    """The images and sounds of a result; one that cannot be read is left out."""
+    found: list[Medium] = []
+    for block in result.content:
+        if isinstance(block, types.ImageContent | types.AudioContent):
+            with contextlib.suppress(ValueError):
+                plain = _MEDIA_TYPE.fullmatch(block.mime_type)
+                content = base64.b64decode(block.data, validate=True)
+                found.append(Medium(block.type, plain[0] if plain else "application/octet-stream", content))
+    return tuple(found)
 
 
 def _told(block: types.ContentBlock) -> str:

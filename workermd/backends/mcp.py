@@ -4,18 +4,14 @@ The gate is that of the agents: the contract's `tools_allowed` and the operator'
 is asked.
 """
 
-import base64
-import binascii
 import json
 import mimetypes
 import os
 from typing import Any
 
-from mcp import types
-
 from workermd.agents import tools
 from workermd.agents.job import Job, performed
-from workermd.agents.mcp_client import ANSWERS, OTHER_ANSWER, Answered, connected, text_of
+from workermd.agents.mcp_client import ANSWERS, OTHER_ANSWER, Answered, Medium, connected, media_of, text_of
 from workermd.agents.tools import Runner
 from workermd.backend import Limits, Reply, Result, Task, failed
 from workermd.backends.reply import result_of
@@ -107,7 +103,7 @@ async def _answer(job: Job, tool: ToolBinding, arguments: Document, files: list[
         kind = "retryable" if job.arrangement.get("retry_errors") else "refused"
         code = "backend_unavailable" if kind == "retryable" else "backend_failed"
         return json.dumps({"failure": [kind, code, f"the tool reports an error: {text_of(result)[:400]}"]})
-    files += _kept(result, job.task.artifacts_dir)
+    files += _written(media_of(result), job.task.artifacts_dir)
     return json.dumps({"structured": result.structured_content, "text": text_of(result)})
 
 
@@ -167,18 +163,12 @@ def _is_of(value: Any, schema: Any) -> bool:
     return found in allowed or (found == "integer" and "number" in allowed)
 
 
-def _kept(result: types.CallToolResult, folder: str) -> list[Document]:
+def _written(media: tuple[Medium, ...], folder: str) -> list[Document]:
     """Images and sounds of a result as files of the attempt."""
-    kept: list[Document] = []
-    for block in result.content:
-        if isinstance(block, types.ImageContent | types.AudioContent):
-            try:
-                data = base64.b64decode(block.data, validate=True)
-            except (binascii.Error, ValueError):
-                continue
-            media_type = block.mime_type if block.mime_type.isprintable() and 0 < len(block.mime_type) < 100 else ""
-            name = f"{block.type}-{len(kept) + 1}{mimetypes.guess_extension(media_type) or '.bin'}"
-            with open(os.path.join(folder, name), "wb") as file:
-                file.write(data)
-            kept.append({"name": name, "path": name, "media_type": media_type or "application/octet-stream"})
-    return kept
+    written: list[Document] = []
+    for number, medium in enumerate(media, 1):
+        name = f"{medium.kind}-{number}{mimetypes.guess_extension(medium.media_type) or '.bin'}"
+        with open(os.path.join(folder, name), "wb") as file:
+            file.write(medium.content)
+        written.append({"name": name, "path": name, "media_type": medium.media_type})
+    return written
