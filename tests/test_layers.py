@@ -24,6 +24,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "workermd.variables",
         "workermd.programs",
     ),
+    ("workermd.kept",),
     ("workermd.arguments", "workermd.trace"),
     ("workermd.binding",),
     ("workermd.backend", "workermd.masking"),
