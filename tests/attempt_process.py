@@ -9,11 +9,12 @@ import pytest
 from tests.conftest import COVERAGE_VARIABLES, ROOT
 from workermd.attempt import tree
 from workermd.attempt.order import Order
-from workermd.attempt.spawn import MARKER, Ending, Host
+from workermd.attempt.spawn import Ending, Host
 from workermd.backend import Limits, Result, Task
 from workermd.binding import Binding
 from workermd.ledger import results
 from workermd.ledger.lock import RunLock
+from workermd.variables import MARKER
 
 PATIENCE = 60.0
 

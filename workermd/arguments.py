@@ -84,7 +84,11 @@ RUN = Command(
         Argument("spec", "The contract: a worker.md file, or NAME or NAME@VERSION of a registry.", "SPEC"),
         Argument("input", "The input, a JSON file, or - for standard input.", "INPUT"),
         Argument(
-            "program", "The program of --backend command, and its arguments.", "-- PROGRAM", many=True, required=False
+            "program",
+            "The program of --backend command, or the server of --backend mcp, and its arguments.",
+            "-- PROGRAM",
+            many=True,
+            required=False,
         ),
     ),
     (
@@ -93,7 +97,12 @@ RUN = Command(
         Option(
             ("--model",), "text", "The model, as its endpoint calls it, or one of the configuration's models.", "NAME"
         ),
-        Option(("--base-url",), "text", "The model's OpenAI-compatible endpoint. Default: OpenAI's.", "URL"),
+        Option(
+            ("--base-url",),
+            "text",
+            "The model's OpenAI-compatible endpoint (default: OpenAI's), or the server's of --backend mcp.",
+            "URL",
+        ),
         Option(("--api-key-env",), "text", "The variable that holds the endpoint's key.", "VARIABLE"),
         Option(
             ("--setting",),

@@ -223,5 +223,13 @@ KINDS: dict[str, Kind] = {
         converses=True,
     ),
     "ag2": Kind("workermd.backends.ag2", _COUNTED, "ag2", _MODELS, _ROSTER | {"ask_user"}, converses=True),
+    "mcp": Kind(
+        "workermd.backends.mcp",
+        _COUNTED,
+        "mcp",
+        frozenset({"command", "tools"}),
+        frozenset({"server", "tool", "allow", "approve", "retry_errors"}),
+        converses=True,
+    ),
     "replay": Kind("workermd.backends.replay", _COUNTED),
 }

@@ -44,14 +44,22 @@ class ToolBinding(NamedTuple):
     approve: bool = False
 
 
+OWN_SERVER = "own"
+"""The name of the server that a binding describes itself; it gets the binding's variables."""
+
+
 class Server(NamedTuple):
-    """An MCP server: a program that is started (`command`) or an address (`url`). `header_env` maps the names of
-    HTTP headers to the variables that hold their values."""
+    """An MCP server: a program that is started (`command`) or an address (`url`).
+
+    A program gets the variables of `env` and `secret_env` beside the allow-list; values of the latter are masked.
+    `header_env` maps the names of HTTP headers to the variables that hold their values, which are masked too.
+    """
 
     name: str
     command: tuple[str, ...] = ()
     url: str = ""
     env: tuple[str, ...] = ()
+    secret_env: tuple[str, ...] = ()
     header_env: Document = {}  # noqa: RUF012 - a frozen record's default, never mutated
 
 
@@ -86,16 +94,22 @@ class Binding(NamedTuple):
     @property
     def asks_people(self) -> bool:
         """Whether an attempt may end because a person has to decide."""
-        asks = any(self.arrangement.get(key) is True for key in ("ask_user", "plan_review"))
+        asks = any(self.arrangement.get(key) is True for key in ("ask_user", "plan_review", "approve"))
         return asks or self.arrangement.get("on_stall") == "ask" or any(tool.approve for tool in self.tools)
 
     @property
     def key_variables(self) -> tuple[str, ...]:
-        """The variables that hold keys and secret headers: passed on, and masked."""
+        """The variables that hold keys, secret headers and servers' secrets: passed on, and masked."""
         models = [self.model] if self.model else []
         keys = [model.api_key_env for model in (*models, *self.models.values()) if model.api_key_env]
         headers = [variable for server in self.servers.values() for variable in server.header_env.values()]
-        return tuple(dict.fromkeys((*keys, *headers)))
+        secrets = [variable for server in self.servers.values() for variable in server.secret_env]
+        return tuple(dict.fromkeys((*keys, *headers, *secrets)))
+
+    @property
+    def server_variables(self) -> tuple[str, ...]:
+        """The variables that servers are given as they are."""
+        return tuple(dict.fromkeys(variable for server in self.servers.values() for variable in server.env))
 
     def to_document(self) -> Document:
         """As JSON has it; `of` takes it back."""
@@ -115,7 +129,7 @@ class Binding(NamedTuple):
         fields["models"] = {name: Model(**model) for name, model in fields["models"].items()}
         fields["tools"] = tuple(ToolBinding(**{**tool, "allow": tuple(tool["allow"])}) for tool in fields["tools"])
         fields["servers"] = {
-            name: Server(**{**server, "command": tuple(server["command"]), "env": tuple(server["env"])})
+            name: Server(**{**server, **{key: tuple(server[key]) for key in ("command", "env", "secret_env")}})
             for name, server in fields["servers"].items()
         }
         return cls(**fields)
@@ -126,5 +140,5 @@ def without_keys(binding: Binding) -> Binding:
     return binding._replace(
         model=binding.model._replace(api_key_env="") if binding.model else None,
         models={name: model._replace(api_key_env="") for name, model in binding.models.items()},
-        servers={name: server._replace(header_env={}) for name, server in binding.servers.items()},
+        servers={name: server._replace(header_env={}, secret_env=()) for name, server in binding.servers.items()},
     )

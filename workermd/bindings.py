@@ -2,15 +2,19 @@
 
 from typing import Any, NamedTuple
 
+from workermd import toolpattern
 from workermd.backend import KINDS
-from workermd.binding import OPENAI, Binding, Model, Server, ToolBinding
+from workermd.binding import OPENAI, OWN_SERVER, Binding, Model, Server, ToolBinding
 from workermd.errors import ConfigurationError
 from workermd.prices import priced
 
 _BINDING_KEYS = ("backend", "env", "secret_env", "settings", "max_turns")
 _MODEL_KEYS = ("model", "base_url", "api_key_env", "structured", "api_version", "options", "price")
 _TOOL_KEYS = ("function", "server", "tool", "code", "description", "allow", "approve")
-_SERVER_KEYS = ("command", "url", "env", "header_env")
+_SERVER_KEYS = ("command", "url", "env", "secret_env", "header_env")
+_CODE_KEYS = ("executor", "languages", "timeout", "python", "image")
+_EXECUTORS = ("local", "docker")
+_LANGUAGES = ("python", "sh", "bash")
 _STRUCTURED = ("auto", "schema", "json", "text")
 
 
@@ -72,6 +76,47 @@ def checked(binding: Binding, place: str) -> Binding:
     return binding
 
 
+def with_server(binding: Binding, base_url: str, named: dict[str, Server], place: str) -> Binding:
+    """The binding with the server that it describes itself, by a program or an address, or that it names. Only a kind
+    with the key `server` has one. Raises ConfigurationError."""
+    row = KINDS.get(binding.kind)
+    if row is None or "server" not in row.keys:
+        return binding
+    name = text_of(binding.arrangement, "server", place)
+    ways = [
+        way for way, given in zip(_SERVER_WAYS, (binding.command, base_url, name, binding.tools), strict=True) if given
+    ]
+    if len(ways) != 1:
+        raise ConfigurationError(
+            f"{place}: backend {binding.kind!r} names {' and '.join(ways) or 'no server'}",
+            "name one: -- PROGRAM ARG…, --base-url URL, or in the configuration server = … or tools = […]",
+        )
+    _own_keys(binding.arrangement, place)
+    if binding.tools:
+        strange = next((tool.name for tool in binding.tools if not tool.server), "")
+        if strange:
+            raise ConfigurationError(f"{place}: [tools.{strange}] is no tool of a server", "give it server = …")
+        return binding
+    if base_url and not base_url.startswith(("http://", "https://")):
+        raise ConfigurationError(
+            f"{place}: base_url is no http address", 'write for example "http://127.0.0.1:8000/mcp"'
+        )
+    server = _one_of(name, named, "servers", place) if name else Server(OWN_SERVER, binding.command, base_url)
+    return binding._replace(servers={server.name: server}, arrangement={**binding.arrangement, "server": server.name})
+
+
+_SERVER_WAYS = ("a program", "an address", "a server", "tools")
+
+
+def _own_keys(arrangement: dict[str, Any], place: str) -> None:
+    """The kind mcp's own keys have their types."""
+    text_of(arrangement, "tool", place)
+    _patterns(arrangement, place)
+    for name in ("approve", "retry_errors"):
+        if not isinstance(arrangement.get(name, False), bool):
+            raise ConfigurationError(f"{place}: {name} is not true or false", f"write {name} = true")
+
+
 def _binding(fields: Any, place: str, named: Named) -> Binding:
     _table(fields, place, "give it at least: backend = …")
     kind = text_of(fields, "backend", place) or _kind_by(fields)
@@ -82,7 +127,7 @@ def _binding(fields: Any, place: str, named: Named) -> Binding:
     if not isinstance(codes, list) or not all(isinstance(code, int) and 0 < code < 256 for code in codes):
         raise ConfigurationError(f"{place}: retry_exit_codes is not a list of codes", "write for example [3, 11]")
     chosen = tuple(_one_of(name, named.tools, "tools", place) for name in words_of(fields, "tools", place))
-    return checked(
+    bound = checked(
         Binding(
             kind=kind,
             origin=place,
@@ -108,6 +153,7 @@ def _binding(fields: Any, place: str, named: Named) -> Binding:
         ),
         place,
     )
+    return with_server(bound, text_of(fields, "base_url", place), named.servers, place)
 
 
 def _kind_by(fields: dict[str, Any]) -> str:
@@ -181,11 +227,47 @@ def _tool(name: str, fields: Any, place: str) -> ToolBinding:
         function=text_of(fields, "function", place),
         server=text_of(fields, "server", place),
         tool=text_of(fields, "tool", place),
-        code=None if code is None else _json_table(fields, "code", place),
+        code=None if code is None else _code(_json_table(fields, "code", place), f"{place}: code"),
         description=text_of(fields, "description", place),
-        allow=words_of(fields, "allow", place),
+        allow=_patterns(fields, place),
         approve=approve,
     )
+
+
+def _code(fields: dict[str, Any], place: str) -> dict[str, Any]:
+    """The settings of a code executor, complete. There is no default for where code runs."""
+    only(fields, _CODE_KEYS, place)
+    executor = text_of(fields, "executor", place)
+    if executor not in _EXECUTORS:
+        raise ConfigurationError(
+            f"{place}: executor is none of {', '.join(_EXECUTORS)}", 'write code = { executor = "docker" }'
+        )
+    languages = words_of(fields, "languages", place) or ("python",)
+    if strange := [language for language in languages if language not in _LANGUAGES]:
+        raise ConfigurationError(
+            f"{place}: languages has {strange[0][:40]!r}; known: {', '.join(_LANGUAGES)}", "remove or correct it"
+        )
+    return {
+        "executor": executor,
+        "languages": list(languages),
+        "timeout": _count(fields, "timeout", place) or 20,
+        "python": text_of(fields, "python", place),
+        "image": text_of(fields, "image", place) or "python:3-slim",
+    }
+
+
+def _patterns(fields: dict[str, Any], place: str) -> tuple[str, ...]:
+    """Patterns of allowed calls. One that cannot be read would allow nothing in silence."""
+    texts = words_of(fields, "allow", place)
+    for text in texts:
+        try:
+            toolpattern.read(text)
+        except toolpattern.Malformed as error:
+            raise ConfigurationError(
+                f"{place}: allow has {text[:60]!r}, which is no pattern: {error}",
+                'write for example allow = ["read(path=docs/*)"]',
+            ) from None
+    return texts
 
 
 def _server(name: str, fields: Any, place: str) -> Server:
@@ -199,7 +281,7 @@ def _server(name: str, fields: Any, place: str) -> Server:
         raise ConfigurationError(
             f"{place}: header_env is not a table of text", 'write header_env = { Authorization = "VARIABLE" }'
         )
-    return Server(name, command, url, words_of(fields, "env", place), headers)
+    return Server(name, command, url, words_of(fields, "env", place), words_of(fields, "secret_env", place), headers)
 
 
 def _one_of(name: str, known: dict[str, Any], table: str, place: str) -> Any:

@@ -4,8 +4,8 @@ import os
 from typing import Any, NamedTuple
 
 from workermd.backend import KINDS
-from workermd.binding import OPENAI, Binding, Model, without_keys
-from workermd.bindings import Named, bindings, checked, models, only, servers, text_of, tools, words_of
+from workermd.binding import OPENAI, Binding, Model, Server, without_keys
+from workermd.bindings import Named, bindings, checked, models, only, servers, text_of, tools, with_server, words_of
 from workermd.errors import ConfigurationError
 from workermd.prices import priced
 
@@ -40,6 +40,7 @@ class Settings(NamedTuple):
     workers: dict[str, Binding] = {}  # noqa: RUF012 - a frozen record's default, never mutated
     modes: dict[str, Binding] = {}  # noqa: RUF012 - the same
     models: dict[str, Model] = {}  # noqa: RUF012 - the same
+    servers: dict[str, Server] = {}  # noqa: RUF012 - the same
     lint_select: tuple[str, ...] = ()
     lint_ignore: tuple[str, ...] = ()
 
@@ -129,7 +130,8 @@ def _flag_binding(flags: Flags, settings: Settings) -> Binding | None:
     if not kind:
         if flags.command:
             raise ConfigurationError(
-                "a program was given without --backend command", "put --backend command before the --"
+                "a program was given without --backend command",
+                "put --backend command, or mcp for an MCP server, before the --",
             )
         return None
     bound = Binding(
@@ -140,13 +142,15 @@ def _flag_binding(flags: Flags, settings: Settings) -> Binding | None:
         model=_flag_model(flags, settings),
         folder=os.getcwd(),
     )
-    return checked(bound, "the command line")
+    bound = checked(bound, "the command line")
+    return with_server(bound, flags.base_url, settings.servers, "the command line")
 
 
 def _flag_model(flags: Flags, settings: Settings) -> Model | None:
     """The model of the flags: one of the configuration by its name, or one that they describe."""
     if not flags.model:
-        if flags.base_url or flags.api_key_env:
+        serves_itself = flags.backend in KINDS and "server" in KINDS[flags.backend].keys and not flags.api_key_env
+        if not serves_itself and (flags.base_url or flags.api_key_env):
             raise ConfigurationError("--base-url and --api-key-env describe a model", "add --model NAME")
         return None
     if flags.model in settings.models and not flags.base_url:
@@ -241,6 +245,7 @@ def _read(path: str) -> Settings:
         workers=bindings(document, "workers", path, named),
         modes=bindings(document, "modes", path, named),
         models=named.models,
+        servers=named.servers,
         lint_select=words_of(lint, "select", f"{path}: [lint]"),
         lint_ignore=words_of(lint, "ignore", f"{path}: [lint]"),
     )

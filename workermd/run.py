@@ -33,6 +33,7 @@ from workermd.ledger.lock import RunLock, run_offset
 from workermd.ledger.store import Key, Ledger, Run, Transaction
 from workermd.masking import Mask
 from workermd.trace import Trace, of_environment
+from workermd.variables import ACTIVE, ARTIFACTS
 from workermd.verdict import Verdict
 
 MAX_KEY_LENGTH = 512
@@ -40,12 +41,6 @@ MAX_KEY_LENGTH = 512
 
 SETTLE_GRACE = 10.0
 """Seconds that settling may wait for the ledger after the deadline: losing an answer is worse than being late."""
-
-ACTIVE = "WORKERMD_ACTIVE"
-"""Names, to what a task starts, the runs it is part of: asking for one of them again would wait for itself."""
-
-ARTIFACTS = "WORKERMD_ARTIFACTS"
-"""Names, to what a task starts, its attempt's folder. Every attempt has one of its own, so it marks its orphans too."""
 
 ENFORCED_BY_US = frozenset({"max_output_bytes"})
 """Bounds that hold whatever the backend does, beside time and attempts."""

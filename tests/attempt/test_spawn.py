@@ -9,12 +9,13 @@ from tests.attempt import unruly
 from tests.attempt_process import a_task, marked, run_attempt
 from tests.conftest import ROOT, wait_for
 from workermd.attempt.order import Order
-from workermd.attempt.spawn import MARKER, Host, environment
+from workermd.attempt.spawn import Host, environment
 from workermd.backend import Limits, Result
 from workermd.binding import Binding
 from workermd.errors import ConfigurationError
 from workermd.ledger import results
 from workermd.ledger.lock import RunLock
+from workermd.variables import MARKER
 
 
 def binding(function="", command=(), kind="function"):

@@ -88,6 +88,8 @@ CASES: tuple[tuple[str, dict[str, Any], dict[str, Any], str], ...] = (
     ("size-lowered", {}, bounds(max_output_bytes=1000), "/constraints/max_output_bytes"),
     ("tool-added", bounds(tools_allowed="[a]"), bounds(tools_allowed="[a, b]"), "/constraints/tools_allowed"),
     ("tool-removed", {}, bounds(tools_allowed="[a]"), "/constraints/tools_allowed"),
+    ("tool-added", bounds(tools_allowed="[a(p=x/*)]"), bounds(tools_allowed="[a(p=*)]"), "/constraints/tools_allowed"),
+    ("tool-removed", bounds(tools_allowed="[a*]"), bounds(tools_allowed="[ab(p=x)]"), "/constraints/tools_allowed"),
     ("rate-limit-added", {}, bounds(rate_limit="1 a day"), "/constraints/rate_limit"),
     ("rate-limit-changed", bounds(rate_limit="1 a day"), bounds(rate_limit="2 a day"), "/constraints/rate_limit"),
     ("rate-limit-removed", bounds(rate_limit="1 a day"), {}, "/constraints/rate_limit"),

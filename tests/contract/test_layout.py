@@ -63,7 +63,7 @@ BULLETS = {
     "idempotency_key": ["idempotency_key: run_id"],
     "status_enum": [f"status_enum: [{', '.join(FOUR)}]", f"status_enum: [ {','.join(FOUR)} ]"],
     "notes": ["notes: adapt: see `docs`, [a,b]", "notes: -"],
-    "tools_allowed": ["tools_allowed: []", "tools_allowed: [a]"],
+    "tools_allowed": ["tools_allowed: []", "tools_allowed: [a]", "tools_allowed: [a,b(c=d,e=*)]"],
     "odd": ["odd: [a,b]", "odd: "],
     "x-more": ["x-more: 1"],
 }

@@ -6,9 +6,11 @@ same cause has the same ending whichever framework ran, also where one would hav
 """
 
 import asyncio
+import sys
+import traceback
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
-from typing import Never
+from typing import NamedTuple, Never
 
 from workermd.agents import gate, reading, shape
 from workermd.agents.journal import Journal, new_span
@@ -19,7 +21,7 @@ from workermd.agents.tools import Runner, Tool, runners_of
 from workermd.agents.wire import Wire
 from workermd.asking import asked, details
 from workermd.backend import InvalidRequest, Limits, Result, Task, TaskError, failed
-from workermd.binding import Binding, Model
+from workermd.binding import Binding, Model, ToolBinding
 from workermd.envelope import Document
 from workermd.failure import failure_of
 from workermd.masking import Mask
@@ -34,6 +36,20 @@ Ending = tuple[type[BaseException], str, str, str]
 
 Talk = Callable[["Job"], Awaitable[str | Result]]
 """What a kind does with a job: the text of the last message, which has to be the output, or a `Result`."""
+
+
+class Called(NamedTuple):
+    """What a model is told of a call; `denied` is the error code where it was not made."""
+
+    text: str
+    denied: str = ""
+
+
+class Denial(NamedTuple):
+    """Why a call is not made, in words for the model, and the error code."""
+
+    reason: str
+    code: str
 
 
 def performed(task: Task, binding: Binding, limits: Limits, talk: Talk, endings: tuple[Ending, ...] = ()) -> Result:
@@ -99,6 +115,18 @@ class Job:
         self._wires.append(wire)
         return wire
 
+    async def called(self, agent: str, runner: Runner, arguments: Document) -> Called:
+        """One call of a tool, if it is allowed: counted, noted, recorded."""
+        tool = runner.binding
+        denial = self._denial(tool, arguments) or (await self._decided(tool.name, arguments) if tool.approve else None)
+        if denial is not None:
+            return Called(await self.deny(agent, tool.name, denial.reason), denial.code)
+        try:
+            self.meter.may_call_tool()
+        except Exceeded as exceeded:
+            await self.stop(failed("refused", "budget_exceeded", str(exceeded)))
+        return Called(await self._performed(agent, runner, arguments))
+
     def tools(self, agent: str, names: tuple[str, ...] | None = None) -> tuple[Tool, ...]:
         """The tools that an agent may see (all, or those of these names), each behind the gate."""
         return tuple(
@@ -109,7 +137,7 @@ class Job:
         """A tool behind the gate: also one that a framework brought along."""
 
         async def call(arguments: Document) -> str:
-            return await self._call(agent, runner, arguments)
+            return (await self.called(agent, runner, arguments)).text
 
         return Tool(runner.binding.name, runner.description, runner.schema, call)
 
@@ -191,18 +219,13 @@ class Job:
 
     # --- the gate -----------------------------------------------------------------------------------------
 
-    async def _call(self, agent: str, runner: Runner, arguments: Document) -> str:
-        """One call of a tool, if it is allowed; the text that the model is told."""
-        tool = runner.binding
+    def _denial(self, tool: ToolBinding, arguments: Document) -> Denial | None:
         reason = gate.refusal(tool, arguments, self.task.tools_allowed)
-        if not reason and tool.approve:
-            reason = await self._decided(tool.name, arguments)
-        try:
-            if reason:
-                return self.denied(agent, tool.name, reason)
-            self.meter.may_call_tool()
-        except Exceeded as exceeded:
-            await self.stop(failed("refused", "budget_exceeded", str(exceeded)))
+        return Denial(reason, "tool_denied") if reason else None
+
+    async def _performed(self, agent: str, runner: Runner, arguments: Document) -> str:
+        """What the tool answers; how it failed, where that is for the model to know."""
+        tool = runner.binding
         span = new_span()
         clock = asyncio.get_running_loop().time
         began = clock()
@@ -218,9 +241,10 @@ class Job:
             await self.stop(failed("refused", "backend_failed", str(error)))
         if isinstance(error, TaskError):
             await self.stop(failure_of(error, "workermd"))
-        if error is not None and not isinstance(error, Exception):
+        if isinstance(error, GeneratorExit) or (isinstance(error, asyncio.CancelledError) and _is_cancelled()):
             raise error
         if error is not None:
+            traceback.print_exception(error, file=sys.stderr)
             text = f"error: the tool failed with {type(error).__name__}"
         self.recorder.note_call(agent, tool.name, arguments, text)
         self.journal.note(
@@ -235,6 +259,13 @@ class Job:
         )
         return text
 
+    async def deny(self, agent: str, tool: str, reason: str) -> str:
+        """`denied`, and the attempt's end at the bound."""
+        try:
+            return self.denied(agent, tool, reason)
+        except Exceeded as exceeded:
+            await self.stop(failed("refused", "budget_exceeded", str(exceeded)))
+
     def denied(self, agent: str, tool: str, reason: str) -> str:
         """Count and note a denied call; the text that the model is told. Raises `Exceeded` at the bound."""
         self.meter.count_denied()
@@ -244,16 +275,15 @@ class Job:
             self.notes.append(note)
         return f"denied: {reason}; go on without this call"
 
-    async def _decided(self, tool: str, arguments: Document) -> str:
-        """Empty when a person approved this very call, else why it is denied. Ends the attempt where nobody has
-        decided yet."""
+    async def _decided(self, tool: str, arguments: Document) -> Denial | None:
+        """None when a person approved this very call. Ends the attempt where nobody has decided yet."""
         # A proposal is masked before it is kept: what was decided is compared with what was shown.
         wanted = gate.canonical(Mask(self.binding).value({"tool": tool, "arguments": arguments}))
-        answers = [one["answer"] for one in self.task.decisions if gate.canonical(one.get("proposed") or {}) == wanted]
+        answers = [one["answer"] for one in self.task.decisions if _proposed(one) == wanted]
         if not answers:
             question = f"May the tool {tool} be called with these arguments?"
             await self.ask(question, ("approve", "deny"), "tool", {"tool": tool, "arguments": arguments})
-        return "" if answers[-1] == "approve" else "a person decided against this call"
+        return None if answers[-1] == "approve" else Denial("a person decided against this call", "approval_denied")
 
     async def ask(
         self, question: str, options: tuple[str, ...] = (), kind: str = "question", proposed: Document | None = None
@@ -277,6 +307,17 @@ class Job:
             if isinstance(error, kind_of_error):
                 return failed(kind, code, sentence)
         return failure_of(error, "workermd")
+
+
+def _proposed(decision: Document) -> str:
+    """What a decision about a tool's call is about."""
+    return gate.canonical(decision.get("proposed") or {}) if decision.get("kind") == "tool" else ""
+
+
+def _is_cancelled() -> bool:
+    """Whether this very task is being cancelled; a tool may raise the same of its own."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 async def _not_called(_arguments: Document) -> str:

@@ -1,26 +1,30 @@
-"""The tools that agents may call: Python functions of the operator's, described to a model by their signature."""
+"""The tools that agents may call, from every source: functions, MCP servers, code. Each source is a module of its
+own, imported only where a tool of it is bound."""
 
 import asyncio
-import inspect
-import json
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
+from importlib import import_module
 from typing import Any, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, ValidationError, create_model
-
-from workermd import callables
 from workermd.agents.gate import offered
-from workermd.backend import Refused, Task
+from workermd.backend import Task
 from workermd.binding import Binding, ToolBinding
 from workermd.envelope import Document
 
-ENTRY_POINTS = "workermd.tools"
-"""The group in which an installed package names its tools."""
+MAX_RESULT = 256 << 10
+"""Characters of a tool's answer that a model is told."""
+
+_CALLABLE = re.compile(r"[A-Za-z0-9_-]{1,64}")
+"""What OpenAI's chat completions take for the name of a function, and so every endpoint that speaks them."""
 
 
 class Runner(NamedTuple):
-    """A tool that can be run, before the gate. `schema` is the JSON Schema of its arguments."""
+    """A tool that can be run, before the gate. `schema` is the JSON Schema of its arguments.
+
+    `call` raises `TaskError` for what ends the attempt; any other exception is told to the model by its type.
+    """
 
     binding: ToolBinding
     description: str
@@ -37,41 +41,89 @@ class Tool(NamedTuple):
     call: Callable[[Document], Awaitable[str]]
 
 
+def unusable(binding: Binding) -> str:
+    """Why a tool of a binding with models cannot be had or called, found without running anything of it; empty when
+    nothing speaks against it. For a kind's own `unusable`."""
+    for tool in binding.tools:
+        if not _CALLABLE.fullmatch(tool.name):
+            return (
+                f"tool {tool.name[:80]!r} ({binding.origin}): models call tools by names of letters, digits, _ and -, "
+                'at most 64; name the table so, and what the server calls it by tool = "…"'
+            )
+    return missing(binding)
+
+
+def missing(binding: Binding) -> str:
+    """Why a tool of a binding cannot be had."""
+    for tool in binding.tools:
+        place = f"tool {tool.name} ({binding.origin})"
+        if tool.function:
+            reason = _source("functions").unusable(tool)
+        elif tool.server:
+            reason = server_missing(binding, tool.server)
+        else:
+            reason = _extra("code", "autogen_ext", "agentchat") or _source("code").unusable(tool.code)
+        if reason:
+            return f"{place}: {reason}"
+    return ""
+
+
+def server_missing(binding: Binding, name: str) -> str:
+    """Why a server of a binding cannot be had."""
+    reason: str = _extra("mcp_client", "mcp", "mcp") or _source("mcp_client").unusable(binding.servers[name])
+    return reason
+
+
+def _source(name: str) -> Any:
+    return import_module(f"workermd.agents.{name}")
+
+
+def _extra(source: str, library: str, extra: str) -> str:
+    try:
+        _source(source)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != library:
+            raise
+        return f"it needs the module {library!r}, which is not installed: pip install 'workermd[{extra}]'"
+    return ""
+
+
 @asynccontextmanager
 async def runners_of(binding: Binding, task: Task) -> AsyncIterator[tuple[Runner, ...]]:
     """The tools of a binding that the contract allows, ready to be called; ended with the block.
 
-    Raises `Refused` for a function that cannot be had.
+    Raises `TaskError` for a tool that cannot be had.
     """
-    yield tuple(_function(tool, binding.origin) for tool in offered(binding.tools, task.tools_allowed))
+    groups: dict[str, list[ToolBinding]] = {}
+    for tool in offered(binding.tools, task.tools_allowed):
+        groups.setdefault(f"server {tool.server}" if tool.server else tool.name, []).append(tool)
+    async with AsyncExitStack() as stack:
+        opened = (stack.enter_async_context(_opened(group, binding, task)) for group in groups.values())
+        ready = await asyncio.gather(*opened, return_exceptions=True)
+        for found in ready:
+            if isinstance(found, BaseException):
+                raise found
+        runners = {runner.binding.name: runner for found in ready for runner in found}  # type: ignore[union-attr]
+        yield tuple(runners[tool.name] for tool in binding.tools if tool.name in runners)
 
 
-def _function(tool: ToolBinding, origin: str) -> Runner:
-    function, _ = callables.resolved("tool", tool.function, ENTRY_POINTS, f"tool {tool.name} ({origin})")
-    takes = _arguments(tool.name, function)
-    is_async = inspect.iscoroutinefunction(function)
-
-    async def call(arguments: Document) -> str:
-        try:
-            given = takes.model_validate(arguments)
-        except ValidationError as error:
-            told = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
-            return f"error: the arguments do not fit: {told}"
-        values = {name: getattr(given, name) for name in takes.model_fields}
-        answer = await (function(**values) if is_async else asyncio.to_thread(function, **values))
-        return answer if isinstance(answer, str) else json.dumps(answer, ensure_ascii=False, default=str)
-
-    description = tool.description or inspect.getdoc(function) or tool.name
-    schema = takes.model_json_schema()
-    return Runner(tool, description, {"type": "object", "properties": {}, **schema}, call)
+def _opened(tools: list[ToolBinding], binding: Binding, task: Task) -> AbstractAsyncContextManager[tuple[Runner, ...]]:
+    """Tools of one source. Those of one server share one connection."""
+    first = tools[0]
+    opened: AbstractAsyncContextManager[tuple[Runner, ...]]
+    if first.function:
+        opened = nullcontext(tuple(_source("functions").runner(tool, binding.origin) for tool in tools))
+    elif first.server:
+        opened = _source("mcp_client").runners(tools, binding)
+    else:
+        opened = _source("code").runners(first, binding, task)
+    return opened
 
 
-def _arguments(name: str, function: Callable[..., Any]) -> type[BaseModel]:
-    """The function's parameters as a model: annotations are types, defaults make optional, anything else is refused."""
-    fields: dict[str, Any] = {}
-    for parameter in inspect.signature(function, eval_str=True).parameters.values():
-        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):
-            raise Refused(f"tool {name}: parameter {parameter.name} cannot be given by name; name every parameter")
-        annotation = Any if parameter.annotation is parameter.empty else parameter.annotation
-        fields[parameter.name] = (annotation, ... if parameter.default is parameter.empty else parameter.default)
-    return create_model("arguments", __config__=ConfigDict(extra="forbid"), **fields)
+def cut(text: str) -> str:
+    """A tool's answer as a model is told it: what is too long is cut, and said to be."""
+    if len(text) <= MAX_RESULT:
+        return text
+    return (
+        f"{text[:MAX_RESULT]}\n[cut: the answer has {len(text)} characters, of which these are the first {MAX_RESULT}]"
+    )

@@ -246,10 +246,7 @@ class Wire(httpx2.AsyncBaseTransport):
         offered = {tool.get("function", {}).get("name") for tool in sent.get("tools") or ()}
         for name in called_in(message):
             if name not in offered:
-                try:
-                    self._job.denied(self.agent, name, "there is no such tool here")
-                except Exceeded as exceeded:
-                    await self._job.stop(failed("refused", "budget_exceeded", str(exceeded)))
+                await self._job.deny(self.agent, name, "there is no such tool here")
 
     def _failure(self, answer: Answer) -> Result:
         """What an answer means that is none: by the provider's code, else by the status."""

@@ -7,19 +7,14 @@ import select
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import NamedTuple
 
+from workermd import variables
 from workermd.attempt import tree
 from workermd.attempt.order import LOCK_FD, ORDER_FD, STATUS_FD, Order, encode, encode_binding
 from workermd.binding import Binding
 from workermd.errors import ConfigurationError
-
-PASSED_VARIABLES = ("PATH", "HOME", "LANG", "TZ", "TMPDIR")
-"""What every task may see of the caller's environment, beside `LC_*` and what its binding lists (S6.3)."""
-
-MARKER = "WORKERMD_HOST"
-"""The variable by which the orphans of a crashed attempt are found."""
 
 TICK = 0.05
 """Seconds between two looks at interrupts and log lines while waiting."""
@@ -143,7 +138,7 @@ class Host:
         code = os.waitstatus_to_exitcode(self._reap())
         if code != 0:
             # It could not clean up behind itself: its orphans went to init, and only their marker tells.
-            tree.end_marked(f"{MARKER}={self.marker}".encode())
+            tree.end_marked(f"{variables.MARKER}={self.marker}".encode())
         return Ending(by_deadline=False, exit_code=code if code >= 0 else None, signal=-code if code < 0 else None)
 
     def discard(self) -> None:
@@ -172,11 +167,7 @@ class Host:
 
 def environment(binding: Binding, marker: str) -> dict[str, str]:
     """A task's environment, built from nothing: the allow-list, what the binding lists, our marker."""
-    names: Iterable[str] = (*PASSED_VARIABLES, *binding.env, *binding.secret_env)
-    chosen = {name: os.environ[name] for name in names if name in os.environ}
-    chosen.update({name: value for name, value in os.environ.items() if name.startswith("LC_")})
-    chosen[MARKER] = marker
-    return chosen
+    return variables.chosen((*binding.env, *binding.server_variables, *binding.secret_env)) | {variables.MARKER: marker}
 
 
 def _no_tick() -> None:

@@ -1,7 +1,7 @@
 """The kind `chat`: one assistant on AutoGen's AgentChat, with a model of any OpenAI-compatible endpoint."""
 
+from workermd.agents import ready
 from workermd.agents.job import Ending, Job, performed
-from workermd.agents.wire import unreachable_key
 from workermd.backend import Limits, Result, Task
 from workermd.backends.autogen import answered, quiet
 from workermd.binding import Binding
@@ -10,12 +10,12 @@ ENDINGS: tuple[Ending, ...] = ()
 
 
 def unusable(binding: Binding) -> str:
-    """Why the binding's model cannot be asked, or what in its table is none of its keys' values."""
+    """Why the binding cannot begin, or what in its table is none of its keys' values."""
     if not isinstance(binding.arrangement.get("instructions", ""), str):
         return f'{binding.origin}: instructions is no text; write instructions = "…"'
     if not isinstance(binding.arrangement.get("ask_user", False), bool):
         return f"{binding.origin}: ask_user is not true or false; write ask_user = true"
-    return unreachable_key(binding.model) if binding.model else "kind chat needs a model: --model NAME"
+    return ready.unusable(binding)
 
 
 def perform(task: Task, binding: Binding, limits: Limits) -> Result:

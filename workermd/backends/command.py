@@ -3,7 +3,6 @@
 Started without a shell and, because an attempt's start-up is most of its cost, without asyncio or subprocess.
 """
 
-import errno
 import json
 import math
 import os
@@ -12,6 +11,7 @@ import signal
 import time
 from typing import NamedTuple
 
+from workermd import programs
 from workermd.asking import asked
 from workermd.backend import Limits, Result, Task, failed, timed_out
 from workermd.binding import Binding
@@ -62,14 +62,8 @@ def perform(task: Task, binding: Binding, limits: Limits) -> Result:
 
 
 def unusable(binding: Binding) -> str:
-    """Why there is no such program, by the rules of execvp."""
-    named = binding.command[0] if binding.command else ""
-    folders = [""] if "/" in named else os.environ.get("PATH", os.defpath).split(":")
-    paths = [os.path.join(folder, named) for folder in folders]
-    if any(os.path.isfile(path) and os.access(path, os.X_OK) for path in paths):
-        return ""
-    reason = _REASONS[errno.EACCES if any(map(os.path.exists, paths)) else errno.ENOENT]
-    return f"program {named}: {reason}"
+    """Why there is no such program."""
+    return programs.why_missing(binding.command[0] if binding.command else "")
 
 
 class _Program:
@@ -206,20 +200,14 @@ def _milliseconds(seconds: float) -> int:
     return math.ceil(min(max(seconds, 0), 3600) * 1000)
 
 
-_REASONS = {
-    errno.ENOENT: "it was not found; give a path, or check PATH and, for a script, the program in its first line",
-    errno.EACCES: "it may not be executed; set its execute bit (chmod +x), or name the interpreter first",
-    errno.ENOEXEC: "it is no program; a script needs a first line such as #!/bin/sh",
-    errno.E2BIG: "its arguments or the environment are too long",
-}
-
-
 def _not_started(binding: Binding, error: OSError | ValueError) -> Result:
     place = f"program {binding.command[0]} ({binding.origin})"
     number = error.errno if isinstance(error, OSError) else None
-    if number in (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE):
+    if number in programs.PASSING:
         return failed(*LISTED, f"{place}: it could not be started now ({os.strerror(number)})")
-    reason = _REASONS.get(number or 0) or (os.strerror(number) if number else "its arguments cannot be passed on")
+    reason = programs.REASONS.get(number or 0) or (
+        os.strerror(number) if number else "its arguments cannot be passed on"
+    )
     return failed(*OTHER, f"{place}: {reason}")
 
 

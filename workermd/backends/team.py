@@ -8,8 +8,8 @@ from typing import NamedTuple
 from autogen_agentchat.base import TaskResult, Team
 from autogen_agentchat.messages import BaseChatMessage, TextMessage
 
+from workermd.agents import ready
 from workermd.agents.job import Ending, Job, performed
-from workermd.agents.wire import unreachable_key
 from workermd.backend import Limits, Result, Task, failed
 from workermd.backends import components, patterns, studio
 from workermd.backends.adoption import Adoption
@@ -56,11 +56,8 @@ class Plan(NamedTuple):
 
 def unusable(binding: Binding) -> str:
     """Why there can be no such team: a key that is not set, a wrong table, a file that may not be loaded."""
-    if binding.model is None:
-        return "kind team needs a model: --model NAME"
-    for model in (binding.model, *binding.models.values()):
-        if reason := unreachable_key(model):
-            return reason
+    if reason := ready.unusable(binding):
+        return reason
     try:
         plan_of(binding)
     except Unfit as unfit:

@@ -29,7 +29,7 @@ FORMS: dict[str, Form] = {
     "max_tool_calls": forms.count,
     "max_turns": forms.count,
     "max_output_bytes": forms.count,
-    "tools_allowed": forms.words,
+    "tools_allowed": forms.tools,
     "rate_limit": forms.text,
     "notes": forms.text,
     "observability.trace_id": forms.text,

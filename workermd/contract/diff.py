@@ -9,6 +9,7 @@ fitted before, which no rule can tell.
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
+from workermd import toolpattern
 from workermd.contract import bump
 from workermd.contract.bump import Bump
 from workermd.contract.compare import Obstacle, obstacles
@@ -16,6 +17,7 @@ from workermd.contract.facts import DRAFT_URIS, Source
 from workermd.contract.jsontext import canonical, shown
 from workermd.contract.model import Contract, Lines, Reading
 from workermd.envelope import Document
+from workermd.toolpattern import Pattern
 
 Verdict = Literal["breaking", "compatible", "unknown"]
 
@@ -374,11 +376,26 @@ def _tools(was: tuple[str, ...] | None, now: tuple[str, ...] | None) -> Iterator
         yield _Told("tool-removed", "tools_allowed is new: only the tools it names are allowed", place, place)
     else:
         for tool in now:
-            if tool not in was:
+            if not _is_covered(tool, was):
                 yield _Told("tool-added", f"the tool {shown(tool)} is allowed now", place, place)
         for tool in was:
-            if tool not in now:
+            if not _is_covered(tool, now):
                 yield _Told("tool-removed", f"the tool {shown(tool)} is allowed no more", place, place)
+
+
+def _is_covered(tool: str, tools: tuple[str, ...]) -> bool:
+    """Whether one of the patterns allows every call that `tool` allows."""
+    if tool in tools:
+        return True
+    wanted = _pattern(tool)
+    return wanted is not None and any(found is not None and found.covers(wanted) for found in map(_pattern, tools))
+
+
+def _pattern(tool: str) -> Pattern | None:
+    try:
+        return toolpattern.read(tool)
+    except toolpattern.Malformed:
+        return None
 
 
 def _words(old: Contract, new: Contract) -> Iterator[_Told]:

@@ -7,6 +7,8 @@ from text (front matter, bullets), where `30` is text, or from JSON, where `"30"
 import re
 from collections.abc import Callable
 
+from workermd import toolpattern
+
 MOST_SECONDS = 1e9
 MOST_COUNT = 2**53 - 1
 """Numbers beyond these do not survive a clock, a database or another JSON reader."""
@@ -110,6 +112,29 @@ def words(value: object, textual: bool) -> tuple[str, ...]:
             return tuple(value)
         raise WrongForm("each word once")
     raise WrongForm("words in brackets such as [a, b], without quotes, blanks inside a word or escapes")
+
+
+def tools(value: object, textual: bool) -> tuple[str, ...]:
+    """Like `words`; a word may have patterns of arguments behind it: `[search, read(path=docs/*, mode=r)]`."""
+    if textual and isinstance(value, str):
+        brackets = value.startswith("[") and value.endswith("]") and len(value) > 1
+        value = toolpattern.split(value[1:-1]) if brackets else None
+    if isinstance(value, list) and all(isinstance(word, str) and _is_tool(word) for word in value):
+        if len(set(value)) == len(value):
+            return tuple(value)
+        raise WrongForm("each tool once")
+    raise WrongForm("tools in brackets such as [search, read(path=docs/*)], without quotes or blanks inside a name")
+
+
+def _is_tool(word: str) -> bool:
+    """A word that is no pattern is taken too, and names no tool: older contracts have `language_model(optional)`."""
+    if _WORD.fullmatch(word):
+        return True
+    try:
+        toolpattern.read(word)
+    except toolpattern.Malformed:
+        return False
+    return word.isprintable()
 
 
 def some_words(value: object, textual: bool) -> tuple[str, ...]:

@@ -111,6 +111,10 @@ _WORDS: dict[str, Any] = {
     "uniqueItems": True,
     "items": {"type": "string", "pattern": f"^{_WORD}$"},
 }
+_TOOLS: dict[str, Any] = {
+    **_WORDS,
+    "items": {"type": "string", "pattern": rf"^({_WORD}|[^\s,\[\]{{}}\"'\\()]+\([^\n]+\))$"},
+}
 _DECIMAL = r"^(0|[1-9][0-9]*)(\.[0-9]+)?$"
 
 _SCHEMAS: dict[Form, Document] = {
@@ -127,6 +131,7 @@ _SCHEMAS: dict[Form, Document] = {
     forms.count_from_1: {"type": "integer", "minimum": 1, "maximum": MOST_COUNT},
     forms.backoff: {"const": "exponential"},
     forms.words: _WORDS,
+    forms.tools: _TOOLS,
     forms.some_words: {**_WORDS, "minItems": 1},
 }
 """What JSON of each form looks like."""
@@ -143,5 +148,6 @@ _TEXTUAL: dict[Form, Document] = {
         form: {"anyOf": [_SCHEMAS[form], {"type": "string", "pattern": r"^\[[^\[\]]*\]$"}]}
         for form in (forms.words, forms.some_words)
     },
+    forms.tools: {"anyOf": [_TOOLS, {"type": "string", "pattern": r"^\[.*\]$"}]},
 }
 """What YAML may make of it besides: here every value counts as the text that stands in the file."""

@@ -9,11 +9,12 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from workermd import toolpattern
 from workermd.contract import document, sections
 from workermd.contract.constraints import FORMS
 from workermd.contract.document import Body, Section
 from workermd.contract.fields import FIELD_LISTS, FIELDS, GROUPS
-from workermd.contract.forms import some_words, words
+from workermd.contract.forms import some_words, tools, words
 from workermd.contract.indent import indented
 from workermd.contract.jsontext import escape
 from workermd.contract.model import Lines, Places, Reading, Span
@@ -24,7 +25,7 @@ from workermd.contract.sections import Text
 ORDER = (*FIELDS, *FIELD_LISTS, *GROUPS)
 """The keys of the front matter as the registry orders them; then unknown ones, then those with `x-`."""
 
-_BRACKETED = {name for name, form in FORMS.items() if form in (words, some_words)}
+_BRACKETED = {name for name, form in FORMS.items() if form in (words, some_words, tools)}
 _BULLET = re.compile(r"([^:]*?):[ \t]*(.*)")
 
 
@@ -205,7 +206,7 @@ def bullet(text: str) -> str:
         return f"- {text}"
     key, value = match[1], match[2]
     if key in _BRACKETED and value.startswith("["):
-        value = f"[{', '.join(word.strip() for word in value[1:-1].split(',')) if value[1:-1].strip() else ''}]"
+        value = f"[{', '.join(toolpattern.split(value[1:-1]))}]"
     return f"- {key}: {value}".rstrip(" \t")
 
 

@@ -311,8 +311,8 @@ RULES: dict[str, Rule] = {
     ),
     "WM622": Rule(
         "warning",
-        "`tools_allowed` lists names of tools.",
-        "A tool is compared with the list by its name: a suffix such as `(optional)` makes it another name, and the tool is denied.",
+        "`tools_allowed` lists names of tools, each with patterns of arguments where it needs them.",
+        "A call is held against the list: a suffix such as `(optional)`, or a pattern that cannot be read, allows no call.",
     ),
     "WM623": Rule(
         "info",

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 
+from workermd import toolpattern
 from workermd.contract.jsontext import shown
 from workermd.lint.subject import Fault, Subject
 
@@ -10,7 +11,7 @@ FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 30.0
 """Seconds, as `retry.py` has them; a test compares."""
 
-_TOOL = re.compile(r"[@A-Za-z0-9_][A-Za-z0-9_.:/@*-]*")
+_TOOL = re.compile(r"[@A-Za-z0-9_*?][A-Za-z0-9_.:/@*?-]*")
 
 
 def attempts_that_do_not_fit(subject: Subject) -> Iterator[Fault]:
@@ -53,11 +54,26 @@ def _mean_pauses(attempts: int) -> float:
 def odd_tools(subject: Subject) -> Iterator[Fault]:
     """WM622"""
     for tool in subject.contract.constraints.tools_allowed or ():
-        if not _TOOL.fullmatch(tool):
-            what = "with the suffix (optional), which the name swallows" if "(optional)" in tool else "which is no name"
-            message = f"tools_allowed lists {shown(tool)}, {what}: no tool is called so"
-            hint = "Name a tool by letters, digits and _ . : / @ * - alone; what is optional stands in the notes."
+        what = _wrong_with(tool)
+        if what:
+            message = f"tools_allowed lists {shown(tool)}, {what}: it allows no call"
+            hint = (
+                "Name a tool by letters, digits and _ . : / @ * ? - and, where it needs bounds, its arguments:"
+                " read(path=docs/*). What is optional stands in the notes."
+            )
             yield Fault(subject.where("/constraints/tools_allowed"), message, hint)
+
+
+def _wrong_with(tool: str) -> str:
+    if "(optional)" in tool:
+        return "with the suffix (optional)"
+    if not _TOOL.fullmatch(tool.partition("(")[0]):
+        return "which is no name"
+    try:
+        toolpattern.read(tool)
+    except toolpattern.Malformed as error:
+        return f"which is no pattern ({error})"
+    return ""
 
 
 def idle_backoff(subject: Subject) -> Iterator[Fault]:

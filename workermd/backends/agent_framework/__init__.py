@@ -2,9 +2,9 @@
 
 from agent_framework.exceptions import AgentFrameworkException, ContentError, WorkflowConvergenceException
 
+from workermd.agents import ready
 from workermd.agents.job import Ending, Job, performed
 from workermd.agents.roster import Roster, roster_of
-from workermd.agents.wire import unreachable_key
 from workermd.backend import Limits, Result, Task
 from workermd.backends.agent_framework import declared
 from workermd.backends.agent_framework.members import quiet
@@ -37,8 +37,7 @@ _ALSO = {"handoff": "swarm", "workflow": "graph"}
 
 def unusable(binding: Binding) -> str:
     """Why the binding's models cannot be asked, or what is wrong with how its agents are arranged."""
-    models = [*([binding.model] if binding.model else []), *binding.models.values()]
-    if reason := next(filter(None, map(unreachable_key, models)), ""):
+    if reason := ready.unusable(binding):
         return reason
     try:
         roster = _roster(binding)

@@ -1,0 +1,174 @@
+"""The kind `mcp`: one call of one allowed tool, whose result is the output. What a tool-gateway-worker runs on (S7.2).
+
+The gate is that of the agents: the contract's `tools_allowed` and the operator's patterns, approval, counting. No model
+is asked.
+"""
+
+import json
+import mimetypes
+import os
+from typing import Any
+
+from workermd.agents import tools
+from workermd.agents.job import Job, performed
+from workermd.agents.mcp_client import ANSWERS, OTHER_ANSWER, Answered, Medium, connected, media_of, text_of
+from workermd.agents.tools import Runner
+from workermd.backend import Limits, Reply, Result, Task, failed
+from workermd.backends.reply import result_of
+from workermd.binding import Binding, ToolBinding
+from workermd.envelope import Document
+
+AGENT = "gateway"
+
+_TYPES: tuple[tuple[type, str], ...] = (
+    (dict, "object"),
+    (list, "array"),
+    (str, "string"),
+    (bool, "boolean"),
+    (int, "integer"),
+    (float, "number"),
+    (type(None), "null"),
+)
+"""The first that fits: a bool is an int to Python."""
+
+
+def unusable(binding: Binding) -> str:
+    """Why the server cannot be had, or a tool of the binding."""
+    named = binding.arrangement.get("server")
+    return (tools.server_missing(binding, named) if named else "") or tools.missing(binding)
+
+
+def perform(task: Task, binding: Binding, limits: Limits) -> Result:
+    return performed(task, binding._replace(tools=()), limits, lambda job: _talk(job, binding.tools))
+
+
+async def _talk(job: Job, bound: tuple[ToolBinding, ...]) -> Result:
+    name, arguments = asked_for(job.task, job.arrangement.get("tool", ""))
+    name = name or (bound[0].name if len(bound) == 1 else "")
+    if not name:
+        return failed("invalid_request", "input_rejected", "the input names no tool; give one, as text, at /tool")
+    if arguments is None:
+        return failed("invalid_request", "input_rejected", "the input's arguments are no object")
+    tool = _tool(job, bound, name)
+    if tool is None:
+        await job.deny(AGENT, name, "the operator has bound no such tool")
+        return failed("refused", "tool_denied", f"no tool {name[:80]!r} is bound here")
+    files: list[Document] = []
+    called = await job.called(AGENT, Runner(tool, "", {}, lambda given: _answer(job, tool, given, files)), arguments)
+    if called.denied:
+        return failed("refused", called.denied, f"the call of tool {name[:80]!r} was {called.text.partition(';')[0]}")
+    return _result(job, json.loads(called.text), files)
+
+
+def asked_for(task: Task, fixed: str) -> tuple[str, Document | None]:
+    """The tool's name and its arguments. The name is the operator's, or the input's `tool`; the arguments are the
+    input's `arguments`, else all of the input but its key and that name."""
+    given = dict(task.input)
+    key = (
+        "run_id" if given.get("run_id") == task.run_id else next((k for k, v in given.items() if v == task.run_id), "")
+    )
+    given.pop(key, None)
+    name = fixed
+    if not fixed:
+        named = given.pop("tool", "")
+        name = named if isinstance(named, str) else ""
+    if "arguments" not in given:
+        return name, given
+    arguments = given["arguments"]
+    return name, arguments if isinstance(arguments, dict) else None
+
+
+def _tool(job: Job, bound: tuple[ToolBinding, ...], name: str) -> ToolBinding | None:
+    """The bound tool of this name; where a whole server is bound, any that its patterns allow."""
+    own = job.arrangement
+    if "server" in own:
+        return ToolBinding(
+            name, server=own["server"], allow=tuple(own.get("allow", ())), approve=own.get("approve", False)
+        )
+    return next((tool for tool in bound if tool.name == name), None)
+
+
+async def _answer(job: Job, tool: ToolBinding, arguments: Document, files: list[Document]) -> str:
+    """What the tool answers, as one JSON object: `structured`, `text`, or `failure`."""
+    server = job.binding.servers[tool.server]
+    async with connected(server, job.binding) as connection:
+        name = tool.tool or tool.name
+        await connection.offers({name})
+        try:
+            result = await connection.call(name, arguments)
+        except Answered as answered:
+            kind, code, told = ANSWERS.get(answered.code, OTHER_ANSWER)
+            return json.dumps({"failure": [kind, code, f"the server {told} ({answered.code}): {answered}"]})
+    if result.is_error:
+        kind = "retryable" if job.arrangement.get("retry_errors") else "refused"
+        code = "backend_unavailable" if kind == "retryable" else "backend_failed"
+        return json.dumps({"failure": [kind, code, f"the tool reports an error: {text_of(result)[:400]}"]})
+    files += _written(media_of(result), job.task.artifacts_dir)
+    return json.dumps({"structured": result.structured_content, "text": text_of(result)})
+
+
+def _result(job: Job, answer: Document, files: list[Document]) -> Result:
+    if "failure" in answer:
+        return failed(*answer["failure"])
+    document = document_of(answer["structured"], answer["text"], job.task.output_schema)
+    return result_of(Reply(document, artifacts=tuple(files)), job.task, job.limits)
+
+
+def document_of(structured: Any, text: str, schema: Document) -> Document:
+    """A tool's result as an output.
+
+    The value is the structured content, else the text where that is a JSON object or list, else the text. An object
+    that has the names and types of the output schema's own properties is the output as it is. Everything else stands
+    under `result`, in the first of these forms whose type that property allows: the value; for a value that SDKs have
+    put under a lone `result`, what stands there; `{"text": …}`; the text.
+    """
+    value = structured if structured is not None else _read(text)
+    if isinstance(value, dict) and (_fits(value, schema) or "result" not in schema.get("properties", {})):
+        return value
+    forms = [value]
+    if isinstance(value, dict) and value.keys() == {"result"}:
+        forms.append(value["result"])
+    if structured is None:
+        forms = [value, {"text": text}, text] if value is not text else [{"text": text}, text]
+    wanted = schema.get("properties", {}).get("result", {})
+    return {"result": next((form for form in forms if _is_of(form, wanted)), forms[0])}
+
+
+def _read(text: str) -> Any:
+    if text.lstrip()[:1] in ("{", "["):
+        try:
+            return json.loads(text)
+        except (ValueError, RecursionError):
+            return text
+    return text
+
+
+def _fits(value: Document, schema: Document) -> bool:
+    """By names and types of the top level alone: the output check looks at the rest."""
+    properties = schema.get("properties", {})
+    needed = set(schema.get("required", ())) - {"run_id", "status"}
+    if not needed <= value.keys() or (
+        schema.get("additionalProperties") is False and not value.keys() <= properties.keys()
+    ):
+        return False
+    return all(_is_of(each, properties.get(name, {})) for name, each in value.items())
+
+
+def _is_of(value: Any, schema: Any) -> bool:
+    wanted = schema.get("type") if isinstance(schema, dict) else None
+    if wanted is None:
+        return True
+    found = next(name for kind, name in _TYPES if isinstance(value, kind))
+    allowed = {wanted} if isinstance(wanted, str) else set(wanted)
+    return found in allowed or (found == "integer" and "number" in allowed)
+
+
+def _written(media: tuple[Medium, ...], folder: str) -> list[Document]:
+    """Images and sounds of a result as files of the attempt."""
+    written: list[Document] = []
+    for number, medium in enumerate(media, 1):
+        name = f"{medium.kind}-{number}{mimetypes.guess_extension(medium.media_type) or '.bin'}"
+        with open(os.path.join(folder, name), "wb") as file:
+            file.write(medium.content)
+        written.append({"name": name, "path": name, "media_type": medium.media_type})
+    return written

@@ -1,0 +1,26 @@
+"""The environment of what an attempt starts, built from nothing: an allow-list, and what the operator lists (S6.3)."""
+
+import os
+from collections.abc import Iterable
+
+PASSED = ("PATH", "HOME", "LANG", "TZ", "TMPDIR")
+"""What every task may see of the caller's environment, beside `LC_*` and what its binding lists."""
+
+MARKER = "WORKERMD_HOST"
+"""The variable by which the orphans of a crashed attempt are found."""
+
+ACTIVE = "WORKERMD_ACTIVE"
+"""Names, to what a task starts, the runs it is part of: asking for one of them again would wait for itself."""
+
+ARTIFACTS = "WORKERMD_ARTIFACTS"
+"""Names, to what a task starts, its attempt's folder. Every attempt has one of its own, so it marks its orphans too."""
+
+OWN = (MARKER, ACTIVE, ARTIFACTS, "WORKERMD_RUN_ID", "WORKERMD_ATTEMPT", "TRACEPARENT")
+"""What an attempt's process passes on to everything that it starts."""
+
+
+def chosen(names: Iterable[str]) -> dict[str, str]:
+    """The allow-list, `LC_*` and the variables of these names, as far as they are set here."""
+    found = {name: os.environ[name] for name in (*PASSED, *names) if name in os.environ}
+    found.update({name: value for name, value in os.environ.items() if name.startswith("LC_")})
+    return found
