@@ -14,6 +14,7 @@ PACKAGE = Path(__file__).parents[1] / "workermd"
 # Lowest first. A module may import from its own room and from every room on an earlier line, never upward.
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("workermd", "workermd.crash", "workermd.digest", "workermd.errors", "workermd.finding", "workermd.envelope"),
+    ("workermd.kept",),
     ("workermd.arguments", "workermd.trace"),
     ("workermd.binding",),
     ("workermd.backend", "workermd.masking"),

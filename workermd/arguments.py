@@ -396,6 +396,14 @@ COMMANDS: tuple[Command, ...] = (
             Option(("--interface",), "text", "Take the schemas from this interface.", "KIND[:PATH[#NAME]]"),
             Option(("--list-interfaces",), "flag", "List the interfaces that the repository offers."),
             Option(("--mode",), "text", "The worker mode, instead of the one that the signals give.", "MODE"),
+            Option(("--id",), "text", "The worker's id, instead of one made from the repository's name.", "ID"),
+            Option(
+                ("--quotes",),
+                "text",
+                "Whether the repository's sentences are quoted (full, the default), or cited by place and digest (none).",
+                "full|none",
+                ("full", "none"),
+            ),
             Option(("--offline",), "flag", "Use the cache of earlier answers alone."),
             Option(
                 ("--check",), "text", "Look every claim of this contract up again; exit 1 when one drifted.", "FILE"

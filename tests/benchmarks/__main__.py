@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.benchmarks import agents, attempts, bookkeeping, processes, reading, table
+from tests.benchmarks import agents, attempts, bookkeeping, deriving, processes, reading, table
 from tests.benchmarks.measure import BrokenError, command
 from tests.benchmarks.table import Row
 
@@ -35,6 +35,8 @@ BENCHMARKS = {
     "agents": Benchmark(agents.agents, 40),
     "hanging-agents": Benchmark(agents.hanging_agents, 20),
     "cold-agents": Benchmark(agents.cold_agents, 10),
+    "derive": Benchmark(deriving.hosted),
+    "clone": Benchmark(deriving.cloned, 5),
 }
 
 

@@ -60,6 +60,8 @@ class Scene:
             "WORKERMD_LEDGER": str(folder / "state" / "ledger.db"),
         }
         self._errors = str(folder / "stderr")
+        self.peak_kib = 0
+        """Of the last program and the programs that it waited for: the largest resident set."""
 
     def program(self, *command: object, output: str = os.devnull, **variables: str) -> float:
         """Seconds from the start of a program to its end. Its standard output goes to the file `output`.
@@ -77,8 +79,9 @@ class Scene:
         try:
             began = time.perf_counter()
             pid = os.posix_spawn(words[0], words, environment, file_actions=actions)
-            _, status, _ = os.wait4(pid, 0)
+            _, status, used = os.wait4(pid, 0)
             seconds = time.perf_counter() - began
+            self.peak_kib = used.ru_maxrss
         finally:
             os.chdir(here)
         if status != 0:

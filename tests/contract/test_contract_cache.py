@@ -11,6 +11,7 @@ import pytest
 
 import workermd
 from tests.contract.contract_cases import GOOD, edit
+from workermd import kept
 from workermd.contract import cache
 from workermd.contract.cache import load
 from workermd.contract.reader import read
@@ -180,7 +181,7 @@ def test_a_folder_that_others_may_write_is_not_used(cache_home: Path) -> None:
 
 
 def test_old_and_surplus_entries_are_swept(cache_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cache, "MOST_ENTRIES", 3)
+    monkeypatch.setattr(kept, "MOST_ENTRIES", 3)
     folder = cache_home / "workermd" / "contracts"
     folder.mkdir(parents=True, mode=0o700)
     now = time.time()

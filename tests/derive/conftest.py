@@ -40,6 +40,7 @@ def derive(github: GitHubServer) -> Iterator[Callable[..., Repository]]:
         settings = {"GITHUB_API_URL": github.base, **(environ or {})}
         repository = open_repository(named, progress=said.append, environ=settings, **options)
         opened.append(repository)
+        repository.files()  # as every derive does that has not been made before
         return repository
 
     start.said = said  # type: ignore[attr-defined]

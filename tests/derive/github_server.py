@@ -17,6 +17,16 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
+ALWAYS = {
+    "X-GitHub-Media-Type": "github.v3; format=json",
+    "x-github-api-version-selected": "2022-11-28",
+    "X-GitHub-Request-Id": "0400:0CA3:1A2B3C:4D5E6F:60000000",
+    "X-RateLimit-Used": "1",
+    "X-RateLimit-Resource": "core",
+    "X-Content-Type-Options": "nosniff",
+}
+"""What GitHub sends with every answer and a derive makes no use of."""
+
 
 class Seen(NamedTuple):
     """A request as it arrived, and the status it got."""
@@ -302,6 +312,8 @@ def _handler(server: GitHubServer) -> type[BaseHTTPRequestHandler]:
                 self.send_header("Content-Encoding", "gzip")
             if "x-ratelimit-remaining" not in given:
                 self.send_header("X-RateLimit-Remaining", str(server.remaining))
+            for name, value in ALWAYS.items():
+                self.send_header(name, value)
             self.end_headers()
             self.wfile.write(body[: reply.cut])
             if reply.cut is not None:

@@ -45,7 +45,9 @@ class Patient:
             now=lambda: time.time() + self._ahead,
         )
         try:
-            return GitHubRepository(Place("github.com", "acme", "thing"), talk, self.said.append)
+            repository = GitHubRepository(Place("github.com", "acme", "thing"), talk, self.said.append)
+            repository.files()
+            return repository
         finally:
             talk.close()
 

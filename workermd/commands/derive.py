@@ -1,21 +1,26 @@
-"""`workermd derive`: a repository becomes a contract, or a contract is held against its repository."""
+"""`workermd derive`: a repository becomes a contract, or a contract is held against its repository.
+
+What reads a repository is imported where it is needed: a derive of what did not change needs none of it.
+"""
 
 import os
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from workermd.commands.files import contract_bytes
-from workermd.derive.check import DRIFTED, Drift, examine, update
-from workermd.derive.compose import Derived, derive
-from workermd.derive.mode import MODES
 from workermd.derive.model import Interface, Repository
-from workermd.derive.plain import visible
-from workermd.derive.record import find
+from workermd.derive.results import Choices, Result, result_of
 from workermd.derive.source import open_repository
 from workermd.envelope import EXIT_FINDINGS, Document, encoded
 from workermd.errors import ContractUnusable, UsageError
-from workermd.report import drift as report
 from workermd.report import say
+
+if TYPE_CHECKING:
+    from workermd.derive.check import Drift
+    from workermd.derive.compose import Derived
+    from workermd.derive.interfaces.reading import Skipped
+
+MOST_REASONS = 8
+"""Lines about files that look like an interface and were left out; files with the same reason share one."""
 
 
 def execute(values: dict[str, Any]) -> int:
@@ -39,12 +44,24 @@ def execute(values: dict[str, Any]) -> int:
 def _check_call(values: dict[str, Any]) -> None:
     if values["update"] and not values["check"]:
         raise UsageError("--update rewrites a contract, and none is named", "add --check FILE")
-    if values["check"] and (values["interface"] or values["list_interfaces"] or values["mode"]):
+    given = [name for name in ("interface", "list_interfaces", "mode", "quotes", "id") if values[name]]
+    if values["check"] and given:
         raise UsageError(
-            "--check takes interface and mode from the contract", "leave --interface, --mode and --list-interfaces out"
+            "--check takes id, interface, mode and quotes from the contract",
+            f"leave {' and '.join('--' + name.replace('_', '-') for name in given)} out",
         )
-    if values["mode"] and values["mode"] not in MODES:
-        raise UsageError("--mode: no such mode", f"allowed are {', '.join(MODES)}")
+    if values["mode"]:
+        from workermd.derive.mode import MODES
+
+        if values["mode"] not in MODES:
+            raise UsageError("--mode: no such mode", f"allowed are {', '.join(MODES)}")
+    if values["id"] is not None:
+        from workermd.contract.forms import WrongForm, identifier
+
+        try:
+            identifier(values["id"], True)
+        except WrongForm as wrong:
+            raise UsageError(f"--id: expected {wrong}", "for example --id widget-sorting-worker") from None
     if values["interface"]:
         from workermd.derive.interfaces.kinds import kind_of
 
@@ -56,6 +73,8 @@ def _check_call(values: dict[str, Any]) -> None:
 
 
 def _contract_text(path: str) -> str:
+    from workermd.commands.files import contract_bytes
+
     data = contract_bytes(path)
     try:
         return data.decode()
@@ -67,18 +86,26 @@ def _contract_text(path: str) -> str:
 
 
 def _derive(repository: Repository, values: dict[str, Any]) -> int:
-    interface = _interface(repository, values["interface"])
-    derived = derive(repository, interface, mode=values["mode"])
+    choices = Choices(values["interface"], values["mode"], values["quotes"] or "full", values["id"])
+    result = result_of(repository, choices, lambda: _made(repository, choices))
     if values["write"]:
-        _write(values["write"], derived.text)
+        _write(values["write"], result.text)
     if values["format"] == "json":
-        say.document(encoded(_report(derived, values["write"])))
+        say.document(encoded({"schema_version": 1, "contract": values["write"], **result.report}))
     elif not values["write"]:
-        say.text(derived.text)
+        say.text(result.text)
     if not values["quiet"]:
-        for line in _remarks(derived, repository):
+        for line in result.remarks:
             say.note(line)
     return 0
+
+
+def _made(repository: Repository, choices: Choices) -> Result:
+    from workermd.derive.compose import derive
+
+    interface = _interface(repository, choices.interface)
+    derived = derive(repository, interface, mode=choices.mode, quotes=choices.quotes, worker_id=choices.worker_id)
+    return Result(derived.text, _report(derived), tuple(_remarks(derived, repository)))
 
 
 def _interface(repository: Repository, wanted: str | None) -> Interface | None:
@@ -86,11 +113,14 @@ def _interface(repository: Repository, wanted: str | None) -> Interface | None:
         return None
     from workermd.derive.interfaces.kinds import choose, find_all, kind_of
 
-    return choose(find_all(repository, [kind_of(wanted)]), wanted)
+    # Where there is none of the kind, the refusal names the kinds that there are.
+    return choose(find_all(repository, [kind_of(wanted)]) or find_all(repository), wanted)
 
 
-def _remarks(derived: Derived, repository: Repository) -> list[str]:
+def _remarks(derived: "Derived", repository: Repository) -> list[str]:
     """What the person should look at before the contract is used."""
+    from workermd.derive.plain import visible
+
     status = [visible(claim.text, 100) for claim in derived.record.of("status")]
     remarks = [f"status of {visible(repository.facts.name, 60)}: {', '.join(status)}"] if status else []
     licence = derived.record.first("repository_license")
@@ -101,13 +131,13 @@ def _remarks(derived: Derived, repository: Repository) -> list[str]:
     return remarks
 
 
-def _report(derived: Derived, path: str | None) -> Document:
+def _report(derived: "Derived") -> Document:
     record = derived.record
     claims = [
         {"field": claim.field, "text": claim.text, "confidence": claim.confidence, "note": claim.note}
         for claim in record.claims
     ]
-    head: Document = {"schema_version": 1, "contract": path, "id": record.worker_id, "commit": record.commit}
+    head: Document = {"id": record.worker_id, "commit": record.commit}
     return {**head, "mode": record.mode, "interface": record.interface, "claims": claims, "notes": list(derived.notes)}
 
 
@@ -130,10 +160,11 @@ def _write(path: str, text: str) -> None:
 
 
 def _list(repository: Repository, values: dict[str, Any]) -> int:
-    from workermd.derive.interfaces.kinds import find_all, kind_of, spelled
+    from workermd.derive.interfaces.kinds import kind_of, spelled, survey
+    from workermd.derive.plain import visible
 
     wanted = values["interface"]
-    found = find_all(repository, [kind_of(wanted)] if wanted else [])
+    found, skipped = survey(repository, [kind_of(wanted)] if wanted else [])
     if values["format"] == "json":
         listed = [
             {
@@ -147,19 +178,41 @@ def _list(repository: Repository, values: dict[str, Any]) -> int:
             }
             for each in found
         ]
-        say.document(encoded({"schema_version": 1, "commit": repository.commit, "interfaces": listed}))
+        head: Document = {"schema_version": 1, "commit": repository.commit}
+        say.document(encoded({**head, "interfaces": listed, "skipped": [each._asdict() for each in skipped]}))
     else:
         say.text("".join(f"{visible(spelled(each), 300)}\t{visible(each.summary, 120)}\n" for each in found))
-    if not found and not values["quiet"]:
-        say.note("no interface was found; a contract derived from this repository has the mode's starter schemas")
+    if not values["quiet"]:
+        _say_skipped(skipped)
+        if not found:
+            say.note("no interface was found; a contract derived from this repository has the mode's starter schemas")
     return 0
+
+
+def _say_skipped(skipped: "tuple[Skipped, ...]") -> None:
+    from workermd.derive.plain import visible
+
+    by_reason: dict[str, list[str]] = {}
+    for each in skipped:
+        by_reason.setdefault(each.reason, []).append(each.path)
+    for reason, paths in list(by_reason.items())[:MOST_REASONS]:
+        more = f" and {len(paths) - 1} more (--format json lists them)" if len(paths) > 1 else ""
+        say.note(f"left out: {visible(paths[0], 120)}{more}: {visible(reason, 200)}")
+    if len(by_reason) > MOST_REASONS:
+        say.note(f"left out for {len(by_reason) - MOST_REASONS} other reasons: see --format json")
 
 
 # --- checking ---
 
 
 def _check(contract: str, repository: Repository, values: dict[str, Any]) -> int:
+    from workermd.derive.check import DRIFTED, examine
+    from workermd.derive.record import find
+
     path = values["check"]
+    of = find(contract, path).record.url
+    if of and repository.facts.url and of.lower() != repository.facts.url.lower() and not values["quiet"]:
+        say.note(f"{path} was derived from {of}; it is held against {repository.facts.url}")
     examined = examine(contract, repository, path)
     drifts = tuple(drift for drift in examined if drift.state != "true")
     count = sum(drift.state != "new" for drift in examined)
@@ -170,7 +223,9 @@ def _check(contract: str, repository: Repository, values: dict[str, Any]) -> int
     return EXIT_FINDINGS if drifted and not values["exit_zero"] else 0
 
 
-def _print(path: str, commit: str, drifts: tuple[Drift, ...], count: int, values: dict[str, Any]) -> None:
+def _print(path: str, commit: str, drifts: "tuple[Drift, ...]", count: int, values: dict[str, Any]) -> None:
+    from workermd.report import drift as report
+
     match values["format"]:
         case "json":
             say.document(report.json(path, commit, drifts, count))
@@ -186,6 +241,10 @@ def _print(path: str, commit: str, drifts: tuple[Drift, ...], count: int, values
 
 def _update(contract: str, repository: Repository, values: dict[str, Any]) -> int:
     """0 when everything that drifted was rewritten, 1 when the author's own words stand in the way."""
+    from workermd.derive.check import update
+    from workermd.derive.compose import derive
+    from workermd.derive.record import find
+
     path = values["check"]
     record = find(contract, path).record
     interface, lost = None, ""
@@ -194,7 +253,8 @@ def _update(contract: str, repository: Repository, values: dict[str, Any]) -> in
             interface = _interface(repository, record.interface)
         except UsageError as error:
             lost = error.message
-    updated = update(contract, repository, derive(repository, interface, mode=record.mode), path)
+    fresh = derive(repository, interface, mode=record.mode, quotes=record.quotes, worker_id=record.worker_id)
+    updated = update(contract, repository, fresh, path)
     _write(values["write"] or path, updated.text)
     if lost:
         say.note(f"{lost}; the schemas stay as they are: choose another interface and derive again")

@@ -11,11 +11,14 @@ import logging
 import os
 from collections.abc import Callable
 
-from hishel import Entry, Request, Response, SqliteStorage
-
 from workermd.derive.address import Token
 from workermd.derive.conversation import Answer
+from workermd.derive.imports import without
 from workermd.errors import DeriveError
+from workermd.kept import folder_of
+
+with without("redis", "anysqlite"):
+    from hishel import Entry, Request, Response, SqliteStorage
 
 _MAX_BYTES = 256 << 20
 _UNUSED_SECONDS = 90 * 86_400.0
@@ -61,12 +64,8 @@ class _Trouble(logging.Handler):
 
 def cache_path() -> str:
     """Where answers are kept; empty when WORKERMD_CACHE is `off`."""
-    if os.environ.get("WORKERMD_CACHE") == "off":
-        return ""
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    if not os.path.isabs(base):
-        base = os.path.expanduser("~/.cache")
-    return os.path.join(base, "workermd", "github", "answers.db") if os.path.isabs(base) else ""
+    folder = folder_of("github")
+    return os.path.join(folder, "answers.db") if folder else ""
 
 
 def open_answers(path: str, progress: Callable[[str], None]) -> Answers:

@@ -123,7 +123,7 @@ class _Lookup:
         moved = self._elsewhere(evidence)
         if moved:
             return "moved", moved
-        return ("gone" if source is None or self._has_ended(claim) else "changed"), None
+        return ("gone" if evidence.path not in self.paths or self._has_ended(claim) else "changed"), None
 
     def _has_ended(self, claim: Claim) -> bool:
         """Nothing of the kind is said any more. Interfaces and modes are not derived again here."""
@@ -235,6 +235,8 @@ def _renewed(old: Record, fresh: Derived, repository: Repository, drifts: tuple[
         if claim.field in drifted:
             at = max((index + 1 for index, each in enumerate(claims) if each.field == claim.field), default=0)
             claims.insert(at, claim)
+    if old.quotes == "none":  # what moved was looked up with its words
+        claims = [claim_documents.unquoted(claim) for claim in claims]
     record = fresh.record
     stars = record.stars if record.stars is not None else old.stars
     return old._replace(

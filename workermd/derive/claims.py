@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from workermd.derive import confidence, install, licence, mode, readme
-from workermd.derive.evidence import of_fact, of_lines, open_source
+from workermd.derive.evidence import languages_of, of_fact, of_lines, open_source
 from workermd.derive.manifest import Manifest, manifests
 from workermd.derive.mode import Choice
 from workermd.derive.model import Claim, Evidence, Interface, Repository
@@ -13,6 +13,12 @@ from workermd.envelope import Document
 
 MOST_EVIDENCE = 12
 """Kept for one claim."""
+
+QUOTES = ("full", "none")
+"""Whether a contract quotes the repository's sentences, or cites them by place and digest alone."""
+
+NOT_QUOTED = "(not quoted)"
+_SENTENCES = ("summary", "repository_description")
 
 
 def gather(
@@ -61,6 +67,12 @@ def _summary(repository: Repository, summary: readme.Statement | None) -> Iterat
     if repository.facts.language:
         language = repository.facts.language
         yield Claim("repository_language", visible(language, 60), (of_fact(repository, language),), 0.9)
+    languages = languages_of(repository.facts)
+    if languages:
+        yield Claim("repository_languages", visible(languages, 200), (of_fact(repository, languages),), 0.9)
+    release = repository.facts.latest_release
+    if release and visible(release):
+        yield Claim("latest_release", visible(release, 80), (of_fact(repository, release),), 1.0)
 
 
 def _licences(repository: Repository, stated: tuple[Manifest, ...]) -> Iterator[Claim]:
@@ -143,6 +155,13 @@ def _interface_claim(interface: Interface | None, notes: tuple[str, ...]) -> Ite
 def named(interface: Interface) -> str:
     """How an interface is chosen: `KIND:PATH#NAME`."""
     return f"{interface.kind}:{interface.path}#{interface.name}"
+
+
+def unquoted(claim: Claim) -> Claim:
+    """The claim without the repository's sentences. Where they stand and their digest stay, and so do names, licences,
+    versions, commands and addresses, which are facts."""
+    text = NOT_QUOTED if claim.field in _SENTENCES else claim.text
+    return claim._replace(text=text, evidence=tuple(each._replace(quote="") for each in claim.evidence))
 
 
 def document(claim: Claim) -> Document:

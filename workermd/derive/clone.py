@@ -29,6 +29,8 @@ class Origin(NamedTuple):
 class Clone:
     """A `Repository` read from a folder. Uncommitted changes are not part of it."""
 
+    kept = False
+
     def __init__(self, folder: str, ref: str, environ: Mapping[str, str], progress: Callable[[str], None]) -> None:
         """`ref` empty: HEAD. Raises DeriveError."""
         self._git = Git(folder)

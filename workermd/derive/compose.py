@@ -9,17 +9,24 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from workermd.contract.forms import Form, WrongForm, date, url
+from workermd.contract.problems import SUFFIX
 from workermd.contract.reader import MAX_BYTES, read
 from workermd.contract.write import front_matter
 from workermd.derive import claims as claim_documents
 from workermd.derive import confidence
+from workermd.derive.claims import NOT_QUOTED
+from workermd.derive.evidence import open_source
 from workermd.derive.mode import ORCHESTRATION
 from workermd.derive.model import Claim, Evidence, Interface, Repository
 from workermd.derive.plain import QUOTE_LENGTH, address, as_code, slug, visible, whole
+from workermd.derive.readme import find_readme
 from workermd.derive.record import MARK, Record, encoded, text_sha256
-from workermd.derive.schemas import STATUSES, Schemas, Unusable, of_interface, starter, written
+from workermd.derive.schemas import STATUSES, Schemas, Unusable, of_interface, starter, undescribed, written
+from workermd.derive.tree import BLOB_CAP
 from workermd.envelope import Document
 from workermd.errors import DeriveError
+from workermd.finding import Finding
+from workermd.lint.engine import lint
 
 METHOD = "repository_files_at_commit"
 
@@ -53,28 +60,68 @@ def derive(
     *,
     mode: str | None = None,
     derived_on: str | None = None,
+    quotes: str = "full",
+    worker_id: str | None = None,
 ) -> Derived:
     """The contract of a repository. The same commit, facts and choices give the same bytes.
 
-    `mode` overrules the signals. `derived_on` (YYYY-MM-DD) is by default the day of the repository's last change, not
-    today. An interface that no contract can hold gives the starter, and a note why. Raises DeriveError where no
-    usable contract comes out.
+    `mode` overrules the signals, `worker_id` the id that is made from the names. `derived_on` (YYYY-MM-DD) is by default
+    the day of the repository's last change, not today. `quotes="none"` cites the repository's sentences by place and
+    digest and repeats none of them; so does a contract that a sentence of the repository would keep from passing
+    `validate --strict`, with a note why. An interface that no contract can hold gives the starter, and a note.
+    Raises DeriveError where no usable contract comes out.
     """
+    wishes = _Wishes(mode, derived_on, quotes, worker_id)
+    derived = _derived(repository, interface, wishes)
+    fault = _fault(derived)
+    if fault and quotes == "full":
+        derived = _derived(repository, interface, wishes._replace(quotes="none"))
+        note = f"No sentence of the repository is quoted, because one would break {fault.code}: {fault.message}."
+        derived = derived._replace(notes=(*derived.notes, note))
+        fault = _fault(derived)
+    if fault and interface is not None:
+        derived = _derived(repository, None, wishes._replace(quotes="none"))
+        note = f"The interface could not be used, because it would break {fault.code}: {fault.message}."
+        derived = derived._replace(notes=(*derived.notes, note))
+        fault = _fault(derived)
+    if fault:
+        message = f"the derived contract breaks {fault.code} on line {fault.line}: {fault.message}"
+        raise DeriveError(message, "Write a contract by hand, and look at what the repository says there.")
+    return derived
+
+
+class _Wishes(NamedTuple):
+    mode: str | None
+    derived_on: str | None
+    quotes: str
+    worker_id: str | None
+
+
+def _derived(repository: Repository, interface: Interface | None, wishes: _Wishes) -> Derived:
     made: Schemas | None = None
     notes: tuple[str, ...] = ()
     if interface is not None:
         try:
-            made = of_interface(interface)
+            made = of_interface(interface if wishes.quotes == "full" else undescribed(interface))
             notes = made.notes
         except Unusable as reason:
             notes = (f"The interface {claim_documents.named(interface)} could not be used: {reason}",)
     used = interface if made else None
-    claims, choice = claim_documents.gather(repository, used, mode, notes)
+    claims, choice = claim_documents.gather(repository, used, wishes.mode, notes)
+    if wishes.quotes == "none":
+        claims = tuple(claim_documents.unquoted(claim) for claim in claims)
     made = made or starter(choice.mode)
-    record = _record(repository, claims, choice.mode, used, made=made, derived_on=derived_on)
-    derived = Derived("".join(piece.text for piece in pieces(record, made)), record, made, notes)
-    _check(derived)
-    return derived
+    record = _record(repository, claims, choice.mode, used, made=made, wishes=wishes)
+    text = "".join(piece.text for piece in pieces(record, made))
+    return Derived(text, record, made, (*notes, *_unread(repository)))
+
+
+def _unread(repository: Repository) -> tuple[str, ...]:
+    """A README that is there and too large is not the same as none."""
+    path = find_readme(repository)
+    if path is None or open_source(repository, path) is not None:
+        return ()
+    return (f"{visible(path, 120)} was not read: it has more than {BLOB_CAP:,} bytes.",)
 
 
 def _record(
@@ -84,7 +131,7 @@ def _record(
     interface: Interface | None,
     *,
     made: Schemas,
-    derived_on: str | None,
+    wishes: _Wishes,
 ) -> Record:
     facts = repository.facts
     name = slug(facts.name) or slug(facts.owner) or "repository"
@@ -96,14 +143,15 @@ def _record(
         default_branch=visible(facts.default_branch, 100),
         updated_on=facts.updated_on if _has_form(date, facts.updated_on) else "",
         commit=repository.commit,
-        derived_on=derived_on or (facts.updated_on if _has_form(date, facts.updated_on) else ""),
+        derived_on=wishes.derived_on or (facts.updated_on if _has_form(date, facts.updated_on) else ""),
         stars=facts.stars,
-        worker_id=f"{name}{part}-repo-derived-worker",
+        worker_id=wishes.worker_id or f"{name}{part}-repo-derived-worker",
         mode=mode,
         interface=visible(claim_documents.named(interface), 400) if interface else "",
         input_sha256=text_sha256(written(made.input_schema)),
         output_sha256=text_sha256(written(made.output_schema)),
         claims=claims,
+        quotes=wishes.quotes,
     )
 
 
@@ -115,18 +163,15 @@ def _has_form(form: Form, value: object) -> bool:
     return True
 
 
-def _check(derived: Derived) -> None:
-    """Our own output passes our own reader, without a warning. Raises DeriveError where it would not."""
-    size = len(derived.text.encode())
-    if size > MAX_BYTES:
+def _fault(derived: Derived) -> Finding | None:
+    """The first thing that keeps our own output from passing `validate --strict`. Raises DeriveError where it is too large."""
+    data = derived.text.encode()
+    if len(data) > MAX_BYTES:
         raise DeriveError(
-            f"the derived contract has {size} bytes; allowed are {MAX_BYTES}", "Choose a smaller interface."
+            f"the derived contract has {len(data)} bytes; allowed are {MAX_BYTES}", "Choose a smaller interface."
         )
-    findings = read(derived.text.encode(), "-").findings
-    if findings:
-        first = findings[0]
-        message = f"the derived contract breaks {first.code} on line {first.line}: {first.message}"
-        raise DeriveError(message, "Derive without --interface; please report it.")
+    findings = lint(read(data, f"derived{SUFFIX}")).findings
+    return next((finding for finding in findings if finding.severity != "info"), None)
 
 
 # --- the text ---
@@ -172,7 +217,7 @@ def _front(record: Record, block: str) -> Iterator[Piece]:
         "x-commit": record.commit,
         "x-interface": record.interface,
         "x-documentation-license": visible(documentation, 120),
-        "x-status": list(dict.fromkeys(claim.text for claim in record.of("status"))),
+        "x-repository-status": list(dict.fromkeys(claim.text for claim in record.of("status"))),
         "x-confidence": _scores(record),
         "x-evidence-sha256": text_sha256(block),
     }
@@ -224,6 +269,11 @@ def _cited(evidence: Evidence) -> str:
     return f"({as_code(evidence.path, 120)}, {_linked(lines, evidence.permalink)})"
 
 
+def _words(text: str, limit: int) -> str:
+    """Words of the repository as code; where they were not quoted, that."""
+    return as_code(text, limit) if text not in ("", NOT_QUOTED) else NOT_QUOTED
+
+
 def _sources(claim: Claim) -> str:
     return " ".join(_cited(evidence) for evidence in claim.evidence[:3])
 
@@ -237,6 +287,8 @@ _LABELS = {
     "summary": "README summary",
     "repository_description": "Repository description",
     "repository_language": "Primary language",
+    "repository_languages": "Languages",
+    "latest_release": "Latest release",
     "repository_license": "Licence of the code",
     "documentation_license": "Licence of the documentation",
     "supported_versions": "Supported versions",
@@ -245,20 +297,38 @@ _LABELS = {
 
 def _summary(record: Record) -> Iterator[str]:
     """What a reader must know first comes first: the state of the project."""
+    if record.quotes == "none":
+        yield f"In short: {_in_short(record)}"
     for field, label in _LABELS.items():
         for claim in record.of(field):
             title = (
                 "Repository summary" if field == "summary" and not any(each.path for each in claim.evidence) else label
             )
             if field == "status":
-                quotes = [as_code(each.quote, 2 * QUOTE_LENGTH) for each in claim.evidence if each.path]
+                quotes = [as_code(each.quote, 2 * QUOTE_LENGTH) for each in claim.evidence if each.path and each.quote]
                 yield f"{title}: **{_plain(claim.text)}**{' ' if quotes else ''}{' '.join(quotes)} {_sources(claim)}{_noted(claim)}"
             else:
-                yield f"{title}: {as_code(claim.text, 400)} {_sources(claim)}{_noted(claim)}"
+                yield f"{title}: {_words(claim.text, 400)} {_sources(claim)}{_noted(claim)}"
     if record.stars is not None:
         yield f"Stars (snapshot): {record.stars:,}"
     mode = record.first("worker_mode")
     yield f"Worker mode classification: {record.mode}{_noted(mode) if mode else ''}"
+
+
+def _in_short(record: Record) -> str:
+    """Facts in place of the repository's own summary; each stands elsewhere with its evidence."""
+    named = "/".join(part for part in (record.owner, record.name) if part)
+    licence, language = record.first("repository_license"), record.first("repository_language")
+    parts = [as_code(named, 200)]
+    parts += [_plain(claim.text) for claim in record.of("status")]
+    parts += [as_code(language.text, 60)] if language else []
+    parts += [f"code under {as_code(licence.text, 120)}"] if licence else []
+    runtimes = {claim.text.partition(" ")[0].lower(): claim.text for claim in reversed(record.of("supported_versions"))}
+    parts += [as_code(text, 80) for text in reversed(runtimes.values())]
+    tags = [as_code(claim.text, 50) for claim in record.of("tag")]
+    parts += [f"topics {', '.join(tags)}"] if tags else []
+    parts += [f"interface {as_code(record.interface, 300)}"] if record.interface else []
+    return f"{'; '.join(parts)}."
 
 
 def _extracted(record: Record) -> Iterator[str]:
@@ -292,7 +362,7 @@ def _notes(record: Record) -> Iterator[str]:
     for key, supported in shown.items():
         fields = ", ".join(dict.fromkeys(claim.field for claim in supported))
         evidence = quotes[key]
-        yield f"{_plain(fields)}: {as_code(evidence.quote, 2 * QUOTE_LENGTH)} {_cited(evidence)} sha256 `{evidence.sha256[:16]}`"
+        yield f"{_plain(fields)}: {_words(evidence.quote, 2 * QUOTE_LENGTH)} {_cited(evidence)} sha256 `{evidence.sha256[:16]}`"
     if not shown:
         yield "No file of the repository supports a claim."
 

@@ -4,7 +4,6 @@ import contextlib
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 from urllib.parse import urljoin, urlsplit
 
@@ -93,8 +92,11 @@ class Conversation:
             self._weigh(answer)
             if answer.status not in _REDIRECTS:
                 return answer
-            with contextlib.suppress(ValueError):  # it stays what it is, and the redirects run out
-                url = urljoin(url, answer.headers.get("location", ""))
+            location = answer.headers.get("location", "")
+            try:
+                url = urljoin(url, location)
+            except ValueError:
+                url = location  # which is then refused as no address
         raise DeriveError(
             f"{self.api.host}: too many redirects", "Check the name of the repository and GITHUB_API_URL."
         )
@@ -308,6 +310,8 @@ def limit_of(answer: Answer, now: float) -> Limit | None:
 
 
 def _moment(text: str) -> float | None:
+    from email.utils import parsedate_to_datetime  # a tenth of what a derive from the cache loads
+
     try:
         return parsedate_to_datetime(text).timestamp()
     except (ValueError, TypeError, IndexError, OverflowError):

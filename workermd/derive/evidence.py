@@ -3,9 +3,9 @@
 import hashlib
 from typing import NamedTuple
 
-from workermd.derive.model import Evidence, Repository
+from workermd.derive.model import Evidence, Facts, Repository
 from workermd.derive.plain import cut, whole
-from workermd.errors import DeriveError
+from workermd.derive.tree import NotRead
 
 
 class Source(NamedTuple):
@@ -21,10 +21,13 @@ class Source(NamedTuple):
 
 
 def open_source(repository: Repository, path: str, limit: int | None = None) -> Source | None:
-    """Read a file; None when it cannot be read. Lines beyond `limit` bytes are left out."""
+    """Read a file; None when it is too large or not there. Lines beyond `limit` bytes are left out.
+
+    Raises DeriveError where the source fails: what it could not say is not what the repository does not say.
+    """
     try:
         data = repository.read(path)
-    except DeriveError:
+    except NotRead:
         return None
     if limit is not None and len(data) > limit:
         data = data[: data.rfind(b"\n", 0, limit) + 1]
@@ -56,12 +59,23 @@ def of_fact(repository: Repository, fact: str) -> Evidence:
     return Evidence("", 0, 0, hashlib.sha256(text.encode()).hexdigest(), repository.facts.url, cut(text.strip()))
 
 
+def languages_of(facts: Facts) -> str:
+    """The languages that make up at least a twentieth of the code, the largest first; empty where there is only one.
+
+    Without their sizes, which every commit changes.
+    """
+    total = sum(facts.languages.values())
+    known = [name for name, size in facts.languages.items() if total and size * 20 >= total]
+    return ", ".join(known) if len(known) > 1 else ""
+
+
 def facts_of(repository: Repository) -> dict[str, str]:
     """Every fact that a claim may rest on, by name. Numbers that change daily are none."""
     facts = repository.facts
     named = {
         "description": facts.description,
         "language": facts.language,
+        "languages": languages_of(facts),
         "licence": facts.licence,
         "homepage": facts.homepage,
         "archived": "archived" if facts.archived else None,

@@ -28,7 +28,9 @@ _RAW = "application/vnd.github.raw+json"
 
 
 class GitHubRepository:
-    """A `Repository` at one commit of a GitHub host."""
+    """A `Repository` at one commit of a GitHub host. Its tree is asked for when the first file is."""
+
+    kept = True
 
     def __init__(self, place: Place, talk: Conversation, progress: Callable[[str], None]) -> None:
         """Raises DeriveError."""
@@ -63,15 +65,22 @@ class GitHubRepository:
             latest_release=self._latest_release(),
             moved_from=f"{place.owner}/{place.name}" if moved else None,
         )
-        self._tree = Tree(self._place, self._entries(commit))
+        self._found = commit
+        self._walked: Tree | None = None
 
     def files(self) -> tuple[File, ...]:
-        return self._tree.files
+        return self._tree().files
 
     def read(self, path: str) -> bytes:
-        file = self._tree.find(path)
-        held = self._tree.recall(file.sha)
-        return held if held is not None else self._tree.remember(file.sha, self._blob(file))
+        tree = self._tree()
+        file = tree.find(path)
+        held = tree.recall(file.sha)
+        return held if held is not None else tree.remember(file.sha, self._blob(file))
+
+    def _tree(self) -> Tree:
+        if self._walked is None:
+            self._walked = Tree(self._place, self._entries(self._found))
+        return self._walked
 
     def permalink(self, path: str, first: int, last: int) -> str:
         return page_of(self.facts.url, self.commit, path, first, last)

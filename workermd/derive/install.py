@@ -273,12 +273,16 @@ def _command(words: list[str], line: _Line, readme: Readme, own_names: frozenset
     if len(text) > MAX_COMMAND or visible(text, MAX_COMMAND) != text:
         return None
     role = _role(words[len(start) :], tool, readme, own_names)
+    if tool == "npx" and role != "package" and not {"-y", "--yes"} & set(words):
+        return None  # it runs something of others, and installs nothing that stays
     placeholders = tuple(dict.fromkeys(_PLACEHOLDER.findall(text)))
     return Command(text, tool, role, placeholders, readme.evidence(line.first, line.last))
 
 
 def _role(rest: list[str], tool: str, readme: Readme, own_names: frozenset[str]) -> Role:
     names = _names(rest)
+    if tool == "npx":
+        names = names[:1]  # what follows the package are its arguments
     facts = readme.repository.facts
     if tool == "git":
         here = any(f"/{facts.name.lower()}" in name.lower() for name in names)

@@ -73,12 +73,19 @@ _TEXTS: tuple[_Text, ...] = (
     _Text("BSD-3-Clause", _BSD, ("neither the name",), ("all advertising materials",), 340),
     _Text("BSD-2-Clause", _BSD, ("redistributions in binary form must reproduce",), ("neither the name", "all advertising materials"), 300),
     _Text("ISC", "permission to use copy modify and or distribute this software for any purpose with or without fee is hereby granted provided that", ("the software is provided as is",), (), 220),
+    _Text("ISC", "permission to use copy modify and distribute this software for any purpose with or without fee is hereby granted provided that", ("the software is provided as is",), (), 220),
     _Text("0BSD", "permission to use copy modify and or distribute this software for any purpose with or without fee is hereby granted", ("the software is provided as is",), ("hereby granted provided that",), 220),
     _Text("MIT", "permission is hereby granted free of charge to any person obtaining a copy of this software and associated documentation files", ("above copyright notice and this permission notice shall be included", "the software is provided as is"), (), 280),
     _Text("MIT-0", "permission is hereby granted free of charge to any person obtaining a copy of this software and associated documentation files", ("the software is provided as is",), ("this permission notice shall be included",), 240),
 )  # fmt: skip
 
-_ADDED = ("commons clause", "additional terms", "additional restrictions", "non commercial use only")
+_ADDED: dict[str, dict[str, int]] = {
+    "commons clause": {},
+    "additional terms": {"Apache-2.0": 1, "GPL-3.0": 5, "AGPL-3.0": 5, "MPL-2.0": 1},
+    "additional restrictions": {},
+    "non commercial use only": {},
+}
+"""Words of somebody's additions, and how often they stand in a licence's own text."""
 _TAG = re.compile(r"^\W{0,6}SPDX-License-Identifier:[ \t]*([\w.+() -]{2,80})", re.MULTILINE)
 _NAME = re.compile(r"(licen[cs]e|copying|unlicense)([-_.].*)?", re.IGNORECASE)
 _NOT_OURS = re.compile(
@@ -101,7 +108,8 @@ def recognise(text: str) -> tuple[Recognised, ...]:
         if each.opening in (opening if words > 600 else plain) and all(phrase in plain for phrase in each.phrases):
             if any(phrase in plain for phrase in each.absent):
                 continue
-            alone = words <= each.words * 1.25 and not any(phrase in plain for phrase in _ADDED)
+            added = any(plain.count(phrase) > own.get(each.spdx, 0) for phrase, own in _ADDED.items())
+            alone = words <= each.words * 1.25 and not added
             found.append(Recognised(each.spdx, alone))
     if not found and tag:
         return (Recognised(tag[1].strip(), True),)

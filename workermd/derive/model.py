@@ -46,6 +46,8 @@ class Repository(Protocol):
 
     facts: Facts
     commit: str
+    kept: bool
+    """Whether what the source says is kept on disk between calls; what is derived from it then may be too."""
 
     def files(self) -> tuple[File, ...]:
         """All regular files, sorted by path. Submodules and links are left out."""

@@ -15,7 +15,6 @@ _INVISIBLE = re.compile(
 _ADDRESS = re.compile(r"https?://[^\s/?#@<>()\[\]`\"'\\|*{}^]+(?:[/?#][^\s<>()\[\]`\"'\\|*{}^]*)?", re.IGNORECASE)
 _BLANKS = re.compile(r"\s+")
 _TICKS = re.compile("`+")
-_FENCE_LINE = re.compile("^[ \t]*(`{3,}|~{3,})", re.MULTILINE)
 _IN_JSON = re.compile(_INVISIBLE.pattern[:-1] + "\x85\ufffe\uffff]")
 
 
@@ -49,12 +48,6 @@ def as_code(text: str, limit: int = QUOTE_LENGTH) -> str:
         return f"`{shown}`"
     ticks = "`" * (longest + 1)
     return f"{ticks} {shown} {ticks}"
-
-
-def fence_for(text: str) -> str:
-    """A code fence longer than any that a line of `text` begins with."""
-    longest = max((len(mark) for mark in _FENCE_LINE.findall(text)), default=0)
-    return "`" * max(3, longest + 1)
 
 
 def json_shown(text: str) -> str:

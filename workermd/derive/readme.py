@@ -34,7 +34,12 @@ _SPONSOR = re.compile(
     r"^\W*(sponsored|supported|backed) by\b|\bopencollective\.com|\bpatreon\.com|\bko-fi\.com|buymeacoffee|github\.com/sponsors",
     re.IGNORECASE,
 )
-_NEWS = re.compile(r"^\W*(news|update[ds]?|announcement|new)\b\s*[:!(\[]|^\W*\d{4}[-/.]\d", re.IGNORECASE)
+_NEWS = re.compile(
+    r"^\W*(news|update[ds]?|announcement|new)\b\s*[:!(\[]|^\W*\[(hot|new|news|important|showcase( repo)?)\]|^\W*\d{4}[-/.]\d",
+    re.IGNORECASE,
+)
+_MOTTO = re.compile(r"""\W*(["'\u201c\u2018\u00ab\u300c]).*["'\u201d\u2019\u00bb\u300d][\s*_.]*""")
+_SENTENCE_END = re.compile(r"[.!?\u2026\u3002\uff01\uff1f][\s\"')*_\]\u201d]*$")
 _WORD = re.compile(r"[^\W\d_]{2,}")
 _IDEOGRAPH = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 
@@ -121,11 +126,15 @@ def is_prose(passage: Passage) -> bool:
         and not _SPONSOR.search(passage.text[:500])
         and not _SPONSOR.search(links)
         and not _NEWS.match(passage.text)
+        and not _MOTTO.fullmatch(passage.text[:300])
     )
 
 
 def summary(readme: Readme) -> Statement | None:
-    """The first real paragraph: prose at the top level, not a banner, not below a heading about something else."""
+    """The first real paragraph: prose at the top level, not a banner, not below a heading about something else.
+
+    Links with words between that do not end as a sentence does are taken only where there is nothing else.
+    """
     taken = {
         line for banner in banners(readme) for line in range(banner.evidence.first_line, banner.evidence.last_line + 1)
     }
@@ -140,9 +149,10 @@ def summary(readme: Readme) -> Statement | None:
         and is_prose(read.passage)
     ]
     for kind in ("paragraph", "html"):
-        for passage in candidates:
-            if passage.kind == kind:
-                return Statement("summary", visible(passage.text, 400), readme.of(passage))
+        of_kind = [passage for passage in candidates if passage.kind == kind]
+        told = [each for each in of_kind if len(each.links) < 2 or _SENTENCE_END.search(each.text[-20:])]
+        for passage in [*told[:1], *of_kind[:1]]:
+            return Statement("summary", visible(passage.text, 400), readme.of(passage))
     return None
 
 
@@ -261,6 +271,7 @@ def _is_about(sentence: str, name: str) -> bool:
 _RUNTIME = r"(?P<runtime>C?Python|Node(?:\.?js)?|Deno|Bun|Golang|Go|Rust|rustc|Ruby|PHP|Java|JDK|\.NET|Swift|Elixir|TypeScript)"
 _VERSION = (
     r"(?P<version>(?:[≥>=<~^v]{1,3}\s?)?\d{1,3}(?:\.\d{1,3}){0,2}(?:\.x|\+)?"
+    r"(?:,?\s?<=?\s?\d{1,3}(?:\.\d{1,3}){0,2}(?:\.x)?)?"
     r"(?:\s?(?:or|and) (?:later|newer|higher|above|up|greater)|\s?[-\u2013]\s?\d{1,3}\.\d{1,3})?)"
 )
 _RUNTIME_VERSION = re.compile(rf"(?<!\w){_RUNTIME}\s(?:version(?:s)?\s)?{_VERSION}(?!\w)", re.IGNORECASE)

@@ -23,7 +23,7 @@ MARK = "x-workermd-evidence"
 class Record(NamedTuple):
     """`interface` is `KIND:PATH#NAME`, empty for the starter; `input_sha256`, `output_sha256` of the schemas' text.
 
-    `stars` is a snapshot and no claim. `url` is empty where the repository has no web page.
+    `stars` is a snapshot and no claim. `url` is empty where the repository has no web page. `quotes` is one of `QUOTES`.
     """
 
     owner: str
@@ -40,6 +40,7 @@ class Record(NamedTuple):
     input_sha256: str
     output_sha256: str
     claims: tuple[Claim, ...]
+    quotes: str = "full"
 
     def of(self, *fields: str) -> tuple[Claim, ...]:
         return tuple(claim for claim in self.claims if claim.field in fields)
@@ -55,6 +56,8 @@ def text_sha256(text: str) -> str:
 def encoded(record: Record) -> str:
     """The block's text: one claim's member a line, invisible characters as escapes, no line like a fence."""
     values = {"schema_version": SCHEMA_VERSION, **record._asdict()}
+    if record.quotes == "full":
+        del values["quotes"]
     values["claims"] = [claim_documents.document(claim) for claim in record.claims]
     return json_shown(json.dumps(_whole(values), ensure_ascii=False, indent=1))
 
@@ -115,7 +118,8 @@ def _decoded(text: str, path: str, line: int) -> Record:
     except (KeyError, TypeError, ValueError):
         raise DeriveError(f"{path}:{line}: the evidence block was damaged", hint) from None
     texts = [value for name, value in record._asdict().items() if name not in ("stars", "claims")]
-    if not all(isinstance(value, str) for value in texts) or not isinstance(record.stars, int | None):
+    whole_texts = all(isinstance(value, str) for value in texts) and record.quotes in claim_documents.QUOTES
+    if not whole_texts or not isinstance(record.stars, int | None):
         raise DeriveError(f"{path}:{line}: the evidence block was damaged", hint)
     if not re.fullmatch(r"[0-9a-f]{40}([0-9a-f]{24})?", record.commit):
         raise DeriveError(f"{path}:{line}: the evidence block names no commit", hint)

@@ -20,6 +20,7 @@ MAX_DESCRIPTION = 600
 MOST_REPAIRS = 20
 
 _DATA = {"const", "enum", "default", "examples", "example"}
+_SENTENCES = {"description", "title", "$comment", "examples", "example"}
 _MAPS = {"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"}
 _PLAIN_KEYS = {"type", "properties", "required", "additionalProperties", "$defs", "definitions", "description", "title"}
 _PLAIN_KEYS |= {"$schema", "$comment"}
@@ -44,6 +45,28 @@ def of_interface(interface: Interface) -> Schemas:
     input_schema = _fitted(_input(interface.input_schema, notes), "input", notes)
     output_schema = _fitted(_output(interface.output_schema, notes), "output", notes)
     return Schemas(input_schema, output_schema, tuple(notes), derived=True)
+
+
+def undescribed(interface: Interface) -> Interface:
+    """The interface without the sentences of its schemas: names, types and bounds are facts."""
+    answer = interface.output_schema
+    return interface._replace(
+        input_schema=_bare(interface.input_schema), output_schema=None if answer is None else _bare(answer)
+    )
+
+
+def _bare(schema: Any) -> Any:
+    if isinstance(schema, list):
+        return [_bare(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    bare: Document = {}
+    for key, value in schema.items():
+        if key in _MAPS and isinstance(value, dict):
+            bare[key] = {name: _bare(each) for name, each in value.items()}
+        elif key not in _SENTENCES:
+            bare[key] = value if key in _DATA else _bare(value)
+    return bare
 
 
 def written(schema: Document) -> str:

@@ -14,6 +14,10 @@ _RECENT_CAP = 8 << 20
 _RENDERED = (".md", ".markdown", ".mdown", ".mkd", ".rst", ".adoc", ".asciidoc", ".org", ".textile", ".ipynb", ".svg")
 
 
+class NotRead(DeriveError):
+    """A file that is not there, or too large to be read. Everything else that keeps a file from us ends the derive."""
+
+
 class Entry(NamedTuple):
     """A line of a tree as a source reports it. `mode` is git's, such as `100644`."""
 
@@ -43,9 +47,9 @@ class Tree:
     def find(self, path: str) -> File:
         file = self._by_path.get(path)
         if file is None:
-            raise DeriveError(f"{self._place}: {path} is not a file of this commit", "List the files of the commit.")
+            raise NotRead(f"{self._place}: {path} is not a file of this commit", "List the files of the commit.")
         if file.size > BLOB_CAP:
-            raise DeriveError(
+            raise NotRead(
                 f"{self._place}: {path} has {file.size:,} bytes; at most {BLOB_CAP:,} are read",
                 "A contract is derived from smaller files.",
             )

@@ -11,12 +11,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 from urllib.request import getproxies, proxy_bypass
 
-import httpx
-
 from workermd import __version__
 from workermd.derive.address import Api
 from workermd.derive.answers import Answers, key_of
 from workermd.derive.conversation import Answer
+from workermd.derive.imports import without
+
+with without("httpx._main"):
+    import httpx
 
 if TYPE_CHECKING:
     from hishel import CacheOptions
@@ -89,7 +91,8 @@ class Door(httpx.BaseTransport):
     def _connect(self, url: httpx.URL) -> httpx.HTTPTransport:
         """Made for the first request: loading the certificates costs more than an answer from the cache."""
         proxy = None if proxy_bypass(url.host) else getproxies().get(url.scheme)
-        return httpx.HTTPTransport(verify=url.scheme == "https" or bool(proxy), proxy=proxy, trust_env=True)
+        with without("anyio", "trio", "h2"):
+            return httpx.HTTPTransport(verify=url.scheme == "https" or bool(proxy), proxy=proxy, trust_env=True)
 
     def close(self) -> None:
         if self._transport is not None:
@@ -109,15 +112,14 @@ class Wire:
             from hishel.httpx import CacheTransport
 
             transport = CacheTransport(self.door, storage=answers)
-        self._client = httpx.Client(transport=transport, trust_env=False, follow_redirects=False)
-        self._client.headers = httpx.Headers(
-            {
-                "User-Agent": f"workermd/{__version__}",
-                "X-GitHub-Api-Version": API_VERSION,
-                "Accept-Encoding": "gzip",
-                "Connection": "keep-alive",
-            }
-        )
+        # No httpx.Client: it would add cookies, redirects and authentication, none of which is wanted here.
+        self._transport = transport
+        self._headers = {
+            "User-Agent": f"workermd/{__version__}",
+            "X-GitHub-Api-Version": API_VERSION,
+            "Accept-Encoding": "gzip",
+            "Connection": "keep-alive",
+        }
 
     def get(self, url: str, accept: str, *, lasting: bool, cap: int, deadline: float) -> Answer:
         """`lasting`: what stands at the URL never changes, so a stored answer needs no question.
@@ -126,17 +128,17 @@ class Wire:
         """
         # Everything else is asked for again each time: an age of up to a minute is allowed by GitHub, but a derive that
         # follows a push has to see it. The question is conditional, and free for a token when nothing changed.
-        headers = {"Accept": accept} if lasting else {"Accept": accept, "Cache-Control": "no-cache"}
-        extensions: dict[str, object] = {"cap": cap, "deadline": deadline}
+        headers = self._headers | {"Accept": accept} | ({} if lasting else {"Cache-Control": "no-cache"})
+        left = max(deadline - self._clock(), 0.01)
+        timeout = httpx.Timeout(min(READ_SECONDS, left), connect=min(CONNECT_SECONDS, left))
+        extensions: dict[str, object] = {"cap": cap, "deadline": deadline, "timeout": timeout.as_dict()}
         if self._cached:
             options: CacheOptions = {"shared": False, "allow_stale": False, "supported_methods": ["GET"]}
             key = key_of(url, accept, self._api.token)
             extensions["caching"] = {"key": key, "rfc": False if lasting else options}
-        left = max(deadline - self._clock(), 0.01)
-        timeout = httpx.Timeout(min(READ_SECONDS, left), connect=min(CONNECT_SECONDS, left))
         try:
-            request = self._client.build_request("GET", url, headers=headers, timeout=timeout, extensions=extensions)
-            response = self._client.send(request)
+            response = self._transport.handle_request(httpx.Request("GET", url, headers=headers, extensions=extensions))
+            response.read()
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise Unreachable(_reason(error), lasting=_distrusted(error)) from None
         return Answer(
@@ -144,7 +146,7 @@ class Wire:
         )
 
     def close(self) -> None:
-        self._client.close()
+        self._transport.close()
 
 
 def origin_of(url: httpx.URL) -> tuple[str, str, int]:

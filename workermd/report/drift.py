@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable
 
-from workermd import __version__
 from workermd.derive.check import DRIFTED, Drift
 from workermd.derive.plain import as_code, visible
 from workermd.envelope import Document, encoded
+from workermd.report import sarif as log
 
 SCHEMA_VERSION = 1
 
@@ -16,7 +16,7 @@ RULES: dict[str, tuple[str, str]] = {
     "new": ("WD004", "The repository says something about its status or licence that the contract does not."),
     "unchecked": ("WD005", "Only the host knows this fact, and a local clone was read."),
 }
-_LEVELS = {"unchecked": "note", "moved": "warning"}
+_LEVELS: dict[str, log.Level] = {"unchecked": "note", "moved": "warning"}
 
 
 def text(path: str, drifts: Iterable[Drift]) -> str:
@@ -57,31 +57,22 @@ def json(path: str, commit: str, drifts: tuple[Drift, ...], examined: int) -> by
     return encoded({**head, "drifted": drifted, "claims": listed})
 
 
-def sarif(path: str, drifts: tuple[Drift, ...]) -> bytes:
-    """One run; the places are those of the claims in the contract."""
-    rules = [{"id": code, "shortDescription": {"text": words}} for code, words in RULES.values()]
-    order = {code: index for index, (code, _) in enumerate(RULES.values())}
-    results: list[Document] = [
-        {
-            "ruleId": RULES[drift.state][0],
-            "ruleIndex": order[RULES[drift.state][0]],
-            "level": _LEVELS.get(drift.state, "error"),
-            "message": {"text": f"{drift.message}: {visible(drift.text, 120)}"},
-            "locations": [
-                {"physicalLocation": {"artifactLocation": {"uri": _uri(path)}, "region": {"startLine": drift.line}}}
-            ],
-        }
-        for drift in drifts
-    ]
-    driver: Document = {"name": "workermd", "version": __version__, "rules": rules}
-    run: Document = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}
-    return encoded({"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0", "runs": [run]})
+def sarif(path: str, drifts: Iterable[Drift]) -> bytes:
+    """One run; the places are those of the claims in the contract, whole lines."""
+    rules = [log.SarifRule(code, words, _LEVELS.get(state, "error")) for state, (code, words) in RULES.items()]
+    return log.log(rules, [_result(path, drift) for drift in drifts])
 
 
-def _uri(path: str) -> str:
-    from urllib.parse import quote
-
-    return quote(path)
+def _result(path: str, drift: Drift) -> log.Result:
+    code = RULES[drift.state][0]
+    properties: Document = {"state": drift.state, "field": drift.field}
+    for name, evidence in (("cited", drift.evidence), ("found", drift.found)):
+        if evidence is not None:
+            properties[name] = evidence.permalink
+    message = f"{drift.message}: {visible(drift.text, 120)}"
+    return log.Result(
+        code, _LEVELS.get(drift.state, "error"), message, log.Place(path, drift.line, 1, 1), properties=properties
+    )
 
 
 def markdown(path: str, drifts: tuple[Drift, ...], examined: int) -> str:

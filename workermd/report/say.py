@@ -42,4 +42,6 @@ def note(message: str) -> None:
 
 
 def error(failure: WorkermdError) -> None:
-    note(f"{failure.message}; {failure.hint}" if failure.hint else failure.message)
+    # A hint is the end of the sentence, or a sentence of its own.
+    joint = ". " if failure.hint and failure.hint[0].isupper() else "; "
+    note(f"{failure.message}{joint}{failure.hint}" if failure.hint else failure.message)

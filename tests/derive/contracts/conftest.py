@@ -52,6 +52,7 @@ class Clone(NamedTuple):
     folder: Path
     facts: Facts
     commit: str
+    kept: bool = False
 
     def files(self) -> tuple[File, ...]:
         listed = git(self.folder, "ls-tree", "-r", "-l", "-z", self.commit).decode().split("\0")[:-1]
@@ -76,27 +77,33 @@ class Clone(NamedTuple):
         """Nothing is held open."""
 
 
+def commit(folder: Path, files: dict[str, Any]) -> str:
+    """Commits files (path to text or bytes; None removes) on top of what is there; the commit's digest."""
+    if not folder.exists():
+        folder.mkdir(parents=True)
+        git(folder, "init", "-q", "-b", "main")
+    for path, content in files.items():
+        target = folder / path
+        if content is None:
+            target.unlink()
+            continue
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content if isinstance(content, bytes) else content.encode())
+    git(folder, "add", "--all", "--force")
+    git(folder, "commit", "-q", "--allow-empty", "-m", "change")
+    return git(folder, "rev-parse", "HEAD").decode().strip()
+
+
 Build = Callable[..., Clone]
 
 
 @pytest.fixture
 def build(tmp_path: Path) -> Build:
-    """Commits files (path to text or bytes; None removes) on top of what is there, and opens that commit."""
+    """Commits files, and opens that commit with these facts."""
 
-    def commit(files: dict[str, Any], **facts: Any) -> Clone:
+    def opened(files: dict[str, Any], **facts: Any) -> Clone:
         folder = tmp_path / "clone"
-        if not folder.exists():
-            folder.mkdir()
-            git(folder, "init", "-q", "-b", "main")
-        for path, content in files.items():
-            target = folder / path
-            if content is None:
-                target.unlink()
-                continue
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(content if isinstance(content, bytes) else content.encode())
-        git(folder, "add", "-A")
-        git(folder, "commit", "-q", "--allow-empty", "-m", "change")
-        return Clone(folder, FACTS._replace(**facts), git(folder, "rev-parse", "HEAD").decode().strip())
+        sha = commit(folder, files)
+        return Clone(folder, FACTS._replace(**facts), sha)
 
-    return commit
+    return opened

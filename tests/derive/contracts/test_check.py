@@ -5,6 +5,7 @@ import pytest
 from tests.derive.contracts import texts
 from tests.derive.contracts.test_compose import AUTOGEN_FACTS, AUTOGEN_FILES, TOOL_FILES
 from workermd.contract.reader import read
+from workermd.derive import record as records
 from workermd.derive.check import check, examine, update
 from workermd.derive.compose import derive
 from workermd.derive.evidence import of_lines, open_source
@@ -16,8 +17,13 @@ README = AUTOGEN_FILES["README.md"]
 
 
 @pytest.fixture
-def contract(build):
-    return derive(build(AUTOGEN_FILES, **AUTOGEN_FACTS)).text
+def quotes():
+    return "full"
+
+
+@pytest.fixture
+def contract(build, quotes):
+    return derive(build(AUTOGEN_FILES, **AUTOGEN_FACTS), quotes=quotes).text
 
 
 def found(contract, repository):
@@ -31,6 +37,7 @@ def test_an_unchanged_repository_is_true(build, contract):
     assert update(contract, later, derive(later)).text == contract
 
 
+@pytest.mark.parametrize("quotes", ["full", "none"])
 @pytest.mark.parametrize(
     ("files", "facts", "expected"),
     [
@@ -54,14 +61,17 @@ def test_an_unchanged_repository_is_true(build, contract):
         ({}, {"topics": ("agents",)}, ("changed", "tag")),
     ],
 )
-def test_planted_drifts(build, contract, files, facts, expected):
+def test_planted_drifts(build, contract, quotes, files, facts, expected):
     later = build(files, **(AUTOGEN_FACTS | facts))
+    fresh = derive(later, quotes=quotes)
     assert expected in found(contract, later)
-    updated = update(contract, later, derive(later))
+    updated = update(contract, later, fresh)
     assert updated.left == ()
     assert read(updated.text.encode(), "a.worker.md").findings == ()
     assert check(updated.text, later) == ()
-    assert update(updated.text, later, derive(later)).text == updated.text
+    assert update(updated.text, later, fresh).text == updated.text
+    quoted = [each.quote for claim in records.find(updated.text).record.claims for each in claim.evidence if each.path]
+    assert quotes == "full" or not any(quoted)
 
 
 def test_a_local_clone_does_not_know_the_host(build, contract):

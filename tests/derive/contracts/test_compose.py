@@ -1,6 +1,7 @@
 """A repository becomes a contract: expected files byte for byte, and nothing that our own reader would complain of."""
 
 import json
+import re
 from pathlib import Path
 
 import frontmatter
@@ -9,6 +10,7 @@ import pytest
 from tests.derive.contracts import texts
 from workermd.contract.reader import read
 from workermd.derive import record
+from workermd.derive.check import examine
 from workermd.derive.compose import derive
 from workermd.derive.model import Evidence, Interface
 
@@ -45,6 +47,7 @@ def interface(**changes):
 
 CASES = {
     "autogen": (AUTOGEN_FILES, AUTOGEN_FACTS, None),
+    "autogen-unquoted": (AUTOGEN_FILES, AUTOGEN_FACTS, None),
     "widget": (TOOL_FILES, {"topics": ("cli",), "archived": True}, None),
     "widget-openapi": (TOOL_FILES, {}, interface()),
     "empty": ({"a.txt": "x"}, {"description": None, "language": None, "licence": None, "stars": None, "url": ""}, None),
@@ -54,13 +57,47 @@ CASES = {
 @pytest.mark.parametrize("name", CASES)
 def test_the_expected_contract(build, name):
     files, facts, chosen = CASES[name]
-    derived = derive(build(files, **facts), chosen)
+    derived = derive(build(files, **facts), chosen, quotes="none" if name.endswith("unquoted") else "full")
     path = EXPECTED / f"{name}.worker.md"
     assert derived.text == path.read_text()
     reading = read(derived.text.encode(), str(path))
     assert reading.findings == ()
     assert reading.contract is not None
     assert reading.contract.id == derived.record.worker_id
+
+
+def sentences(text):
+    """Every run of seven words: commands are shorter."""
+    words = [word for word in re.split(r"[\s*`.,()\"]+", text.lower()) if word]
+    return {" ".join(words[at : at + 7]) for at in range(len(words) - 6)}
+
+
+@pytest.mark.parametrize("name", ["autogen", "widget", "widget-openapi"])
+def test_without_quotes_the_claims_stay_and_the_sentences_go(build, name):
+    files, facts, chosen = CASES[name]
+    described = {
+        "type": "object",
+        "title": "T",
+        "properties": {"title": {"type": "string", "description": "Words of theirs."}},
+    }
+    chosen = chosen and chosen._replace(input_schema=described)
+    repository = build(files, **facts)
+    full, bare = derive(repository, chosen), derive(repository, chosen, quotes="none")
+    ours = sentences("".join(bare.text.split("## worker.md contract")[1].split("## Evidence (machine")[0]))
+    theirs = sentences("\n".join([*files.values(), facts.get("description", "")])) - ours
+    assert theirs & sentences(full.text)
+    assert not theirs & sentences(bare.text)
+    assert "Words of theirs." not in bare.text
+    assert read(bare.text.encode(), "a.worker.md").findings == ()
+    assert record.find(bare.text).record == bare.record
+
+    def cited(derived):
+        return [(c.field, c.confidence, [e._replace(quote="") for e in c.evidence]) for c in derived.record.claims]
+
+    assert cited(bare) == cited(full)
+    assert [drift.state for drift in examine(bare.text, repository)] == [
+        d.state for d in examine(full.text, repository)
+    ]
 
 
 def test_same_inputs_same_bytes(build):

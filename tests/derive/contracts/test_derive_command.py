@@ -5,14 +5,21 @@ import json
 import pytest
 
 from tests.derive.contracts import texts
+from tests.derive.contracts.conftest import git
 from tests.derive.contracts.test_compose import TOOL_FILES
 
 README = TOOL_FILES["README.md"]
 
 
+COMMAND = {
+    "pyproject.toml": '[project]\nname = "widget"\nlicense = "MIT"\n[project.scripts]\nwidget = "widget:main"\n',
+    "widget.py": "import argparse\n\ndef main():\n    p = argparse.ArgumentParser('widget')\n    p.add_argument('size', type=int)\n    p.parse_args()\n",
+}
+
+
 @pytest.fixture
 def clone(build):
-    return build(TOOL_FILES).folder
+    return build({**TOOL_FILES, **COMMAND}).folder
 
 
 def test_derive_validate_check_update(cli, build, clone, tmp_path):
@@ -72,6 +79,11 @@ def test_derive_as_json(cli, clone, tmp_path):
         (("--update",), "none is named"),
         (("--check", "x", "--mode", "tool-gateway-worker"), "from the contract"),
         (("--mode", "robot"), "no such mode"),
+        (("--id", "a b"), "--id: expected letters, digits"),
+        (("--quotes", "some"), "allowed: full, none"),
+        (("--check", "x", "--quotes", "none", "--id", "y"), "leave --quotes and --id out"),
+        (("--interface", "openapi"), "nothing of the kind openapi is found in this repository. Found: cli."),
+        (("--interface", "cil"), "'cil' is no kind of interface. Did you mean cli?"),
         (("--format", "sarif"), "is for --check"),
         (("--check", "/nonexistent.worker.md"), "no such file"),
         (("-o", "/nonexistent/x.worker.md"), "cannot be written"),
@@ -82,6 +94,18 @@ def test_calls_that_contradict_themselves(cli, clone, arguments, message):
     assert (done.code, done.out) == (2, b"")
     assert message in done.err
     assert "Traceback" not in done.err
+
+
+def test_a_contract_held_against_another_repository_is_told(cli, clone, tmp_path):
+    path = tmp_path / "widget.worker.md"
+    git(clone, "remote", "add", "origin", "https://github.com/example/widget")
+    assert cli("derive", clone, "-o", path).code == 0
+    assert "was derived from" not in cli("derive", clone, "--check", path).err
+    git(clone, "remote", "set-url", "origin", "https://github.com/fork/widget")
+    told = (
+        f"{path} was derived from https://github.com/example/widget; it is held against https://github.com/fork/widget"
+    )
+    assert told in cli("derive", clone, "--check", path).err
 
 
 def test_a_contract_that_was_not_derived(cli, clone, contract):

@@ -1,7 +1,10 @@
 """Licences from the files, beside the host's field and the manifests."""
 
+from pathlib import Path
+
 import pytest
 
+from tests.conftest import ROOT
 from tests.derive.contracts import texts
 from workermd.derive.licence import licences, recognise
 from workermd.derive.manifest import manifests
@@ -12,6 +15,7 @@ from workermd.derive.manifest import manifests
     [
         (texts.MIT, "MIT"),
         (texts.ISC, "ISC"),
+        (texts.ISC.replace("and/or", "and"), "ISC"),
         (texts.BSD_2, "BSD-2-Clause"),
         (texts.BSD_3, "BSD-3-Clause"),
         (texts.APACHE, "Apache-2.0"),
@@ -42,9 +46,29 @@ def claims(repository):
 
 
 def test_the_whole_text_of_this_projects_own_licence():
-    from tests.conftest import ROOT
+    """It says "additional terms" itself: that alone is no addition, "Additional terms:" below it is."""
+    text = (ROOT / "LICENSE").read_text()
+    assert recognise(text) == (("Apache-2.0", True),)
+    assert recognise(f"{text}\nAdditional terms: no use on Sundays.\n") == (("Apache-2.0", False),)
 
-    assert [each.spdx for each in recognise((ROOT / "LICENSE").read_text())] == ["Apache-2.0"]
+
+@pytest.mark.parametrize(
+    ("name", "spdx"),
+    [
+        ("Apache-2.0", "Apache-2.0"),
+        ("GPL-3", "GPL-3.0"),
+        ("GPL-2", "GPL-2.0"),
+        ("LGPL-3", "LGPL-3.0"),
+        ("LGPL-2.1", "LGPL-2.1"),
+        ("MPL-2.0", "MPL-2.0"),
+        ("CC0-1.0", "CC0-1.0"),
+    ],
+)
+def test_whole_texts_as_the_system_has_them(name, spdx):
+    path = Path("/usr/share/common-licenses", name)
+    if not path.exists():
+        pytest.skip("this system has no folder of common licences")
+    assert recognise(path.read_text()) == ((spdx, True),)
 
 
 def test_code_and_documentation_are_told_apart(build):

@@ -34,6 +34,10 @@ def page(build):
         "| a table | with cells |\n|---|---|\n| and quite a number of words | in it as well |",
         "---\ntitle: front matter that is no prose at all for anyone\n---",
         "To install it all, run this command in your terminal window:",
+        '**"Widgets are not optional. Arrange them or lose them."**',
+        "\u201cAll widgets are equal, but some widgets are more equal than others.\u201d",
+        "**`[hot]`** The guide to widgets is here for everybody to read: [the guide](https://a.example).",
+        "Our showcase of a daily widget: [English](https://a.example) | [a longer name](https://b.example)",
     ],
 )
 def test_the_first_real_paragraph_is_the_summary(page, before):
@@ -42,6 +46,11 @@ def test_the_first_real_paragraph_is_the_summary(page, before):
     found = readme.summary(page(f"{before}{glue}{real}\n\nAnother paragraph that comes too late to matter here.\n"))
     assert found is not None
     assert found.text == real
+
+
+def test_links_with_words_between_serve_where_there_is_nothing_else(page):
+    text = "Our showcase of a daily widget: [English](https://a.example) | [German](https://b.example)"
+    assert readme.summary(page(f"# W\n\n{text}\n")).text.startswith("Our showcase")
 
 
 def test_html_serves_where_there_is_no_paragraph(page):
@@ -74,6 +83,13 @@ def test_banners(page, text, kinds):
     filler = "\n" * 30 if "## Usage" in text else ""
     found = readme.banners(page(text.replace("## Usage", f"{filler}## Usage")))
     assert [each.kind for each in found] == kinds
+
+
+@pytest.mark.parametrize("said", [">= 3.9, < 3.14", ">=3.9,<3.14", ">= 3.9 <=3.13.x", "3.10 - 3.12", "3.x"])
+def test_a_range_of_versions_is_not_cut_short(page, said):
+    assert [each.text for each in readme.versions(page(f"It requires **Python version {said}** to run.\n"))] == [
+        f"Python {said}"
+    ]
 
 
 def test_versions(page):
@@ -119,6 +135,11 @@ def test_links_that_matter(page, build):
         ("sh\npip install 'widget", []),
         ("python\npip install widget", []),
         ("sh\necho pip install widget", []),
+        (
+            "sh\nnpx skills list\nnpx --yes other-server x\nnpx widget init",
+            [("npx --yes other-server x", "other"), ("npx widget init", "package")],
+        ),
+        ("sh\nnpx other widget", []),
         ("sh\npip install \u202ewidget", []),
     ],
 )

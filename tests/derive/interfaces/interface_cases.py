@@ -20,6 +20,8 @@ KINDS = ("a2a", "action", "cli", "function", "mcp", "npm-bin", "openapi")
 class FolderRepository:
     """A folder as a repository at one commit. `reads` counts how often each file was read."""
 
+    kept = False
+
     def __init__(self, root: Path) -> None:
         self.root = root
         self.commit = "c0ffee" + "0" * 34

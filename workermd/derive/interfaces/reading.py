@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from workermd.contract import jsontext
 from workermd.derive.interfaces.texts import clean, visible
 from workermd.derive.model import Evidence, File, Repository
-from workermd.errors import DeriveError
+from workermd.derive.tree import NotRead
 
 MAX_BYTES = 2 * 1024 * 1024
 """Of one document."""
@@ -49,6 +49,7 @@ class Reading:
         self.repository = repository
         self.facts = repository.facts
         self.commit = repository.commit
+        self.kept = repository.kept
         self._skipped: dict[str, str] = {}
         self._sizes = {file.path: file.size for file in repository.files()}
         self._named: dict[str, list[str]] = {}
@@ -130,7 +131,7 @@ class Reading:
                 return None
             try:
                 self._bytes[path] = self.repository.read(path)
-            except DeriveError as error:
+            except NotRead as error:
                 self.skip(path, f"cannot be read: {clean(error.message, 200)}")
                 self._bytes[path] = None
         return self._bytes[path]
