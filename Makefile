@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := .demo
 
-.PHONY: demo test lint bench storm fuzz clean
+.PHONY: demo demo-agents test lint bench storm fuzz clean
 
 # Make an environment with the exact versions that were tried together.
 $(VENV)/.ready: pyproject.toml constraints.txt
@@ -19,6 +19,16 @@ demo: $(VENV)/.ready
 	@mkdir -p $(DEMO)
 	$(BIN)/workermd validate contracts
 	$(BIN)/workermd run --ledger $(DEMO)/ledger.db contracts/data-validation.worker.md contracts/examples/data-validation.input.json
+
+# Teams and single agents on every framework, without a model or a key: their recorded conversations are replayed.
+demo-agents: $(VENV)/.ready
+	@mkdir -p $(DEMO)
+	@for kind in chat ag2 agent-framework; do \
+	  echo "--- one agent: $$kind"; $(BIN)/workermd run -v --config contracts/examples/agents/$$kind.toml --replay contracts/examples/agents/$$kind \
+	    --ledger $(DEMO)/$$kind.db contracts/ticket-triage.worker.md contracts/examples/ticket-triage.input.json || exit 1; done
+	@for kind in team ag2 agent-framework; do \
+	  echo "--- three agents: $$kind"; $(BIN)/workermd run -v --config contracts/examples/agents/$$kind.toml --replay contracts/examples/agents/$$kind \
+	    --ledger $(DEMO)/$$kind.db contracts/release-notes.worker.md contracts/examples/release-notes.input.json || exit 1; done
 
 # The whole test suite; child processes count for the coverage.
 test: $(VENV)/.ready
