@@ -20,6 +20,7 @@ FOLDER = ROOT / "contracts" / "examples" / "agents"
 EXAMPLES = {
     "chat": ("ticket-triage",),
     "ag2": ("ticket-triage", "release-notes"),
+    "agent-framework": ("ticket-triage", "release-notes"),
 }
 """Kind of backend, which is also the name of its configuration, and the contracts that it runs."""
 

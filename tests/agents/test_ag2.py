@@ -45,15 +45,11 @@ STRANGE = Garbage(
             "choices": [
                 {
                     "index": 0,
-                    "finish_reason": "tool_calls",
-                    "message": {
-                        "role": "assistant",
-                        "content": None,
-                        "tool_calls": [{"id": "c1", "type": "custom", "custom": {"name": "x", "input": "y"}}],
-                    },
+                    "finish_reason": "stop",
+                    "message": {"role": "assistant", "content": "Well."},
                 }
             ],
-            "usage": {"prompt_tokens": 12, "completion_tokens": 6, "total_tokens": 18},
+            "usage": {"prompt_tokens": 12, "completion_tokens": 6, "total_tokens": 18, "prompt_tokens_details": 5},
         }
     ).encode()
 )
