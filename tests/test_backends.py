@@ -15,6 +15,7 @@ import pytest
 
 from tests.agents.kinds import KINDS_UNDER_TEST
 from tests.attempt_process import a_task, run_attempt
+from tests.conftest import ROOT
 from workermd.backend import KINDS, Limits, Result
 from workermd.binding import Binding
 from workermd.contract.model import Constraints
@@ -86,8 +87,13 @@ def perform(request, tmp_path, monkeypatch):
     sys.modules.pop("kit_worker", None)
 
 
+ELSEWHERE = {"mcp": "agents/test_mcp.py", "replay": "agents/test_recording.py"}
+"""Kinds of which an attempt is neither a worker's code nor a conversation with a model."""
+
+
 def test_every_kind_is_in_a_kit():
-    assert {*WORDS, *(kind.name for kind in KINDS_UNDER_TEST)} == set(KINDS)
+    assert {*WORDS, *(kind.name for kind in KINDS_UNDER_TEST), *ELSEWHERE} == set(KINDS)
+    assert all((ROOT / "tests" / file).is_file() for file in ELSEWHERE.values())
 
 
 @pytest.mark.parametrize("kind", sorted(WORDS))

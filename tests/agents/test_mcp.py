@@ -252,6 +252,14 @@ def test_an_approved_call_is_made_and_a_denied_one_is_not(gateway, cli):
     assert (cli.folder / "called.txt").read_text() == "1+1\n"
 
 
+def test_a_recorded_call_is_given_back_without_its_server(gateway, cli, tmp_path):
+    first = gateway("add", {"a": 1}, "--record", tmp_path / "kept")
+    ledger = {"WORKERMD_LEDGER": str(tmp_path / "other" / "ledger.db")}
+    again = gateway("add", {"a": 1}, "--replay", tmp_path / "kept", server=["/no/such/server"], env=ledger)
+    assert again.document["outputs"] == first.document["outputs"], again.err
+    assert (cli.folder / "called.txt").read_text() == "1+1\n"
+
+
 def test_calls_are_bounded(gateway, cli):  # S3.6
     done = gateway("add", {"a": 1}, constraints={"max_tool_calls": 0})
     assert error(done)[1] == "budget_exceeded"

@@ -54,8 +54,8 @@ def unusable(binding: Binding) -> str:
 
 
 def missing(binding: Binding) -> str:
-    """Why a tool of a binding cannot be had."""
-    for tool in binding.tools:
+    """Why a tool of a binding cannot be had. In a replay none is called."""
+    for tool in binding.tools if not binding.replay else ():
         place = f"tool {tool.name} ({binding.origin})"
         if tool.function:
             reason = _source("functions").unusable(tool)
@@ -69,7 +69,9 @@ def missing(binding: Binding) -> str:
 
 
 def server_missing(binding: Binding, name: str) -> str:
-    """Why a server of a binding cannot be had."""
+    """Why a server of a binding cannot be had. In a replay none is asked."""
+    if binding.replay:
+        return ""
     reason: str = _extra("mcp_client", "mcp", "mcp") or _source("mcp_client").unusable(binding.servers[name])
     return reason
 
