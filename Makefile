@@ -11,7 +11,7 @@ DEMO := .demo
 $(VENV)/.ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "workermd needs Python 3.11 or newer; set PYTHON=python3.x"; exit 2; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[derive,workers,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[derive,workers,lsp,dev]'
 	@touch $@
 
 # Validate a record set with a shipped contract. A second run has the same run_id: it is replayed.
@@ -46,7 +46,7 @@ storm: $(VENV)/.ready
 MAX ?= 600
 fuzz: $(VENV)/.ready
 	@mkdir -p .fuzz
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[workers,dev,fuzz]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[workers,lsp,dev,fuzz]'
 	$(BIN)/python -m tests.lint.fuzz -max_total_time=$(MAX) -artifact_prefix=.fuzz/
 
 clean:

@@ -27,6 +27,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("workermd.run",),
     ("workermd.plan",),
     ("workermd.report",),
+    ("workermd.editor",),
     ("workermd.commands",),
     ("workermd.typed",),
     ("workermd.cli",),
@@ -51,6 +52,8 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "hishel": ("workermd.derive.wire", "workermd.derive.answers"),
     "httpcore": ("workermd.workers",),
     "selectolax": ("workermd.workers",),
+    "pygls": ("workermd.editor.server",),
+    "lsprotocol": ("workermd.editor",),
     "unidiff": ("workermd.workers",),
     "ruff": ("workermd.workers",),
 }

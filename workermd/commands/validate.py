@@ -18,7 +18,7 @@ from workermd.finding import Finding, Severity, ordered
 from workermd.lint import baseline, fixes, folder, ignores
 from workermd.lint.engine import lint
 from workermd.lint.secrets import masked
-from workermd.lint.selection import Selection, codes
+from workermd.lint.selection import Selection, codes, configured
 from workermd.lint.subject import Subject
 from workermd.report import files, formats, say, text
 from workermd.report.record import Report
@@ -135,9 +135,9 @@ def _refuse_contradictions(values: dict[str, Any], count: int, documents: list[t
 def _selection(values: dict[str, Any]) -> Selection:
     """The command line's `--select` replaces the configuration's; `--ignore` adds to it."""
     settings = config.load(config.Flags(config=values["config"] or "", no_config=values["no_config"]))
-    origin = f"{settings.origin}: [lint]"
-    select = codes(values["select"], "--select") or codes(settings.lint_select, f"{origin} select")
-    return Selection(select, (*codes(settings.lint_ignore, f"{origin} ignore"), *codes(values["ignore"], "--ignore")))
+    given = configured(settings.lint_select, settings.lint_ignore, settings.origin)
+    select = codes(values["select"], "--select") or given.select
+    return Selection(select, (*given.ignore, *codes(values["ignore"], "--ignore")))
 
 
 def _threshold(values: dict[str, Any]) -> Severity:
