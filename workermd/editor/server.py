@@ -24,10 +24,11 @@ from workermd.editor import actions, completion, diagnostics, hover, symbols
 from workermd.editor.buffer import Buffer
 
 UNSAVED = "untitled:"
-LEAST_PAUSE = 0.005
+SHORT = 0.03
+SHORT_PAUSE = 0.005
 MOST_PAUSE = 0.5
-"""Seconds for which the text has to rest before it is checked: as long as its last check took, within these. So a
-contract of the usual size is checked at each key, and a huge one when the author stops."""
+"""Seconds. A text has to rest before it is checked: next to nothing after a short check, as long as the last check
+took after any other. So a contract of the usual size is checked at each key, a huge one when its author stops."""
 
 
 class Server(LanguageServer):
@@ -70,7 +71,8 @@ class Server(LanguageServer):
     def check(self, uri: str, *, at_once: bool = False) -> None:
         """Publish what is wrong with a document, unless another text of it comes before that."""
         self._drop(uri)
-        pause = 0.0 if at_once else min(max(self._took.get(uri, 0.0), LEAST_PAUSE), MOST_PAUSE)
+        took = self._took.get(uri, 0.0)
+        pause = 0.0 if at_once else SHORT_PAUSE if took <= SHORT else min(took, MOST_PAUSE)
         self._checks[uri] = asyncio.get_running_loop().create_task(self._publish(uri, pause))
 
     def forget(self, uri: str) -> None:
