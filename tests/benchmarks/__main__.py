@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.benchmarks import attempts, bookkeeping, editor, processes, reading, table
+from tests.benchmarks import attempts, bookkeeping, editor, linting, processes, reading, table
 from tests.benchmarks.measure import BrokenError, command
 from tests.benchmarks.table import Row
 
@@ -32,6 +32,7 @@ BENCHMARKS = {
     "ledger": Benchmark(bookkeeping.ledger),
     "records": Benchmark(processes.records, 10),
     "dispatch": Benchmark(attempts.dispatching),
+    "lint": Benchmark(linting.linting, 5),
     "editor": Benchmark(editor.editor, 50),
 }
 

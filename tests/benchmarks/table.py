@@ -46,13 +46,14 @@ class Row(NamedTuple):
 
     def cells(self) -> tuple[str, ...]:
         samples = self.series.samples
+        unit = "" if self.series.unit == "ms" else f" {self.series.unit}"
         return (
             self.series.name,
-            digits(self.series.median),
-            digits(min(samples)),
-            digits(max(samples)),
+            digits(self.series.median) + unit,
+            digits(min(samples)) + unit,
+            digits(max(samples)) + unit,
             "" if self.baseline is None else self.baseline.name,
-            "" if self.baseline is None else digits(self.baseline.median),
+            "" if self.baseline is None else digits(self.baseline.median) + unit,
             "" if self.ratio is None else digits(self.ratio),
             self.goal,
             {None: "", True: "met", False: "missed"}[self.met],
