@@ -34,6 +34,7 @@ lint: $(VENV)/.ready
 
 # Figures for docs/benchmarks.md: medians and ratios to a baseline measured in the same run.
 bench: $(VENV)/.ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[workers,lsp,dev,bench]'
 	$(BIN)/python -m tests.benchmarks
 
 # Crash points in pairs, seeded faults and a kill storm. SECONDS_LONG bounds the storm; SEED repeats one.
