@@ -32,6 +32,7 @@ BENCHMARKS = {
     "ledger": Benchmark(bookkeeping.ledger),
     "records": Benchmark(processes.records, 10),
     "dispatch": Benchmark(attempts.dispatching),
+    "diff": Benchmark(reading.diff, 5),
     "lint": Benchmark(linting.linting, 5),
     "editor": Benchmark(editor.editor, 50),
 }
