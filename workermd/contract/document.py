@@ -128,7 +128,7 @@ def _opening(lines: Lines, problems: Problems) -> int | None:
     text = lines.line_text(blank)
     if not _ALMOST_MARKER.fullmatch(text):
         return None
-    found = quoted(text) if text != MARKER else f"{quoted(text)} after {blank - 1} blank lines"
+    found = quoted(text) if text != MARKER else f"{quoted(text)} on line {blank}"
     hint = "Make line 1 `---` alone, with nothing before it."
     problems.add("WM108", line_span(lines, blank), f"found {found}; line 1 must be exactly `---`", hint)
     return blank

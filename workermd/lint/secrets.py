@@ -12,7 +12,8 @@ from workermd.lint.subject import Fault, Subject
 
 class Shape(NamedTuple):
     """A kind of secret. Its pattern is tried only where a text has one of `marks`, and up to `back` characters before
-    it; with `any_case` the marks are in small letters and stand for themselves in any."""
+    it; with `any_case` the marks are in small letters and stand for themselves in any. A group in the pattern is the
+    secret itself."""
 
     kind: str
     marks: tuple[str, ...]
@@ -55,6 +56,14 @@ _SHAPES = (
         any_case=True,
     ),
     _shape(
+        "a credential, by its name",
+        "password passwd secret api_key api-key apikey access_token auth_token",
+        r"(?i:password|passwd|secret|api[_-]?key|(?:access|auth)_token)[\"']?[ \t]{0,9}[:=][ \t]{0,9}[\"']?"
+        r"(?![A-Z][A-Z0-9_]*(?![^\s\"'`,;(){}\[\]<>$*]))"  # the name of a variable
+        r"(?=[^\s0-9]{0,100}[0-9])(?=[^\sA-Za-z]{0,100}[A-Za-z])([^\s\"'`,;(){}\[\]<>$*]{8,200})",
+        any_case=True,
+    ),
+    _shape(
         "a password in a URL",
         "://",
         r"(?i:\b[a-z][a-z0-9+.-]{1,20}://)[^\s/@:\"'<>`]{0,100}:(?![$<{*])[^\s/@\"'<>`]{1,200}@[A-Za-z0-9]",
@@ -77,9 +86,10 @@ def secrets(text: str) -> tuple[Secret, ...]:
     left beyond it: all of both is kept from being quoted."""
     small = _in_small_letters(text)
     found = [
-        (match.start(), order, match.end(), shape.kind)
+        (match.start(group), order, match.end(group), shape.kind)
         for order, shape in enumerate(_SHAPES)
         for match in _matches(shape, text, small if shape.any_case else text)
+        for group in (match.lastindex or 0,)
     ]
     kept: list[Secret] = []
     last = 0
