@@ -30,7 +30,7 @@ FAULTS: tuple[tuple[str, str], ...] = (
 
 def write(folder: Path, count: int) -> None:
     """`count` contracts of about SIZE bytes, half of them bad, and their front matters as YAML beside them."""
-    good = CONTRACT.read_text()
+    good = _good()
     for part, _ in FAULTS:
         if part not in good:
             raise BrokenError(f"{CONTRACT.name} no longer holds {part!r}")
@@ -44,22 +44,41 @@ def write(folder: Path, count: int) -> None:
         (folder / f"{number:05}.yml").write_text(text.split("---\n")[1])
 
 
+def _good() -> str:
+    """The contract of the registry without what there is to say about it."""
+    lines = [
+        line
+        for line in CONTRACT.read_text().replace("CC-BY-4.0", "MIT").splitlines(keepends=True)
+        if "img.shields.io" not in line and "**Important:**" not in line
+    ]
+    bare = '"type": "object"\n    }'
+    return "".join(lines).replace(bare, bare.replace("\n", ',\n      "maxProperties": 50\n'))
+
+
 def linting(folder: Path, rounds: int) -> list[Row]:
     scene = Scene(folder)
     for count in (FEW, FILES, MANY):
         write(folder / str(count), count)
     (folder / "schema.json").write_bytes(_schema())
     expected = _expected(folder)
-    theirs, ours = f"check-jsonschema, {FILES:,} front matters", f"validate, {FILES:,} contracts"
-    found = in_turns(
-        {theirs: _check_jsonschema(scene, folder), ours: _validate(scene, folder / str(FILES), expected)}, rounds
-    )
+    theirs = f"check-jsonschema, {FILES:,} front matters"
+    first, again = (f"validate, {FILES:,} contracts, {when}" for when in ("for the first time", "unchanged"))
+    cases = {
+        theirs: _check_jsonschema(scene, folder),
+        first: _validate(scene, folder / str(FILES), expected, WORKERMD_CACHE="off"),
+        again: _validate(scene, folder / str(FILES), expected),
+    }
+    found = in_turns(cases, rounds)
     memory = in_turns({f"{count:,}": _memory(scene, folder / str(count)) for count in (FEW, MANY)}, min(rounds, 3))
     few, many = (
         Series(f"peak memory of validate, {count:,} contracts", memory[f"{count:,}"].samples, "MiB")
         for count in (FEW, MANY)
     )
-    return [Row(found[ours], found[theirs], most_ratio=0.1), Row(many, few, most_ratio=1.1)]
+    return [
+        Row(found[again], found[theirs], most_ratio=0.1),
+        Row(found[first], found[theirs]),
+        Row(many, few, most_ratio=1.1),
+    ]
 
 
 def _schema() -> bytes:
@@ -75,15 +94,14 @@ def _expected(folder: Path) -> bytes:
 
     for path in sorted((folder / str(FEW)).glob("*.worker.md")):
         codes = {each.code for each in lint(read(path.read_bytes(), path.name)).findings}
-        bad = bool(codes - {"WM320", "WM322", "WM323", "WM515"})  # what the contract of the registry has itself
-        if bad != (int(path.name[:5]) % 2 == 1):
+        if bool(codes) != (int(path.name[:5]) % 2 == 1):
             raise BrokenError(f"{path.name}: {sorted(codes)}")
     return f" in {FILES} files\n".encode()
 
 
-def _validate(scene: Scene, folder: Path, said: bytes) -> Measured:
+def _validate(scene: Scene, folder: Path, said: bytes, **variables: str) -> Measured:
     def measured() -> float:
-        seconds = scene.workermd("validate", folder, code=1)
+        seconds = scene.workermd("validate", folder, code=1, **variables)
         if not scene.said().endswith(said):
             raise BrokenError(f"validate ended with {scene.said()[-200:]!r}")
         return seconds
@@ -107,7 +125,7 @@ def _memory(scene: Scene, folder: Path) -> Measured:
     """In MiB / 1000, because samples are taken for seconds and shown as thousandths."""
 
     def measured() -> float:
-        scene.workermd("validate", folder, code=1)
+        scene.workermd("validate", folder, code=1, WORKERMD_CACHE="off")
         return scene.peak_mib / 1000
 
     return measured

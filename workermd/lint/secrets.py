@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from string import ascii_lowercase, ascii_uppercase
 from typing import NamedTuple
 
 from workermd.contract.model import Span
@@ -13,17 +12,21 @@ from workermd.lint.subject import Fault, Subject
 class Shape(NamedTuple):
     """A kind of secret. Its pattern is tried only where a text has one of `marks`, and up to `back` characters before
     it; with `any_case` the marks are in small letters and stand for themselves in any. A group in the pattern is the
-    secret itself."""
+    secret itself. `follows` stands at most FAR characters behind the mark."""
 
     kind: str
     marks: tuple[str, ...]
     pattern: re.Pattern[str]
     back: int = 0
     any_case: bool = False
+    follows: str = ""
 
 
-def _shape(kind: str, marks: str, pattern: str, back: int = 0, *, any_case: bool = False) -> Shape:
-    return Shape(kind, tuple(marks.split()), re.compile(pattern), back, any_case)
+FAR = 310
+
+
+def _shape(kind: str, marks: str, pattern: str, back: int = 0, *, any_case: bool = False, follows: str = "") -> Shape:
+    return Shape(kind, tuple(marks.split()), re.compile(pattern), back, any_case, follows)
 
 
 _SHAPES = (
@@ -68,10 +71,11 @@ _SHAPES = (
         "://",
         r"(?i:\b[a-z][a-z0-9+.-]{1,20}://)[^\s/@:\"'<>`]{0,100}:(?![$<{*])[^\s/@\"'<>`]{1,200}@[A-Za-z0-9]",
         21,
+        follows="@",
     ),
 )
 
-_SMALL = str.maketrans(ascii_uppercase, ascii_lowercase)
+_SMALL = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz")
 _CHARACTER = re.compile("[^\r\n]")
 _LEAST_QUOTED = 8
 
@@ -112,7 +116,8 @@ def _matches(shape: Shape, text: str, looked_at: str) -> Iterator[re.Match[str]]
         at = looked_at.find(mark)
         while at >= 0:
             tries = (shape.pattern.match(text, start) for start in range(max(0, at - shape.back), at + 1))
-            match = next((each for each in tries if each and each.end() > at), None)
+            likely = not shape.follows or text.find(shape.follows, at, at + FAR) >= 0
+            match = next((each for each in tries if each and each.end() > at), None) if likely else None
             if match:
                 yield match
             at = looked_at.find(mark, at + 1)
