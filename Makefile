@@ -44,6 +44,7 @@ lint: $(VENV)/.ready
 
 # Figures for docs/benchmarks.md: medians and ratios to a baseline measured in the same run.
 bench: $(VENV)/.ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[all,dev,bench]'
 	$(BIN)/python -m tests.benchmarks
 
 # Crash points in pairs, seeded faults and a kill storm. SECONDS_LONG bounds the storm; SEED repeats one.
@@ -56,7 +57,7 @@ storm: $(VENV)/.ready
 MAX ?= 600
 fuzz: $(VENV)/.ready
 	@mkdir -p .fuzz
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[workers,dev,fuzz]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[all,dev,fuzz]'
 	$(BIN)/python -m tests.lint.fuzz -max_total_time=$(MAX) -artifact_prefix=.fuzz/
 
 clean:

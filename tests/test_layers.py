@@ -44,6 +44,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("workermd.run",),
     ("workermd.plan", "workermd.doctor"),
     ("workermd.report",),
+    ("workermd.editor",),
     ("workermd.commands",),
     ("workermd.typed",),
     ("workermd.cli",),
@@ -79,6 +80,8 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "hishel": ("workermd.derive.wire", "workermd.derive.answers"),
     "httpcore": ("workermd.workers",),
     "selectolax": ("workermd.workers",),
+    "pygls": ("workermd.editor.server",),
+    "lsprotocol": ("workermd.editor",),
     "unidiff": ("workermd.workers",),
     "ruff": ("workermd.workers",),
 }
