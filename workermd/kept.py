@@ -54,9 +54,8 @@ def load(folder: str, key: str) -> Any:
         os.close(descriptor)
 
 
-def store(folder: str, key: str, value: Any, most: int | None = MOST_ENTRIES) -> None:
-    """Write an entry; without a place for it, do without. The folder is swept down to `most` entries; with None that
-    is left to the caller, who writes many."""
+def store(folder: str, key: str, value: Any, *, many: bool = False) -> None:
+    """Write an entry; without a place for it, do without. Sweeping the folder is left to a caller who writes many."""
     rest = json.dumps(value, separators=(",", ":")).encode() + b"}"
     temporary = os.path.join(folder, f"{key}.{os.getpid()}.tmp")
     try:
@@ -74,8 +73,8 @@ def store(folder: str, key: str, value: Any, most: int | None = MOST_ENTRIES) ->
             return
     except OSError:
         return
-    if most is not None:
-        sweep(folder, most)
+    if not many:
+        sweep(folder, MOST_ENTRIES)
 
 
 def _head(key: str, rest: bytes) -> bytes:

@@ -247,7 +247,7 @@ def test_a_swarm_that_reached_its_rounds_has_not_answered(run):
 
     ran = run(hand_on, pattern="swarm", agents=HANDING, rounds=3)
     assert len(ran.speakers) == 6
-    assert (ran.result.failure["kind"], ran.result.failure["code"]) == ("invalid_output", "output_not_json")
+    assert (ran.result.failure["kind"], ran.result.failure["code"]) == ("invalid_output", "budget_exceeded")
     assert "spoke 6 times" in ran.result.failure["message"]
 
 

@@ -104,9 +104,7 @@ def cloned(folder: Path, rounds: int) -> list[Row]:
         "the same, --list-interfaces": case("the same, --list-interfaces", "--list-interfaces"),
     }
     found = in_turns({tree: lambda: scene.program(git, *walk[1:]), **cases}, rounds)
-    return [
-        Row(found[name]._replace(name=f"{name} (peak {peaks[name]:.0f} MiB)"), found[tree]) for name in cases
-    ]
+    return [Row(found[name]._replace(name=f"{name} (peak {peaks[name]:.0f} MiB)"), found[tree]) for name in cases]
 
 
 def _import(clone: Path) -> None:

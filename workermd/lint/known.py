@@ -5,7 +5,7 @@ version and code; it holds no text of the contract but what messages quote.
 """
 
 import os
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import workermd
 from workermd import kept
@@ -49,7 +49,9 @@ class Known:
         return sha256(b"%s%d %s\n%s" % (self._chosen, len(name), name, data)).hex()
 
     def find(self, data: bytes, path: str) -> Checked | None:
-        entry = kept.load(self._folder, self._key(data, path)) if self._folder else None
+        entry: Any = kept.load(self._folder, self._key(data, path)) if self._folder else None
+        if entry is None:
+            return None
         try:
             findings = tuple(Finding(path, *row) for row in entry["findings"])
             identity = tuple(entry["identity"]) if entry["identity"] else None
@@ -62,7 +64,7 @@ class Known:
         if self._folder is None or data.removeprefix(_MARK) != checked.text.encode():
             return
         entry = {"identity": checked.identity, "findings": [list(finding[1:]) for finding in checked.findings]}
-        kept.store(self._folder, self._key(data, checked.path), entry, most=None)
+        kept.store(self._folder, self._key(data, checked.path), entry, many=True)
         self._kept = True
 
     def end(self) -> None:
