@@ -11,6 +11,7 @@ import pytest
 from tests.conftest import ROOT
 from workermd.arguments import COMMANDS
 from workermd.envelope import Status
+from workermd.testing import Server
 from workermd.workers import SHIPPED
 
 README = (ROOT / "README.md").read_text()
@@ -23,19 +24,30 @@ def blocks_of(page):
 
 BLOCKS = blocks_of(README)
 
+PORT = 8765
+"""Where the pages start the scripted server."""
+
 
 @pytest.fixture
 def place(tmp_path, cli, monkeypatch):
-    """A folder with what a clone has, the README's files, and `workermd` on the path."""
+    """A folder with what a clone has, the README's files, and `workermd` on the path. The scripted server that the
+    README starts plays at another port: a fixed one may be taken."""
     for name in ("contracts", "registry"):
         shutil.copytree(ROOT / name, tmp_path / name)
-    return tmp_path, laid_out(tmp_path, cli, BLOCKS)
+    with Server.from_file(str(ROOT / "contracts" / "examples" / "agents" / "answers.json"), loop=True) as server:
+        blocks = at_port(BLOCKS, server.port)
+        yield tmp_path, laid_out(tmp_path, cli, blocks), blocks
+
+
+def at_port(blocks, port):
+    """The blocks of a page with the port of the endpoint that runs."""
+    return [(kind, text.replace(f"127.0.0.1:{PORT}", f"127.0.0.1:{port}")) for kind, text in blocks]
 
 
 def laid_out(folder, cli, blocks):
     """Write the files that a page shows; the environment in which its commands run."""
     for kind, text in blocks:
-        if kind in ("python", "sh") and text.startswith("# "):
+        if kind in ("python", "sh", "toml") and re.match(r"# [\w.]+\n", text):
             name, _, body = text.partition("\n")
             (folder / name.removeprefix("# ")).write_text(body)
         elif kind == "json":
@@ -66,7 +78,7 @@ def pattern(expected):
 
 
 def test_every_command_prints_what_the_readme_shows(place):
-    assert printed_as_shown(*place, BLOCKS) >= 10
+    assert printed_as_shown(*place) >= 12
 
 
 def printed_as_shown(folder, environment, blocks):
@@ -95,8 +107,8 @@ def printed_as_shown(folder, environment, blocks):
 def test_the_configuration_shown_is_one(place, monkeypatch):
     from workermd import config
 
-    folder, _ = place
-    (toml,) = [text for kind, text in BLOCKS if kind == "toml"]
+    folder, _, _ = place
+    toml, _team = [text for kind, text in BLOCKS if kind == "toml"]
     (folder / "workermd.toml").write_text(toml)
     monkeypatch.chdir(folder)
     settings = config.load(config.Flags())
@@ -122,7 +134,8 @@ def test_the_table_of_exit_codes_is_right():
 
 def test_the_table_of_contracts_is_complete():
     table = README.split("## Shipped contracts")[1]
-    assert set(re.findall(r"^\| `([\w-]+)` \|", table, re.MULTILINE)) == set(SHIPPED)
+    contracts = {path.name.removesuffix(".worker.md") for path in (ROOT / "contracts").glob("*.worker.md")}
+    assert set(re.findall(r"^\| `([\w-]+)` \|", table, re.MULTILINE)) == contracts > set(SHIPPED)
 
 
 @pytest.mark.parametrize("path", sorted(set(re.findall(r"`((?:docs|contracts|workermd|registry)/[\w./-]*)`", README))))

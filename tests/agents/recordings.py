@@ -26,7 +26,6 @@ EXAMPLES = {
 """Kind of backend, which is also the name of its configuration, and the contracts that it runs."""
 
 TRIAGE = {
-    "run_id": "ticket-20817",
     "status": "ok",
     "result": {
         "category": "billing",
@@ -45,7 +44,6 @@ The linter was updated (#817)."""
 CHECK = "Every line stands in the list. Users do not notice #817: leave it out."
 
 NOTES = {
-    "run_id": "notes-2.4.0",
     "status": "ok",
     "result": {
         "summary": "Reports can be exported as CSV; configuration files now need a version key.",

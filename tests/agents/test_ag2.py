@@ -458,7 +458,9 @@ def test_agents_have_models_and_tools_of_their_own(run):
         ),
     ],
 )
-def test_what_cannot_be_arranged_is_told_before_an_attempt(arrangement, told):
+def test_what_cannot_be_arranged_is_told_before_an_attempt(arrangement, told, tmp_path, monkeypatch):
+    (tmp_path / "sums.py").write_text("def add(a: int) -> int:\n    return a\n")
+    monkeypatch.chdir(tmp_path)
     tool = arrangement.pop("tool", "add") if "tool" in arrangement else "add"
     binding = Binding("ag2", "here", model=Model("m", "http://127.0.0.1:1/v1"), arrangement=arrangement,
                       models={"other": Model("o")}, tools=(ToolBinding(tool, function="sums:add"),))  # fmt: skip

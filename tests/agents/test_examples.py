@@ -8,7 +8,7 @@ import jsonschema
 import pytest
 
 from tests.agents.kinds import KINDS_UNDER_TEST
-from tests.agents.recordings import EXAMPLES, FOLDER, command, record
+from tests.agents.recordings import CHECK, DRAFT, EXAMPLES, FOLDER, NOTES, command, record
 from tests.conftest import ROOT
 
 MODULES = {kind.name: kind.module for kind in KINDS_UNDER_TEST}
@@ -53,6 +53,11 @@ def test_recording_makes_what_is_shipped(tmp_path):
             for drawn in ("id", "created", "system_fingerprint"):
                 exchange["answer"].pop(drawn, None)
     assert made == kept
+
+
+def test_the_script_of_the_pages_says_what_the_recordings_say():
+    played = [turn["text"] for turn in json.loads((FOLDER / "answers.json").read_text())]
+    assert played == [json.dumps(NOTES), DRAFT, CHECK, json.dumps(NOTES)]
 
 
 def test_the_demo_runs_every_example():
