@@ -24,9 +24,9 @@ def unusable(binding: Binding) -> str:
     for model in (binding.model, *binding.models.values()):
         if reason := unreachable_key(model):
             return reason
-    if reason := tools.unusable(binding) or roster.unusable(binding, PATTERNS):
+    if reason := roster.unusable(binding, PATTERNS):
         return reason
-    return _unfit(binding, roster.roster_of(binding, PATTERNS))
+    return _unfit(binding, roster.roster_of(binding, PATTERNS)) or tools.unusable(binding)
 
 
 def perform(task: Task, binding: Binding, limits: Limits) -> Result:
