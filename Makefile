@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := .demo
 
-.PHONY: demo test lint bench storm fuzz clean
+.PHONY: demo demo-agents test lint bench storm fuzz clean
 
 # Make an environment with the exact versions that were tried together.
 $(VENV)/.ready: pyproject.toml constraints.txt
@@ -19,6 +19,16 @@ demo: $(VENV)/.ready
 	@mkdir -p $(DEMO)
 	$(BIN)/workermd validate contracts
 	$(BIN)/workermd run --ledger $(DEMO)/ledger.db contracts/data-validation.worker.md contracts/examples/data-validation.input.json
+
+# Teams and single agents on every framework, without a model or a key: their recorded conversations are replayed.
+demo-agents: $(VENV)/.ready
+	@mkdir -p $(DEMO)
+	@for kind in chat ag2 agent-framework; do \
+	  echo "--- one agent: $$kind"; $(BIN)/workermd run -v --config contracts/examples/agents/$$kind.toml --replay contracts/examples/agents/$$kind \
+	    --ledger $(DEMO)/$$kind.db contracts/ticket-triage.worker.md contracts/examples/ticket-triage.input.json || exit 1; done
+	@for kind in team ag2 agent-framework; do \
+	  echo "--- three agents: $$kind"; $(BIN)/workermd run -v --config contracts/examples/agents/$$kind.toml --replay contracts/examples/agents/$$kind \
+	    --ledger $(DEMO)/$$kind.db contracts/release-notes.worker.md contracts/examples/release-notes.input.json || exit 1; done
 
 # The whole test suite; child processes count for the coverage.
 test: $(VENV)/.ready
@@ -34,6 +44,7 @@ lint: $(VENV)/.ready
 
 # Figures for docs/benchmarks.md: medians and ratios to a baseline measured in the same run.
 bench: $(VENV)/.ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[all,dev,bench]'
 	$(BIN)/python -m tests.benchmarks
 
 # Crash points in pairs, seeded faults and a kill storm. SECONDS_LONG bounds the storm; SEED repeats one.
@@ -46,7 +57,7 @@ storm: $(VENV)/.ready
 MAX ?= 600
 fuzz: $(VENV)/.ready
 	@mkdir -p .fuzz
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[workers,dev,fuzz]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[all,dev,fuzz]'
 	$(BIN)/python -m tests.lint.fuzz -max_total_time=$(MAX) -artifact_prefix=.fuzz/
 
 clean:

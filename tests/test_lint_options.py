@@ -181,7 +181,7 @@ def test_fix_writes_and_keeps_what_a_file_is(cli, write, tmp_path):
     assert path.read_bytes() == TAGS.replace("- b\n- a\n", "- b\n").replace("\n", "\r\n").encode()
     assert path.stat().st_mode & 0o777 == 0o640
     assert (tmp_path / "link.worker.md").is_symlink()
-    assert sorted(os.listdir(tmp_path)) == ["a.worker.md", "home", "link.worker.md"]
+    assert sorted(os.listdir(tmp_path)) == ["a.worker.md", "cache", "home", "link.worker.md"]
     assert "fixed" not in cli("validate", name, "--fix").err
 
 

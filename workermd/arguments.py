@@ -431,6 +431,17 @@ COMMANDS: tuple[Command, ...] = (
         ),
     ),
     Command(
+        ("lsp",),
+        "Speak with an editor: diagnostics, hover, completion, fixes, outline, layout. Started by the editor itself.",
+        "workermd.commands.lsp",
+        (),
+        (
+            Option(("--stdio",), "flag", "Over standard input and output: the default, for editors that say so."),
+            _CONFIG,
+            _NO_CONFIG,
+        ),
+    ),
+    Command(
         ("rule",),
         "Explain a rule: what it asks, why, and whether it can be mended safely.",
         "workermd.commands.rule",

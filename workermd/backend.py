@@ -197,11 +197,31 @@ class Kind(NamedTuple):
 _COUNTED = frozenset({"max_tokens", "max_cost_usd", "max_tool_calls", "max_turns", "tools_allowed"})
 _MODELS = frozenset({"model", "models", "tools"})
 _ROSTER = frozenset({"pattern", "agents", "answer", "rounds", "instructions"})
+_TEAM = _ROSTER | {"until", "selector_model", "selector_prompt", "sequence", "edges", "start", "orchestrator_model"}
+_TEAM |= {"max_stalls", "max_replans", "on_stall", "ask_user", "component", "team", "allow_providers"}
 
 KINDS: dict[str, Kind] = {
     "function": Kind("workermd.backends.function", takes=frozenset({"function"})),
     "command": Kind("workermd.backends.command", takes=frozenset({"command"})),
-    "chat": Kind("workermd.backends.chat", _COUNTED, "agentchat", _MODELS, frozenset({"instructions"}), converses=True),
+    "chat": Kind(
+        "workermd.backends.chat",
+        _COUNTED,
+        "agentchat",
+        _MODELS,
+        frozenset({"instructions", "ask_user"}),
+        converses=True,
+    ),
+    "team": Kind("workermd.backends.team", _COUNTED, "agentchat", _MODELS, _TEAM, converses=True),
+    "agent-framework": Kind(
+        "workermd.backends.agent_framework",
+        _COUNTED,
+        "agent-framework",
+        _MODELS,
+        _ROSTER
+        | {"declarative", "until", "selector_model", "ask_user", "edges", "orchestrator_model"}
+        | {"plan_review", "on_stall", "max_stalls", "max_replans"},
+        converses=True,
+    ),
     "ag2": Kind("workermd.backends.ag2", _COUNTED, "ag2", _MODELS, _ROSTER | {"ask_user"}, converses=True),
     "mcp": Kind(
         "workermd.backends.mcp",

@@ -94,7 +94,8 @@ class Binding(NamedTuple):
     @property
     def asks_people(self) -> bool:
         """Whether an attempt may end because a person has to decide."""
-        return any(tool.approve for tool in self.tools) or any(map(self.arrangement.get, ("ask_user", "approve")))
+        asks = any(self.arrangement.get(key) is True for key in ("ask_user", "plan_review", "approve"))
+        return asks or self.arrangement.get("on_stall") == "ask" or any(tool.approve for tool in self.tools)
 
     @property
     def key_variables(self) -> tuple[str, ...]:

@@ -64,12 +64,14 @@ class Flags(NamedTuple):
     no_config: bool = False
 
 
-def load(flags: Flags) -> Settings:
-    """Settings from the file (found from the working directory upward) and the environment.
+def load(flags: Flags, folder: str = "") -> Settings:
+    """Settings from the file (found from `folder`, by default the working directory, upward) and the environment.
 
     Raises ConfigurationError for a file that cannot be read or says what we do not know.
     """
-    path = "" if flags.no_config else flags.config or os.environ.get("WORKERMD_CONFIG", "") or _find(os.getcwd())
+    path = (
+        "" if flags.no_config else flags.config or os.environ.get("WORKERMD_CONFIG", "") or _find(folder or os.getcwd())
+    )
     settings = _read(path) if path else Settings()
     listed = os.environ.get("WORKERMD_ENV", "")
     settings = settings._replace(env=(*settings.env, *(name.strip() for name in listed.split(",") if name.strip())))

@@ -14,6 +14,8 @@ from typing import Any
 from workermd.digest import sha256
 
 MOST_ENTRIES = 1000
+"""Entries of one kind, unless it says otherwise."""
+
 MOST_DAYS = 90
 
 _HEAD = b'{"sha256":"'
@@ -52,8 +54,8 @@ def load(folder: str, key: str) -> Any:
         os.close(descriptor)
 
 
-def store(folder: str, key: str, value: Any) -> None:
-    """Write an entry; without a place for it, do without."""
+def store(folder: str, key: str, value: Any, *, many: bool = False) -> None:
+    """Write an entry; without a place for it, do without. Sweeping the folder is left to a caller who writes many."""
     rest = json.dumps(value, separators=(",", ":")).encode() + b"}"
     temporary = os.path.join(folder, f"{key}.{os.getpid()}.tmp")
     try:
@@ -69,9 +71,10 @@ def store(folder: str, key: str, value: Any) -> None:
         except OSError:
             os.unlink(temporary)
             return
-        _sweep(folder)
     except OSError:
         return
+    if not many:
+        sweep(folder, MOST_ENTRIES)
 
 
 def _head(key: str, rest: bytes) -> bytes:
@@ -79,18 +82,21 @@ def _head(key: str, rest: bytes) -> bytes:
     return _HEAD + sha256(key.encode() + rest).hex().encode() + _MIDDLE
 
 
-def _sweep(folder: str) -> None:
-    """Remove entries that are old or too many, and what interrupted writers left."""
+def sweep(folder: str, most: int) -> None:
+    """Remove entries that are old or more than `most`, and what interrupted writers left."""
     entries = []
-    for item in os.scandir(folder):
-        try:
-            entries.append((item.stat(follow_symlinks=False).st_mtime, item.path))
-        except OSError:
-            continue  # another process swept it
+    try:
+        for item in os.scandir(folder):
+            try:
+                entries.append((item.stat(follow_symlinks=False).st_mtime, item.path))
+            except OSError:
+                continue  # another process swept it
+    except OSError:
+        return
     entries.sort(reverse=True)
     oldest = time.time() - MOST_DAYS * 86400
     for at, (written, path) in enumerate(entries):
-        if at >= MOST_ENTRIES or written < oldest:
+        if at >= most or written < oldest:
             try:
                 os.unlink(path)
             except OSError:

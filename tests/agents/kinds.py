@@ -11,4 +11,9 @@ class KindUnderTest(NamedTuple):
     arrangement: dict[str, Any] = {}  # noqa: RUF012 - never mutated
 
 
-KINDS_UNDER_TEST = (KindUnderTest("chat", "autogen_agentchat"), KindUnderTest("ag2", "ag2"))
+KINDS_UNDER_TEST = (
+    KindUnderTest("agent-framework", "agent_framework"),
+    KindUnderTest("chat", "autogen_agentchat"),
+    KindUnderTest("team", "autogen_agentchat", {"pattern": "round-robin", "agents": [{"name": "worker"}]}),
+    KindUnderTest("ag2", "ag2"),
+)

@@ -19,7 +19,9 @@ FOLDER = ROOT / "contracts" / "examples" / "agents"
 
 EXAMPLES = {
     "chat": ("ticket-triage",),
+    "team": ("release-notes",),
     "ag2": ("ticket-triage", "release-notes"),
+    "agent-framework": ("ticket-triage", "release-notes"),
 }
 """Kind of backend, which is also the name of its configuration, and the contracts that it runs."""
 
@@ -64,14 +66,14 @@ NOTES = {
     },
 }
 
-SAID = {"writer": DRAFT, "checker": CHECK, "editor": json.dumps(NOTES)}
+SAID = {"Draft the notes": DRAFT, "Say what the draft claims": CHECK, "Give the answer": json.dumps(NOTES)}
+"""By the beginning of the instructions that an agent has in the configurations."""
 
 
 def model(received: Received) -> Text:
     """What the model of the examples says, by who is asked."""
     system = next(message["content"] for message in received.body["messages"] if message["role"] == "system")
-    agent = re.search(r"You are the agent (\w+)\.", system)
-    return Text(SAID[agent[1]] if agent else json.dumps(TRIAGE))
+    return Text(next((said for told, said in SAID.items() if f"\n{told}" in system), json.dumps(TRIAGE)))
 
 
 def command(kind: str, contract: str, config: Path, ledger: Path, *flags: object) -> list[str]:

@@ -15,6 +15,7 @@ pytest.importorskip("ag2", reason="the extra ag2 is not installed")
 
 import ag2
 from ag2.config.openai.mappers import tool_to_api
+from openai.resources.chat.completions import AsyncCompletions
 
 from tests.agents.conftest import ANSWER, Bound
 from tests.agents.kinds import KindUnderTest
@@ -24,7 +25,7 @@ from workermd.backends import ag2 as kind
 from workermd.backends.ag2_agents import OwnTool
 from workermd.binding import Binding, Model, ToolBinding
 from workermd.bindings import Named, bindings, models
-from workermd.testing import Call, Empty, Garbage, Hang, Problem, Received, Server, Text, ToolCalls, Truncated
+from workermd.testing import Call, Empty, Hang, Problem, Received, Server, Text, ToolCalls, Truncated
 
 ENDLESS = Budget()
 SCHEMA = {"type": "object", "required": ["status"], "properties": {"status": {"type": "string"}}}
@@ -34,30 +35,6 @@ HANDING = [
     {"name": "expert", "description": "Knows the law.", "handoffs": ["triage"]},
 ]
 DRAFT = "A draft."
-
-STRANGE = Garbage(
-    json.dumps(
-        {
-            "id": "chatcmpl-1",
-            "object": "chat.completion",
-            "created": 1,
-            "model": "m",
-            "choices": [
-                {
-                    "index": 0,
-                    "finish_reason": "tool_calls",
-                    "message": {
-                        "role": "assistant",
-                        "content": None,
-                        "tool_calls": [{"id": "c1", "type": "custom", "custom": {"name": "x", "input": "y"}}],
-                    },
-                }
-            ],
-            "usage": {"prompt_tokens": 12, "completion_tokens": 6, "total_tokens": 18},
-        }
-    ).encode()
-)
-"""An answer that AG2 fails on by an exception of its own."""
 
 
 class Ran(NamedTuple):
@@ -270,7 +247,7 @@ def test_a_swarm_that_reached_its_rounds_has_not_answered(run):
 
     ran = run(hand_on, pattern="swarm", agents=HANDING, rounds=3)
     assert len(ran.speakers) == 6
-    assert (ran.result.failure["kind"], ran.result.failure["code"]) == ("invalid_output", "output_not_json")
+    assert (ran.result.failure["kind"], ran.result.failure["code"]) == ("invalid_output", "budget_exceeded")
     assert "spoke 6 times" in ran.result.failure["message"]
 
 
@@ -322,23 +299,40 @@ FAILING = {
 """What comes before the second agent's request."""
 
 SECOND = {
-    "framework": (STRANGE, "refused", "backend_failed"),
+    "framework": (None, "refused", "backend_failed"),
     "provider": (Problem(500), "retryable", "backend_unavailable"),
     "truncated": (Truncated(ANSWER), "invalid_output", "output_truncated"),
 }
 
 
+def _break_the_second_call(monkeypatch) -> None:
+    """Lets the client that AG2 calls raise: no answer of an endpoint reaches AG2 that it could fail over by itself."""
+    calls: list[object] = []
+    create = AsyncCompletions.create
+
+    async def once(*given: Any, **named: Any) -> Any:
+        calls.append(given)
+        if len(calls) > 1:
+            raise LookupError("AG2's own")
+        return await create(*given, **named)
+
+    monkeypatch.setattr(AsyncCompletions, "create", once)
+
+
 @pytest.mark.parametrize("what", SECOND)
 @pytest.mark.parametrize("pattern", FAILING)
-def test_an_agent_that_fails_ends_the_attempt_at_once(run, capfd, pattern, what):
+def test_an_agent_that_fails_ends_the_attempt_at_once(run, capfd, monkeypatch, pattern, what):
     """AG2 alone leaves a channel open, and tells a holding agent that its tool said something."""
     turn, fails_as, code = SECOND[what]
+    if turn is None:
+        turn = Text(ANSWER)
+        _break_the_second_call(monkeypatch)
     began = time.monotonic()
     ran = run(
         [*FAILING[pattern], turn, Text(ANSWER)], pattern=pattern, agents=HANDING if pattern == "swarm" else WRITERS
     )
     assert (ran.result.failure["kind"], ran.result.failure["code"]) == (fails_as, code)
-    assert len(ran.server.requests) == 2
+    assert len(ran.server.requests) == (1 if what == "framework" else 2)
     assert time.monotonic() - began < 10
     assert "handler raised" not in capfd.readouterr().err  # AG2's own log
 

@@ -89,6 +89,14 @@ CASES = {
     "garbage, then good": Case(
         [Garbage(b"<html>busy</html>"), Text(ANSWER)], "ok", "", ["retryable_error", "ok"], 2, SECOND
     ),
+    "the least of an answer": Case(
+        [Garbage(json.dumps({"choices": [{"message": {"content": ANSWER}}], "created": None}).encode())],
+        "ok",
+        "",
+        ["ok"],
+        1,
+        {"turns": 1},
+    ),
     "slow": Case([Slow(0.5, Text(ANSWER))], "ok", "", ["ok"], 1, ONE),
     "no structured output": Case(no_schema, "ok", "", ["ok"], 2, SECOND),
     "no response format at all": Case(no_format, "ok", "", ["ok"], 3, {**SECOND, "turns": 3}),
@@ -101,6 +109,15 @@ CASES = {
         TWO | {"tool_calls": 1, "tool_calls_denied": 1},
     ),
 }
+
+for words, message in {
+    "a number for text": {"content": 5},
+    "a number for calls": {"content": None, "tool_calls": 5},
+    "calls of nothing": {"tool_calls": [{"id": "x"}]},
+    "text for a message": "text",
+}.items():
+    body = json.dumps({"choices": [{"message": message}]}).encode()
+    CASES[f"{words}, then good"] = Case([Garbage(body), Text(ANSWER)], "ok", "", ["retryable_error", "ok"], 2, SECOND)
 
 
 @pytest.mark.parametrize("name", CASES)

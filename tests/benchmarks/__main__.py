@@ -10,7 +10,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.benchmarks import agents, attempts, bookkeeping, deriving, processes, reading, table
+from tests.benchmarks import (
+    agents,
+    attempts,
+    bookkeeping,
+    deriving,
+    editor,
+    linting,
+    processes,
+    reading,
+    table,
+)
 from tests.benchmarks.measure import BrokenError, command
 from tests.benchmarks.table import Row
 
@@ -37,6 +47,9 @@ BENCHMARKS = {
     "cold-agents": Benchmark(agents.cold_agents, 10),
     "derive": Benchmark(deriving.hosted),
     "clone": Benchmark(deriving.cloned, 5),
+    "diff": Benchmark(reading.diff, 5),
+    "lint": Benchmark(linting.linting, 5),
+    "editor": Benchmark(editor.editor, 50),
 }
 
 

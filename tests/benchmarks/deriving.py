@@ -88,12 +88,12 @@ def cloned(folder: Path, rounds: int) -> list[Row]:
     git = shutil.which("git")
     if git is None:
         raise BrokenError("git is not on PATH")
-    peaks: dict[str, int] = {}
+    peaks: dict[str, float] = {}
 
     def case(name: str, *options: str) -> Callable[[], float]:
         def measured() -> float:
             seconds = scene.workermd("derive", clone, *options, output=str(folder / "out"))
-            peaks[name] = max(peaks.get(name, 0), scene.peak_kib)
+            peaks[name] = max(peaks.get(name, 0), scene.peak_mib)
             return seconds
 
         return measured
@@ -104,9 +104,7 @@ def cloned(folder: Path, rounds: int) -> list[Row]:
         "the same, --list-interfaces": case("the same, --list-interfaces", "--list-interfaces"),
     }
     found = in_turns({tree: lambda: scene.program(git, *walk[1:]), **cases}, rounds)
-    return [
-        Row(found[name]._replace(name=f"{name} (peak {peaks[name] / 1024:.0f} MiB)"), found[tree]) for name in cases
-    ]
+    return [Row(found[name]._replace(name=f"{name} (peak {peaks[name]:.0f} MiB)"), found[tree]) for name in cases]
 
 
 def _import(clone: Path) -> None:

@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 Measured = Callable[[], float]
 """Does the thing once and returns the seconds that it took."""
@@ -20,10 +20,11 @@ class BrokenError(Exception):
 
 
 class Series(NamedTuple):
-    """Samples of one thing, in milliseconds."""
+    """Samples of one thing, in milliseconds or another unit."""
 
     name: str
     samples: tuple[float, ...]
+    unit: str = "ms"
 
     @property
     def median(self) -> float:
@@ -59,13 +60,17 @@ class Scene:
             "XDG_CACHE_HOME": str(folder / "cache"),
             "WORKERMD_LEDGER": str(folder / "state" / "ledger.db"),
         }
-        self._errors = str(folder / "stderr")
-        self.peak_kib = 0
+        self.peak_mib = 0.0
         """Of the last program and the programs that it waited for: the largest resident set."""
+        self._errors = str(folder / "stderr")
 
-    def program(self, *command: object, output: str = os.devnull, **variables: str) -> float:
+    def said(self) -> bytes:
+        """What the last program wrote on standard error."""
+        return Path(self._errors).read_bytes()
+
+    def program(self, *command: object, output: str = os.devnull, code: int = 0, **variables: str) -> float:
         """Seconds from the start of a program to its end. Its standard output goes to the file `output`.
-        Raises BrokenError unless it exits with 0."""
+        Raises BrokenError unless it exits with `code`."""
         words = [str(word) for word in command]
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
         actions = [
@@ -81,18 +86,18 @@ class Scene:
             pid = os.posix_spawn(words[0], words, environment, file_actions=actions)
             _, status, used = os.wait4(pid, 0)
             seconds = time.perf_counter() - began
-            self.peak_kib = used.ru_maxrss
+            self.peak_mib = used.ru_maxrss / 1024
         finally:
             os.chdir(here)
-        if status != 0:
+        if os.waitstatus_to_exitcode(status) != code:
             said = Path(self._errors).read_text(errors="replace")[-2000:]
             raise BrokenError(f"{' '.join(words)}: exit {os.waitstatus_to_exitcode(status)}\n{said}")
         return seconds
 
-    def python(self, *arguments: object, **options: str) -> float:
+    def python(self, *arguments: object, **options: Any) -> float:
         return self.program(sys.executable, *arguments, **options)
 
-    def workermd(self, *arguments: object, **options: str) -> float:
+    def workermd(self, *arguments: object, **options: Any) -> float:
         """The installed command, as people call it."""
         return self.program(command(), *arguments, **options)
 

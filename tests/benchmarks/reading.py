@@ -1,15 +1,18 @@
 """In this process: reading a contract, and holding an input against its schema."""
 
 import json
+import re
 from pathlib import Path
+from typing import Any
 
 import frontmatter
 import jsonschema
 from markdown_it import MarkdownIt
 
-from tests.benchmarks.measure import BrokenError, in_turns, repeated
+from tests.benchmarks.measure import BrokenError, Scene, in_turns, repeated
 from tests.benchmarks.processes import CONTRACT
 from tests.benchmarks.table import Row
+from tests.contract.schema_mazes import mazes
 from workermd.contract import reader
 from workermd.contract.schema import checker
 
@@ -40,6 +43,36 @@ def contract(_folder: Path, rounds: int) -> list[Row]:
         rounds,
     )
     return [Row(found[parse], found[baseline], most_ratio=0.75), Row(found[read], found[baseline])]
+
+
+def diff(folder: Path, rounds: int) -> list[Row]:
+    """Two contracts whose schemas, on both sides, are made to take long to compare: the slowest pair of all."""
+    scene = Scene(folder)
+    slowest = max((_compared(scene, *maze) for maze in mazes()), key=lambda found: found[0])
+    name, paths = slowest[1], slowest[2]
+    case = f"diff of hostile schemas, the slowest: {name}"
+    found = in_turns({case: lambda: scene.workermd("diff", *paths, "--exit-zero")}, rounds)
+    return [Row(found[case], most_ms=2000)]
+
+
+def _compared(scene: Scene, name: str, old: Any, new: Any) -> tuple[float, str, list[Path]]:
+    paths = [scene.folder / f"{name.replace(' ', '-')}.{each}.worker.md" for each in ("old", "new")]
+    for path, schema in zip(paths, (old, new), strict=True):
+        schemas = _sides(json.loads(json.dumps(schema).replace('"$ref": "#"', '"$ref": "#/$defs/maze"')))
+        before, between, after = re.split(r"(?<=```json\n).*?(?=```)", CONTRACT.read_text(), flags=re.DOTALL)
+        path.write_text(f"{before}{schemas[0]}\n{between}{schemas[1]}\n{after}")
+    return scene.workermd("diff", *paths, "--exit-zero"), name, paths
+
+
+def _sides(maze: Any) -> list[str]:
+    """The schema of a property of an input and of an output."""
+    parts = reader.parse(CONTRACT.read_bytes(), CONTRACT.name).parts
+    assert parts is not None
+    sides: list[Any] = [parts.input_schema, parts.output_schema]
+    for side, place in zip(sides, ("context", "result"), strict=True):
+        side["properties"][place] = {"$ref": "#/$defs/maze"}
+        side["$defs"] = {"maze": maze}
+    return [json.dumps(side) for side in sides]
 
 
 def check(_folder: Path, rounds: int) -> list[Row]:

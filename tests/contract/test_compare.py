@@ -12,6 +12,7 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.contract.schema_draws import Draws, drawn, mutated
+from tests.contract.schema_mazes import mazes
 from tests.contract.schema_pairs import NONE, PAIRS, Pair
 from workermd.contract.compare import is_subset, obstacles
 from workermd.contract.facts import Source
@@ -227,3 +228,12 @@ def test_a_comparison_without_end_is_unknown_in_bounded_time() -> None:
     answer = is_subset(node(maze(12, {"minProperties": 30})), node(maze(12, {"minProperties": 31})))
     assert answer != "yes"
     assert time.monotonic() - started < 30
+
+
+@pytest.mark.parametrize(("old", "new"), [maze[1:] for maze in mazes()], ids=[maze[0] for maze in mazes()])
+def test_no_pair_takes_long(old: dict[str, Any], new: dict[str, Any]) -> None:
+    """Each takes at most a third of a second on a quiet machine; the benchmark `diff` tells."""
+    started = time.process_time()
+    obstacles(node(old), node(new))
+    obstacles(node(new), node(old))
+    assert time.process_time() - started < 10

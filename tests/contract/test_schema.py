@@ -21,6 +21,8 @@ from workermd.contract.schema import (
     checker,
     draft_of,
 )
+from workermd.contract.subschemas import Survey
+from workermd.lint import keywords
 
 URI = {short: uri for uri, short in DRAFTS.items()}
 SECRET = "hunter2-correct-horse"
@@ -727,3 +729,36 @@ def test_a_schema_without_problems_is_taken_and_no_junk_escapes(schema):
     for problem in problems:
         assert re.fullmatch(r"(/.*)?", problem.pointer)
         assert problem.message.isprintable()
+
+
+# --- the quick look at the meta-schema ---
+
+EVERY_KEYWORD = st.sampled_from(sorted(keywords.ALL))
+ODD = st.recursive(
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        st.integers(-2, 3),
+        st.sampled_from(
+            [1.0, -1.0, 0.5, 2**70, 1e300, "#", "#/a", "string", "a\n", "http://x#", "http://x#a", "(?=a)", []]
+        ),
+        st.text(max_size=4),
+    ),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3), st.dictionaries(st.one_of(EVERY_KEYWORD, st.text(max_size=3)), inner, max_size=4)
+    ),
+    max_leaves=15,
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.sampled_from(sorted(set(DRAFTS.values()) - {"4"})), st.dictionaries(EVERY_KEYWORD, ODD, max_size=5))
+def test_what_the_quick_look_accepts_jsonschema_accepts(draft, schema):
+    survey = Survey(schema, draft)
+    if subject._accepted(survey):
+        assert subject._meta_problems(survey) == []
+
+
+def test_draft_4_is_left_to_jsonschema():
+    """jsonschema-rs takes an empty enum there, which the draft forbids."""
+    assert places({"$schema": URI["4"], "properties": {"a": {"enum": []}}}) == ["/properties/a/enum"]

@@ -6,6 +6,7 @@ import re
 import stat
 import xml.etree.ElementTree as ET
 
+import junitparser
 import pytest
 from jsonschema import Draft202012Validator
 
@@ -119,7 +120,7 @@ def test_a_wrong_output_is_refused(cli, files, arguments, said):
     assert done.code == 2
     assert said in done.err
     assert (files / "good.worker.md").read_text() == contract_text()
-    assert sorted(path.name for path in files.glob("*")) == [
+    assert sorted(path.name for path in files.glob("*") if path.name != "cache") == [
         "bad.worker.md",
         "good.worker.md",
         "home",
@@ -307,6 +308,20 @@ def test_junit_has_a_case_for_each_file(cli, files):
     assert "unknown key 'odd'" in warned[0].text
     assert [child.tag for child in missing] == ["error"]
     assert missing.get("name").startswith("missing: no such file")
+
+
+def test_junit_is_read_by_a_reader_of_reports(cli, files):
+    """pytest writes such reports and reads none; junitparser reads those of pytest."""
+    (cli.folder / "report.xml").write_bytes(cli("validate", ".", "missing", "--format", "junit").out)
+    (suite,) = junitparser.JUnitXml.fromfile(str(cli.folder / "report.xml"))
+    assert (suite.tests, suite.failures, suite.errors, suite.skipped) == (4, 1, 1, 0)
+    bad, good, warned, missing = suite
+    assert [type(each).__name__ for case in (bad, missing) for each in case.result] == ["Failure", "Error"]
+    assert good.is_passed
+    assert warned.is_passed
+    assert "WM101" not in bad.result[0].type
+    assert bad.result[0].type in bad.result[0].text
+    assert "unknown key 'odd'" in warned.system_out
 
 
 def test_junit_is_xml_whatever_is_in_it():

@@ -19,7 +19,7 @@ from workermd.agents.prompt import Part, Prompt, prompt_of
 from workermd.agents.recorder import Player, Recorder
 from workermd.agents.tools import Runner, Tool, runners_of
 from workermd.agents.wire import Wire
-from workermd.asking import asked
+from workermd.asking import asked, details
 from workermd.backend import InvalidRequest, Limits, Result, Task, TaskError, failed
 from workermd.binding import Binding, Model, ToolBinding
 from workermd.envelope import Document
@@ -129,14 +129,17 @@ class Job:
 
     def tools(self, agent: str, names: tuple[str, ...] | None = None) -> tuple[Tool, ...]:
         """The tools that an agent may see (all, or those of these names), each behind the gate."""
+        return tuple(
+            self.gated(agent, runner) for runner in self._runners if names is None or runner.binding.name in names
+        )
 
-        def gated(runner: Runner) -> Tool:
-            async def call(arguments: Document) -> str:
-                return (await self.called(agent, runner, arguments)).text
+    def gated(self, agent: str, runner: Runner) -> Tool:
+        """A tool behind the gate: also one that a framework brought along."""
 
-            return Tool(runner.binding.name, runner.description, runner.schema, call)
+        async def call(arguments: Document) -> str:
+            return (await self.called(agent, runner, arguments)).text
 
-        return tuple(gated(runner) for runner in self._runners if names is None or runner.binding.name in names)
+        return Tool(runner.binding.name, runner.description, runner.schema, call)
 
     def said(self, agent: str, text: str) -> None:
         """Note what an agent said to the others, where that is no model's reply."""
@@ -288,14 +291,16 @@ class Job:
         """End the attempt: a person has to decide. The next attempt finds the answer in `task.decisions`."""
         await self.stop(asked(question, options, kind, proposed))
 
-    async def answer_of_person(self, question: str) -> str:
+    @property
+    def answers(self) -> tuple[Document, ...]:
+        """The questions of agents that people have answered so far in this run, in their order."""
+        return tuple(one for one in self.task.decisions if one.get("kind") == "question")
+
+    async def answer_of_person(self, question: str, options: tuple[str, ...] = ()) -> str:
         """What a person answered to this very question. Ends the attempt where nobody has been asked yet."""
-        answers = [
-            str(one["answer"])
-            for one in self.task.decisions
-            if one.get("kind") == "question" and one.get("question") == question
-        ]
-        return answers[-1] if answers else await self.ask(question)
+        kept = details(question)["question"]
+        answers = [str(one["answer"]) for one in self.answers if one.get("question") == kept]
+        return answers[-1] if answers else await self.ask(question, options)
 
     def _failure(self, error: BaseException) -> Result:
         for kind_of_error, kind, code, sentence in self._endings:

@@ -92,7 +92,7 @@ def _members(given: Any, binding: Binding) -> tuple[Member, ...]:
     place = f"{binding.origin}: agents"
     if not isinstance(given, list) or not all(isinstance(fields, dict) for fields in given):
         raise ConfigurationError(f"{place} is not a list of tables", 'write agents = [{ name = "…" }, …]')
-    members = tuple(_member(fields, f"{place}[{index}]", binding) for index, fields in enumerate(given))
+    members = tuple(member_of(fields, f"{place}[{index}]", binding) for index, fields in enumerate(given))
     names = [member.name for member in members]
     for index, member in enumerate(members):
         if member.name in names[:index]:
@@ -106,7 +106,8 @@ def _members(given: Any, binding: Binding) -> tuple[Member, ...]:
     return members
 
 
-def _member(fields: dict[str, Any], place: str, binding: Binding) -> Member:
+def member_of(fields: dict[str, Any], place: str, binding: Binding, own_tools: tuple[str, ...] = ()) -> Member:
+    """One agent of a table; `own_tools` are tools of the kind's, beside the worker's. Raises ConfigurationError."""
     only(fields, _MEMBER_KEYS, place)
     name, model = text_of(fields, "name", place), text_of(fields, "model", place)
     if not _NAME.fullmatch(name):
@@ -117,7 +118,7 @@ def _member(fields: dict[str, Any], place: str, binding: Binding) -> Member:
         known = ", ".join(sorted(binding.models)) or "none"
         raise ConfigurationError(f"{place}: model {model[:40]!r} is not among models ({known})", "add it to models")
     tools = words_of(fields, "tools", place) if "tools" in fields else None
-    bound = [tool.name for tool in binding.tools]
+    bound = [*(tool.name for tool in binding.tools), *own_tools]
     for tool in tools or ():
         if tool not in bound:
             raise ConfigurationError(

@@ -11,12 +11,13 @@ import os
 import re
 import sys
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import httpx2
 from openai import AsyncOpenAI
 
 from workermd.agents import shape
+from workermd.agents.answer import called_in, choice_of, fault_of, in_shape
 from workermd.agents.journal import new_span
 from workermd.agents.meter import Exceeded
 from workermd.backend import Result, failed
@@ -115,7 +116,7 @@ class Wire(httpx2.AsyncBaseTransport):
             answer = await self._asked(request, sent)
             if answer.status == 200 and (document := answer.document) is not None:
                 await self._look_at(document, sent)
-                return httpx2.Response(200, json=document, request=request)
+                return httpx2.Response(200, json=in_shape(document, self._job.meter.turns), request=request)
             if not self._weakened(answer, sent):
                 await self._job.stop(self._failure(answer))
 
@@ -198,8 +199,9 @@ class Wire(httpx2.AsyncBaseTransport):
         return Answer(response.status_code, dict(response.headers), b"".join(chunks))
 
     def _note_reply(self, answer: Answer, span: str, began: float) -> None:
-        choice = _choice(answer.document or {})
-        message = choice.get("message") or {}
+        choice = choice_of(answer.document or {})
+        message = choice.get("message")
+        message = message if isinstance(message, dict) else {}
         usage = (answer.document or {}).get("usage") if answer.status == 200 else None
         if answer.status == 200:
             try:
@@ -212,7 +214,7 @@ class Wire(httpx2.AsyncBaseTransport):
             model=self.model.name,
             status=answer.status,
             text=message.get("content") or "",
-            tools=_called(message),
+            tools=called_in(message),
             finish_reason=choice.get("finish_reason"),
             duration_ms=round((time.monotonic() - began) * 1000, 3),
             span=span,
@@ -222,12 +224,12 @@ class Wire(httpx2.AsyncBaseTransport):
     async def _look_at(self, document: Document, sent: Document) -> None:
         """End the attempt on an answer that must not be taken for one."""
         job = self._job
-        choice = _choice(document)
+        choice = choice_of(document)
         message = choice.get("message")
-        if not isinstance(message, dict):
-            await job.stop(
-                failed("retryable", "backend_unavailable", f"{_origin(self.model)} answered without a message")
-            )
+        fault = fault_of(message) if isinstance(message, dict) else "there is none"
+        if fault or not isinstance(message, dict):
+            told = f"{_origin(self.model)} answered without a message that can be read: {fault}"
+            await job.stop(failed("retryable", "backend_unavailable", told))
         job.model_named = str(document.get("model") or self.model.name)
         if choice.get("finish_reason") == "length":
             await job.stop(
@@ -242,7 +244,7 @@ class Wire(httpx2.AsyncBaseTransport):
     async def _note_strange_calls(self, message: Document, sent: Document) -> None:
         """Calls of tools that were never offered: no framework runs them, and each answers the model in its way."""
         offered = {tool.get("function", {}).get("name") for tool in sent.get("tools") or ()}
-        for name in _called(message):
+        for name in called_in(message):
             if name not in offered:
                 await self._job.deny(self.agent, name, "there is no such tool here")
 
@@ -281,18 +283,6 @@ def _origin(model: Model) -> str:
     """Scheme, host and port of an endpoint: a path or a query may hold secrets."""
     url = httpx2.URL(model.base_url)
     return f"{url.scheme}://{url.netloc.decode('ascii', 'replace').rpartition('@')[2]}"
-
-
-def _choice(document: Document) -> Document:
-    choices = document.get("choices")
-    first = choices[0] if isinstance(choices, list) and choices else None
-    return first if isinstance(first, dict) else {}
-
-
-def _called(message: Document) -> list[str]:
-    """The names of the tools that a message calls."""
-    calls: Any = message.get("tool_calls") or ()
-    return [str((call.get("function") or {}).get("name", "")) for call in calls if isinstance(call, dict)]
 
 
 def _after(headers: dict[str, str]) -> float | None:

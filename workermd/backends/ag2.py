@@ -4,10 +4,9 @@ import logging
 
 from ag2 import Agent
 
-from workermd.agents import roster, tools
+from workermd.agents import ready, roster
 from workermd.agents.job import Ending, Job, performed
 from workermd.agents.roster import Member, Roster
-from workermd.agents.wire import unreachable_key
 from workermd.backend import Limits, Result, Task
 from workermd.backends.ag2_agents import ASK_USER, DELEGATE, HAND_OVER, brief, made
 from workermd.binding import Binding
@@ -19,14 +18,9 @@ ENDINGS: tuple[Ending, ...] = ()  # its exceptions tell nothing that the table o
 
 def unusable(binding: Binding) -> str:
     """Why the binding's models cannot be asked, or its agents not be made."""
-    if binding.model is None:
-        return "kind ag2 needs a model: --model NAME"
-    for model in (binding.model, *binding.models.values()):
-        if reason := unreachable_key(model):
-            return reason
-    if reason := roster.unusable(binding, PATTERNS):
+    if reason := ready.unusable(binding) or roster.unusable(binding, PATTERNS):
         return reason
-    return _unfit(binding, roster.roster_of(binding, PATTERNS)) or tools.unusable(binding)
+    return _unfit(binding, roster.roster_of(binding, PATTERNS))
 
 
 def perform(task: Task, binding: Binding, limits: Limits) -> Result:

@@ -84,7 +84,7 @@ def _result(cast: Roster, reason: str, words: dict[str, str]) -> str | Result:
     if reason == "max_turns":
         return failed(
             "invalid_output",
-            "output_not_json",
+            "budget_exceeded",
             f"the agents spoke {_turns(cast)} times and none gave the answer; "
             "raise rounds, or say in the instructions when to answer",
         )

@@ -1,22 +1,21 @@
 """The kind `chat`: one assistant on AutoGen's AgentChat, with a model of any OpenAI-compatible endpoint."""
 
-from autogen_agentchat.agents import AssistantAgent
-
-from workermd.agents import tools
+from workermd.agents import ready
 from workermd.agents.job import Ending, Job, performed
-from workermd.agents.wire import unreachable_key
 from workermd.backend import Limits, Result, Task
-from workermd.backends.autogen import Gated, answer_of, client_of
+from workermd.backends.autogen import answered, quiet
 from workermd.binding import Binding
 
 ENDINGS: tuple[Ending, ...] = ()
 
 
 def unusable(binding: Binding) -> str:
-    """Why the binding's model cannot be asked, or a tool not be had."""
-    if binding.model is None:
-        return "kind chat needs a model: --model NAME"
-    return unreachable_key(binding.model) or tools.unusable(binding)
+    """Why the binding cannot begin, or what in its table is none of its keys' values."""
+    if not isinstance(binding.arrangement.get("instructions", ""), str):
+        return f'{binding.origin}: instructions is no text; write instructions = "…"'
+    if not isinstance(binding.arrangement.get("ask_user", False), bool):
+        return f"{binding.origin}: ask_user is not true or false; write ask_user = true"
+    return ready.unusable(binding)
 
 
 def perform(task: Task, binding: Binding, limits: Limits) -> Result:
@@ -24,13 +23,5 @@ def perform(task: Task, binding: Binding, limits: Limits) -> Result:
 
 
 async def _talk(job: Job) -> str:
-    prompt = job.prompt(str(job.arrangement.get("instructions", "")))
-    agent = AssistantAgent(
-        "assistant",
-        client_of(job, "assistant", structured=True),
-        workbench=Gated(job.tools("assistant")),
-        system_message=prompt.system,
-        reflect_on_tool_use=False,
-        max_tool_iterations=1_000_000,  # bounded by the meter: max_turns, max_tool_calls, the deadline
-    )
-    return answer_of(await agent.run(task=prompt.user, cancellation_token=job.token))
+    quiet()
+    return await answered(job, "assistant", job.prompt(str(job.arrangement.get("instructions", ""))))

@@ -1,4 +1,8 @@
-"""`workermd validate`: read contracts, and documents against them, and report what is wrong."""
+"""`workermd validate`: read contracts, and documents against them, and report what is wrong.
+
+The reader and the rules are loaded where a file has to be read: one that did not change since it was checked needs
+neither of them, and they cost more than the rest of a call.
+"""
 
 import glob
 import os
@@ -8,18 +12,14 @@ from typing import Any
 
 from workermd import config
 from workermd.commands.files import contract_bytes, contract_named, input_bytes, stdin_bytes
-from workermd.contract import instance
-from workermd.contract.model import Contract, Lines, Reading
+from workermd.contract.model import Lines
 from workermd.contract.problems import SUFFIX, Problems
-from workermd.contract.reader import read
 from workermd.envelope import EXIT_FINDINGS, EXIT_UNUSABLE
 from workermd.errors import UsageError, WorkermdError
 from workermd.finding import Finding, Severity, ordered
-from workermd.lint import baseline, fixes, folder, ignores
-from workermd.lint.engine import lint
-from workermd.lint.secrets import masked
-from workermd.lint.selection import Selection, codes
-from workermd.lint.subject import Subject
+from workermd.lint import baseline, folder
+from workermd.lint.known import Checked, Known, of_reading
+from workermd.lint.selection import Selection, codes, configured
 from workermd.report import files, formats, say, text
 from workermd.report.record import Report
 
@@ -49,8 +49,10 @@ class Gathered:
             findings = tuple(each for each in findings if not self._accepted.covers(each, lines.line_text(each.line)))
         for finding in findings:
             self.counts[finding.severity] += 1
-        if self._silent:
+        if self._silent or (self._streams and not findings):
             return
+        from workermd.lint.secrets import masked
+
         if self._streams:
             say.text(text.findings(findings, {path: masked(source)}))
         else:
@@ -84,23 +86,25 @@ def execute(values: dict[str, Any]) -> int:
     accepted = baseline.load(values["baseline"], update=values["baseline_update"]) if values["baseline"] else None
     report = Gathered(values, accepted)
     identities = folder.Identities()
+    known = Known(selection)
     changes = 0
-    contract: Contract | None = None
+    read: tuple[bytes, str] | None = None
     for name in names:
         try:
-            reading, changed = _read(name, values, selection)
+            read = _data(name, mended=values["fix"])
+            data = _mended(*read, values, selection)
         except WorkermdError as error:
             report.unchecked.append(error)
             continue
+        checked = _checked(data if values["fix"] else read[0], read[1], selection, known)
         report.files += 1
-        changes += changed
-        contract = reading.contract
-        identities.add(reading)
-        found = lint(reading, selection).findings
-        report.add(found, reading.path, reading.text, hideable=contract is not None)
+        changes += data != read[0]
+        identities.add(checked)
+        report.add(checked.findings, checked.path, checked.text, hideable=checked.identity is not None)
+    known.end()
     _add_clashes(identities, selection, report)
     for path, side in documents:
-        _add_document(report, contract, path, side)
+        _add_document(report, read, path, side)
     if accepted is not None and values["baseline_update"]:
         files.write(accepted.path, accepted.updated())
     report.end()
@@ -135,9 +139,9 @@ def _refuse_contradictions(values: dict[str, Any], count: int, documents: list[t
 def _selection(values: dict[str, Any]) -> Selection:
     """The command line's `--select` replaces the configuration's; `--ignore` adds to it."""
     settings = config.load(config.Flags(config=values["config"] or "", no_config=values["no_config"]))
-    origin = f"{settings.origin}: [lint]"
-    select = codes(values["select"], "--select") or codes(settings.lint_select, f"{origin} select")
-    return Selection(select, (*codes(settings.lint_ignore, f"{origin} ignore"), *codes(values["ignore"], "--ignore")))
+    given = configured(settings.lint_select, settings.lint_ignore, settings.origin)
+    select = codes(values["select"], "--select") or given.select
+    return Selection(select, (*given.ignore, *codes(values["ignore"], "--ignore")))
 
 
 def _threshold(values: dict[str, Any]) -> Severity:
@@ -146,25 +150,40 @@ def _threshold(values: dict[str, Any]) -> Severity:
     return "warning" if values["strict"] and level == "error" else level
 
 
-def _read(name: str | WorkermdError, values: dict[str, Any], selection: Selection) -> tuple[Reading, bool]:
-    """A file as it stands after the fixes that were asked for, and whether there were any."""
+def _data(name: str | WorkermdError, *, mended: bool) -> tuple[bytes, str]:
+    """The bytes of what an argument means, and its path. A registry's entry is never mended in place: its digest
+    holds it as it is."""
     if isinstance(name, WorkermdError):
         raise name
     if name == "-":
-        data = stdin_bytes("the contract is '-'", "workermd validate -")
-    elif values["fix"]:
-        data = contract_bytes(name)  # a registry's entry is never mended in place: its digest holds it as it is
-    else:
-        data, name = contract_named(name)
+        return stdin_bytes("the contract is '-'", "workermd validate -"), name
+    return (contract_bytes(name), name) if mended else contract_named(name)
+
+
+def _mended(data: bytes, path: str, values: dict[str, Any], selection: Selection) -> bytes:
+    """A file with the safe fixes that were asked for: written, or shown as a diff."""
     if not (values["fix"] or values["diff"]):
-        return read(data, name), False
-    mended = fixes.fixed(data, name, selection)
+        return data
+    from workermd.lint import fixes
+
+    mended = fixes.fixed(data, path, selection)
     if values["diff"]:
-        say.text(fixes.difference(data, mended, say.plain(name)))
-        return read(data, name), mended != data
-    if mended != data:
-        files.write(name, mended)
-    return read(mended, name), mended != data
+        say.text(fixes.difference(data, mended, say.plain(path)))
+    elif mended != data:
+        files.write(path, mended)
+    return mended
+
+
+def _checked(data: bytes, path: str, selection: Selection, known: Known) -> Checked:
+    found = known.find(data, path)
+    if found is None:
+        from workermd.contract.reader import read
+        from workermd.lint.engine import lint
+
+        reading = read(data, path)
+        found = of_reading(reading, lint(reading, selection).findings)
+        known.keep(data, found)
+    return found
 
 
 def _add_clashes(identities: folder.Identities, selection: Selection, report: Gathered) -> None:
@@ -172,6 +191,10 @@ def _add_clashes(identities: folder.Identities, selection: Selection, report: Ga
     for clash in identities.clashes():
         if not selection.has(clash.code) or clash.path == "-":
             continue
+        from workermd.contract.reader import read
+        from workermd.lint import ignores
+        from workermd.lint.subject import Subject
+
         try:
             reading = read(contract_bytes(clash.path), clash.path)
         except WorkermdError as error:
@@ -186,9 +209,13 @@ def _add_clashes(identities: folder.Identities, selection: Selection, report: Ga
         report.add(problems.findings(), reading.path, reading.text)
 
 
-def _add_document(report: Gathered, contract: Contract | None, path: str, side: str) -> None:
-    """`--input` and `--output-file`: a document held against one side of the contract."""
+def _add_document(report: Gathered, of: tuple[bytes, str] | None, path: str, side: str) -> None:
+    """`--input` and `--output-file`: a document held against one side of the contract, `of` its bytes and path."""
+    from workermd.contract import instance
+    from workermd.contract.reader import read
+
     try:
+        contract = read(*of).contract if of is not None else None
         if contract is None:
             raise UsageError(f"{path}: not checked, because the contract cannot be used", "mend the contract first")
         schema, draft = (

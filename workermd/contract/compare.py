@@ -22,6 +22,12 @@ Answer = Literal["yes", "no", "unknown"]
 BUDGET = 3_000
 """Comparisons of two schemas in one question, larger sets of rules counted more; beyond it the answer is unknown."""
 
+DEEPEST = 80
+"""Schemas within one another that are compared, each by several calls: the stack ends near 120."""
+
+TRIED = 100
+"""Patterns and formats in one question for which strings are tried that they may refuse."""
+
 LISTED = 5
 """Values or types that one obstacle names."""
 
@@ -73,7 +79,7 @@ def is_subset(a: Node, b: Node) -> Answer:
 
 
 class _TooLong(Exception):
-    """The question needs more comparisons than BUDGET."""
+    """The question needs more comparisons than BUDGET, or deeper ones than DEEPEST."""
 
 
 class _Case(NamedTuple):
@@ -104,6 +110,7 @@ class _Proof:
     def __init__(self) -> None:
         self._open: set[tuple[Any, ...]] = set()
         self._left = BUDGET
+        self._tried = 0
         self._rules: dict[str, Callable[[_Case], Found]] = {
             "type": self._type,
             "enum": self._values,
@@ -146,6 +153,8 @@ class _Proof:
         types = facts.possible_types(known)
         if not types:
             return []
+        if len(self._open) >= DEEPEST:
+            raise _TooLong
         values = facts.all_values(known, types)
         judged = self._judge(values, known, wide, at, certain=certain) if values is not None else None
         if judged is not None:
@@ -291,7 +300,10 @@ class _Proof:
         return [case.obstacle("format", f"strings not of the format {word}", certain=False, shown_by=sure)]
 
     def _is_refused(self, case: _Case, rule: dict[str, Any]) -> bool:
-        """True where one of a few strings matches all that is known of `a` and not the rule."""
+        """True where one of a few strings matches all that is known of `a` and not the rule; False past TRIED."""
+        self._tried += 1
+        if self._tried > TRIED:
+            return False
         judge = facts.Source(rule, case.wide.node.source.draft).node
         return any(
             all(part.node.accepts(probe) is True for part in case.known) and judge.accepts(probe) is False

@@ -129,11 +129,17 @@ def merge(given: list[Given], problems: Problems) -> Merged:
         if value is None:
             continue
         if values.setdefault(name, value) != value:
-            message = f"{one.name} differs from the one on line {problems.line(first.start)}"
+            line = problems.line(first.start)
+            message = f"{one.name} is {quoted(one.value)}; it is {_short(values[name])} on line {line}"
             problems.add("WM703", one.place, message, "Make both the same, or remove one.")
         places.setdefault(name, one.place)
     observability = {name: _as_json(values.pop(name)) for name in list(values) if name.startswith("observability.")}
     return Merged(Constraints(**values), observability, places, keys)
+
+
+def _short(value: object) -> str:
+    """A value of ours for a message."""
+    return f"{value:g}" if isinstance(value, float) else quoted(_as_json(value))
 
 
 def _as_json(value: Any) -> Any:

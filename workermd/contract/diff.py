@@ -254,29 +254,30 @@ def _schema(side: _Side, old: tuple[Document, str], new: tuple[Document, str]) -
     was, now = Source(*old).node, Source(*new).node
     gone = obstacles(was, now)
     come = tuple(each._replace(a=each.b, b=each.a) for each in obstacles(now, was))
+    may_break = _Places(come if side is _OUTPUT else gone)
     for each in gone:
-        told = _gone(side, each, come if side is _OUTPUT else ())
+        told = _gone(side, each, may_break)
         yield from (one._replace(old=root + one.old, new=root + one.new) for one in told)
     for each in come:
-        told = _come(side, each, gone if side is _INPUT else ())
+        told = _come(side, each, may_break)
         yield from (one._replace(old=root + one.old, new=root + one.new) for one in told)
     if not gone and not come:
         yield _Told(side.reworded, "the schema is written differently and means the same", root, root)
 
 
-def _gone(side: _Side, each: Obstacle, other: tuple[Obstacle, ...]) -> Iterator[_Told]:
+def _gone(side: _Side, each: Obstacle, may_break: "_Places") -> Iterator[_Told]:
     """Values that matched before: that breaks an input schema."""
     if side is _INPUT:
         yield _against(side, each, side.narrower, f"{each.what} {side.gone}")
-    elif not _is_open(each, other):
+    elif not may_break.near(each):
         yield _harmless(each, side.narrower, f"{each.what} {side.gone}", "no new output is possible by it")
 
 
-def _come(side: _Side, each: Obstacle, other: tuple[Obstacle, ...]) -> Iterator[_Told]:
+def _come(side: _Side, each: Obstacle, may_break: "_Places") -> Iterator[_Told]:
     """Values that match now: that breaks an output schema."""
     if side is _OUTPUT:
         yield _against(side, each, side.wider, f"{each.what} {side.come}")
-    elif not _is_open(each, other):
+    elif not may_break.near(each):
         yield _harmless(each, side.wider, f"{each.what} {side.come}", "no input is refused for it")
 
 
@@ -290,18 +291,39 @@ def _harmless(each: Obstacle, kind: str, says: str, still: str) -> _Told:
     return _Told(kind, says if each.certain else f"the rule {each.keyword!r} changed; {still}", each.a, each.b)
 
 
-def _is_open(each: Obstacle, other: tuple[Obstacle, ...]) -> bool:
-    """True where it is not known whether something breaks: nothing harmless is told of such a place.
-
-    What may be harmless, but is not certain itself, is not told beside what breaks either.
+class _Places:
+    """Where obstacles stand that may break something. Nothing harmless is told of such a place, and of none above or
+    below it: it is not known whether something breaks. What may be harmless, but is not certain itself, is not told
+    beside what breaks either.
     """
-    return any(
-        not (one.certain and each.certain) and (_is_near(each.a, one.a) or _is_near(each.b, one.b)) for one in other
-    )
+
+    def __init__(self, found: tuple[Obstacle, ...]) -> None:
+        self._all = _Pointers(found)
+        self._open = _Pointers(tuple(each for each in found if not each.certain))
+
+    def near(self, each: Obstacle) -> bool:
+        return (self._open if each.certain else self._all).near(each)
 
 
-def _is_near(one: str, other: str) -> bool:
-    return one == other or one.startswith(f"{other}/") or other.startswith(f"{one}/")
+class _Pointers:
+    """The places of obstacles on both sides, and those above them."""
+
+    def __init__(self, found: tuple[Obstacle, ...]) -> None:
+        self._at = ({each.a for each in found}, {each.b for each in found})
+        self._above = tuple({above for place in places for above in _above(place)} for places in self._at)
+
+    def near(self, each: Obstacle) -> bool:
+        return any(
+            place in at or place in above or not at.isdisjoint(_above(place))
+            for place, at, above in zip((each.a, each.b), self._at, self._above, strict=True)
+        )
+
+
+def _above(place: str) -> Iterator[str]:
+    """The pointers above one, the root included."""
+    while place:
+        place = place.rpartition("/")[0]
+        yield place
 
 
 # --- statuses ---

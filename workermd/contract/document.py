@@ -4,6 +4,7 @@ Only the block rules run: headings, fences, lists and quotes are told apart as C
 inline text stays as written. Positions are line numbers of the file, from 1; `end` lines are excluded.
 """
 
+import gc
 import re
 from functools import cache
 from typing import Literal, NamedTuple
@@ -128,7 +129,7 @@ def _opening(lines: Lines, problems: Problems) -> int | None:
     text = lines.line_text(blank)
     if not _ALMOST_MARKER.fullmatch(text):
         return None
-    found = quoted(text) if text != MARKER else f"{quoted(text)} after {blank - 1} blank lines"
+    found = quoted(text) if text != MARKER else f"{quoted(text)} on line {blank}"
     hint = "Make line 1 `---` alone, with nothing before it."
     problems.add("WM108", line_span(lines, blank), f"found {found}; line 1 must be exactly `---`", hint)
     return blank
@@ -156,8 +157,20 @@ def read_body(lines: Lines, line: int, *, whole: bool = False) -> Body:
     start = lines.start(line) if line <= lines.count else len(lines.text)
     relevant = start if whole else _relevant_start(lines.text, start)
     first = lines.position(relevant).line
-    blocks = tuple(_blocks(_parser().parse(lines.text[relevant:]), first))
+    blocks = _parsed(lines.text[relevant:], first)
     return Body(line, relevant == start, blocks, tuple(_sections(blocks)))
+
+
+def _parsed(text: str, first: int) -> tuple[Block, ...]:
+    """The blocks of a text. Looking for garbage among hundreds of thousands of tokens, of which there is none before
+    the end, would take as long as the parsing: a file of list items took 2.1 s and takes 1.1."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        return tuple(_blocks(_parser().parse(text), first))
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def _relevant_start(text: str, start: int) -> int:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from workermd.contract.jsontext import canonical, escape
 from workermd.contract.schema import Checker, checker
 from workermd.contract.subschemas import Survey
+from workermd.digest import sha256
 
 TYPES = ("array", "boolean", "fraction", "integer", "null", "object", "string")
 """The types of a value that exclude one another: `number` is `integer` and `fraction`."""
@@ -25,6 +26,12 @@ DEPTH = 6
 
 PATIENCE = 4_000
 """Looks at what types are left in one question, larger sets of rules counted more; later ones learn nothing."""
+
+BUILDING = 8_000_000
+"""Bytes of schemas from which judges are built for one source; later ones are not there to ask."""
+
+PATTERN_COST = 20_000
+"""Bytes that take as long to build as one pattern."""
 
 DRAFT_URIS = {
     "2020-12": "https://json-schema.org/draft/2020-12/schema",
@@ -55,8 +62,12 @@ class Source:
         self.draft = draft
         self.survey = Survey(root, draft) if isinstance(root, dict) else None
         self.patience = PATIENCE
+        self._building = BUILDING
         self._checkers: dict[str, Checker | None] = {}
         self._texts: dict[str, bytes] = {}
+        self._parts: dict[str, Parts] = {}
+        self._led: dict[str, tuple[Node, ...]] = {}
+        self._digests: dict[str, str] = {}
 
     @property
     def node(self) -> "Node":
@@ -66,42 +77,65 @@ class Source:
         found = self.survey.target(reference) if self.survey else None
         return None if found is None else Node(self, *found)
 
-    def checker(self, pointer: str) -> Checker | None:
-        """None where the engine does not take it."""
-        if pointer not in self._checkers:
-            self._checkers[pointer] = self._checker(pointer)
-        return self._checkers[pointer]
+    def checker(self, node: "Node") -> Checker | None:
+        """None where the engine does not take it, or has built enough."""
+        if node.pointer not in self._checkers:
+            self._checkers[node.pointer] = self._checker(node)
+        return self._checkers[node.pointer]
 
-    def _checker(self, pointer: str) -> Checker | None:
-        from urllib.parse import quote
-
-        base = self.root.get("$id", "urn:workermd:compared") if isinstance(self.root, dict) else ""
-        base = base.removesuffix("#")
-        schema = {
-            "$schema": DRAFT_URIS[self.draft],
-            "allOf": [{"$ref": f"{base}#{quote(pointer)}"}],
-            "definitions" if self.draft in ("6", "7") else "$defs": {"compared": {**self.root, "$id": base}}
-            if isinstance(self.root, dict)
-            else {},
-        }
+    def _checker(self, node: "Node") -> Checker | None:
+        alone = not node.pointer or next(_references(node.schema), None) is None
+        text = self.text(node.pointer, node.schema) if alone else self.text("", self.root)
+        self._building -= len(text) + PATTERN_COST * text.count(b'"pattern')
+        if self._building < 0:
+            return None
+        schema = (node.schema if isinstance(node.schema, dict) else {"allOf": [node.schema]}) if alone else None
         try:
-            return checker(self.root if not pointer else schema, self.draft)
+            return checker(schema or self._referring(node.pointer), self.draft)
         except ValueError:
             return None
 
+    def _referring(self, pointer: str) -> dict[str, Any]:
+        """A schema of which nothing is left but a reference into the whole document."""
+        from urllib.parse import quote
+
+        base = self.root.get("$id", "urn:workermd:compared").removesuffix("#")
+        return {
+            "$schema": DRAFT_URIS[self.draft],
+            "allOf": [{"$ref": f"{base}#{quote(pointer)}"}],
+            "definitions" if self.draft in ("6", "7") else "$defs": {"compared": {**self.root, "$id": base}},
+        }
+
+    def parts(self, node: "Node") -> "Parts":
+        """`flat` of a node, taken apart once."""
+        if node.pointer not in self._parts:
+            self._parts[node.pointer] = _flat(node)
+        return self._parts[node.pointer]
+
     def text(self, pointer: str, schema: Any) -> bytes:
-        """Canonical bytes of a schema and of everything that it refers to: equal bytes mean the same."""
+        """Bytes that stand for a schema and for everything that it refers to: equal bytes mean the same."""
         if pointer not in self._texts:
             targets: dict[str, Any] = {}
-            waiting = [schema]
+            waiting = [Node(self, pointer, schema)]
             while waiting:
-                for reference in _references(waiting.pop()):
-                    node = self.target(reference)
-                    if node is not None and node.pointer not in targets:
-                        targets[node.pointer] = node.schema
-                        waiting.append(node.schema)
+                for node in self._targets(waiting.pop()):
+                    if node.pointer not in targets:
+                        targets[node.pointer] = self._digest(node)
+                        waiting.append(node)
             self._texts[pointer] = canonical([self.draft, schema, targets])
         return self._texts[pointer]
+
+    def _targets(self, node: "Node") -> tuple["Node", ...]:
+        """Where the references in a schema lead, each once."""
+        if node.pointer not in self._led:
+            found = {reference: self.target(reference) for reference in dict.fromkeys(_references(node.schema))}
+            self._led[node.pointer] = tuple(each for each in found.values() if each is not None)
+        return self._led[node.pointer]
+
+    def _digest(self, node: "Node") -> str:
+        if node.pointer not in self._digests:
+            self._digests[node.pointer] = sha256(canonical(node.schema)).hex()
+        return self._digests[node.pointer]
 
 
 def _references(value: Any) -> Iterator[str]:
@@ -131,7 +165,7 @@ class Node(NamedTuple):
 
     def accepts(self, value: Any) -> bool | None:
         """What the engine says; None where it cannot say."""
-        judge = self.source.checker(self.pointer)
+        judge = self.source.checker(self)
         return None if judge is None else judge.accepts(value)
 
     def below(self, keyword: str, *names: str | int) -> "Node":
@@ -177,6 +211,10 @@ Parts = tuple[Part, ...]
 
 def flat(node: Node) -> Parts:
     """The parts of a schema, references and `allOf` followed. They never end in a circle: the reader refuses those."""
+    return node.source.parts(node)
+
+
+def _flat(node: Node) -> Parts:
     found: list[Part] = []
     waiting = [node]
     while waiting:
@@ -401,14 +439,15 @@ def names_of(part: Part) -> tuple[str, ...] | None:
 def possible_types(parts: Parts, depth: int = 0) -> set[str]:
     """The types of TYPES that a matching value can have, perhaps more; empty: nothing can match."""
     types = set(TYPES)
+    if not parts:
+        return types
     for value in given(parts, "type"):
         types &= named_types(value)
     if any(value >= 1 and value == floor(value) for value in given(parts, "multipleOf")):
         types.discard("fraction")
-    if parts:
-        parts[0].node.source.patience -= 1 + len(parts) // 4
-        if parts[0].node.source.patience < 0:
-            return types
+    parts[0].node.source.patience -= 1 + len(parts) // 4
+    if parts[0].node.source.patience < 0:
+        return types
     types -= {kind for kind in types if _is_impossible(kind, parts, depth)}
     if not types or depth >= DEPTH:
         return types

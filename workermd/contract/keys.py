@@ -4,8 +4,8 @@ from typing import Any
 
 from workermd.contract import forms
 from workermd.contract.constraints import FORMS
-from workermd.contract.fields import FIELDS
-from workermd.contract.forms import MOST_COUNT, MOST_SECONDS, Form
+from workermd.contract.fields import FIELD_LISTS, FIELDS, OF_FIELD_LIST
+from workermd.contract.forms import MOST_COUNT, MOST_SECONDS, Form, WrongForm
 from workermd.envelope import Document
 
 MEANINGS: dict[str, str] = {
@@ -55,6 +55,18 @@ CONSTRAINT_MEANINGS: dict[str, str] = {
     "observability.log_fields": "The fields of each log line.",
 }
 """Each constraint, in a sentence."""
+
+
+def allowed(name: str, *, is_constraint: bool) -> str:
+    """What a key of `MEANINGS`, or a constraint, may hold, as a phrase; empty where nothing is to be said."""
+    form = (FORMS if is_constraint else FIELDS).get(name)
+    if form is None:
+        return OF_FIELD_LIST if name in FIELD_LISTS else ""
+    try:
+        form(None, False)  # a form says what it allows when it is given something else
+    except WrongForm as wrong:
+        return str(wrong)
+    return ""
 
 
 def contract_schema() -> Document:

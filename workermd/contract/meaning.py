@@ -117,7 +117,12 @@ def _check_limits(parts: Parts, problems: Problems) -> None:
         problems.add("WM707", span, "tools_allowed is empty, so max_tool_calls has no use", "Name the tools.")
     if bounds.max_output_bytes is not None and bounds.max_output_bytes < len("{}"):
         span = where(parts, "/constraints/max_output_bytes", problems)
-        problems.add("WM707", span, "max_output_bytes leaves no room for any output", "Raise it, or remove it.")
+        problems.add(
+            "WM707",
+            span,
+            f"max_output_bytes is {bounds.max_output_bytes}, which holds no output",
+            "Raise it, or remove it.",
+        )
 
 
 def _check_statuses(parts: Parts, problems: Problems) -> None:
@@ -126,8 +131,11 @@ def _check_statuses(parts: Parts, problems: Problems) -> None:
     if of_schema and of_constraints and set(of_schema) != set(of_constraints):
         span = where(parts, "/constraints/status_enum", problems)
         line = problems.line(where(parts, "/output_schema/properties/status/enum", problems).start)
-        odd = ", ".join(quoted(status) for status in sorted(set(of_schema) ^ set(of_constraints))[:5])
-        message = f"status_enum and the enum of the output schema on line {line} differ in {odd}"
+        lacking = [status for status in of_schema if status not in of_constraints]
+        beyond = [status for status in of_constraints if status not in of_schema]
+        said = [f"lacks {_some(lacking)}"] if lacking else []
+        said += [f"has {_some(beyond)} besides"] if beyond else []
+        message = f"status_enum {' and '.join(said)}; the enum of the output schema is on line {line}"
         problems.add("WM704", span, message, "Make both name the same statuses.")
     found = statuses(parts.output_schema, parts.constraints)
     enum = "/output_schema/properties/status/enum" if of_schema else "/constraints/status_enum"
@@ -144,7 +152,13 @@ def _check_statuses(parts: Parts, problems: Problems) -> None:
     missing = [status.value for status in FAILURES if status not in found]
     if missing:
         message = f"the statuses do not include {', '.join(missing)}, which a failure may need"
-        problems.add("WM710", where(parts, enum, problems), message, "Add what is missing.")
+        hint = "Add them, to the status enum of the output schema and to status_enum."
+        problems.add("WM710", where(parts, enum, problems), message, hint)
+
+
+def _some(statuses: list[str]) -> str:
+    """At most five, quoted."""
+    return ", ".join(quoted(status) for status in statuses[:5])
 
 
 def _check_idempotency(parts: Parts, problems: Problems) -> None:
@@ -198,7 +212,8 @@ def _check_field_list(name: str, schema: Document | None, parts: Parts, problems
     place = f"/front_matter/{name}"
     line = problems.line(where(parts, f"/{name[:-1]}_schema/properties", problems).start)
     for field in sorted(set(fields) ^ set(properties)):
-        message = f"{name} and the schema on line {line} differ: only one of them has {quoted(field)}"
+        lists, lacks = (name, f"the schema on line {line}") if field in fields else (f"the schema on line {line}", name)
+        message = f"{lists} has {quoted(field)}, which {lacks} lacks"
         problems.add("WM712", where(parts, place, problems), message, "Make both name the same fields.")
     for field in [field for field in fields if field in properties]:
         kind, optional = fields[field].removesuffix("(optional)").strip(), fields[field].endswith("(optional)")

@@ -1,6 +1,7 @@
 """A worker.md file as frozen records: what it says, and where it says it."""
 
 from bisect import bisect_right
+from itertools import accumulate
 from typing import Literal, NamedTuple
 
 from workermd.digest import sha256
@@ -105,11 +106,8 @@ class Lines:
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self._starts = [0]
-        at = text.find("\n")
-        while at >= 0:
-            self._starts.append(at + 1)
-            at = text.find("\n", at + 1)
+        lengths = map(len, text.split("\n")[:-1])
+        self._starts = list(accumulate(lengths, lambda at, length: at + length + 1, initial=0))
 
     @property
     def count(self) -> int:

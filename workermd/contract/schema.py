@@ -1,10 +1,12 @@
 """JSON Schema: may a schema be used, and does a value match it. The only owner of both engines.
 
-jsonschema takes 142 ms to import and checks schemas when a contract is linted, never in a run;
-jsonschema-rs takes 40 ms and judges values, with patterns in linear time. Neither ever reads a file or
+jsonschema takes 142 ms to import and 16 ms for a contract of 8 KiB: it says what is wrong with a schema that
+jsonschema-rs does not take, when a contract is linted, and not in a run. jsonschema-rs takes 40 ms to import and
+judges values, with patterns in linear time. Neither ever reads a file or
 the network: `$schema` is compared as text before an engine sees a schema, and references stay inside it.
 """
 
+from functools import cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -105,7 +107,7 @@ def check_schema(schema: Any, *, thorough: bool = True) -> tuple[SchemaProblem, 
     survey = Survey(schema, draft)
     problems = [*survey.problems, *_formats(survey), *_patterns(survey)]
     refused = _refused_by_engine(schema, draft) if not problems else None
-    if thorough or problems or refused is not None:
+    if problems or refused is not None or (thorough and not _accepted(survey)):
         problems.extend(_meta_problems(survey))
     if not problems and refused is not None:
         problems.append(refused)
@@ -167,6 +169,26 @@ def _build(schema: dict[str, Any], draft: str) -> "Validator":
 
 
 # --- the meta-schema ---
+
+_LENIENT = ("4",)
+"""Drafts whose meta-schema jsonschema-rs has with less in it than was published: an empty `enum` passes in draft 4."""
+
+
+def _accepted(survey: Survey) -> bool:
+    """True where jsonschema would find nothing either. False where it may: it alone can say what.
+
+    A test holds the two against each other: what this accepts, jsonschema accepts.
+    """
+    if survey.draft in _LENIENT:
+        return False
+    judge = _meta_judge(survey.draft)
+    return all(judge.is_valid(survey.schemas[place]) for place in ("", *survey.strays))
+
+
+@cache
+def _meta_judge(draft: str) -> "Validator":
+    uri = next(uri for uri, name in DRAFTS.items() if name == draft)
+    return _build({"$ref": uri}, draft)
 
 
 def _meta_problems(survey: Survey) -> list[SchemaProblem]:

@@ -10,7 +10,7 @@ from workermd.lint import ignores
 from workermd.lint.folder import FOLDER_CODES
 from workermd.lint.secrets import unquoted
 from workermd.lint.selection import Selection
-from workermd.lint.subject import Edit, Fault, Subject
+from workermd.lint.subject import Fault, Fix, Subject
 
 EVERYTHING = Selection()
 
@@ -24,10 +24,10 @@ class Check(NamedTuple):
 
 
 class Linted(NamedTuple):
-    """`findings` of reading and of the rules, ordered. `edits` are the safe fixes of what is listed."""
+    """`findings` of reading and of the rules, ordered. `fixes` are the safe ones of what is listed."""
 
     findings: tuple[Finding, ...]
-    edits: tuple[Edit, ...]
+    fixes: tuple[Fix, ...]
 
 
 def lint(reading: Reading, selection: Selection = EVERYTHING, *, checks: Iterable[Check] | None = None) -> Linted:
@@ -39,7 +39,7 @@ def lint(reading: Reading, selection: Selection = EVERYTHING, *, checks: Iterabl
 
     subject = Subject(reading)
     problems = Problems(reading.path, subject.lines)
-    edits: list[Edit] = []
+    fixes: list[Fix] = []
     found = {finding.code for finding in reading.findings if finding.severity != "error"}
     listed, faulty = ignores.find(subject)
     ignored = {ignore.code for ignore in listed}
@@ -47,7 +47,8 @@ def lint(reading: Reading, selection: Selection = EVERYTHING, *, checks: Iterabl
     def add(code: str, faults: Iterable[Fault]) -> None:
         for fault in faults:
             problems.add(code, fault.span, fault.message, fault.hint)
-            edits.extend(fault.edits)
+            if fault.edits:
+                fixes.append(Fix(code, fault.span, fault.hint, fault.edits))
 
     for check in CHECKS if checks is None else checks:
         if (check.whole and reading.contract is None) or not selection.has(check.code):
@@ -67,4 +68,4 @@ def lint(reading: Reading, selection: Selection = EVERYTHING, *, checks: Iterabl
         for finding in reading.findings
         if finding.severity == "error" or (selection.has(finding.code) and finding.code not in ignored)
     ]
-    return Linted(unquoted(ordered([*kept, *problems.findings()]), reading.text), tuple(edits))
+    return Linted(unquoted(ordered([*kept, *problems.findings()]), reading.text), tuple(fixes))

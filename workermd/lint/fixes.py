@@ -7,7 +7,7 @@ from workermd.contract.model import Reading
 from workermd.contract.reader import read
 from workermd.lint.engine import lint
 from workermd.lint.selection import Selection
-from workermd.lint.subject import Edit
+from workermd.lint.subject import Edit, Fix
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 MARKED = "WM102"
@@ -26,7 +26,7 @@ def fixed(data: bytes, path: str, selection: Selection) -> bytes:
     result = data.removeprefix(BYTE_ORDER_MARK) if selection.has(MARKED) else data
     for _ in range(_MOST_ROUNDS):
         reading = read(result, path)
-        edits = lint(reading, selection).edits
+        edits = [edit for fix in lint(reading, selection).fixes for edit in fix.edits]
         if not edits:
             break
         mark = BYTE_ORDER_MARK if result.startswith(BYTE_ORDER_MARK) else b""
@@ -35,6 +35,11 @@ def fixed(data: bytes, path: str, selection: Selection) -> bytes:
             break
         result = changed
     return result
+
+
+def is_safe(fix: Fix, reading: Reading) -> bool:
+    """Whether a fix, made alone, leaves what the contract means as it is."""
+    return _means_the_same(reading, read(applied(reading.text, fix.edits).encode(), reading.path))
 
 
 def applied(text: str, edits: Iterable[Edit]) -> str:

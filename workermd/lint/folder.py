@@ -6,8 +6,8 @@ Only a digest of each file is kept, so that memory does not grow with what the f
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from workermd.contract.model import Reading
 from workermd.digest import sha256
+from workermd.lint.known import Checked
 from workermd.lint.subject import Fault, Subject
 
 SAME_NAME = "WM910"
@@ -24,19 +24,19 @@ class Clash(NamedTuple):
 
 
 class Identities:
-    """The identities seen so far: `add` each reading, then ask for the clashes."""
+    """The identities seen so far: `add` each file, then ask for the clashes."""
 
     def __init__(self) -> None:
         self._files: dict[tuple[str, str], dict[bytes, str]] = {}
         self._spellings: dict[str, dict[str, str]] = {}
 
-    def add(self, reading: Reading) -> None:
-        if reading.contract is None:
+    def add(self, checked: Checked) -> None:
+        if checked.identity is None:
             return
-        name, version = reading.contract.id, reading.contract.version
-        digest = sha256(reading.text.encode("utf-8", "surrogatepass"))[:16]
-        self._files.setdefault((name, version), {}).setdefault(digest, reading.path)
-        self._spellings.setdefault(name.lower(), {}).setdefault(name, reading.path)
+        digest = sha256(checked.text.encode("utf-8", "surrogatepass"))[:16]
+        name = checked.identity[0]
+        self._files.setdefault(checked.identity, {}).setdefault(digest, checked.path)
+        self._spellings.setdefault(name.lower(), {}).setdefault(name, checked.path)
 
     def clashes(self) -> Iterator[Clash]:
         """Every file that clashes, each with one other, in the order in which they were added."""

@@ -46,7 +46,7 @@ def missing_keys(subject: Subject) -> Iterator[Fault]:
     derived = "source_registry_url" if "source_registry_url" in given else None
     missing = [key for key in REGISTRY_KEYS if key not in given and not (key == "id" and "worker_id" in given)]
     if derived and missing:
-        message = f"{derived} says that this is a registry's entry, but {', '.join(missing)} is missing"
+        message = f"{derived} says that this is a registry's entry, but {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing"
         hint = "Add what is missing, or remove the key."
         yield Fault(subject.key(f"/front_matter/{derived}"), message, hint)
 
@@ -66,7 +66,7 @@ def derived_before(subject: Subject) -> Iterator[Fault]:
     derived, updated = given.get("derived_on"), given.get("repository_updated_at")
     if isinstance(derived, str) and isinstance(updated, str) and derived < updated:
         line = subject.lines.position(subject.where("/front_matter/repository_updated_at").start).line
-        message = f"derived_on is before repository_updated_at on line {line}, which the derivation could not know"
+        message = f"derived_on is {derived}, before the repository_updated_at of {updated} on line {line}"
         yield Fault(subject.where("/front_matter/derived_on"), message, "Correct one of the two dates.")
 
 

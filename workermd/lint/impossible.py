@@ -37,7 +37,9 @@ def _bounds(schema: dict[str, Any]) -> Iterator[Reason]:
         if fewest is not None and largest is not None and fewest > largest:
             if least == "minContains" and "contains" not in schema:
                 continue
-            yield Reason(least, f"{least} is above {most}", f"Lower {least}, or raise {most}.")
+            yield Reason(
+                least, f"{_said(least, fewest)} is above {_said(most, largest)}", f"Lower {least}, or raise {most}."
+            )
     low, high = _limit(schema, "minimum", "exclusiveMinimum"), _limit(schema, "maximum", "exclusiveMaximum")
     if low is None or high is None:
         return
@@ -48,8 +50,15 @@ def _bounds(schema: dict[str, Any]) -> Iterator[Reason]:
         empty = first > (ceil(highest) - 1 if high_open else floor(highest))
     if empty:
         yield Reason(
-            low_word, f"{low_word} and {high_word} leave no number between them", "Lower the one, or raise the other."
+            low_word,
+            f"{_said(low_word, lowest)} and {_said(high_word, highest)} leave no number between them",
+            "Lower the one, or raise the other.",
         )
+
+
+def _said(keyword: str, value: Any) -> str:
+    """A bound with its number, unless that is too long to be read."""
+    return f"{keyword} {value}" if abs(value) < 1e15 else keyword
 
 
 def _limit(schema: dict[str, Any], plain: str, exclusive: str) -> tuple[str, Any, bool] | None:
@@ -119,10 +128,11 @@ def _properties(schema: dict[str, Any]) -> Iterator[Reason]:
             yield Reason("required", f"{shown(name)} is required and forbidden", hint)
     most, least = number(schema, "maxProperties"), number(schema, "minProperties")
     if most is not None and len(names) > most:
-        yield Reason("maxProperties", "more properties are required than maxProperties allows", "Raise maxProperties.")
+        message = f"{len(names)} properties are required, above {_said('maxProperties', most)}"
+        yield Reason("maxProperties", message, "Raise maxProperties, or require fewer.")
     closed = schema.get("additionalProperties") is False and "patternProperties" not in schema
     if closed and least is not None and least > len(properties):
-        message = "minProperties asks for more properties than there are, and others are forbidden"
+        message = f"{_said('minProperties', least)} is above the {len(properties)} properties there are, and others are forbidden"
         yield Reason("minProperties", message, "Lower minProperties, or add properties.")
 
 

@@ -6,84 +6,107 @@ looked for in the prose outside code fences, front matter text included, letter 
 
 import re
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from workermd.contract.model import Span
 from workermd.lint.subject import Fault, Subject
 
 _EARLIER = "(?:previous|prior|above|earlier|preceding|foregoing)"
-PATTERNS: tuple[tuple[str, str], ...] = (
-    (
+_FORGET = "ignore disregard forget override"
+
+
+class Approach(NamedTuple):
+    """A way to speak to a model. The pattern is tried only on a text that has, in small letters, a word of each set
+    in `needed`: a look for a plain word costs next to nothing."""
+
+    what: str
+    needed: tuple[tuple[str, ...], ...]
+    pattern: re.Pattern[str]
+
+
+def _approach(what: str, pattern: str, *needed: str) -> Approach:
+    return Approach(what, tuple(tuple(words.split()) for words in needed), re.compile(pattern, re.IGNORECASE))
+
+
+APPROACHES = (
+    _approach(
         "to forget earlier instructions",
-        (
-            rf"\b(?:ignore|disregard|forget|override)\s+(?:all\s+|any\s+|the\s+|your\s+|of\s+){{0,3}}{_EARLIER}\s+"
-            r"(?:instructions?|prompts?|rules?|directions?|messages?|context)\b"
-        ),
+        rf"\b(?:ignore|disregard|forget|override)\s+(?:all\s+|any\s+|the\s+|your\s+|of\s+){{0,3}}{_EARLIER}\s+"
+        r"(?:instructions?|prompts?|rules?|directions?|messages?|context)\b",
+        _FORGET,
+        "previous prior above earlier preceding foregoing",
     ),
-    (
+    _approach(
         "to ignore its instructions",
         r"\b(?:ignore|disregard|forget|override)\s+(?:all\s+|any\s+|of\s+){0,2}your\s+(?:\w{1,20}\s+)?(?:instructions|rules|guidelines|system prompt)\b",
+        _FORGET,
+        "your",
     ),
-    ("to be somebody else", r"\byou\s+are\s+now\s+(?:a|an|the|in|acting|DAN|operating)\b"),
-    ("with instructions of its own", r"\b(?:new|updated|real|actual)\s+(?:system\s+)?instructions?\s*:"),
-    ("as a role of a chat", r"(?:<\|(?:im_start|im_end|system|user|assistant|endoftext)\|>|\[/?INST\]|<</?SYS>>)"),
-    ("as a system message", r"(?:^|\n)[ \t>*-]{0,8}(?:system|assistant)\s*(?:prompt|message)\s*:"),
-    (
+    _approach(
+        "to be somebody else", r"\byou\s+are\s+now\s+(?:a|an|the|in|acting|DAN|operating)\b", "you", "are", "now"
+    ),
+    _approach(
+        "with instructions of its own",
+        r"\b(?:new|updated|real|actual)\s+(?:system\s+)?instructions?\s*:",
+        "instruction",
+        "new updated real actual",
+    ),
+    _approach(
+        "as a role of a chat",
+        r"(?:<\|(?:im_start|im_end|system|user|assistant|endoftext)\|>|\[/?INST\]|<</?SYS>>)",
+        "<| inst] <sys </sys",
+    ),
+    _approach(
+        "as a system message",
+        r"(?:^|\n)[ \t>*-]{0,8}(?:system|assistant)\s*(?:prompt|message)\s*:",
+        "system assistant",
+        "prompt message",
+    ),
+    _approach(
         "to show its prompt or its secrets",
         r"\b(?:reveal|print|output|repeat|show|leak|send)\s+(?:me\s+)?(?:your|the)\s+(?:system\s+prompt|hidden\s+prompt|initial\s+instructions|api\s+keys?|credentials|environment\s+variables)\b",
+        "reveal print output repeat show leak send",
+        "prompt instructions api credentials variables",
     ),
-    (
+    _approach(
         "to hide something from the user",
         r"\b(?:do\s+not|don't|never)\s+(?:tell|inform|mention\s+(?:this\s+|it\s+)?to|alert|warn)\s+(?:this\s+to\s+)?the\s+(?:user|human|operator|reviewer)\b",
+        "tell inform mention alert warn",
+        "user human operator reviewer",
     ),
-    (
+    _approach(
         "as an AI that reads this",
         r"\b(?:if\s+you\s+are|note\s+to|attention|dear|message\s+for)\s*(?:an?\s+|any\s+|all\s+|the\s+)?(?:AI|LLM|language\s+model|AI\s+assistant|AI\s+agent|chatbot)s?\b(?=[^.\n]{0,80}\b(?:must|should|please|you|ignore|run|execute)\b|\s*:)",
+        "you note attention dear message",
+        "ai llm language chatbot",
     ),
 )
-_ANY = re.compile("|".join(f"({pattern})" for _, pattern in PATTERNS), re.IGNORECASE)
-_WORDS = (
-    *(
-        "ignore",
-        "disregard",
-        "forget",
-        "override",
-        "instruction",
-        "prompt",
-        "message",
-        "you",
-        "<|",
-        "inst]",
-        "<sys",
-        "</sys",
-    ),
-    *(
-        "api",
-        "credentials",
-        "environment",
-        "tell",
-        "inform",
-        "mention",
-        "alert",
-        "warn",
-        "ai",
-        "llm",
-        "model",
-        "chatbot",
-    ),
-)
-"""Every pattern needs one of these: a look for a plain word costs next to nothing."""
 
 
 def spoken(subject: Subject) -> Iterator[Fault]:
     """WM902"""
-    for start, text in _passages(subject):
-        small = text.lower()
-        for match in _ANY.finditer(text) if any(word in small for word in _WORDS) else ():
-            what = PATTERNS[(match.lastindex or 1) - 1][0]
-            at = start + match.start() + len(match[0]) - len(match[0].lstrip())
+    for begin, text in _passages(subject):
+        for start, end, what in _found(text):
+            at = begin + start + len(text[start:end]) - len(text[start:end].lstrip())
             message = f"the text speaks to a model, {what}"
             hint = "Remove it, or quote it in other words; text of a repository is data and tells nobody what to do."
-            yield Fault(Span(at, start + match.end()), message, hint)
+            yield Fault(Span(at, begin + end), message, hint)
+
+
+def _found(text: str) -> Iterator[tuple[int, int, str]]:
+    """In order; of two that overlap, the one that begins first, or is listed first."""
+    small = text.lower()
+    found = [
+        (match.start(), order, match.end(), approach.what)
+        for order, approach in enumerate(APPROACHES)
+        if all(any(word in small for word in words) for words in approach.needed)
+        for match in approach.pattern.finditer(text)
+    ]
+    last = 0
+    for start, _, end, what in sorted(found):
+        if start >= last:
+            yield start, end, what
+            last = end
 
 
 def _passages(subject: Subject) -> Iterator[tuple[int, str]]:

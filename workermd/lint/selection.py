@@ -18,6 +18,12 @@ class Selection(NamedTuple):
         return (not self.select or code.startswith(self.select)) and not code.startswith(self.ignore)
 
 
+def configured(select: Iterable[str], ignore: Iterable[str], origin: str) -> Selection:
+    """What the table [lint] of the configuration `origin` chooses. Raises UsageError."""
+    place = f"{origin}: [lint]"
+    return Selection(codes(select, f"{place} select"), codes(ignore, f"{place} ignore"))
+
+
 def codes(given: Iterable[str], origin: str) -> tuple[str, ...]:
     """`WM1,WM203` and the like, each word the beginning of a code. Raises UsageError for one that is none."""
     words = [word.strip().upper() for each in given for word in each.split(",") if word.strip()]

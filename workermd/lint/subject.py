@@ -32,6 +32,15 @@ class Fault(NamedTuple):
     edits: tuple[Edit, ...] = ()
 
 
+class Fix(NamedTuple):
+    """The safe fix of one finding: its code, its place and the edits that mend it."""
+
+    code: str
+    span: Span
+    hint: str
+    edits: tuple[Edit, ...]
+
+
 class Schema(NamedTuple):
     """A schema somewhere in the contract: `place` as in `Places`, `draft` of its document."""
 

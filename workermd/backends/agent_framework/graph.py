@@ -1,0 +1,164 @@
+"""Agents along edges: the framework's workflows, with nodes of ours that keep who said what."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import count
+from typing import Any, NamedTuple, Never
+
+from agent_framework import (
+    Agent,
+    AgentExecutorResponse,
+    AgentResponse,
+    Executor,
+    Message,
+    Workflow,
+    WorkflowBuilder,
+    WorkflowContext,
+    handler,
+)
+
+from workermd.agents.roster import Roster
+from workermd.backends.agent_framework.members import UNBOUNDED, Cast, last_words
+from workermd.bindings import only, text_of
+from workermd.errors import ConfigurationError
+
+_KEYS = ("from", "to", "when")
+
+
+class Edge(NamedTuple):
+    """From one agent to the next; with `when` only after a message that holds this text."""
+
+    source: str
+    target: str
+    when: str = ""
+
+
+def edges_of(given: Any, roster: Roster, place: str) -> tuple[Edge, ...]:
+    """The edges of a configuration. Raises ConfigurationError, also for a way that never ends, or never begins."""
+    if not isinstance(given, list) or not given:
+        raise ConfigurationError(f"{place}: edges is no list of tables", 'write edges = [{ from = "…", to = "…" }]')
+    edges = tuple(_edge(table, roster, f"{place}: edges[{number}]") for number, table in enumerate(given))
+    if len({edge[:2] for edge in edges}) < len(edges):
+        raise ConfigurationError(f"{place}: edges has the same way twice", "remove one of them")
+    first = roster.names[0]
+    if any(edge.target == first and not edge.when for edge in edges):
+        raise ConfigurationError(
+            f"{place}: edges leads to {first}, which begins, without a text to go by", 'add when = "…" to that edge'
+        )
+    reached = _from(first, edges)
+    if lost := [name for name in roster.names if name not in reached]:
+        raise ConfigurationError(f"{place}: edges never leads from {first} to {lost[0]}", "add an edge to it")
+    always = tuple(edge for edge in edges if not edge.when)
+    for name in roster.names:
+        if any(name in _from(edge.target, always) for edge in always if edge.source == name):
+            raise ConfigurationError(
+                f"{place}: edges goes round from {name} to itself without end", 'add when = "…" to an edge of that way'
+            )
+    return edges
+
+
+def _edge(table: Any, roster: Roster, place: str) -> Edge:
+    if not isinstance(table, dict):
+        raise ConfigurationError(f"{place} is not a table", 'write { from = "…", to = "…" }')
+    only(table, _KEYS, place)
+    edge = Edge(*(text_of(table, key, place) for key in _KEYS))
+    if edge.source not in roster.names or edge.target not in roster.names or edge.source == edge.target:
+        raise ConfigurationError(
+            f"{place} does not lead from one agent to another", f"choose from {', '.join(roster.names)}"
+        )
+    return edge
+
+
+def _from(start: str, edges: Iterable[Edge]) -> set[str]:
+    reached, ahead = {start}, [start]
+    while ahead:
+        here = ahead.pop()
+        new = {edge.target for edge in edges if edge.source == here} - reached
+        reached |= new
+        ahead += new
+    return reached
+
+
+class Said(NamedTuple):
+    number: int
+    name: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What an agent passes on: everything that it knew, and its own words last."""
+
+    said: tuple[Said, ...]
+
+
+class Node(Executor):
+    """An agent in a workflow. It is told everything that was said on the ways to it, itself included, once."""
+
+    def __init__(self, cast: Cast, agent: Agent, numbers: "count[int]") -> None:
+        super().__init__(id=agent.name or "")
+        self._agent = agent
+        self._task = cast.task
+        self._numbers = numbers
+
+    @handler
+    async def begin(self, task: str, context: WorkflowContext[Heard, AgentResponse]) -> None:  # noqa: ARG002 - it knows
+        await self._speak((), context)
+
+    @handler
+    async def go_on(self, heard: Heard, context: WorkflowContext[Heard, AgentResponse]) -> None:
+        await self._speak(heard.said, context)
+
+    @handler
+    async def come_together(self, heard: list[Heard], context: WorkflowContext[Heard, AgentResponse]) -> None:
+        await self._speak(tuple(sorted({said for each in heard for said in each.said})), context)
+
+    async def _speak(self, said: tuple[Said, ...], context: WorkflowContext[Heard, AgentResponse]) -> None:
+        told = [Message("user", [self._task]), *(Message("assistant", [s.text], author_name=s.name) for s in said)]
+        response = await self._agent.run(told)
+        await context.send_message(Heard((*said, Said(next(self._numbers), self.id, last_words(response)))))
+        await context.yield_output(response)
+
+
+def workflow_of(cast: Cast, edges: tuple[Edge, ...]) -> Workflow:
+    """The first agent begins. An agent waits for all its ways but those with a text: each of these starts it anew."""
+    numbers = count()
+    nodes = {name: Node(cast, agent, numbers) for name, agent in cast.agents.items()}
+    builder = WorkflowBuilder(
+        max_iterations=UNBOUNDED, start_executor=next(iter(nodes.values())), output_from=[nodes[cast.answer]]
+    )
+    for name, node in nodes.items():
+        always = [nodes[edge.source] for edge in edges if edge.target == name and not edge.when]
+        if len(always) > 1:
+            builder.add_fan_in_edges(always, node)
+        elif always:
+            builder.add_edge(always[0], node)
+        for edge in edges:
+            if edge.target == name and edge.when:
+                builder.add_edge(nodes[edge.source], node, condition=_holds(edge.when))
+    return builder.build()
+
+
+def _holds(text: str) -> Any:
+    def holds(heard: Any) -> bool:
+        return isinstance(heard, Heard) and text in heard.said[-1].text
+
+    return holds
+
+
+class Last(Executor):
+    """The agent that speaks after the others, who spoke at the same time."""
+
+    def __init__(self, cast: Cast) -> None:
+        super().__init__(id=cast.answer)
+        self._agent = cast.agents[cast.answer]
+        self._task = cast.task
+
+    @handler
+    async def conclude(
+        self, results: list[AgentExecutorResponse], context: WorkflowContext[Never, AgentResponse]
+    ) -> None:
+        said = [
+            Message("assistant", [last_words(each.agent_response)], author_name=each.executor_id) for each in results
+        ]
+        await context.yield_output(await self._agent.run([Message("user", [self._task]), *said]))
