@@ -46,11 +46,37 @@ async def _agentchat(url: str) -> str:
     return result.messages[-1].content
 
 
+async def _ag2(url: str) -> str:
+    import httpx2
+    from ag2 import Agent
+    from ag2.config import OpenAIConfig
+
+    async with httpx2.AsyncClient() as client:  # its own is never closed
+        config = OpenAIConfig(model="scripted-1", base_url=url, api_key="none", max_retries=0, http_client=client)
+        reply = await Agent("assistant", "Answer.", config=config).ask("Add one and one.")
+        return reply.body or ""
+
+
+async def _agent_framework(url: str) -> str:
+    from agent_framework import Agent
+    from agent_framework.openai import OpenAIChatCompletionClient
+    from openai import AsyncOpenAI
+
+    async with AsyncOpenAI(base_url=url, api_key="none", max_retries=0) as client:
+        agent = Agent(OpenAIChatCompletionClient("scripted-1", async_client=client), "Answer.", name="assistant")
+        return (await agent.run("Add one and one.")).text
+
+
 BARE = {
     "chat": Bare(
         "from autogen_agentchat.agents import AssistantAgent; "
         "from autogen_ext.models.openai import OpenAIChatCompletionClient",
         _agentchat,
+    ),
+    "ag2": Bare("from ag2 import Agent; from ag2.config import OpenAIConfig", _ag2),
+    "agent-framework": Bare(
+        "from agent_framework import Agent; from agent_framework.openai import OpenAIChatCompletionClient",
+        _agent_framework,
     ),
 }
 
