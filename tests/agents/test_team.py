@@ -639,7 +639,14 @@ def test_what_the_documentation_shows_is_taken(cli, contract, given, tmp_path):
     assert done.code == 0, done.err
     table = tomllib.loads(short)["workers"]["notes"]
     ours = {key: value for key, value in table.items() if key not in ("backend", "model", "models", "tools")}
-    assert refused(ours, models={"strong": Model("m"), "fast": Model("m")}, tools=(ToolBinding("lookup"),)) == ""
+    assert (
+        refused(
+            ours,
+            models={"strong": Model("m"), "fast": Model("m")},
+            tools=(ToolBinding("lookup", function="json:dumps"),),
+        )
+        == ""
+    )
     sequence, edges = (tomllib.loads(part) for part in graph.split("\n\n"))
     assert refused({"pattern": "graph", "agents": agents("plan", "left", "right", "join"), **sequence}) == ""
     assert refused({"pattern": "graph", "agents": agents("write", "check", "report"), **edges}) == ""
