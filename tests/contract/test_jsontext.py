@@ -420,7 +420,7 @@ def test_random_doubles_read_back():
 
 
 @pytest.mark.parametrize(
-    "value", [float("nan"), float("inf"), {1: 2}, {1.5: 2}, {1, 2}, b"x", "\ud800", {"\ud800": 1}, object()], ids=repr
+    "value", [float("nan"), float("inf"), {1: 2}, {1.5: 2}, {1, 2}, b"x", "\ud800", {"\ud800": 1}, print], ids=repr
 )
 def test_what_is_no_json_has_no_canonical_bytes(value):
     with pytest.raises(ValueError) as caught:

@@ -256,7 +256,7 @@ def test_an_encoding_that_was_not_asked_for(extract, server, encoding):
     assert code(extract(server.url)) == "unsupported_encoding"
 
 
-@pytest.mark.parametrize("body", [b"no gzip", gzip.compress(PAGE)[:-20]])
+@pytest.mark.parametrize("body", [b"no gzip", gzip.compress(PAGE)[:-20]], ids=["no gzip", "cut off"])
 def test_a_damaged_body_is_retryable(extract, server, body):
     server.pages["/"] = (200, {**HTML, "Content-Encoding": "gzip"}, body)
     with pytest.raises(Retryable):
