@@ -30,7 +30,7 @@ class Recorder:
         kept = {name: value for name, value in headers.items() if name in ("retry-after", "retry-after-ms")}
         try:
             answer: Any = json.loads(content)
-        except ValueError:
+        except (ValueError, RecursionError):
             answer = content.decode("utf-8", "replace")
         self._exchanges.append(
             {"agent": agent, "request": request, "status": status, "headers": kept, "answer": answer}

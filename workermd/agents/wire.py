@@ -7,10 +7,12 @@ so does a provider's error, with what it means.
 
 import email.utils
 import json
+import math
 import os
 import re
 import sys
 import time
+import urllib.request
 from typing import TYPE_CHECKING, NamedTuple
 
 import httpx2
@@ -47,9 +49,13 @@ _STATUSES: dict[int, tuple[str, str, str]] = {
     425: ("retryable", "backend_unavailable", "is not ready"),
     429: ("retryable", "rate_limited", "asked to slow down"),
 }
-"""What a status means: kind of failure, error code, and how it is told. 5xx: `_BROKEN`; all others: as 400."""
+"""What a status means: kind of failure, error code, and how it is told. What stands nowhere: as 400."""
 
-_BROKEN = ("retryable", "backend_unavailable", "failed on its side")
+_ROWS = {
+    3: ("refused", "backend_failed", "answered with a redirect, which no key follows; set base_url to its new address"),
+    5: ("retryable", "backend_unavailable", "failed on its side"),
+}
+"""The same for whole hundreds."""
 
 _CODES: dict[str, tuple[str, str, str]] = {
     "insufficient_quota": ("refused", "backend_failed", "has no quota left for this key"),
@@ -76,7 +82,7 @@ class Answer(NamedTuple):
     def document(self) -> Document | None:
         try:
             found = json.loads(self.content)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
         return found if isinstance(found, dict) else None
 
@@ -90,7 +96,8 @@ class Wire(httpx2.AsyncBaseTransport):
         self._job = job
         self._key = os.environ.get(model.api_key_env, "") if model.api_key_env else ""
         self._level = shape.FIRST[model.structured]
-        self._live = httpx2.AsyncHTTPTransport(verify=model.base_url.startswith("https"), trust_env=True)
+        secure = model.base_url.startswith("https")
+        self._live = httpx2.AsyncHTTPTransport(verify=secure, trust_env=True, proxy=_proxy(model.base_url))
         self.http_client = httpx2.AsyncClient(transport=self, timeout=None, follow_redirects=False, trust_env=False)
         self.key = self._key or "none"
         """What a client has to be given for a key; without one nothing is sent."""
@@ -259,8 +266,8 @@ class Wire(httpx2.AsyncBaseTransport):
             return failed(
                 "retryable", "backend_unavailable", f"{where} answered with something that is not a JSON object"
             )
-        row = _BROKEN if answer.status >= 500 else _STATUSES.get(answer.status, _STATUSES[400])
-        row = next((_CODES[code] for code in (error.get("code"), error.get("type")) if code in _CODES), row)
+        row = _ROWS.get(answer.status // 100) or _STATUSES.get(answer.status, _STATUSES[400])
+        row = next((_CODES[code] for code in (str(error.get("code")), str(error.get("type"))) if code in _CODES), row)
         kind, code, told = row
         message = f"{where} {told} (HTTP {answer.status})"
         if answer.status in (401, 403):
@@ -279,6 +286,14 @@ def unreachable_key(model: Model) -> str:
     return ""
 
 
+def _proxy(address: str) -> str | None:
+    """The proxy that the attempt's environment names for an address: the operator lists its variable in `env`."""
+    url, proxies = httpx2.URL(address), urllib.request.getproxies()
+    if urllib.request.proxy_bypass(url.netloc.decode().rpartition("@")[2]):
+        return None
+    return proxies.get(url.scheme) or proxies.get("all")
+
+
 def _origin(model: Model) -> str:
     """Scheme, host and port of an endpoint: a path or a query may hold secrets."""
     url = httpx2.URL(model.base_url)
@@ -289,11 +304,13 @@ def _after(headers: dict[str, str]) -> float | None:
     """Seconds that a provider asks to wait: `retry-after-ms`, or `Retry-After` as seconds or as a date (RFC 9110)."""
     for name, scale in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         try:
-            return max(0.0, float(headers[name]) * scale)
+            seconds = float(headers[name]) * scale
         except (KeyError, ValueError):
             continue
+        if math.isfinite(seconds):
+            return max(0.0, seconds)
     try:
         at = email.utils.parsedate_to_datetime(headers["retry-after"]).timestamp()
-    except (KeyError, ValueError, TypeError):
+    except (KeyError, ValueError, TypeError, OverflowError):
         return None
     return max(0.0, at - time.time())
