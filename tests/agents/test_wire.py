@@ -205,3 +205,11 @@ def test_a_proxy_is_one_where_its_variable_is_passed_on(chat, raw):
     assert proxy.requests[0].startswith(b"POST http://models.invalid/v1/chat/completions HTTP/1.1\r\n")
     local = chat([Text(ANSWER)], env={**named, "NO_PROXY": "127.0.0.1"}, worker={"env": ["HTTP_PROXY", "NO_PROXY"]})
     assert (local.envelope["status"], len(proxy.requests)) == ("ok", 1)
+
+
+@pytest.mark.parametrize("address", ["http://me:sk-1@127.0.0.1:1/v1", "http://127.0.0.1:1/v1?key=sk-1", "http:///v1"])
+def test_an_address_of_the_flags_is_looked_at_and_not_told(cli, contract, given, address):  # S6.3
+    done = cli("run", contract(), given("a"), "--model", "m", "--base-url", address)
+    assert done.code == 2
+    assert "--base-url" in done.err
+    assert "sk-1" not in done.err

@@ -12,7 +12,6 @@ import os
 import re
 import sys
 import time
-import urllib.request
 from typing import TYPE_CHECKING, NamedTuple
 
 import httpx2
@@ -22,6 +21,7 @@ from workermd.agents import shape
 from workermd.agents.answer import called_in, choice_of, fault_of, in_shape
 from workermd.agents.journal import new_span
 from workermd.agents.meter import Exceeded
+from workermd.agents.route import route_to
 from workermd.backend import Result, failed
 from workermd.binding import Model
 from workermd.envelope import Document
@@ -96,8 +96,7 @@ class Wire(httpx2.AsyncBaseTransport):
         self._job = job
         self._key = os.environ.get(model.api_key_env, "") if model.api_key_env else ""
         self._level = shape.FIRST[model.structured]
-        secure = model.base_url.startswith("https")
-        self._live = httpx2.AsyncHTTPTransport(verify=secure, trust_env=True, proxy=_proxy(model.base_url))
+        self._live = route_to(model.base_url)
         self.http_client = httpx2.AsyncClient(transport=self, timeout=None, follow_redirects=False, trust_env=False)
         self.key = self._key or "none"
         """What a client has to be given for a key; without one nothing is sent."""
@@ -284,14 +283,6 @@ def unreachable_key(model: Model) -> str:
     if model.api_key_env and not os.environ.get(model.api_key_env):
         return f"model {model.name}: the variable {model.api_key_env} is not set; it has to hold the endpoint's key"
     return ""
-
-
-def _proxy(address: str) -> str | None:
-    """The proxy that the attempt's environment names for an address: the operator lists its variable in `env`."""
-    url, proxies = httpx2.URL(address), urllib.request.getproxies()
-    if urllib.request.proxy_bypass(url.netloc.decode().rpartition("@")[2]):
-        return None
-    return proxies.get(url.scheme) or proxies.get("all")
 
 
 def _origin(model: Model) -> str:
