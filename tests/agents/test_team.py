@@ -441,9 +441,22 @@ def test_a_stalled_team_asks_a_person_where_that_is_wanted(perform):
     )
     assert "Look below." in messages(helped, 0)
     assert helped.output == DONE
-    denied = perform([], arrangement, decisions=[decision | {"answer": "deny"}])
-    assert (denied.failure["kind"], denied.failure["code"]) == ("refused", "approval_denied")
-    assert not denied.server.requests
+    assert ended.failure["options"] == []
+
+
+def test_a_stalled_team_that_gets_no_more_rounds_says_what_it_has(perform):
+    decision = {"id": "1", "kind": "stalled", "question": "?", "options": [], "by": "me", "at": "", "answer": "deny"}
+    stalling = {"pattern": "magentic", "max_stalls": 1, "max_replans": 0, "on_stall": "ask"}
+    ended = perform([*STALLING[:3], said(DONE)], stalling, decisions=[decision])
+    assert ended.output == DONE
+    assert is_structured(ended)[-1]
+    assert "The task is done." in ended.server.requests[-1].body["messages"][-1]["content"]
+    inside = {
+        "pattern": "graph",
+        "agents": agents("group", "end", group={"team": {"pattern": "magentic", "max_stalls": 1}}),
+    }
+    ended = perform(STALLING, inside | {"max_replans": 0, "on_stall": "ask"}, decisions=[decision])
+    assert (ended.failure["kind"], ended.failure["code"]) == ("invalid_output", "budget_exceeded")
 
 
 @pytest.mark.parametrize("bad", ["[]", "{}", "prose", '{"is_request_satisfied": {"answer": true}}'])
@@ -567,7 +580,7 @@ def test_nothing_is_said_beside_the_journal(perform, capfd):
         ({"pattern": "round-robin", "agents": [{"name": "g", "team": {"agents": agents("x")}}]}, "agents[0]: team: agents"),
         ({"on_stall": "panic"}, "on_stall: found 'panic'; allowed are fail, ask"),
         ({"team": "x"}, "without a component file"),
-        ({"ask_user": "yes"}, "ask_user: found a text; allowed is true or false"),
+        ({"ask_user": "yes"}, "ask_user is not true or false; write ask_user = true"),
     ],
 )  # fmt: skip
 def test_a_wrong_table_is_told_before_the_run(arrangement, told):
@@ -639,7 +652,14 @@ def test_what_the_documentation_shows_is_taken(cli, contract, given, tmp_path):
     assert done.code == 0, done.err
     table = tomllib.loads(short)["workers"]["notes"]
     ours = {key: value for key, value in table.items() if key not in ("backend", "model", "models", "tools")}
-    assert refused(ours, models={"strong": Model("m"), "fast": Model("m")}, tools=(ToolBinding("lookup"),)) == ""
+    assert (
+        refused(
+            ours,
+            models={"strong": Model("m"), "fast": Model("m")},
+            tools=(ToolBinding("lookup", function="json:loads"),),
+        )
+        == ""
+    )
     sequence, edges = (tomllib.loads(part) for part in graph.split("\n\n"))
     assert refused({"pattern": "graph", "agents": agents("plan", "left", "right", "join"), **sequence}) == ""
     assert refused({"pattern": "graph", "agents": agents("write", "check", "report"), **edges}) == ""

@@ -25,13 +25,13 @@ from autogen_agentchat.messages import (
     TextMessage,
 )
 from autogen_core import Component, ComponentModel
-from autogen_core.models import CreateResult, LLMMessage, ModelInfo
+from autogen_core.models import CreateResult, LLMMessage, ModelInfo, UserMessage
 from autogen_core.tools import ParametersSchema, TextResultContent, ToolResult, ToolSchema, Workbench
 from autogen_core.utils import extract_json_from_str
 from autogen_ext.models.openai import BaseOpenAIChatCompletionClient
 from pydantic import BaseModel
 
-from workermd.agents import gate, person
+from workermd.agents import gate, reading
 from workermd.agents.job import Job
 from workermd.agents.prompt import Prompt
 from workermd.agents.tools import Runner, Tool
@@ -182,7 +182,7 @@ class Leader(Client):
             if self._structured:
                 extra_create_args = {**extra_create_args, "response_format": self._job.response_format}
         else:
-            await self._plan()
+            await self._plan(messages)
         result = await super().create(messages, json_output=json_output, extra_create_args=extra_create_args, **rest)
         if is_ledger:
             self._satisfied = _is_satisfied(result.content)
@@ -195,13 +195,33 @@ class Leader(Client):
             told = f"the leader's ledger of progress could not be read {LEDGER_TRIES} times"
             await self._job.stop(failed("invalid_output", "output_not_json", told))
 
-    async def _plan(self) -> None:
+    async def _plan(self, messages: Sequence[LLMMessage]) -> None:
         """Facts and plan are two requests; the first two are the beginning, each further pair follows a stall."""
         self._plans += 1
         self._seen = 0
         stalls = (self._plans - 1) // 2
         if self._plans % 2 == 1 and stalls > int(self._job.arrangement.get("max_replans", 1)):
-            await stalled(self._job)
+            await self._stalled(messages)
+
+    async def _stalled(self, messages: Sequence[LLMMessage]) -> None:
+        """A question to a person where the operator wants it; one who denies more rounds wants what there is."""
+        told = "The team makes no progress, a new plan notwithstanding."
+        if self._job.arrangement.get("on_stall", "fail") == "ask":
+            answers = [one["answer"] for one in self._job.task.decisions if one.get("kind") == "stalled"]
+            if not answers or answers[-1] != "deny":
+                await self._job.ask(f"{told} Shall it try again? Say what would help it.", (), "stalled")
+            if self._structured:
+                await self._conclude(messages)
+        await self._job.stop(
+            failed("invalid_output", "budget_exceeded", f"{told} max_replans says how often it may plan anew.")
+        )
+
+    async def _conclude(self, messages: Sequence[LLMMessage]) -> None:
+        """The answer out of what was said so far. AutoGen would have made a new plan, and forgotten it."""
+        asked = [*messages[:-1], UserMessage(content=self._final_prompt, source="user")]
+        form = {"response_format": self._job.response_format}
+        answer = await super().create(asked, extra_create_args=form)
+        await self._job.stop(reading.result_of(str(answer.content), self._job.limits))
 
 
 def _is_satisfied(ledger: object) -> bool:
@@ -209,14 +229,6 @@ def _is_satisfied(ledger: object) -> bool:
         return bool(extract_json_from_str(str(ledger))[0]["is_request_satisfied"]["answer"])
     except (ValueError, LookupError, TypeError):
         return False
-
-
-async def stalled(job: Job) -> None:
-    """End the attempt of a team that makes no progress: as a question to a person, or as a failure."""
-    told = "The team makes no progress, a new plan notwithstanding."
-    if job.arrangement.get("on_stall", "fail") == "ask":
-        await job.ask(f"{told} Shall it try again? Say what would help it.", ("approve", "deny"), "stalled")
-    await job.stop(failed("invalid_output", "budget_exceeded", f"{told} max_replans says how often it may plan anew."))
 
 
 # --- tools -------------------------------------------------------------------------------------------------------
@@ -239,8 +251,6 @@ class Gated(Workbench, Component[GatedConfig]):
         self._job = job
         self._agent = agent
         self._tools = {tool.name: tool for tool in job.tools(agent, names)}
-        if job.arrangement.get("ask_user") and (names is None or person.NAME in names):
-            self._tools[person.NAME] = person.tool(job)
         self._inner = list(inner)
 
     @classmethod

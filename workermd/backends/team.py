@@ -71,7 +71,7 @@ def plan_of(binding: Binding) -> Plan:
     """The document of the binding's team, looked at. Raises `Unfit` or ConfigurationError."""
     table, place = binding.arrangement, binding.origin
     text_of(table, "instructions", place)
-    asks = patterns.flag_of(table, "ask_user", place)
+    asks = bool(table.get("ask_user"))
     patterns.count_of(table, "max_replans", 1, place, least=0)
     if table.get("on_stall", "fail") not in ("fail", "ask"):
         raise Unfit(f"{place}: on_stall: found {components.quoted(table['on_stall'])}; allowed are fail, ask")
@@ -122,8 +122,6 @@ def perform(task: Task, binding: Binding, limits: Limits) -> Result:
 
 async def _talk(job: Job) -> str | Result:
     quiet()
-    if any(one.get("kind") == "stalled" and one["answer"] == "deny" for one in job.task.decisions):
-        return failed("refused", "approval_denied", "a person decided that the stalled team shall not try again")
     plan = plan_of(job.binding)
     document = Adoption(job, plan.answers, plan.rounds).team(plan.document)
     with loading(job):
