@@ -135,6 +135,25 @@ def test_everybody_is_told_the_purpose_and_one_alone_the_form_of_the_answer(perf
     assert "The answer is given by worker" in reviewer
 
 
+def test_everybody_knows_who_they_are_and_who_has_spoken(perform):
+    three = agents("finder", "critic", "writer", finder={"description": "Finds facts."})
+    ended = perform([Text("Snow."), Text("Hm."), said(DONE)], {"pattern": "round-robin", "agents": three})
+    systems = [request.body["messages"][0]["content"] for request in ended.server.requests]
+    for system, name in zip(systems, ("finder", "critic", "writer"), strict=True):
+        assert f"You are the agent {name}." in system
+    assert "- finder: Finds facts." in systems[2]
+    told = [message["content"] for message in ended.server.requests[2].body["messages"][1:]]
+    assert told[0].startswith("Input:")
+    assert told[1:] == ["finder said:\nSnow.", "critic said:\nHm."]
+
+
+def test_a_leader_hears_the_others_by_their_names_and_itself_by_none(perform):
+    ended = perform([FACTS, PLAN, ledger(), Text("Snow."), ledger(satisfied=True), said(DONE)], {"pattern": "magentic"})
+    told = [str(message["content"]) for message in ended.server.requests[4].body["messages"]]
+    assert any(text.startswith("worker said:\nSnow.") for text in told)
+    assert not any(text.startswith("MagenticOneOrchestrator said:") for text in told)
+
+
 def test_a_round_robin_ends_with_its_last_participant(perform):
     arrangement = {"pattern": "round-robin", "agents": agents("a", "b", "c"), "rounds": 2}
     ended = perform([Text("one"), Text("two"), said(DONE), Text("three"), Text("four"), said(LATER)], arrangement)

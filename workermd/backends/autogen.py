@@ -43,6 +43,9 @@ from workermd.runtime import CancellationToken
 TOOL_ROUNDS = 1_000_000
 """AutoGen's bound on rounds of tool calls in one turn. Ours hold: max_turns, max_tool_calls, the deadline."""
 
+ORCHESTRATOR = "MagenticOneOrchestrator"
+"""The name under which Magentic-One's leader speaks, to itself too."""
+
 LEDGER_TRIES = 3
 """So often Magentic-One's leader may write a ledger of progress that nobody can read. AutoGen would ask ten times."""
 
@@ -106,6 +109,8 @@ class Client(BaseOpenAIChatCompletionClient, Component[ClientConfig]):
 
     component_type = "model"
     component_config_schema = ClientConfig
+    _own: tuple[str, ...] = ("user",)
+    """The speakers who are no other agents."""
 
     def __init__(self, job: Job, agent: str, model: Model | None = None, *, structured: bool = False) -> None:
         wire = job.wire(agent, model)
@@ -136,17 +141,25 @@ class Client(BaseOpenAIChatCompletionClient, Component[ClientConfig]):
             extra_create_args = {**extra_create_args, "response_format": {"type": "json_schema", "json_schema": shape}}
             json_output = None
         return await super().create(
-            messages,
+            [self._heard(message) for message in messages],
             json_output=json_output,
             extra_create_args=extra_create_args,
             cancellation_token=cancellation_token or self._job.token,
             **rest,
         )
 
+    def _heard(self, message: LLMMessage) -> LLMMessage:
+        """What another agent said, with its name in the text: many endpoints tell no model the name of a message."""
+        if not isinstance(message, UserMessage) or message.source in self._own or not isinstance(message.content, str):
+            return message
+        return message.model_copy(update={"content": f"{message.source} said:\n{message.content}"})
+
 
 class Leader(Client):
     """The client of Magentic-One's orchestrator. What it asks for tells how the team fares: a ledger of progress, a new
     plan after a stall, the final answer, which AutoGen also asks for at its cap."""
+
+    _own = ("user", ORCHESTRATOR)
 
     def __init__(
         self, job: Job, agent: str, model: Model | None = None, *, structured: bool, final_prompt: str

@@ -6,13 +6,11 @@ from typing import Any, NamedTuple
 
 from workermd.agents.roster import member_of
 from workermd.backends import components
+from workermd.backends.autogen import ORCHESTRATOR
 from workermd.backends.components import Unfit, quoted
 from workermd.binding import Binding
 from workermd.bindings import only, text_of
 from workermd.envelope import Document
-
-ORCHESTRATOR = "MagenticOneOrchestrator"
-"""The name under which Magentic-One's leader speaks."""
 
 MAX_ROUNDS = 1000
 

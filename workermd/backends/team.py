@@ -13,7 +13,7 @@ from workermd.agents.job import Ending, Job, performed
 from workermd.backend import Limits, Result, Task, failed
 from workermd.backends import components, patterns, studio
 from workermd.backends.adoption import Adoption
-from workermd.backends.autogen import answered, loading, quiet, words
+from workermd.backends.autogen import ORCHESTRATOR, answered, loading, quiet, words
 from workermd.backends.components import Unfit, config_of, provider_of
 from workermd.binding import Binding
 from workermd.bindings import text_of, words_of
@@ -109,7 +109,7 @@ def _answers(document: Document, answer: str) -> tuple[str, ...]:
     if provider_of(document) == components.MAGENTIC:
         if answer:
             raise Unfit("answer: found with Magentic-One, whose leader gives the answer; remove it")
-        return (patterns.ORCHESTRATOR,)
+        return (ORCHESTRATOR,)
     names = [str(config_of(each).get("name")) for each in config_of(document).get("participants") or ()]
     if answer and answer not in names:
         raise Unfit(f"answer: found {components.quoted(answer)}; allowed are {', '.join(names)}; or remove it")
@@ -145,7 +145,7 @@ async def _ran(team: Team, order: TextMessage, job: Job) -> TaskResult:
 def _order(job: Job, plan: Plan) -> str:
     """What the team is told: the input. A leader, who has no prompt of its own, is told the purpose with it."""
     prompt = job.prompt(str(job.arrangement.get("instructions", "")), "speaks")
-    return f"{prompt.system}\n\n{prompt.user}" if plan.answers == (patterns.ORCHESTRATOR,) else prompt.user
+    return f"{prompt.system}\n\n{prompt.user}" if plan.answers == (ORCHESTRATOR,) else prompt.user
 
 
 def _answer(spoken: Sequence[BaseChatMessage], plan: Plan) -> str | Result:
