@@ -159,7 +159,9 @@ class Wire(httpx2.AsyncBaseTransport):
         )
         try:
             answer = (
-                await self._exchanged(request, sent, span) if job.player is None else self._played(job.player, sent)
+                await self._exchanged(request, sent, span)
+                if job.player is None
+                else await self._played(job.player, sent)
             )
         except Miss as miss:
             await job.stop(failed("refused", "backend_failed", str(miss)))
@@ -172,8 +174,8 @@ class Wire(httpx2.AsyncBaseTransport):
         self._note_reply(answer, span, began)
         return answer
 
-    def _played(self, player: "Player", sent: Document) -> Answer:
-        return Answer(*player.answer(self.agent, sent))
+    async def _played(self, player: "Player", sent: Document) -> Answer:
+        return Answer(*await player.answer(self.agent, sent))
 
     async def _exchanged(self, request: httpx2.Request, sent: Document, span: str) -> Answer:
         """One request, one answer, read to its end: no retry, no redirect, no time limit but the attempt's."""
