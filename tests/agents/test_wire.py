@@ -13,17 +13,8 @@ import pytest
 
 pytest.importorskip("autogen_agentchat", reason="AutoGen's AgentChat is not installed")
 
-from tests.agents.conftest import ANSWER, Bound
-from tests.agents.kinds import KindUnderTest
+from tests.agents.conftest import ANSWER
 from workermd.testing import Garbage, Text
-
-
-@pytest.fixture
-def chat(cli, contract, tmp_path) -> Iterator[Bound]:
-    """One kind stands for all: below the framework there is one wire."""
-    made = Bound(KindUnderTest("chat", "autogen_agentchat"), cli, contract, tmp_path)
-    yield made
-    made.close()
 
 
 class Raw:
