@@ -41,10 +41,10 @@ _STATUSES: dict[int, tuple[str, str, str]] = {
     401: ("refused", "backend_failed", "did not accept the key"),
     402: ("refused", "backend_failed", "wants to be paid first"),
     403: ("refused", "backend_failed", "did not accept the key"),
-    404: ("refused", "backend_failed", "knows no such model or path"),
+    404: ("refused", "backend_failed", "knows no such model or path; look at model and base_url"),
     408: ("retryable", "backend_unavailable", "gave up on the request"),
     409: ("retryable", "backend_unavailable", "is in conflict with another request"),
-    413: ("refused", "backend_failed", "refused the request as too large"),
+    413: ("refused", "backend_failed", "refused the request as too large; give it less input"),
     422: ("refused", "backend_failed", "refused the request as invalid"),
     425: ("retryable", "backend_unavailable", "is not ready"),
     429: ("retryable", "rate_limited", "asked to slow down"),
@@ -58,7 +58,11 @@ _ROWS = {
 """The same for whole hundreds."""
 
 _CODES: dict[str, tuple[str, str, str]] = {
-    "insufficient_quota": ("refused", "backend_failed", "has no quota left for this key"),
+    "insufficient_quota": (
+        "refused",
+        "backend_failed",
+        "has no quota left for this key; raise it, or name another key",
+    ),
     "context_length_exceeded": (
         "refused",
         "backend_failed",
