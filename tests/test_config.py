@@ -186,7 +186,20 @@ def test_openais_key_goes_to_openai_only(tmp_path):  # S6.3
 
 WRONG = [
     ("[models.a]\n", "[models.a]: names no model"),
-    ('[models.a]\nmodel = "x"\nbase_url = "ftp://x"\n', "base_url is no http address"),
+    *(
+        (f'[models.a]\nmodel = "x"\nbase_url = "{address}"\n', f"base_url {fault}")
+        for address, fault in (
+            ("ftp://x", "is no http address"),
+            ("http://", "is no http address"),
+            ("http://[::1", "is no http address"),
+            ("http://x:99999/v1", "is no http address"),
+            ("http://x y/v1", "has characters that no address has"),
+            ("http://me:sk-1@x/v1", "has a user or a password in it"),
+            ("http://x/v1?key=sk-1", "has more than scheme, host, port and path"),
+        )
+    ),
+    ('[servers.s]\nurl = "http://me:sk-1@x/mcp"\n', "url has a user or a password in it"),
+    ('[servers.s]\nurl = "x"\n', "url is no http address"),
     ('[models.a]\nmodel = "x"\nstructured = "maybe"\n', "structured is none of auto, schema, json, text"),
     ('[models.a]\nmodel = "x"\nprice = 3\n', "price is not a table of two numbers"),
     ('[models.a]\nmodel = "x"\nkey = "sk-1"\n', "unknown key 'key'"),

@@ -69,7 +69,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "agent_framework": ("workermd.backends.agent_framework",),
     "ag2": ("workermd.backends.ag2", "workermd.backends.ag2_agents", "workermd.backends.ag2_channel"),
     "openai": ("workermd.agents.wire",),
-    "httpx2": ("workermd.agents.wire", "workermd.agents.mcp_client"),
+    "httpx2": ("workermd.agents.route", "workermd.agents.wire", "workermd.agents.mcp_client"),
     "pydantic": ("workermd.agents.functions", "workermd.agents.mcp_client", "workermd.backends.autogen"),
     "pydantic_core": ("workermd.agents.functions",),
     "mcp": ("workermd.agents.mcp_client",),

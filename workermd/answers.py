@@ -97,10 +97,12 @@ class Answers:
         failure = judged.failure._replace(retryable=True, hint=hint)
         return self.failed(Status.RETRYABLE_ERROR, failure, tuple(_record(each) for each in ledger.attempts(row.id)))
 
-    def interrupted(self, judged: Verdict) -> Answered:
+    def interrupted(self, ledger: Ledger, row: Run | None, judged: Verdict) -> Answered:
         assert judged.failure is not None
         failure = judged.failure._replace(hint="run the same command again to go on")
-        return self.failed(Status.RETRYABLE_ERROR, failure)._replace(exit_code=envelopes.EXIT_INTERRUPTED)
+        attempts = ledger.attempts(row.id) if row is not None else ()
+        answered = self.failed(Status.RETRYABLE_ERROR, failure, tuple(map(_record, attempts)))
+        return answered._replace(exit_code=envelopes.EXIT_INTERRUPTED)
 
     def _documents(
         self, final: Verdict, records: tuple[AttemptRecord, ...], request: Document | None = None

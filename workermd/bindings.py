@@ -97,10 +97,8 @@ def with_server(binding: Binding, base_url: str, named: dict[str, Server], place
         if strange:
             raise ConfigurationError(f"{place}: [tools.{strange}] is no tool of a server", "give it server = …")
         return binding
-    if base_url and not base_url.startswith(("http://", "https://")):
-        raise ConfigurationError(
-            f"{place}: base_url is no http address", 'write for example "http://127.0.0.1:8000/mcp"'
-        )
+    if base_url:
+        check_address(base_url, f"{place}: base_url", "http://127.0.0.1:8000/mcp", query=True)
     server = _one_of(name, named, "servers", place) if name else Server(OWN_SERVER, binding.command, base_url)
     return binding._replace(servers={server.name: server}, arrangement={**binding.arrangement, "server": server.name})
 
@@ -178,10 +176,7 @@ def _model(fields: Any, place: str) -> Model:
     if not name:
         raise ConfigurationError(f"{place}: names no model", 'add model = "…", as the endpoint calls it')
     base_url = text_of(fields, "base_url", place) or OPENAI
-    if not base_url.startswith(("http://", "https://")):
-        raise ConfigurationError(
-            f"{place}: base_url is no http address", 'write for example "http://127.0.0.1:8000/v1"'
-        )
+    check_address(base_url, f"{place}: base_url")
     structured = text_of(fields, "structured", place) or "auto"
     if structured not in _STRUCTURED:
         raise ConfigurationError(f"{place}: structured is none of {', '.join(_STRUCTURED)}", "choose one of these")
@@ -276,12 +271,37 @@ def _server(name: str, fields: Any, place: str) -> Server:
     command, url = words_of(fields, "command", place), text_of(fields, "url", place)
     if bool(command) == bool(url):
         raise ConfigurationError(f"{place}: names both or neither of command and url", "name exactly one of them")
+    if url:
+        check_address(url, f"{place}: url", "http://127.0.0.1:8000/mcp", query=True)
     headers = _json_table(fields, "header_env", place)
     if not all(isinstance(variable, str) for variable in headers.values()):
         raise ConfigurationError(
             f"{place}: header_env is not a table of text", 'write header_env = { Authorization = "VARIABLE" }'
         )
     return Server(name, command, url, words_of(fields, "env", place), words_of(fields, "secret_env", place), headers)
+
+
+def check_address(url: str, place: str, example: str = "http://127.0.0.1:8000/v1", *, query: bool = False) -> None:
+    """Raises ConfigurationError for what is no address of an endpoint, or holds a secret; nothing of it is told."""
+    if url == OPENAI:
+        return
+    from urllib.parse import urlsplit
+
+    fault = ""
+    try:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
+            fault = "is no http address"
+        elif not url.isascii() or not url.isprintable() or " " in url:
+            fault = "has characters that no address has"
+        elif "@" in parts.netloc:
+            fault = "has a user or a password in it; a key is known by the name of its variable"
+        elif parts.fragment or (parts.query and not query):
+            fault = "has more than scheme, host, port and path"
+    except ValueError:
+        fault = "is no http address"
+    if fault:
+        raise ConfigurationError(f"{place} {fault}", f'write for example "{example}"')
 
 
 def _one_of(name: str, known: dict[str, Any], table: str, place: str) -> Any:

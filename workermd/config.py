@@ -5,7 +5,19 @@ from typing import Any, NamedTuple
 
 from workermd.backend import KINDS
 from workermd.binding import OPENAI, Binding, Model, Server, without_keys
-from workermd.bindings import Named, bindings, checked, models, only, servers, text_of, tools, with_server, words_of
+from workermd.bindings import (
+    Named,
+    bindings,
+    check_address,
+    checked,
+    models,
+    only,
+    servers,
+    text_of,
+    tools,
+    with_server,
+    words_of,
+)
 from workermd.errors import ConfigurationError
 from workermd.prices import priced
 
@@ -159,6 +171,7 @@ def _flag_model(flags: Flags, settings: Settings) -> Model | None:
         named = settings.models[flags.model]
         return named._replace(api_key_env=flags.api_key_env or named.api_key_env)
     base_url = flags.base_url or OPENAI
+    check_address(base_url, "--base-url")
     return priced(Model(flags.model, base_url, flags.api_key_env or ("OPENAI_API_KEY" if base_url == OPENAI else "")))
 
 

@@ -306,7 +306,7 @@ class _Invocation:
         except _Stop as stop:
             return stop.answered
         except Interrupted:
-            return self.answers.interrupted(verdict.not_begun())
+            return self.answers.interrupted(ledger, row, verdict.not_begun())
         return self.attempts(given, row, token, ledger)
 
     def take_lock(self, key: Key) -> bool:
@@ -367,7 +367,7 @@ class _Invocation:
                 answered = self.answers.settled(row)
                 return answered._replace(exit_code=EXIT_INTERRUPTED) if judged.outcome == "cancelled" else answered
             if judged.outcome == "cancelled":
-                return self.answers.interrupted(judged)
+                return self.answers.interrupted(ledger, row, judged)
             next_token = results.new_token()
             try:
                 if not self.back_off(row, judged, deadline):
@@ -375,7 +375,7 @@ class _Invocation:
                 with ledger.transaction(deadline) as transaction:
                     row = self.start(transaction, row, next_token)
             except Interrupted:
-                return self.answers.interrupted(verdict.not_begun())
+                return self.answers.interrupted(ledger, row, verdict.not_begun())
             token = next_token
 
     def attempt(self, given: Input, row: Run, token: str, deadline: float, earlier: Earlier) -> tuple[Verdict, float]:

@@ -89,3 +89,11 @@ def bound(request, cli, contract, tmp_path) -> Iterator[Bound]:
     made = Bound(kind, cli, contract, tmp_path)
     yield made
     made.close()
+
+
+@pytest.fixture
+def chat(cli, contract, tmp_path) -> Iterator[Bound]:
+    """One kind where it stands for all: below the frameworks there is one wire, above them one supervisor."""
+    made = Bound(KindUnderTest("chat", "autogen_agentchat"), cli, contract, tmp_path)
+    yield made
+    made.close()

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.agents.conftest import ANSWER
+from tests.conftest import FOUR
 from workermd.testing import (
     Call,
     ContentFilter,
@@ -312,6 +313,27 @@ def test_what_a_person_decided_holds_for_the_next_attempt(bound, called, cli, de
     assert ran.envelope["status"] == "ok", ran.done.err
     assert called() == made
     assert "People decided" in str(ran.server.requests[0].body)
+
+
+def test_an_agent_asks_a_person_and_knows_the_answer_the_next_time(bound, cli):  # S9.4
+    asks = ToolCalls([Call("ask_user", {"question": "Which city?", "options": ["Rome", "Oslo"]})])
+    given = {"worker": {"ask_user": True}, "statuses": [*FOUR, "needs_human"], "run_id": "asked"}
+    ran = bound([asks], **given)
+    assert ran.envelope["status"] == "needs_human"
+    request = ran.envelope["request"]
+    assert (request["kind"], request["question"], request["options"]) == ("question", "Which city?", ["Rome", "Oslo"])
+    assert cli("approve", "asked", "--answer", "Oslo", "--by", "ann").code == 0
+    ran = bound([asks, Text(ANSWER)], **given)
+    assert ran.envelope["status"] == "ok"
+    assert ran.server.requests[1].body["messages"][-1]["content"] == "Oslo"
+
+
+def test_a_tool_may_not_be_called_as_the_one_that_asks_people(bound):
+    tool = '[tools.ask_user]\nfunction = "json:loads"\n'
+    worker = {"ask_user": True, "tools": ["ask_user"]}
+    ran = bound([], config=tool, worker=worker, statuses=[*FOUR, "needs_human"])
+    assert (ran.done.code, ran.server.requests) == (2, ())
+    assert "the tool ask_user is there beside ask_user = true" in ran.done.err
 
 
 def test_approval_needs_a_contract_that_can_say_so(bound):

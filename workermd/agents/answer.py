@@ -5,11 +5,15 @@ be made good without a guess is; all else is told as what it is, an endpoint tha
 """
 
 import json
-from typing import Any
+from typing import Any, TypeGuard
 
 from workermd.envelope import Document
 
-_TOLD = ("id", "created", "model", "system_fingerprint", "service_tier")
+_TOLD = ("id", "model", "system_fingerprint", "service_tier")
+
+_MOST_TOKENS = 10**12
+_LATEST = 253_402_300_799
+"""More tokens than any context has, and the last second of the year 9999: what is above is no such number."""
 
 
 def choice_of(document: Document) -> Document:
@@ -49,7 +53,7 @@ def in_shape(document: Document, turn: int) -> Document:
     message has no fault.
 
     A call without an id gets one; arguments given as an object become text, missing ones an empty object. Usage that
-    is no count is left out, and so are log probabilities, which nobody here asks for.
+    is no count, and a time or a name that is none, are left out, and so are log probabilities, which nobody asks for.
     """
     choice = choice_of(document)
     message = choice["message"]
@@ -61,12 +65,14 @@ def in_shape(document: Document, turn: int) -> Document:
     finish = choice.get("finish_reason")
     finish = finish if isinstance(finish, str) else "stop"
     shaped: Document = {"id": "", "created": 0, "model": ""}
-    shaped |= {key: document[key] for key in _TOLD if document.get(key) is not None}
+    shaped |= {key: document[key] for key in _TOLD if isinstance(document.get(key), str)}
+    if is_count(document.get("created"), _LATEST):
+        shaped["created"] = document["created"]
     shaped |= {
         "object": "chat.completion",
         "choices": [{"index": 0, "finish_reason": "tool_calls" if calls else finish, "message": told}],
     }
-    if _is_usage(document.get("usage")):
+    if tokens_of(document.get("usage")):
         shaped["usage"] = document["usage"]
     return shaped
 
@@ -84,8 +90,13 @@ def _call(call: Document, otherwise: str) -> Document:
     }
 
 
-def _is_usage(usage: Any) -> bool:
-    names = ("prompt_tokens", "completion_tokens")
-    return isinstance(usage, dict) and all(
-        isinstance(usage.get(name), int) and not isinstance(usage[name], bool) for name in names
-    )
+def tokens_of(usage: Any) -> tuple[int, int] | None:
+    """Tokens read and written, as an endpoint's `{prompt_tokens, completion_tokens}` has them; None for no counts."""
+    if not isinstance(usage, dict):
+        return None
+    read, written = usage.get("prompt_tokens"), usage.get("completion_tokens")
+    return (read, written) if is_count(read, _MOST_TOKENS) and is_count(written, _MOST_TOKENS) else None
+
+
+def is_count(value: Any, most: int) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most

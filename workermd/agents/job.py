@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import NamedTuple, Never
 
-from workermd.agents import gate, reading, shape
+from workermd.agents import gate, person, reading, shape
 from workermd.agents.journal import Journal, new_span
 from workermd.agents.meter import Exceeded, Meter
 from workermd.agents.prompt import Part, Prompt, prompt_of
@@ -128,10 +128,11 @@ class Job:
         return Called(await self._performed(agent, runner, arguments))
 
     def tools(self, agent: str, names: tuple[str, ...] | None = None) -> tuple[Tool, ...]:
-        """The tools that an agent may see (all, or those of these names), each behind the gate."""
-        return tuple(
-            self.gated(agent, runner) for runner in self._runners if names is None or runner.binding.name in names
-        )
+        """The tools that an agent may see (all, or those of these names), each behind the gate; with `ask_user` the
+        one that asks a person."""
+        own = (self.gated(agent, runner) for runner in self._runners if names is None or runner.binding.name in names)
+        asks = self.arrangement.get("ask_user") and (names is None or person.NAME in names)
+        return (*own, person.tool(self)) if asks else tuple(own)
 
     def gated(self, agent: str, runner: Runner) -> Tool:
         """A tool behind the gate: also one that a framework brought along."""

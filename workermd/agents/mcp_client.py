@@ -30,6 +30,7 @@ from mcp.shared.message import SessionMessage
 from pydantic import TypeAdapter, ValidationError
 
 from workermd import __version__, programs, variables
+from workermd.agents.route import route_to
 from workermd.agents.tools import Runner, cut
 from workermd.backend import Refused, Retryable, TaskError
 from workermd.binding import OWN_SERVER, Binding, Server, ToolBinding
@@ -493,7 +494,7 @@ def _address(server: Server, traffic: Traffic) -> AbstractAsyncContextManager[St
 
 @asynccontextmanager
 async def _reached(url: str, headers: dict[str, str], traffic: Traffic) -> AsyncIterator[Streams]:
-    transport = _Counting(traffic, httpx2.AsyncHTTPTransport(verify=url.startswith("https"), trust_env=True))
+    transport = _Counting(traffic, route_to(url))
     async with (
         httpx2.AsyncClient(
             transport=transport, headers={"user-agent": "workermd", **headers}, timeout=None, trust_env=False

@@ -1,5 +1,6 @@
 """What an attempt has used, held against what is left of the run's bounds (S3.6)."""
 
+from workermd.agents.answer import tokens_of
 from workermd.backend import Budget
 from workermd.binding import Model
 from workermd.envelope import Document
@@ -56,12 +57,12 @@ class Meter:
     def count_tokens(self, model: Model, usage: object) -> None:
         """`usage` is an endpoint's `{prompt_tokens, completion_tokens}`. Raises `Exceeded` also where it reports
         none although a bound needs it: a bound that cannot be counted is not held."""
-        read = _count(usage, "prompt_tokens")
-        written = _count(usage, "completion_tokens")
-        if read is None or written is None:
+        tokens = tokens_of(usage)
+        if tokens is None:
             if self._budget.max_tokens is not None or self._budget.max_cost_usd is not None:
                 raise Exceeded("the endpoint reports no usage, so max_tokens and max_cost_usd cannot be held")
             return
+        read, written = tokens
         self._counted = True
         self.input_tokens += read
         self.output_tokens += written
@@ -89,8 +90,3 @@ class Meter:
 
 def _told(bound: str) -> str:
     return f"{bound} is reached: the run has no {_HINT[bound]} left"
-
-
-def _count(usage: object, name: str) -> int | None:
-    value = usage.get(name) if isinstance(usage, dict) else None
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None

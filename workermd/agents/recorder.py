@@ -1,5 +1,6 @@
 """A conversation kept, or given back: models and tools answer as they did, and nothing is asked (S6.3)."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -30,7 +31,7 @@ class Recorder:
         kept = {name: value for name, value in headers.items() if name in ("retry-after", "retry-after-ms")}
         try:
             answer: Any = json.loads(content)
-        except ValueError:
+        except (ValueError, RecursionError):
             answer = content.decode("utf-8", "replace")
         self._exchanges.append(
             {"agent": agent, "request": request, "status": status, "headers": kept, "answer": answer}
@@ -47,26 +48,52 @@ class Recorder:
             recording.save(Recording(self._binding.kind, key, outcome, *parts), self._binding)
 
 
+PATIENCE = 1.0
+"""Seconds that an answer waits for the earlier ones; then the conversation is another one, and a later miss says so."""
+
+SETTLED = 0.01
+"""Seconds that agents get to go on from an answer before another agent, who is waiting already, gets its own."""
+
+
 class Player:
-    """Gives a recorded conversation back, in its order for each agent. Everything here raises `Miss`."""
+    """Gives a recorded conversation back, in its order: agents that speak side by side hear each other in the order in
+    which they were answered. Everything here raises `Miss`."""
 
     def __init__(self, binding: Binding, task: Task) -> None:
         found = recording.find(binding, task)
         self.tools = found.tools
         self._mask = Mask(binding)
-        self._exchanges = list(found.exchanges)
+        self._exchanges = [{**exchange, "number": number} for number, exchange in enumerate(found.exchanges)]
+        self._not_given = set(range(len(self._exchanges)))
+        self._turn = asyncio.Condition()
         self._calls = list(found.calls)
         if not found.exchanges and not found.calls and found.kind != binding.kind:
             raise Miss(
                 f"the recording is of kind {found.kind}, without a conversation; replay it with --backend replay"
             )
 
-    def answer(self, agent: str, request: Document) -> tuple[int, dict[str, str], bytes]:
+    async def answer(self, agent: str, request: Document) -> tuple[int, dict[str, str], bytes]:
         """Status, headers and content of the recorded answer to this request."""
         found = self._taken(self._exchanges, "request", agent, self._mask.value(request), "request to a model")
+        await self._in_turn(found["number"])
         answer = found["answer"]
         content = answer if isinstance(answer, str) else json.dumps(answer)
         return found["status"], found["headers"], content.encode()
+
+    async def _in_turn(self, number: int) -> None:
+        def is_next() -> bool:
+            return number <= min(self._not_given, default=number)
+
+        async with self._turn:
+            if not is_next():
+                try:
+                    async with asyncio.timeout(PATIENCE):
+                        await self._turn.wait_for(is_next)
+                except TimeoutError:
+                    self._not_given -= set(range(number))
+                await asyncio.sleep(SETTLED)
+            self._not_given.discard(number)
+            self._turn.notify_all()
 
     def result_of(self, agent: str, tool: str, arguments: Document) -> str:
         """The text of the recorded answer to this call."""

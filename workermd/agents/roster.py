@@ -3,6 +3,7 @@
 import re
 from typing import Any, NamedTuple
 
+from workermd.agents import person
 from workermd.binding import Binding
 from workermd.bindings import only, text_of, words_of
 from workermd.errors import ConfigurationError
@@ -28,8 +29,8 @@ class Member(NamedTuple):
 
 
 class Roster(NamedTuple):
-    """The agents in their order. `answer` names the one whose last word is the output, `rounds` says how often each of
-    them may speak; both are empty where nothing is said."""
+    """The agents in their order. `answer` names the one whose last word is the output. `rounds` bounds their turns: all
+    of them together, and in a round-robin those of the one who answers. Both are empty where nothing is said."""
 
     pattern: str
     members: tuple[Member, ...]
@@ -40,6 +41,20 @@ class Roster(NamedTuple):
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(member.name for member in self.members)
+
+    @property
+    def last(self) -> str:
+        """Who answers where the pattern says nothing else."""
+        return self.answer or self.names[-1]
+
+    def turns(self, rounds: int) -> int:
+        """The turns of a round-robin, which ends when the one who answers has spoken so many times."""
+        return (rounds - 1) * len(self.names) + self.names.index(self.last) + 1
+
+    def handoffs(self, member: Member) -> tuple[str, ...]:
+        """To whom an agent of a swarm hands over: where nobody names anybody, everybody to everybody."""
+        named = any(each.handoffs for each in self.members)
+        return member.handoffs if named else tuple(name for name in self.names if name != member.name)
 
     def told(self, member: Member, others: tuple[Member, ...] = ()) -> str:
         """What an agent is told beside the purpose: who it is, who is with it, and the operator's instructions."""
@@ -106,8 +121,8 @@ def _members(given: Any, binding: Binding) -> tuple[Member, ...]:
     return members
 
 
-def member_of(fields: dict[str, Any], place: str, binding: Binding, own_tools: tuple[str, ...] = ()) -> Member:
-    """One agent of a table; `own_tools` are tools of the kind's, beside the worker's. Raises ConfigurationError."""
+def member_of(fields: dict[str, Any], place: str, binding: Binding) -> Member:
+    """One agent of a table. Raises ConfigurationError."""
     only(fields, _MEMBER_KEYS, place)
     name, model = text_of(fields, "name", place), text_of(fields, "model", place)
     if not _NAME.fullmatch(name):
@@ -118,7 +133,7 @@ def member_of(fields: dict[str, Any], place: str, binding: Binding, own_tools: t
         known = ", ".join(sorted(binding.models)) or "none"
         raise ConfigurationError(f"{place}: model {model[:40]!r} is not among models ({known})", "add it to models")
     tools = words_of(fields, "tools", place) if "tools" in fields else None
-    bound = [*(tool.name for tool in binding.tools), *own_tools]
+    bound = [tool.name for tool in binding.tools] + ([person.NAME] if binding.arrangement.get("ask_user") else [])
     for tool in tools or ():
         if tool not in bound:
             raise ConfigurationError(

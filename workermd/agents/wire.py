@@ -7,6 +7,7 @@ so does a provider's error, with what it means.
 
 import email.utils
 import json
+import math
 import os
 import re
 import sys
@@ -20,6 +21,7 @@ from workermd.agents import shape
 from workermd.agents.answer import called_in, choice_of, fault_of, in_shape
 from workermd.agents.journal import new_span
 from workermd.agents.meter import Exceeded
+from workermd.agents.route import route_to
 from workermd.backend import Result, failed
 from workermd.binding import Model
 from workermd.envelope import Document
@@ -39,20 +41,28 @@ _STATUSES: dict[int, tuple[str, str, str]] = {
     401: ("refused", "backend_failed", "did not accept the key"),
     402: ("refused", "backend_failed", "wants to be paid first"),
     403: ("refused", "backend_failed", "did not accept the key"),
-    404: ("refused", "backend_failed", "knows no such model or path"),
+    404: ("refused", "backend_failed", "knows no such model or path; look at model and base_url"),
     408: ("retryable", "backend_unavailable", "gave up on the request"),
     409: ("retryable", "backend_unavailable", "is in conflict with another request"),
-    413: ("refused", "backend_failed", "refused the request as too large"),
+    413: ("refused", "backend_failed", "refused the request as too large; give it less input"),
     422: ("refused", "backend_failed", "refused the request as invalid"),
     425: ("retryable", "backend_unavailable", "is not ready"),
     429: ("retryable", "rate_limited", "asked to slow down"),
 }
-"""What a status means: kind of failure, error code, and how it is told. 5xx: `_BROKEN`; all others: as 400."""
+"""What a status means: kind of failure, error code, and how it is told. What stands nowhere: as 400."""
 
-_BROKEN = ("retryable", "backend_unavailable", "failed on its side")
+_ROWS = {
+    3: ("refused", "backend_failed", "answered with a redirect, which no key follows; set base_url to its new address"),
+    5: ("retryable", "backend_unavailable", "failed on its side"),
+}
+"""The same for whole hundreds."""
 
 _CODES: dict[str, tuple[str, str, str]] = {
-    "insufficient_quota": ("refused", "backend_failed", "has no quota left for this key"),
+    "insufficient_quota": (
+        "refused",
+        "backend_failed",
+        "has no quota left for this key; raise it, or name another key",
+    ),
     "context_length_exceeded": (
         "refused",
         "backend_failed",
@@ -76,7 +86,7 @@ class Answer(NamedTuple):
     def document(self) -> Document | None:
         try:
             found = json.loads(self.content)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
         return found if isinstance(found, dict) else None
 
@@ -90,7 +100,7 @@ class Wire(httpx2.AsyncBaseTransport):
         self._job = job
         self._key = os.environ.get(model.api_key_env, "") if model.api_key_env else ""
         self._level = shape.FIRST[model.structured]
-        self._live = httpx2.AsyncHTTPTransport(verify=model.base_url.startswith("https"), trust_env=True)
+        self._live = route_to(model.base_url)
         self.http_client = httpx2.AsyncClient(transport=self, timeout=None, follow_redirects=False, trust_env=False)
         self.key = self._key or "none"
         """What a client has to be given for a key; without one nothing is sent."""
@@ -153,7 +163,9 @@ class Wire(httpx2.AsyncBaseTransport):
         )
         try:
             answer = (
-                await self._exchanged(request, sent, span) if job.player is None else self._played(job.player, sent)
+                await self._exchanged(request, sent, span)
+                if job.player is None
+                else await self._played(job.player, sent)
             )
         except Miss as miss:
             await job.stop(failed("refused", "backend_failed", str(miss)))
@@ -166,8 +178,8 @@ class Wire(httpx2.AsyncBaseTransport):
         self._note_reply(answer, span, began)
         return answer
 
-    def _played(self, player: "Player", sent: Document) -> Answer:
-        return Answer(*player.answer(self.agent, sent))
+    async def _played(self, player: "Player", sent: Document) -> Answer:
+        return Answer(*await player.answer(self.agent, sent))
 
     async def _exchanged(self, request: httpx2.Request, sent: Document, span: str) -> Answer:
         """One request, one answer, read to its end: no retry, no redirect, no time limit but the attempt's."""
@@ -259,8 +271,8 @@ class Wire(httpx2.AsyncBaseTransport):
             return failed(
                 "retryable", "backend_unavailable", f"{where} answered with something that is not a JSON object"
             )
-        row = _BROKEN if answer.status >= 500 else _STATUSES.get(answer.status, _STATUSES[400])
-        row = next((_CODES[code] for code in (error.get("code"), error.get("type")) if code in _CODES), row)
+        row = _ROWS.get(answer.status // 100) or _STATUSES.get(answer.status, _STATUSES[400])
+        row = next((_CODES[code] for code in (str(error.get("code")), str(error.get("type"))) if code in _CODES), row)
         kind, code, told = row
         message = f"{where} {told} (HTTP {answer.status})"
         if answer.status in (401, 403):
@@ -289,11 +301,13 @@ def _after(headers: dict[str, str]) -> float | None:
     """Seconds that a provider asks to wait: `retry-after-ms`, or `Retry-After` as seconds or as a date (RFC 9110)."""
     for name, scale in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         try:
-            return max(0.0, float(headers[name]) * scale)
+            seconds = float(headers[name]) * scale
         except (KeyError, ValueError):
             continue
+        if math.isfinite(seconds):
+            return max(0.0, seconds)
     try:
         at = email.utils.parsedate_to_datetime(headers["retry-after"]).timestamp()
-    except (KeyError, ValueError, TypeError):
+    except (KeyError, ValueError, TypeError, OverflowError):
         return None
     return max(0.0, at - time.time())

@@ -45,7 +45,7 @@ class Journal:
         for line in lines:
             try:
                 event = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 continue
             if isinstance(event, dict) and isinstance(event.get("event"), str):
                 if isinstance(event.get("usage"), dict):

@@ -5,6 +5,7 @@ from typing import Any
 
 from workermd.agents.job import Job
 from workermd.agents.prompt import answer_form
+from workermd.agents.roster import Member, Roster
 from workermd.backends import components
 from workermd.backends.autogen import TOOL_ROUNDS
 from workermd.backends.components import config_of, provider_of
@@ -50,7 +51,11 @@ class Adoption:
 
     def _watched(self, node: Document, answers: tuple[str, ...], prefix: str) -> Document:
         provider, config = provider_of(node), dict(config_of(node))
-        participants = [self._participant(each, prefix) for each in config["participants"]]
+        members = tuple(
+            Member(_name(each), config_of(each).get("description") or "") for each in config["participants"]
+        )
+        cast = Roster("", members, instructions=self._instructions)
+        participants = [self._participant(each, prefix, cast) for each in config["participants"]]
         config |= {"participants": participants, "emit_team_events": False}
         if config.get("termination_condition"):
             config["termination_condition"] = _heard(config["termination_condition"], _names(node))
@@ -98,22 +103,22 @@ class Adoption:
             "max_stalls": config.get("max_stalls") or 3,
         }
 
-    def _participant(self, node: Document, prefix: str) -> Document:
+    def _participant(self, node: Document, prefix: str, cast: Roster) -> Document:
         provider, config = provider_of(node), config_of(node)
         if provider == components.ASSISTANT:
-            return _agent(provider, self._assistant(config, prefix))
+            return _agent(provider, self._assistant(config, prefix, cast))
         if provider == components.SOCIETY:
-            return _agent(provider, self._society(config, prefix))
+            return _agent(provider, self._society(config, prefix, cast))
         if provider == components.FILTER:
-            inner = self._participant(config["wrapped_agent"], prefix)
-            return _agent(provider, {**config, "wrapped_agent": inner, "name": _name(config)})
+            inner = self._participant(config["wrapped_agent"], prefix, cast)
+            return _agent(provider, {**config, "wrapped_agent": inner, "name": _name(node)})
         if provider == components.PERSON and self._job.arrangement.get("ask_user"):
             return _ours("Person", {key: value for key, value in config.items() if value is not None})
         if provider in components.FORMS and components.FORMS[provider].role == "team":
             return self.team(node, f"{prefix}{config.get('name') or 'team'}.")
         return {"component_type": "agent"} | self._foreign(node)
 
-    def _assistant(self, config: Document, prefix: str) -> Document:
+    def _assistant(self, config: Document, prefix: str, cast: Roster) -> Document:
         name = config["name"]
         answers = not prefix and name in self._answers
         benches = list(config.get("workbench") or ())
@@ -139,7 +144,9 @@ class Adoption:
             # AutoGen 0.7.5 breaks off over a plain name here, though it takes one in code.
             "handoffs": [{"target": each} if isinstance(each, str) else each for each in config.get("handoffs") or ()],
             "model_context": self._foreign(context) if context else None,
-            "system_message": self._system(config.get("system_message") or "", answers=answers),
+            "system_message": self._system(
+                Member(name, instructions=config.get("system_message") or ""), cast, answers=answers
+            ),
             "model_client_stream": False,
             "reflect_on_tool_use": False,
             "tool_call_summary_format": "{result}",
@@ -147,10 +154,10 @@ class Adoption:
             "structured_message_factory": None if answers else config.get("structured_message_factory"),
         }
 
-    def _society(self, config: Document, prefix: str) -> Document:
+    def _society(self, config: Document, prefix: str, cast: Roster) -> Document:
         name = config["name"]
         answers = not prefix and name in self._answers
-        inside = self._system(config.get("instruction") or "", answers=answers)
+        inside = self._system(Member(name, instructions=config.get("instruction") or ""), cast, answers=answers)
         context = config.get("model_context")
         return {
             "name": name,
@@ -164,9 +171,9 @@ class Adoption:
             "model_context": self._foreign(context) if context else None,
         }
 
-    def _system(self, own: str, *, answers: bool) -> str:
+    def _system(self, member: Member, cast: Roster, *, answers: bool) -> str:
         """The prompt of one of the team. Who does not answer is told who does, and in what form: drafts are judged by it."""
-        told = [self._instructions, own]
+        told = [cast.told(member, tuple(each for each in cast.members if each.name != member.name))]
         if not answers:
             by = " or ".join(self._answers) or "somebody who has heard the whole conversation"
             told.append(ANSWERED.format(by=by, schema=json.dumps(self._job.task.output_schema, ensure_ascii=False)))
@@ -213,8 +220,10 @@ def _names(node: Any) -> list[str]:
     return names + [name for each in inner if isinstance(each, dict) for name in _names(each)]
 
 
-def _name(config: Document) -> str:
-    return str(config.get("name") or config_of(config["wrapped_agent"]).get("name"))
+def _name(node: Document) -> str:
+    """The name of a participant; one that only filters what another hears may have that one's."""
+    config = config_of(node)
+    return str(config.get("name") or (_name(config["wrapped_agent"]) if "wrapped_agent" in config else "team"))
 
 
 _ROLES = {"Watched": "team", "Person": "agent"}

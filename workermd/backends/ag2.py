@@ -8,7 +8,7 @@ from workermd.agents import ready, roster
 from workermd.agents.job import Ending, Job, performed
 from workermd.agents.roster import Member, Roster
 from workermd.backend import Limits, Result, Task
-from workermd.backends.ag2_agents import ASK_USER, DELEGATE, HAND_OVER, brief, made
+from workermd.backends.ag2_agents import DELEGATE, HAND_OVER, brief, made
 from workermd.binding import Binding
 
 PATTERNS = ("single", "sequence", "round-robin", "swarm", "nested")
@@ -47,7 +47,7 @@ async def _answer(agent: Agent, job: Job) -> str:
 
 def outermost(cast: Roster) -> Member:
     """Of agents within one another, the one that holds the others: it answers."""
-    return next(member for member in cast.members if member.name == (cast.answer or cast.names[-1]))
+    return next(member for member in cast.members if member.name == cast.last)
 
 
 def inner(cast: Roster, member: Member) -> tuple[Member, ...]:
@@ -75,13 +75,9 @@ def _nested(job: Job, cast: Roster, member: Member) -> Agent:
 def _unfit(binding: Binding, cast: Roster) -> str:
     """What AG2 would not say, or only once it runs."""
     place = binding.origin
-    if not isinstance(binding.arrangement.get("ask_user", False), bool):
-        return f"{place}: ask_user is not true or false; write ask_user = true"
-    if cast.pattern == "swarm" and not any(member.handoffs for member in cast.members):
-        return f"{place}: pattern 'swarm', and no agent has handoffs; add handoffs = [NAME, …] to an agent"
     if cast.pattern == "nested" and (circle := _circle(cast, outermost(cast), ())):
         return f"{place}: agents hold one another in a circle ({' > '.join(circle)}); take one of these handoffs out"
-    own = {ASK_USER, *(prefix + name for prefix in (HAND_OVER, DELEGATE) for name in cast.names)}
+    own = {prefix + name for prefix in (HAND_OVER, DELEGATE) for name in cast.names}
     if taken := sorted(own & {tool.name for tool in binding.tools}):
         return f"{place}: the tool name {taken[0]} is one that agents are given anyway; give the tool another name"
     return ""

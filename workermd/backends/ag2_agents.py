@@ -9,7 +9,6 @@ from ag2 import Agent, Context, ToolResult, observer
 from ag2.config import OpenAIConfig
 from ag2.events import (
     BaseEvent,
-    HumanInputRequest,
     ModelResponse,
     TaskFailed,
     ToolCallEvent,
@@ -29,7 +28,6 @@ from workermd.envelope import Document
 
 HAND_OVER = "transfer_to_"
 DELEGATE = "task_"
-ASK_USER = "ask_user"
 
 
 def made(job: Job, member: Member, instructions: str, part: Part, tools: Iterable[Tool] = ()) -> Agent:
@@ -47,9 +45,6 @@ def made(job: Job, member: Member, instructions: str, part: Part, tools: Iterabl
         extra_body={"response_format": job.response_format} if part == "answers" else None,
     )
 
-    async def asked(event: HumanInputRequest) -> str:
-        return await job.answer_of_person(event.content)
-
     async def broke(event: TaskFailed) -> None:
         await job.broke(event.error)  # AG2 would tell it to the model as the answer of its tool
 
@@ -60,8 +55,7 @@ def made(job: Job, member: Member, instructions: str, part: Part, tools: Iterabl
         member.name,
         job.prompt(instructions, part).system,
         config=config,
-        hitl_hook=asked,
-        tools=[*gated, *([_asking()] if job.arrangement.get("ask_user") else []), *tools],
+        tools=[*gated, *tools],
         middleware=[_Mended],
         observers=[observer(TaskFailed, broke)],
     )
@@ -110,23 +104,6 @@ def _gated(name: str, description: str, schema: Document, call: Callable[[Docume
         return await call(arguments)
 
     return OwnTool(name, description, schema, gated)
-
-
-def _asking() -> OwnTool:
-    async def ask(arguments: Document, context: Context) -> str:
-        return await context.input(str(arguments.get("question", "")))
-
-    return OwnTool(
-        ASK_USER,
-        "Asks the person behind this step a question, where nothing else can settle it.",
-        {
-            "type": "object",
-            "properties": {"question": {"type": "string"}},
-            "required": ["question"],
-            "additionalProperties": False,
-        },
-        ask,
-    )
 
 
 async def brief(call_next: ToolExecution, event: ToolCallEvent, context: Context) -> ToolResultType:

@@ -41,8 +41,8 @@ from workermd.envelope import Document
 CALLER = "caller"
 """The name under which the input comes into the channel."""
 
-ROUNDS = {"round-robin": 1, "swarm": 10}
-"""How often each agent may speak where the configuration does not say."""
+ROUNDS = {"round-robin": 1, "swarm": 12}
+"""Rounds where the configuration does not say: in a swarm turns, in a round-robin those of the one who answers."""
 
 _LABELLED = f"A message of another agent begins with its name in brackets, and the input with [{CALLER}]."
 
@@ -94,7 +94,7 @@ def _result(cast: Roster, reason: str, words: dict[str, str]) -> str | Result:
 async def _registered(job: Job, cast: Roster, member: Member, client: HubClient, hub: Hub) -> str:
     """The id under which an agent takes part. It gets no tools of the network's own."""
     others = tuple(each for each in cast.members if each is not member)
-    tools = [_handing_over(each) for each in others if each.name in member.handoffs and cast.pattern == "swarm"]
+    tools = [_handing_over(each) for each in others if cast.pattern == "swarm" and each.name in cast.handoffs(member)]
     told = f"{cast.told(member, others)}\n\n{_LABELLED}"
     agent = made(job, member, told, _part(cast, member), tools)
     registered = await client.register(agent, rule=_UNBOUNDED, attach_plugin=False)
@@ -124,11 +124,12 @@ def _part(cast: Roster, member: Member) -> Part:
     """In a swarm without an agent who answers, whoever hands the work over to nobody does."""
     if cast.pattern == "swarm" and not cast.answer:
         return "answers"
-    return "answers" if member.name == (cast.answer or cast.names[-1]) else "speaks"
+    return "answers" if member.name == cast.last else "speaks"
 
 
 def _turns(cast: Roster) -> int:
-    return (cast.rounds or ROUNDS[cast.pattern]) * len(cast.members)
+    rounds = cast.rounds or ROUNDS[cast.pattern]
+    return cast.turns(rounds) if cast.pattern == "round-robin" else rounds
 
 
 def _graph(cast: Roster, ids: dict[str, str], caller: str) -> TransitionGraph:

@@ -25,13 +25,13 @@ from autogen_agentchat.messages import (
     TextMessage,
 )
 from autogen_core import Component, ComponentModel
-from autogen_core.models import CreateResult, LLMMessage, ModelInfo
+from autogen_core.models import CreateResult, LLMMessage, ModelInfo, UserMessage
 from autogen_core.tools import ParametersSchema, TextResultContent, ToolResult, ToolSchema, Workbench
 from autogen_core.utils import extract_json_from_str
 from autogen_ext.models.openai import BaseOpenAIChatCompletionClient
 from pydantic import BaseModel
 
-from workermd.agents import gate, person
+from workermd.agents import gate, reading
 from workermd.agents.job import Job
 from workermd.agents.prompt import Prompt
 from workermd.agents.tools import Runner, Tool
@@ -42,6 +42,9 @@ from workermd.runtime import CancellationToken
 
 TOOL_ROUNDS = 1_000_000
 """AutoGen's bound on rounds of tool calls in one turn. Ours hold: max_turns, max_tool_calls, the deadline."""
+
+ORCHESTRATOR = "MagenticOneOrchestrator"
+"""The name under which Magentic-One's leader speaks, to itself too."""
 
 LEDGER_TRIES = 3
 """So often Magentic-One's leader may write a ledger of progress that nobody can read. AutoGen would ask ten times."""
@@ -106,6 +109,8 @@ class Client(BaseOpenAIChatCompletionClient, Component[ClientConfig]):
 
     component_type = "model"
     component_config_schema = ClientConfig
+    _own: tuple[str, ...] = ("user",)
+    """The speakers who are no other agents."""
 
     def __init__(self, job: Job, agent: str, model: Model | None = None, *, structured: bool = False) -> None:
         wire = job.wire(agent, model)
@@ -136,17 +141,25 @@ class Client(BaseOpenAIChatCompletionClient, Component[ClientConfig]):
             extra_create_args = {**extra_create_args, "response_format": {"type": "json_schema", "json_schema": shape}}
             json_output = None
         return await super().create(
-            messages,
+            [self._heard(message) for message in messages],
             json_output=json_output,
             extra_create_args=extra_create_args,
             cancellation_token=cancellation_token or self._job.token,
             **rest,
         )
 
+    def _heard(self, message: LLMMessage) -> LLMMessage:
+        """What another agent said, with its name in the text: many endpoints tell no model the name of a message."""
+        if not isinstance(message, UserMessage) or message.source in self._own or not isinstance(message.content, str):
+            return message
+        return message.model_copy(update={"content": f"{message.source} said:\n{message.content}"})
+
 
 class Leader(Client):
     """The client of Magentic-One's orchestrator. What it asks for tells how the team fares: a ledger of progress, a new
     plan after a stall, the final answer, which AutoGen also asks for at its cap."""
+
+    _own = ("user", ORCHESTRATOR)
 
     def __init__(
         self, job: Job, agent: str, model: Model | None = None, *, structured: bool, final_prompt: str
@@ -182,7 +195,7 @@ class Leader(Client):
             if self._structured:
                 extra_create_args = {**extra_create_args, "response_format": self._job.response_format}
         else:
-            await self._plan()
+            await self._plan(messages)
         result = await super().create(messages, json_output=json_output, extra_create_args=extra_create_args, **rest)
         if is_ledger:
             self._satisfied = _is_satisfied(result.content)
@@ -195,13 +208,33 @@ class Leader(Client):
             told = f"the leader's ledger of progress could not be read {LEDGER_TRIES} times"
             await self._job.stop(failed("invalid_output", "output_not_json", told))
 
-    async def _plan(self) -> None:
+    async def _plan(self, messages: Sequence[LLMMessage]) -> None:
         """Facts and plan are two requests; the first two are the beginning, each further pair follows a stall."""
         self._plans += 1
         self._seen = 0
         stalls = (self._plans - 1) // 2
         if self._plans % 2 == 1 and stalls > int(self._job.arrangement.get("max_replans", 1)):
-            await stalled(self._job)
+            await self._stalled(messages)
+
+    async def _stalled(self, messages: Sequence[LLMMessage]) -> None:
+        """A question to a person where the operator wants it; one who denies more rounds wants what there is."""
+        told = "The team makes no progress, a new plan notwithstanding."
+        if self._job.arrangement.get("on_stall", "fail") == "ask":
+            answers = [one["answer"] for one in self._job.task.decisions if one.get("kind") == "stalled"]
+            if not answers or answers[-1] != "deny":
+                await self._job.ask(f"{told} Shall it try again? Say what would help it.", (), "stalled")
+            if self._structured:
+                await self._conclude(messages)
+        await self._job.stop(
+            failed("invalid_output", "budget_exceeded", f"{told} max_replans says how often it may plan anew.")
+        )
+
+    async def _conclude(self, messages: Sequence[LLMMessage]) -> None:
+        """The answer out of what was said so far. AutoGen would have made a new plan, and forgotten it."""
+        asked = [*messages[:-1], UserMessage(content=self._final_prompt, source="user")]
+        form = {"response_format": self._job.response_format}
+        answer = await super().create(asked, extra_create_args=form)
+        await self._job.stop(reading.result_of(str(answer.content), self._job.limits))
 
 
 def _is_satisfied(ledger: object) -> bool:
@@ -209,14 +242,6 @@ def _is_satisfied(ledger: object) -> bool:
         return bool(extract_json_from_str(str(ledger))[0]["is_request_satisfied"]["answer"])
     except (ValueError, LookupError, TypeError):
         return False
-
-
-async def stalled(job: Job) -> None:
-    """End the attempt of a team that makes no progress: as a question to a person, or as a failure."""
-    told = "The team makes no progress, a new plan notwithstanding."
-    if job.arrangement.get("on_stall", "fail") == "ask":
-        await job.ask(f"{told} Shall it try again? Say what would help it.", ("approve", "deny"), "stalled")
-    await job.stop(failed("invalid_output", "budget_exceeded", f"{told} max_replans says how often it may plan anew."))
 
 
 # --- tools -------------------------------------------------------------------------------------------------------
@@ -239,8 +264,6 @@ class Gated(Workbench, Component[GatedConfig]):
         self._job = job
         self._agent = agent
         self._tools = {tool.name: tool for tool in job.tools(agent, names)}
-        if job.arrangement.get("ask_user") and (names is None or person.NAME in names):
-            self._tools[person.NAME] = person.tool(job)
         self._inner = list(inner)
 
     @classmethod

@@ -13,8 +13,6 @@ def unusable(binding: Binding) -> str:
     """Why the binding cannot begin, or what in its table is none of its keys' values."""
     if not isinstance(binding.arrangement.get("instructions", ""), str):
         return f'{binding.origin}: instructions is no text; write instructions = "…"'
-    if not isinstance(binding.arrangement.get("ask_user", False), bool):
-        return f"{binding.origin}: ask_user is not true or false; write ask_user = true"
     return ready.unusable(binding)
 
 

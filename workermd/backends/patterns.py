@@ -6,13 +6,11 @@ from typing import Any, NamedTuple
 
 from workermd.agents.roster import member_of
 from workermd.backends import components
+from workermd.backends.autogen import ORCHESTRATOR
 from workermd.backends.components import Unfit, quoted
 from workermd.binding import Binding
 from workermd.bindings import only, text_of
 from workermd.envelope import Document
-
-ORCHESTRATOR = "MagenticOneOrchestrator"
-"""The name under which Magentic-One's leader speaks."""
 
 MAX_ROUNDS = 1000
 
@@ -126,10 +124,12 @@ def _selector(given: _Table) -> Document:
 
 def _swarm(given: _Table) -> Document:
     """Who speaks hands over to the next, until one that may answer speaks without handing over."""
+    named = any(agent["config"].get("handoffs") for agent in given.agents.values())
     for name, agent in given.agents.items():
         config = agent["config"]
-        config.setdefault("handoffs", [other for other in given.agents if other != name])
-        for target in config["handoffs"]:
+        if not named:
+            config["handoffs"] = [other for other in given.agents if other != name]
+        for target in config.get("handoffs", ()):
             if target not in given.agents or target == name:
                 known = ", ".join(other for other in given.agents if other != name) or "none"
                 raise Unfit(f"{given.place}: agents: {name}: handoffs: found {quoted(target)}; allowed are {known}")
@@ -251,8 +251,7 @@ def _agents(table: Document, pattern: str, binding: Binding, place: str) -> dict
 
 
 def _agent(given: Document, place: str, binding: Binding) -> Document:
-    asks = ("ask_user",) if binding.arrangement.get("ask_user") else ()
-    member = member_of({key: value for key, value in given.items() if key != "team"}, place, binding, asks)
+    member = member_of({key: value for key, value in given.items() if key != "team"}, place, binding)
     config: Document = {"name": member.name, "model_client": _component(components.OPENAI, {"model": member.model})}
     if member.description:
         config["description"] = member.description

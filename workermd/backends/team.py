@@ -13,7 +13,7 @@ from workermd.agents.job import Ending, Job, performed
 from workermd.backend import Limits, Result, Task, failed
 from workermd.backends import components, patterns, studio
 from workermd.backends.adoption import Adoption
-from workermd.backends.autogen import answered, loading, quiet, words
+from workermd.backends.autogen import ORCHESTRATOR, answered, loading, quiet, words
 from workermd.backends.components import Unfit, config_of, provider_of
 from workermd.binding import Binding
 from workermd.bindings import text_of, words_of
@@ -71,7 +71,7 @@ def plan_of(binding: Binding) -> Plan:
     """The document of the binding's team, looked at. Raises `Unfit` or ConfigurationError."""
     table, place = binding.arrangement, binding.origin
     text_of(table, "instructions", place)
-    asks = patterns.flag_of(table, "ask_user", place)
+    asks = bool(table.get("ask_user"))
     patterns.count_of(table, "max_replans", 1, place, least=0)
     if table.get("on_stall", "fail") not in ("fail", "ask"):
         raise Unfit(f"{place}: on_stall: found {components.quoted(table['on_stall'])}; allowed are fail, ask")
@@ -109,7 +109,7 @@ def _answers(document: Document, answer: str) -> tuple[str, ...]:
     if provider_of(document) == components.MAGENTIC:
         if answer:
             raise Unfit("answer: found with Magentic-One, whose leader gives the answer; remove it")
-        return (patterns.ORCHESTRATOR,)
+        return (ORCHESTRATOR,)
     names = [str(config_of(each).get("name")) for each in config_of(document).get("participants") or ()]
     if answer and answer not in names:
         raise Unfit(f"answer: found {components.quoted(answer)}; allowed are {', '.join(names)}; or remove it")
@@ -122,8 +122,6 @@ def perform(task: Task, binding: Binding, limits: Limits) -> Result:
 
 async def _talk(job: Job) -> str | Result:
     quiet()
-    if any(one.get("kind") == "stalled" and one["answer"] == "deny" for one in job.task.decisions):
-        return failed("refused", "approval_denied", "a person decided that the stalled team shall not try again")
     plan = plan_of(job.binding)
     document = Adoption(job, plan.answers, plan.rounds).team(plan.document)
     with loading(job):
@@ -147,7 +145,7 @@ async def _ran(team: Team, order: TextMessage, job: Job) -> TaskResult:
 def _order(job: Job, plan: Plan) -> str:
     """What the team is told: the input. A leader, who has no prompt of its own, is told the purpose with it."""
     prompt = job.prompt(str(job.arrangement.get("instructions", "")), "speaks")
-    return f"{prompt.system}\n\n{prompt.user}" if plan.answers == (patterns.ORCHESTRATOR,) else prompt.user
+    return f"{prompt.system}\n\n{prompt.user}" if plan.answers == (ORCHESTRATOR,) else prompt.user
 
 
 def _answer(spoken: Sequence[BaseChatMessage], plan: Plan) -> str | Result:

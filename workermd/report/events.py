@@ -2,6 +2,7 @@
 
 import json
 import os
+import select
 import time
 
 from workermd.envelope import Document
@@ -72,16 +73,23 @@ _LINES = {
 }
 
 
+PATIENCE = 0.04
+"""Seconds that a run waits for whoever reads events from a pipe. Who reads nothing for so long gets nothing further."""
+
+
 class EventFile:
     """Appends every event to a file, with the attempt it belongs to, and the run's end.
 
-    Raises OutputUnwritable when it is made; a disk that fills up later ends no run.
+    Raises OutputUnwritable when it is made; a disk that fills up later, or a pipe that nobody empties, ends no run and
+    holds none up.
     """
 
     def __init__(self, path: str) -> None:
         self._n = 0
+        self._given_up = False
         try:
-            self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
+            self._file = os.open(path, flags, 0o600)
         except OSError as error:
             raise OutputUnwritable(
                 f"{path}: events cannot be written ({error.strerror})", "name another file with --events"
@@ -107,9 +115,24 @@ class EventFile:
         os.close(self._file)
 
     def _write(self, event: Document) -> None:
+        if self._given_up:
+            return
         if self._n:
             event = {**event, "attempt": self._n}
-        try:
-            os.write(self._file, (json.dumps(event, ensure_ascii=False) + "\n").encode("utf-8", "replace"))
-        except OSError:
-            return
+        left = memoryview((json.dumps(event, ensure_ascii=False) + "\n").encode("utf-8", "replace"))
+        until = time.monotonic() + PATIENCE
+        while left:
+            try:
+                left = left[os.write(self._file, left) :]
+            except BlockingIOError:
+                if not _writable(self._file, until - time.monotonic()):
+                    self._given_up = True
+                    return
+            except OSError:
+                return
+
+
+def _writable(descriptor: int, seconds: float) -> bool:
+    poll = select.poll()
+    poll.register(descriptor, select.POLLOUT)
+    return seconds > 0 and bool(poll.poll(seconds * 1000))

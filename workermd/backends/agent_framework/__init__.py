@@ -25,11 +25,11 @@ PATTERNS = {
     "parallel": {"answer"},
     "round-robin": {"answer", "rounds", "until"},
     "selector": {"answer", "rounds", "selector_model"},
-    "swarm": {"answer", "rounds", "ask_user"},
+    "swarm": {"answer", "rounds"},
     "magentic": {"rounds", "orchestrator_model", "plan_review", "on_stall", "max_stalls", "max_replans"},
     "graph": {"answer", "rounds", "edges"},
 }
-"""Every pattern with the keys that it takes beside `pattern`, `agents` and `instructions`."""
+"""Every pattern with the keys that it takes beside `pattern`, `agents`, `instructions` and `ask_user`."""
 
 _ALSO = {"handoff": "swarm", "workflow": "graph"}
 """The framework's own words for two of them."""
@@ -69,7 +69,7 @@ def _roster(binding: Binding) -> Roster:
     """Raises ConfigurationError, also for a key that the pattern has no use for."""
     roster = roster_of(binding, (*PATTERNS, *_ALSO))
     roster = roster._replace(pattern=_ALSO.get(roster.pattern, roster.pattern))
-    takes = {"pattern", "agents", "instructions"} | PATTERNS[roster.pattern]
+    takes = {"pattern", "agents", "instructions", "ask_user"} | PATTERNS[roster.pattern]
     for key in binding.arrangement:
         if key not in takes:
             fitting = ", ".join(name for name, keys in PATTERNS.items() if key in keys)

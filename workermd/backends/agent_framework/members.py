@@ -114,7 +114,7 @@ class Cast:
         self.roster = roster
         self.turns = Turns(job, most)
         self.task = job.prompt().user
-        self.answer = roster.answer or roster.names[-1]
+        self.answer = roster.last
         self.agents = {member.name: self._agent(member) for member in roster.members}
 
     @property

@@ -49,9 +49,8 @@ def check(roster: Roster, binding: Binding) -> None:
 
 def _check_values(binding: Binding) -> None:
     place, given = binding.origin, binding.arrangement
-    for key in ("ask_user", "plan_review"):
-        if not isinstance(given.get(key, False), bool):
-            raise ConfigurationError(f"{place}: {key} is not true or false", f"write {key} = true")
+    if not isinstance(given.get("plan_review", False), bool):
+        raise ConfigurationError(f"{place}: plan_review is not true or false", "write plan_review = true")
     for key in ("selector_model", "orchestrator_model"):
         if key in given and str(given[key]) not in binding.models:
             known = ", ".join(sorted(binding.models)) or "none"
@@ -105,7 +104,7 @@ async def _parallel(cast: Cast, _rounds: int) -> WorkflowRunResult:
 async def _round_robin(cast: Cast, rounds: int) -> WorkflowRunResult:
     """In turn, until the one that answers has spoken so many times, or one of the others has said the word."""
     names, until = list(cast.agents), str(cast.job.arrangement.get("until", ""))
-    turns = (rounds - 1) * len(names) + names.index(cast.answer) + 1
+    turns = cast.roster.turns(rounds)
 
     def next_one(state: GroupChatState) -> str:
         return names[state.current_round % len(names)]
