@@ -1,5 +1,7 @@
 """`workermd doctor`: say what is there and whether it would work."""
 
+import shutil
+import sys
 from typing import Any
 
 from workermd import config, doctor
@@ -14,5 +16,7 @@ def execute(values: dict[str, Any]) -> int:
     if values["json"]:
         say.document(encoded(examined.document))
     else:
-        say.text(report.lines(examined.document))
+        # A line is one finding where a program reads it.
+        columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize
+        say.text(report.lines(examined.document, columns))
     return EXIT_FINDINGS if examined.problems and not values["exit_zero"] else 0
