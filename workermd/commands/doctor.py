@@ -1,7 +1,5 @@
 """`workermd doctor`: say what is there and whether it would work."""
 
-import shutil
-import sys
 from typing import Any
 
 from workermd import config, doctor
@@ -16,7 +14,5 @@ def execute(values: dict[str, Any]) -> int:
     if values["json"]:
         say.document(encoded(examined.document))
     else:
-        # A line is one finding where a program reads it.
-        columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize
-        say.text(report.lines(examined.document, columns))
+        say.text(report.lines(examined.document, say.columns()))
     return EXIT_FINDINGS if examined.problems and not values["exit_zero"] else 0
