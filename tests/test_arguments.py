@@ -1,11 +1,15 @@
 """The command line's two readers give the same values for the same call; its help is complete and fits a terminal."""
 
+import re
+import shlex
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workermd import typed
-from workermd.arguments import COMMANDS, MOST, converted, quick
+from workermd.arguments import COMMANDS, MOST, RUN, converted, quick
+from workermd.backend import KINDS
 from workermd.errors import UsageError
 
 NAMES = [" ".join(command.name) for command in COMMANDS]
@@ -155,6 +159,18 @@ def test_a_flag_means_the_same_everywhere():
                 kinds.setdefault(flag, set()).add((option.flags, option.kind, metavar))
     kinds.pop("--check")  # fmt looks without writing, derive looks at a file: both are the field's word
     assert {flag: found for flag, found in kinds.items() if len(found) > 1} == {}
+
+
+def test_the_help_names_every_kind_of_backend():
+    named = next(option.help for option in RUN.options if option.name == "backend")
+    assert set(re.findall(r"[\w-]+", named.partition(": ")[2])) - {"or"} == set(KINDS)
+
+
+@pytest.mark.parametrize("line", [line for lines in typed.EXAMPLES.values() for line in lines])
+def test_every_example_is_a_call_that_is_understood(line):
+    found = quick(shlex.split(line)[1:])
+    assert found is not None
+    assert line in typed.EXAMPLES[found[0].name]
 
 
 # --- help, completion and mistakes, as a user meets them -------------------------------------------------

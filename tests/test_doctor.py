@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from tests.test_live import Terminal
 from workermd.testing import Server, Text
 
 CONFIG = """
@@ -86,7 +87,23 @@ def test_nothing_configured_is_no_problem(cli):
 
 def test_the_lines_stay_readable(cli, configured):
     done = cli("doctor", env={"MY_KEY": "sk-secret-4711"})
-    assert "worker adder: chat with scripted-1, tools add (works)" in done.out.decode()
+    assert "worker           adder: chat with scripted-1, tools add (works)" in done.out.decode()
     assert json.loads(cli("doctor", "--json", env={"MY_KEY": "sk-secret-4711"}).out)["ledger"]["from"].endswith(
         "LEDGER"
     )
+
+
+def test_on_a_terminal_the_lines_fold_below_what_they_tell(cli, configured):
+    screen = Terminal(80)
+    configured(program="no-such-program-" + "of-a-long-name-" * 2)
+    process = cli.start("doctor", stdout=screen.theirs, env={"TERM": "xterm"})
+    screen.wait(process)
+    process.communicate()
+    screen.close()
+    lines = screen.text.replace("\r\n", "\n").splitlines()
+    assert [line for line in lines if len(line) > 80 and len(line.split()) > 1] == [], "a path alone stays whole"
+    assert "agent-framework  agent-framework-core" in screen.text
+    assert any(line.startswith(" " * 17 + "agent-framework-") for line in lines), "a long row goes on below itself"
+    assert any(line.startswith("problem: [workers.shell]") for line in lines)
+    piped = cli("doctor").out.decode().splitlines()
+    assert len(piped) < len(lines), "a program reads one finding on a line"

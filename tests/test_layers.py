@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import loaded_by
+from workermd.backend import KINDS
 
 PACKAGE = Path(__file__).parents[1] / "workermd"
 
@@ -207,6 +208,24 @@ def test_the_hot_path_of_a_run_loads_no_framework():
         "subprocess", "tenacity", "jsonschema_rs", "tomllib", "argparse", "logging", "threading", "hashlib",
     }  # fmt: skip
     assert loaded_by("import workermd.commands.run").isdisjoint(heavy)
+
+
+LIBRARIES = {
+    "agentchat": {"autogen_agentchat", "autogen_ext", "openai", "httpx2"},
+    "ag2": {"ag2", "openai", "httpx2"},
+    "agent-framework": {"agent_framework", "openai", "httpx2"},
+    "mcp": {"mcp", "httpx2"},
+}
+"""Extra to what our modules import of what it installs."""
+
+
+@pytest.mark.parametrize("kind", [kind for kind, row in KINDS.items() if row.extra])
+def test_a_kind_loads_with_its_own_extra_alone(kind):
+    own = LIBRARIES[KINDS[kind].extra]
+    others = set.union(*LIBRARIES.values()) - own
+    code = f"import sys; sys.modules.update(dict.fromkeys({sorted(others)!r})); import {KINDS[kind].module}"
+    loaded = loaded_by(code)
+    assert own - {"mcp"} <= loaded | {"httpx2"}, "a library that is missing has to be known before the attempt"
 
 
 def test_broad_excepts_stand_in_few_places_only():

@@ -9,6 +9,7 @@ import zipfile
 import pytest
 
 from tests.conftest import ROOT, contract_text, loaded_by
+from tests.test_live import Terminal
 from workermd import registry
 from workermd.contract.page import cut, is_page
 
@@ -183,6 +184,18 @@ def test_a_run_of_a_file_loads_no_registry():
 
 
 # --- list, search ----------------------------------------------------------------------------------------
+
+
+def test_on_a_terminal_the_shipped_registry_fits_80_columns(cli):
+    screen = Terminal(80)
+    process = cli.start("registry", "list", "--no-config", stdout=screen.theirs, env={"TERM": "xterm", "NO_COLOR": "1"})
+    screen.wait(process)
+    process.communicate()
+    screen.close()
+    lines = [line.rstrip() for line in screen.screen()]
+    assert lines[0].split() == ["NAME", "DATE", "SOURCE"]
+    assert lines[2].split() == ["autogen@1.0.0", "2026-03-01", "microsoft/autogen"]
+    assert len(lines) == 1 + 4 + 1, "no row is folded"
 
 
 def test_list_and_search(cli, folder):

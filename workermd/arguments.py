@@ -69,7 +69,7 @@ _LEDGER = Option(
 )
 _CONFIG = Option(("--config",), "text", "Read this configuration instead of looking for one.", "FILE")
 _NO_CONFIG = Option(("--no-config",), "flag", "Read no configuration.")
-_FORMAT = Option(("--format",), "text", "How to print: text (the default) or json.", "FORMAT", ("text", "json"), "text")
+_FORMAT = Option(("--format",), "text", "How to print.", "text|json", ("text", "json"), "text")
 _RUN_ID = Argument("run_id", "The run's id.", "RUN_ID")
 _REGISTRY = Option(("--registry",), "text", "The registry's folder. Default: see docs/registry.md.", "DIR")
 _NAMED = Argument("name", "The contract: NAME, or NAME@VERSION.", "NAME")
@@ -92,7 +92,12 @@ RUN = Command(
         ),
     ),
     (
-        Option(("--backend",), "text", "Which kind of backend performs the task; docs/backends.md lists them.", "KIND"),
+        Option(
+            ("--backend",),
+            "text",
+            "What performs the task: function, command, chat, team, ag2, agent-framework, mcp or replay.",
+            "KIND",
+        ),
         Option(("--function",), "text", "The Python function of --backend function.", "MODULE:CALLABLE"),
         Option(
             ("--model",), "text", "The model, as its endpoint calls it, or one of the configuration's models.", "NAME"
@@ -210,8 +215,8 @@ DIFF = Command(
         Option(
             ("--fail-on",),
             "text",
-            "What makes the exit 1: a major bump that is missing (the default), any breaking change, any bump "
-            "that is missing, or any change at all.",
+            "What makes the exit 1: a major bump that is missing (missing-major), any breaking change (breaking), any "
+            "bump that is missing (missing-bump), or any change at all (any).",
             "WHAT",
             ("missing-major", "breaking", "missing-bump", "any"),
             "missing-major",
@@ -233,7 +238,7 @@ FMT = Command(
     (
         Option(("--check",), "flag", "Write nothing; exit 1 when a file would change."),
         Option(("--diff",), "flag", "Write nothing; print what would change."),
-        Option(("--to",), "text", "Convert the site's shape into this one.", "SHAPE", ("registry",)),
+        Option(("--to",), "text", "Convert the site's shape into the registry's.", "registry", ("registry",)),
         _QUIET,
     ),
 )
@@ -409,7 +414,7 @@ COMMANDS: tuple[Command, ...] = (
             Option(
                 ("--quotes",),
                 "text",
-                "Whether the repository's sentences are quoted (full, the default), or cited by place and digest (none).",
+                "Whether the repository's sentences are quoted (full, the default) or only cited, by place and digest (none).",
                 "full|none",
                 ("full", "none"),
             ),

@@ -113,7 +113,8 @@ def binding_for(worker_id: str, mode: str, settings: Settings, flags: Flags) -> 
             f"no backend is bound to worker {worker_id!r}"
             + (f" or mode {mode!r}" if mode else "")
             + (f" in {settings.origin}" if settings.origin else " and there is no workermd.toml"),
-            "choose one: --backend function --function module:callable, or --backend command -- PROGRAM ARG…",
+            "choose one: --backend function --function module:callable, --backend command -- PROGRAM ARG…, or a kind with "
+            "a model, such as --backend chat --model NAME",
         )
     if bound.replay:
         bound = without_keys(bound)

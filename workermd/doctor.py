@@ -137,7 +137,8 @@ def _asked(model: Model) -> str:
             return f"the endpoint does not accept the key of {model.api_key_env}" if key else "the endpoint wants a key"
         return "answers" if error.code < 500 else f"the endpoint fails on its side (HTTP {error.code})"
     except OSError as error:
-        return f"the endpoint does not answer ({type(getattr(error, 'reason', error)).__name__})"
+        reason = getattr(error, "reason", error)
+        return f"the endpoint does not answer ({getattr(reason, 'strerror', None) or type(reason).__name__})"
     return "answers"
 
 

@@ -37,6 +37,36 @@ Exit codes of run:
   7    another status of the contract's own
 """
 
+EXAMPLES: dict[tuple[str, ...], tuple[str, ...]] = {
+    ("run",): (
+        "workermd run task.worker.md input.json --backend command -- ./answer.sh",
+        "workermd run task.worker.md input.json --function words:run",
+        "workermd run task.worker.md input.json --backend chat --model NAME",
+        "workermd run task.worker.md input.json --dry-run",
+    ),
+    ("validate",): (
+        "workermd validate contracts --strict --output sarif=out.sarif",
+        "workermd validate task.worker.md --input input.json",
+    ),
+    ("fmt",): ("workermd fmt contracts --check",),
+    ("diff",): (
+        "workermd diff old.worker.md new.worker.md",
+        "workermd diff git:main:contracts/task.worker.md contracts/task.worker.md",
+    ),
+    ("approve",): (
+        "workermd approve RUN_ID --reason 'she asked for it'",
+        "workermd approve RUN_ID --answer blue",
+    ),
+    ("derive",): (
+        "workermd derive OWNER/REPO -o task.worker.md",
+        "workermd derive ./clone --interface openapi:api/openapi.json#getPet",
+        "workermd derive ./clone --check task.worker.md",
+    ),
+    ("runs", "prune"): ("workermd runs prune --older-than 30 --dry-run",),
+}
+"""Command to calls that its help shows: each can be read; a test holds them against the table."""
+
+_GROUPS = {"runs": "Look after runs", "registry": "Contracts by name"}
 
 _WORDS = {
     "No such command": "there is no command",
@@ -114,7 +144,7 @@ def _app(calls: list[tuple[Command, dict[str, Any]]]) -> typer.Typer:
             cls=_Described,
             help=command.summary,
             short_help=command.summary.partition(": ")[0].partition(". ")[0].rstrip(".") + ".",
-            epilog=_EXITS_OF_RUN if command.name == ("run",) else None,
+            epilog=_epilog(command),
         )
         describe(_function(command, calls))
     return app
@@ -122,7 +152,15 @@ def _app(calls: list[tuple[Command, dict[str, Any]]]) -> typer.Typer:
 
 def _summary_of(group: str) -> str:
     deeds = ", ".join(command.name[-1] for command in COMMANDS if command.name[0] == group)
-    return f"Look after {group}: {deeds}."
+    return f"{_GROUPS[group]}: {deeds}."
+
+
+def _epilog(command: Command) -> str | None:
+    examples = "".join(f"  {line}\n" for line in EXAMPLES.get(command.name, ()))
+    parts = [f"\b\nExamples:\n{examples}"] if examples else []
+    if command.name == ("run",):
+        parts.append(_EXITS_OF_RUN)
+    return "\n".join(parts) or None
 
 
 class _Described(TyperCommand):

@@ -70,7 +70,8 @@ def denied(quoted_run_id: str) -> Verdict:
         "approval_denied",
         "A person decided against it, for good.",
         False,
-        f"who and why: workermd runs show {quoted_run_id}; another start can be granted with: workermd runs reopen",
+        f"who and why: workermd runs show {quoted_run_id}; another start can be granted with: "
+        f"workermd runs reopen {quoted_run_id}",
     )
     return Verdict(Status.NEEDS_HUMAN.value, Status.INVALID_OUTPUT.value, False, failure)
 
@@ -89,13 +90,13 @@ def last_word(contract: Contract, verdict: Verdict) -> Verdict:
             "attempts_exhausted",
             "The last allowed attempt ended without an answer; what it did is unknown.",
             False,
-            "look at what it changed, then grant another start with: workermd runs reopen",
+            "look at what it changed, then grant another start with: workermd runs reopen RUN_ID",
         )
         if Status.NEEDS_HUMAN.value in contract.statuses:
             status = Status.NEEDS_HUMAN.value
     elif failure is not None:
         failure = failure._replace(
-            retryable=False, hint=failure.hint or "no attempt is left; grant one: workermd runs reopen"
+            retryable=False, hint=failure.hint or "no attempt is left; grant one: workermd runs reopen RUN_ID"
         )
     return verdict._replace(transient=False, status=status, failure=failure)
 
@@ -132,7 +133,7 @@ def _judge_failure(contract: Contract, result: Result, said: Document) -> Verdic
 
 
 _HINTS = {
-    "refused": "mend it; then use a new run_id, or grant another start with: workermd runs reopen",
+    "refused": "mend it; then use a new run_id, or grant another start with: workermd runs reopen RUN_ID",
     "needs_human": "nobody can be asked: the contract's statuses lack needs_human",
 }
 

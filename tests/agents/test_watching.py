@@ -27,6 +27,12 @@ def test_verbose_streams_speakers_tools_and_tokens(bound, tools):
     assert any('"result"' in line and "24+12 tokens so far" in line for line in lines)
 
 
+def test_verbose_tells_why_there_is_another_attempt(bound):
+    lines = bound([Text("Sorry."), Text(ANSWER)], "-v").done.err.splitlines()
+    assert lines[1] == "attempt 1/2 ended: output_not_json"
+    assert [line.partition(": ")[2].partition(" (")[0] for line in lines[::2]] == ["Sorry.", ANSWER]
+
+
 def test_without_it_nothing_is_said(bound, tools):
     assert bound(SCRIPT, **tools).done.err == ""
 

@@ -353,6 +353,14 @@ def test_an_unusable_name_is_refused_with_the_next_step(call, tmp_path, name, sa
     assert "\n" not in failure["message"]
 
 
+def test_a_library_that_a_shipped_worker_cannot_do_without_is_known_before(monkeypatch):
+    binding = Binding("function", "shipped", function="workermd.workers.web_extract:run")
+    assert function.unusable(binding) == ""
+    monkeypatch.setitem(sys.modules, "selectolax", None)  # as where it is not installed
+    reason = function.unusable(binding)
+    assert reason.endswith("selectolax cannot be found; run: pip install 'workermd[workers]'")
+
+
 def test_a_missing_library_of_a_shipped_worker_names_the_extra(call, tmp_path, monkeypatch):
     import workermd.workers
 

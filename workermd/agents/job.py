@@ -10,7 +10,7 @@ import sys
 import traceback
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
-from typing import NamedTuple, Never
+from typing import TYPE_CHECKING, NamedTuple, Never
 
 from workermd.agents import gate, person, reading, shape
 from workermd.agents.journal import Journal, new_span
@@ -18,7 +18,6 @@ from workermd.agents.meter import Exceeded, Meter
 from workermd.agents.prompt import Part, Prompt, prompt_of
 from workermd.agents.recorder import Player, Recorder
 from workermd.agents.tools import Runner, Tool, runners_of
-from workermd.agents.wire import Wire
 from workermd.asking import asked, details
 from workermd.backend import InvalidRequest, Limits, Result, Task, TaskError, failed
 from workermd.binding import Binding, Model, ToolBinding
@@ -27,6 +26,9 @@ from workermd.failure import failure_of
 from workermd.masking import Mask
 from workermd.recording import Miss
 from workermd.runtime import CancellationToken, Caught, dispatch
+
+if TYPE_CHECKING:
+    from workermd.agents.wire import Wire
 
 GRACE = 0.5
 """Seconds that a framework gets to end after its work was cancelled; then the process ends it."""
@@ -108,9 +110,11 @@ class Job:
             raise InvalidRequest("no model is bound")
         return self.binding.model
 
-    def wire(self, agent: str, model: Model | None = None) -> Wire:
+    def wire(self, agent: str, model: Model | None = None) -> "Wire":
         """A connection to a model for one agent: `wire.client` is an AsyncOpenAI, `wire.http_client` what it speaks
         through, for frameworks that make their own."""
+        from workermd.agents.wire import Wire  # the kind mcp has no model, and no client of one is installed with it
+
         wire = Wire(self, agent, model or self.model())
         self._wires.append(wire)
         return wire

@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any
 
 from workermd import callables
@@ -11,6 +12,7 @@ from workermd.backends.reply import result_of
 from workermd.binding import Binding
 from workermd.failure import failure_of
 from workermd.runtime import CancellationToken, Caught, dispatch
+from workermd.workers import NEEDS
 
 ENTRY_POINTS = "workermd.functions"
 """The group in which an installed package names its functions."""
@@ -37,6 +39,10 @@ def perform(task: Task, binding: Binding, limits: Limits) -> Result:
 
 def unusable(binding: Binding) -> str:
     """Why there is no such function, without importing it: an entry point or a module that cannot be found."""
+    missing = [module for module in NEEDS.get(binding.function, ()) if find_spec(module) is None]
+    if missing:
+        needed = " and ".join(missing)
+        return f"function {binding.function}: {needed} cannot be found; run: pip install 'workermd[workers]'"
     return callables.why_missing("function", binding.function, ENTRY_POINTS)
 
 

@@ -14,5 +14,5 @@ def execute(values: dict[str, Any]) -> int:
     if values["json"]:
         say.document(encoded(examined.document))
     else:
-        say.text(report.lines(examined.document))
+        say.text(report.lines(examined.document, say.columns()))
     return EXIT_FINDINGS if examined.problems and not values["exit_zero"] else 0

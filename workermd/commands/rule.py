@@ -1,5 +1,6 @@
 """`workermd rule`: what a rule of `validate` asks, and why."""
 
+import textwrap
 from typing import Any
 
 from workermd.contract.rules import RULES
@@ -15,5 +16,6 @@ def execute(values: dict[str, Any]) -> int:
     rule = RULES[code]
     lines = [f"{code}: {rule.severity}", rule.summary, rule.purpose]
     lines.append(f"Safe fix (--fix): {rule.fix}" if rule.fix else "There is no safe fix.")
-    say.text("".join(f"{line}\n" for line in lines if line))
+    room = max(say.columns(), 40)
+    say.text("".join(f"{textwrap.fill(line, room, break_on_hyphens=False)}\n" for line in lines if line))
     return 0

@@ -38,6 +38,7 @@ class Audience:
             listener.event(event)
 
     def ended(self, outcome: str, code: str) -> None:
+        self._live.ended(code)
         for listener in self._listeners:
             listener.ended(outcome, code)
 

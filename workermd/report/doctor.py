@@ -1,55 +1,70 @@
 """What `doctor` found, for people."""
 
+import textwrap
+
 from workermd.envelope import Document
 
+_LABEL = 17
+"""Columns of a label: that of the longest extra and a gap."""
 
-def lines(document: Document) -> str:
-    """The findings as text, one thing a line."""
+Line = tuple[str, str]
+"""A label and what is told."""
+
+
+def lines(document: Document, columns: int) -> str:
+    """The findings as text. What is told folds at `columns`, below itself; paths and addresses stay whole."""
+    parts = (
+        _extras(document["extras"]),
+        [
+            ("configuration", document["configuration"] or "none found"),
+            ("ledger", f"{document['ledger']['path']} (from {document['ledger']['from']})"),
+            *_models(document["models"]),
+            *_bindings(document["bindings"]),
+            *(
+                ("variable", f"{name} is {'set' if there else 'not set'}")
+                for name, there in document["variables"].items()
+            ),
+        ],
+    )
     told = [
         f"workermd {document['workermd']}, Python {document['python']}, autogen-core {document['autogen-core']}",
         "",
-        *_extras(document["extras"]),
-        "",
-        f"configuration  {document['configuration'] or 'none found'}",
-        f"ledger         {document['ledger']['path']} (from {document['ledger']['from']})",
-        *_models(document["models"]),
-        *_bindings(document["bindings"]),
     ]
-    told += [
-        f"variable       {name} is {'set' if there else 'not set'}" for name, there in document["variables"].items()
-    ]
-    problems = document["problems"]
-    told += ["", *(f"problem: {problem}" for problem in problems)] if problems else ["", "no problem found"]
+    for part in parts:
+        told += [_folded(f"{label:{_LABEL}}{text}", columns, _LABEL) for label, text in part] + [""]
+    told += [_folded(f"problem: {problem}", columns, 2) for problem in document["problems"]] or ["no problem found"]
     return "\n".join(told) + "\n"
 
 
-def _extras(extras: Document) -> list[str]:
-    width = max(map(len, extras))
+def _folded(line: str, columns: int, indent: int) -> str:
+    width = max(columns, 2 * _LABEL)
+    return textwrap.fill(line, width, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False)
+
+
+def _extras(extras: Document) -> list[Line]:
     told = []
     for extra, versions in extras.items():
         missing = [name for name, version in versions.items() if version is None]
         there = ", ".join(f"{name} {version}" for name, version in versions.items())
-        what = f"not installed: pip install 'workermd[{extra}]'" if missing else there
-        told.append(f"{extra:{width}}  {what}")
+        told.append((extra, f"not installed: pip install 'workermd[{extra}]'" if missing else there))
     return told
 
 
-def _models(models: Document) -> list[str]:
+def _models(models: Document) -> list[Line]:
     told = []
     for name, model in models.items():
         key = f", key in {model['api_key_env']}" if model["api_key_env"] else ", no key"
         endpoint = f", {model['endpoint']}" if model["endpoint"] else ""
-        told.append(f"model          {name}: {model['model']} at {model['base_url']}{key}{endpoint}")
+        told.append(("model", f"{name}: {model['model']} at {model['base_url']}{key}{endpoint}"))
     return told
 
 
-def _bindings(bindings: list[Document]) -> list[str]:
+def _bindings(bindings: list[Document]) -> list[Line]:
     told = []
     for binding in bindings:
-        whom = f"worker {binding['worker']}" if "worker" in binding else f"mode {binding['mode']}"
+        whom = "worker" if "worker" in binding else "mode"
         with_ = f" with {binding['model']}" if binding["model"] else ""
         tools = f", tools {', '.join(binding['tools'])}" if binding["tools"] else ""
-        told.append(
-            f"{whom}: {binding['backend']}{with_}{tools} ({'does not work' if binding['problem'] else 'works'})"
-        )
+        works = "does not work" if binding["problem"] else "works"
+        told.append((whom, f"{binding[whom]}: {binding['backend']}{with_}{tools} ({works})"))
     return told

@@ -38,13 +38,15 @@ class Live:
         self._color = self._line and not os.environ.get("NO_COLOR")
         self._shown = False
         self._what = ""
+        self._attempt = ""
         self._until = 0.0
         self._drawn_at = 0.0
         self._partial = b""
         self._logged = 0
 
     def attempt(self, n: int, most: int, deadline: float) -> None:
-        self._say(f"attempt {n}/{most}", deadline)
+        self._attempt = f"attempt {n}/{most}"
+        self._say(self._attempt, deadline)
 
     def waits(self, what: str, until: float) -> None:
         self._say(f"waiting for {what}", until)
@@ -71,9 +73,17 @@ class Live:
         from workermd.report.events import told
 
         if line := told(event):
-            self._erase()
-            self._stream.write(plain(line) + "\n")
-            self._stream.flush()
+            self._tell(line)
+
+    def ended(self, code: str) -> None:
+        """Between the words of two attempts, where that was asked for: why there is another."""
+        if self._verbose and code:
+            self._tell(f"{self._attempt} ended: {code}")
+
+    def _tell(self, line: str) -> None:
+        self._erase()
+        self._stream.write(plain(line) + "\n")
+        self._stream.flush()
 
     def _write_log(self, line: bytes) -> None:
         if self._logged > _MAX_LOG_BYTES:

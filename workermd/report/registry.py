@@ -1,27 +1,38 @@
 """What a registry holds and what is wrong with it, as text and as JSON."""
 
+import sys
 from collections.abc import Iterable
 
 from workermd.contract.model import Contract
 from workermd.envelope import Document, encoded
 from workermd.registry import KEYS, Entry, Fault
 from workermd.report.say import plain
+from workermd.report.table import table as drawn
 
 SCHEMA_VERSION = 1
+
+_HEAD = ("NAME", "WORKER", "DATE", "SOURCE")
 
 Rows = Iterable[tuple[Entry, Contract | None]]
 """Entries, each with its contract; None where the file cannot be used."""
 
 
 def table(rows: Rows) -> str:
-    """A line for each entry: what it is called, its worker's id, its day, its source."""
-    cells = [("NAME", "WORKER", "DATE", "SOURCE")]
-    cells += [
+    """A line for each entry: what it is called, its day, its source; where it is read by programs, its worker too.
+
+    A name mostly says the worker's id already, and 80 columns have no room for both; OWNER/REPO is what `derive` takes.
+    """
+    narrow = sys.stdout.isatty()
+    cells = (
         (entry.word, contract.id if contract else "unusable", entry.date, entry.source) for entry, contract in rows
-    ]
-    widths = [max(len(plain(row[column])) for row in cells) for column in range(3)]
-    lines = ("  ".join([*(plain(row[at]).ljust(widths[at]) for at in range(3)), plain(row[3])]) for row in cells)
-    return "".join(f"{line.rstrip()}\n" for line in lines)
+    )
+    if not narrow:
+        return drawn(_HEAD, cells, frozenset())
+    shown = (
+        (word, date, source.removeprefix("https://github.com/") if worker != "unusable" else "unusable")
+        for word, worker, date, source in cells
+    )
+    return drawn((_HEAD[0], *_HEAD[2:]), shown, frozenset({"NAME", "SOURCE"}))
 
 
 def listed(rows: Rows, folders: Iterable[str]) -> bytes:

@@ -1,7 +1,6 @@
 """Runs as text: a table, and one run's attempts as a timeline."""
 
 import json
-import shutil
 import sys
 from collections.abc import Iterable
 from typing import Any
@@ -9,39 +8,25 @@ from typing import Any
 from workermd.envelope import Document, timestamp
 from workermd.ledger.store import Asked, Attempt, Reopening, Run, RunSummary
 from workermd.report import people
+from workermd.report.table import table as drawn
 
 _HEAD = ("WORKER", "RUN", "STATUS", "ATTEMPTS", "CREATED")
 
 
 def table(rows: Iterable[RunSummary]) -> str:
-    """The runs as a table: rich on a terminal, tabs and no colours elsewhere."""
-    cells = [
+    """The runs as a table; to the minute on a terminal."""
+    until = 16 if sys.stdout.isatty() else None
+    cells = (
         (
             row.worker_id,
             row.run_id,
             row.status or row.state,
             f"{row.attempts}/{row.max_attempts}",
-            timestamp(row.created_at),
+            timestamp(row.created_at)[:until].replace("T", " " if until else "T"),
         )
         for row in rows
-    ]
-    if not sys.stdout.isatty():
-        return "".join("\t".join(line) + "\n" for line in (_HEAD, *cells))
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    columns = shutil.get_terminal_size().columns
-    drawn = Table(box=None, pad_edge=False, header_style="bold")
-    for title in _HEAD:
-        drawn.add_column(title, overflow="fold", no_wrap=columns >= 80 and title not in ("WORKER", "RUN"))
-    for *line, created in cells:
-        minute = created[:16].replace("T", " ")
-        drawn.add_row(*(Text(cell) for cell in (*line, minute)))
-    console = Console(width=columns)
-    with console.capture() as capture:
-        console.print(drawn)
-    return capture.get()
+    )
+    return drawn(_HEAD, cells, frozenset({"WORKER", "RUN"}))
 
 
 def timeline(

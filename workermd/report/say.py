@@ -30,6 +30,13 @@ def text(lines: str) -> None:
     document(lines.encode("utf-8", "replace"))
 
 
+def columns() -> int:
+    """Where a line for people folds: the terminal's width; nowhere where a program reads it."""
+    import shutil
+
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize
+
+
 def plain(words: str) -> str:
     """One line without control characters: names of files and words of a task are data (S6.5)."""
     return words if words.isprintable() else "".join(c if c.isprintable() else "\ufffd" for c in words)

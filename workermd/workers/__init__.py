@@ -11,3 +11,6 @@ SHIPPED: dict[str, str] = {
     "web-extract": "workermd.workers.web_extract:run",
 }
 """Worker id to `module:function`."""
+
+NEEDS: dict[str, tuple[str, ...]] = {"workermd.workers.web_extract:run": ("httpx", "selectolax")}
+"""Function to the modules, of the extra `workers`, without which it does nothing. Code review goes on without ruff."""
