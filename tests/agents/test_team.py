@@ -135,6 +135,25 @@ def test_everybody_is_told_the_purpose_and_one_alone_the_form_of_the_answer(perf
     assert "The answer is given by worker" in reviewer
 
 
+def test_everybody_knows_who_they_are_and_who_has_spoken(perform):
+    three = agents("finder", "critic", "writer", finder={"description": "Finds facts."})
+    ended = perform([Text("Snow."), Text("Hm."), said(DONE)], {"pattern": "round-robin", "agents": three})
+    systems = [request.body["messages"][0]["content"] for request in ended.server.requests]
+    for system, name in zip(systems, ("finder", "critic", "writer"), strict=True):
+        assert f"You are the agent {name}." in system
+    assert "- finder: Finds facts." in systems[2]
+    told = [message["content"] for message in ended.server.requests[2].body["messages"][1:]]
+    assert told[0].startswith("Input:")
+    assert told[1:] == ["finder said:\nSnow.", "critic said:\nHm."]
+
+
+def test_a_leader_hears_the_others_by_their_names_and_itself_by_none(perform):
+    ended = perform([FACTS, PLAN, ledger(), Text("Snow."), ledger(satisfied=True), said(DONE)], {"pattern": "magentic"})
+    told = [str(message["content"]) for message in ended.server.requests[4].body["messages"]]
+    assert any(text.startswith("worker said:\nSnow.") for text in told)
+    assert not any(text.startswith("MagenticOneOrchestrator said:") for text in told)
+
+
 def test_a_round_robin_ends_with_its_last_participant(perform):
     arrangement = {"pattern": "round-robin", "agents": agents("a", "b", "c"), "rounds": 2}
     ended = perform([Text("one"), Text("two"), said(DONE), Text("three"), Text("four"), said(LATER)], arrangement)
@@ -441,9 +460,22 @@ def test_a_stalled_team_asks_a_person_where_that_is_wanted(perform):
     )
     assert "Look below." in messages(helped, 0)
     assert helped.output == DONE
-    denied = perform([], arrangement, decisions=[decision | {"answer": "deny"}])
-    assert (denied.failure["kind"], denied.failure["code"]) == ("refused", "approval_denied")
-    assert not denied.server.requests
+    assert ended.failure["options"] == []
+
+
+def test_a_stalled_team_that_gets_no_more_rounds_says_what_it_has(perform):
+    decision = {"id": "1", "kind": "stalled", "question": "?", "options": [], "by": "me", "at": "", "answer": "deny"}
+    stalling = {"pattern": "magentic", "max_stalls": 1, "max_replans": 0, "on_stall": "ask"}
+    ended = perform([*STALLING[:3], said(DONE)], stalling, decisions=[decision])
+    assert ended.output == DONE
+    assert is_structured(ended)[-1]
+    assert "The task is done." in ended.server.requests[-1].body["messages"][-1]["content"]
+    inside = {
+        "pattern": "graph",
+        "agents": agents("group", "end", group={"team": {"pattern": "magentic", "max_stalls": 1}}),
+    }
+    ended = perform(STALLING, inside | {"max_replans": 0, "on_stall": "ask"}, decisions=[decision])
+    assert (ended.failure["kind"], ended.failure["code"]) == ("invalid_output", "budget_exceeded")
 
 
 @pytest.mark.parametrize("bad", ["[]", "{}", "prose", '{"is_request_satisfied": {"answer": true}}'])
@@ -567,7 +599,7 @@ def test_nothing_is_said_beside_the_journal(perform, capfd):
         ({"pattern": "round-robin", "agents": [{"name": "g", "team": {"agents": agents("x")}}]}, "agents[0]: team: agents"),
         ({"on_stall": "panic"}, "on_stall: found 'panic'; allowed are fail, ask"),
         ({"team": "x"}, "without a component file"),
-        ({"ask_user": "yes"}, "ask_user: found a text; allowed is true or false"),
+        ({"ask_user": "yes"}, "ask_user is not true or false; write ask_user = true"),
     ],
 )  # fmt: skip
 def test_a_wrong_table_is_told_before_the_run(arrangement, told):
@@ -643,7 +675,7 @@ def test_what_the_documentation_shows_is_taken(cli, contract, given, tmp_path):
         refused(
             ours,
             models={"strong": Model("m"), "fast": Model("m")},
-            tools=(ToolBinding("lookup", function="json:dumps"),),
+            tools=(ToolBinding("lookup", function="json:loads"),),
         )
         == ""
     )
