@@ -7,6 +7,7 @@ kept, so that no key gets in.
 
 import json
 import os
+import sys
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -41,13 +42,19 @@ class Recording(NamedTuple):
 
 
 def save(recording: Recording, binding: Binding) -> None:
-    """Write a recording into the folder that the binding names. Raises OSError."""
+    """Write a recording into the folder that the binding names. Where that cannot be, the attempt's log says so: what
+    the attempt came to is worth more than its recording."""
     masked: Document = {"workermd_recording": FORMAT} | Mask(binding).value(recording._asdict())
-    os.makedirs(binding.record, exist_ok=True)
     path = os.path.join(binding.record, _name(masked["task"]))
-    with open(path + ".tmp", "w", encoding="utf-8") as file:
-        file.write(json.dumps(masked, ensure_ascii=False, indent=1) + "\n")
-    os.replace(path + ".tmp", path)
+    try:
+        os.makedirs(binding.record, exist_ok=True)
+        with open(path + ".tmp", "w", encoding="utf-8", errors="surrogatepass") as file:
+            file.write(json.dumps(masked, ensure_ascii=False, indent=1) + "\n")
+        os.replace(path + ".tmp", path)
+    except OSError as error:
+        sys.stderr.write(
+            f"workermd: the attempt is not recorded: {binding.record} cannot be written ({error.strerror})\n"
+        )
 
 
 def key_of(task: Task) -> Document:
@@ -115,7 +122,7 @@ def _paths(folder: str) -> list[str]:
 def _read(path: str) -> Recording:
     """Raises `Miss` for what is no recording of ours, FileNotFoundError."""
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8", errors="surrogatepass") as file:
             document = json.load(file)
         if document.pop("workermd_recording") != FORMAT:
             raise Miss(f"{path} was written by another version; record again")

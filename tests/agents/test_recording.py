@@ -86,3 +86,14 @@ def test_a_damaged_recording_is_named(cli, contract, given, tmp_path, content):
 def test_no_folder_uses_no_attempt_up(cli, contract, given):
     done = cli("run", contract(), given("a"), "--replay", "nowhere")
     assert (done.code, "--replay DIR" in done.err) == (2, True)
+
+
+def test_an_answer_is_worth_more_than_its_recording(bound, cli, contract, given, tmp_path):
+    (tmp_path / "tape").write_text("a file stands in the way")
+    ran = bound([Text(ANSWER)], "--record", "tape")
+    assert ran.envelope["status"] == "ok"
+    assert "the attempt is not recorded" in ran.done.err
+    done = cli(
+        "run", contract(), given("a"), "--record", "tape", "--backend", "command", "--", "echo", '{"result": {}}'
+    )
+    assert (done.code, "the attempt is not recorded" in done.err) == (0, True)

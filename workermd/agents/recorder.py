@@ -41,7 +41,7 @@ class Recorder:
         self._calls.append({"agent": agent, "tool": tool, "arguments": arguments, "text": text})
 
     def save(self, result: Result) -> None:
-        """Raises OSError."""
+        """Keep what the attempt came to, where the binding says so."""
         if self._binding.record:
             key, outcome = recording.key_of(self._task), json.loads(result.to_json())
             parts = (tuple(self._tools), tuple(self._exchanges), tuple(self._calls))
