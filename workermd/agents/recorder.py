@@ -28,6 +28,8 @@ class Recorder:
     def note_exchange(
         self, agent: str, request: Document, status: int, headers: dict[str, str], content: bytes
     ) -> None:
+        if not self._binding.record:
+            return  # a long conversation is not held twice
         kept = {name: value for name, value in headers.items() if name in ("retry-after", "retry-after-ms")}
         try:
             answer: Any = json.loads(content)
