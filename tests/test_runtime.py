@@ -513,7 +513,7 @@ def test_the_seam_is_the_only_importer():
         if (isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "autogen_core")
         or (isinstance(node, ast.Import) and any(a.name.split(".")[0] == "autogen_core" for a in node.names))
     }
-    # AgentChat's clients and workbenches are made of the core's types; no kind makes a runtime of its own.
-    assert importers == {"runtime.py", "backends/autogen.py"}
+    # AgentChat's clients and AutoGen's code executor are made of the core's types; no kind makes a runtime of its own.
+    assert importers == {"runtime.py", "backends/autogen.py", "agents/code.py"}
     runtimes = [path.name for path in PACKAGE.rglob("*.py") if "SingleThreadedAgentRuntime(" in path.read_text("utf-8")]
     assert runtimes == ["runtime.py"]

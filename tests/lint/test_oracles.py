@@ -21,14 +21,14 @@ MARKDOWN = MarkdownIt("commonmark")
 
 
 def fences(text):
-    """The JSON below the headings of the schemas, as markdown-it finds them outside lists and quotes."""
+    """The JSON texts below the headings, as markdown-it finds them outside lists and quotes; the first of each."""
     section, found = None, {}
     tokens = MARKDOWN.parse(text)
     for token, following in zip(tokens, [*tokens[1:], None], strict=True):
         if token.type == "heading_open" and token.level == 0:
             section = section_name(following.content) or section
         elif token.type == "fence" and token.level == 0 and token.info.lower().split()[:1] == ["json"]:
-            found.setdefault(section, json.loads(token.content))
+            found.setdefault(section, token.content)
     return found
 
 
@@ -39,8 +39,8 @@ def agrees(data):
         return False
     theirs, body = frontmatter.parse(data.decode())
     found = fences(body)
-    assert found[INPUT_SCHEMA] == reading.contract.input_schema
-    assert found[OUTPUT_SCHEMA] == reading.contract.output_schema
+    assert json.loads(found[INPUT_SCHEMA]) == reading.contract.input_schema
+    assert json.loads(found[OUTPUT_SCHEMA]) == reading.contract.output_schema
     if reading.contract.shape == "registry":
         ours = reading.contract.front_matter
         assert set(ours) == {str(key) for key in theirs} - {"constraints", "retries", "observability"}
