@@ -118,11 +118,17 @@ def binding_for(worker_id: str, mode: str, settings: Settings, flags: Flags) -> 
         )
     if bound.replay:
         bound = without_keys(bound)
-    return bound._replace(
+    return with_variables(bound, settings, flags)._replace(
         record=os.path.abspath(flags.record) if flags.record else "",
+        settings={**bound.settings, **_flag_settings(flags.settings)},
+    )
+
+
+def with_variables(bound: Binding, settings: Settings, flags: Flags) -> Binding:
+    """The binding with every variable that its attempts are given: its own, those for all, the flags', its keys."""
+    return bound._replace(
         env=_merged(settings.env, bound.env, flags.env),
         secret_env=_merged(settings.secret_env, bound.secret_env, flags.secret_env, bound.key_variables),
-        settings={**bound.settings, **_flag_settings(flags.settings)},
     )
 
 

@@ -17,7 +17,7 @@ from workermd import __version__
 from workermd.attempt.spawn import Host
 from workermd.backend import KINDS
 from workermd.binding import Binding, Model
-from workermd.config import Settings
+from workermd.config import Flags, Settings, with_variables
 from workermd.envelope import Document
 from workermd.errors import ConfigurationError, LedgerUnavailable
 from workermd.ledger import results
@@ -170,10 +170,7 @@ def _bound(table: str, name: str, binding: Binding, settings: Settings, problems
 
 def _tried(binding: Binding, settings: Settings) -> str:
     """Why an attempt could not begin; empty when it could."""
-    keyed = binding._replace(
-        env=(*settings.env, *binding.env),
-        secret_env=(*settings.secret_env, *binding.secret_env, *binding.key_variables),
-    )
+    keyed = with_variables(binding, settings, Flags())
     with tempfile.TemporaryDirectory() as folder:
         ledger = os.path.join(folder, "ledger.db")
         with RunLock.open(ledger) as lock:
