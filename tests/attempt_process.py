@@ -7,14 +7,14 @@ from typing import NamedTuple
 import pytest
 
 from tests.conftest import COVERAGE_VARIABLES, ROOT
-from workermd.attempt import tree
 from workermd.attempt.order import Order
 from workermd.attempt.spawn import Ending, Host
-from workermd.backend import Limits, Result, Task
-from workermd.binding import Binding
 from workermd.ledger import results
-from workermd.ledger.lock import RunLock
-from workermd.variables import MARKER
+from workermd.ledger.run_lock import RunLock
+from workermd.system import processes
+from workermd.system.environment import MARKER
+from workermd.task.binding import Binding
+from workermd.task.task import Limits, Result, Task
 
 PATIENCE = 60.0
 
@@ -100,7 +100,7 @@ def run_attempt(folder: Path, task: Task, binding: Binding, seconds: float = 20.
 
 def marked(marker: str) -> list[int]:
     """Living processes that were started by the host with this marker, or by what it started."""
-    return tree.marked(f"{MARKER}={marker}".encode())
+    return processes.marked(f"{MARKER}={marker}".encode())
 
 
 def alive(pid: int) -> bool:

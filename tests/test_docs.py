@@ -8,7 +8,7 @@ import pytest
 
 from tests.benchmarks.__main__ import BENCHMARKS
 from tests.conftest import ROOT
-from workermd.backend import KINDS
+from workermd.task.task import KINDS
 
 PAGES = {str(path.relative_to(ROOT)): path.read_text() for path in (*(ROOT / "docs").glob("*.md"), *ROOT.glob("*.md"))}
 

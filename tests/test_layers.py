@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import loaded_by
-from workermd.backend import KINDS
+from workermd.task.task import KINDS
 
 PACKAGE = Path(__file__).parents[1] / "workermd"
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
-from workermd.arguments import COMMANDS
-from workermd.envelope import Status
+from workermd.cli.table import COMMANDS
+from workermd.protocol.envelope import Status
 from workermd.testing import Server
 from workermd.workers import SHIPPED
 
@@ -105,13 +105,13 @@ def printed_as_shown(folder, environment, blocks):
 
 
 def test_the_configuration_shown_is_one(place, monkeypatch):
-    from workermd import config
+    from workermd.config import configuration
 
     folder, _, _ = place
     toml, _team = [text for kind, text in BLOCKS if kind == "toml"]
     (folder / "workermd.toml").write_text(toml)
     monkeypatch.chdir(folder)
-    settings = config.load(config.Flags())
+    settings = configuration.load(configuration.Flags())
     assert settings.workers["autogen-repo-derived-worker"].function == "words:run"
     assert settings.modes["tool-gateway-worker"].secret_env == ("API_KEY",)
 

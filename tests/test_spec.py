@@ -3,7 +3,7 @@
 import re
 
 from tests.conftest import ROOT
-from workermd.envelope import ERROR_CODES, Status
+from workermd.protocol.envelope import ERROR_CODES, Status
 
 SPEC = (ROOT / "docs" / "spec.md").read_text()
 

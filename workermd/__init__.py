@@ -8,12 +8,12 @@ answer, and the four exceptions are the ways to fail. The names load on first us
 TYPE_CHECKING = False  # type checkers know the name; importing typing costs as much as starting the interpreter
 
 if TYPE_CHECKING:
-    from workermd.backend import InvalidRequest as InvalidRequest
-    from workermd.backend import NeedsHuman as NeedsHuman
-    from workermd.backend import Refused as Refused
-    from workermd.backend import Reply as Reply
-    from workermd.backend import Retryable as Retryable
-    from workermd.backend import Task as Task
+    from workermd.task.task import InvalidRequest as InvalidRequest
+    from workermd.task.task import NeedsHuman as NeedsHuman
+    from workermd.task.task import Refused as Refused
+    from workermd.task.task import Reply as Reply
+    from workermd.task.task import Retryable as Retryable
+    from workermd.task.task import Task as Task
 
 __version__ = "0.1.0"
 
@@ -22,7 +22,7 @@ __all__ = ["InvalidRequest", "NeedsHuman", "Refused", "Reply", "Retryable", "Tas
 
 def __getattr__(name: str) -> object:
     if name in __all__:
-        from workermd import backend
+        from workermd.task import task
 
-        return getattr(backend, name)
+        return getattr(task, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

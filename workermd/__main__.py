@@ -1,5 +1,5 @@
 """`python -m workermd`."""
 
-from workermd.cli import main
+from workermd.cli.main import main
 
 main()

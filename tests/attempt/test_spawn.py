@@ -9,13 +9,13 @@ from tests.attempt import unruly
 from tests.attempt_process import a_task, marked, run_attempt
 from tests.conftest import ROOT, wait_for
 from workermd.attempt.order import Order
-from workermd.attempt.spawn import Host, environment
-from workermd.backend import Limits, Result
-from workermd.binding import Binding
-from workermd.errors import ConfigurationError
+from workermd.attempt.spawn import Host, task_environment
 from workermd.ledger import results
-from workermd.ledger.lock import RunLock
-from workermd.variables import MARKER
+from workermd.ledger.run_lock import RunLock
+from workermd.protocol.errors import ConfigurationError
+from workermd.system.environment import MARKER
+from workermd.task.binding import Binding
+from workermd.task.task import Limits, Result
 
 
 def binding(function="", command=(), kind="function"):
@@ -135,4 +135,4 @@ def test_the_environment_is_built_from_nothing(monkeypatch):
     """S6.3"""
     monkeypatch.setattr(os, "environ", {"PATH": "/bin", "LC_ALL": "C", "SECRET": "s", "A": "1", "B": "2"})
     bound = Binding(kind="command", origin="", env=("A", "MISSING"), secret_env=("B",))
-    assert environment(bound, "m") == {"PATH": "/bin", "LC_ALL": "C", "A": "1", "B": "2", MARKER: "m"}
+    assert task_environment(bound, "m") == {"PATH": "/bin", "LC_ALL": "C", "A": "1", "B": "2", MARKER: "m"}

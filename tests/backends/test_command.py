@@ -13,9 +13,9 @@ import pytest
 
 from tests.attempt_process import a_task, alive, run_attempt
 from tests.conftest import loaded_by
-from workermd.backend import Limits, Result
 from workermd.backends import command
-from workermd.binding import Binding
+from workermd.task.binding import Binding
+from workermd.task.task import Limits, Result
 
 
 @pytest.fixture
@@ -245,7 +245,7 @@ def test_an_end_that_is_seen_after_the_deadline_is_a_timeout(tmp_path):
     script = "(sleep 1.5; kill -CONT $PPID) >/dev/null & kill -STOP $PPID; echo '{}'"
     code = (
         "import sys, time\nfrom pathlib import Path\nfrom tests.attempt_process import a_task\n"
-        "from workermd.backend import Limits\nfrom workermd.binding import Binding\nfrom workermd.backends.command import perform\n"
+        "from workermd.task.task import Limits\nfrom workermd.task.binding import Binding\nfrom workermd.backends.command import perform\n"
         f"bound = Binding('command', 'test', command=('sh', '-c', {script!r}))\n"
         "print(perform(a_task(Path('.')), bound, Limits(time.monotonic() + 0.7, 4096)).failure['kind'])"
     )
@@ -291,8 +291,8 @@ import os, sys, time
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from tests.attempt_process import a_task
-from workermd.backend import Limits
-from workermd.binding import Binding
+from workermd.task.task import Limits
+from workermd.task.binding import Binding
 from workermd.backends import command
 os.close(0); os.close(1)
 binding = Binding("command", "t", command=("sh", "-c", "read line && echo '{}'"))

@@ -13,17 +13,17 @@ from pathlib import Path
 import pytest
 
 from tests.attempt_process import a_task, alive, run_attempt
-from workermd.backend import Limits, Result
 from workermd.backends import function
 from workermd.backends.reply import result_of
-from workermd.binding import Binding
-from workermd.failure import ENDINGS
+from workermd.task.binding import Binding
+from workermd.task.failure import ENDINGS
+from workermd.task.task import Limits, Result
 
 BODY = """
 import asyncio, collections, enum, os, sys, time, threading
 from pathlib import Path
 from workermd import InvalidRequest, NeedsHuman, Refused, Reply, Retryable
-from workermd.backend import TaskError
+from workermd.task.task import TaskError
 """
 
 

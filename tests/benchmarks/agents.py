@@ -12,8 +12,8 @@ from tests.attempt_process import a_task, run_attempt
 from tests.benchmarks.attempts import LIMIT, OVER
 from tests.benchmarks.measure import BrokenError, Scene, Series, in_turns, once
 from tests.benchmarks.table import Row
-from workermd.backend import KINDS, Limits
-from workermd.binding import Binding, Model
+from workermd.task.binding import Binding, Model
+from workermd.task.task import KINDS, Limits
 from workermd.testing import Hang, Server, Text
 
 ANSWER = '{"status": "ok", "result": {"a": 1}}'

@@ -11,9 +11,9 @@ from tests.attempt import unruly
 from tests.attempt_process import a_task, run_attempt
 from tests.benchmarks.measure import BrokenError, in_turns, repeated
 from tests.benchmarks.table import Row
-from workermd.backend import Result
-from workermd.binding import Binding
-from workermd.runtime import dispatch
+from workermd.backends.core import dispatch
+from workermd.task.binding import Binding
+from workermd.task.task import Result
 
 LIMIT = 0.5
 OVER = 50.0

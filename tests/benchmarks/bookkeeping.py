@@ -10,7 +10,7 @@ from tests.benchmarks.measure import in_turns, once
 from tests.benchmarks.table import Row
 from tests.ledger.ledger_caller import answer, key
 from workermd.ledger import results
-from workermd.ledger.store import Ledger
+from workermd.ledger.sqlite.store import Ledger
 
 CALLS = 20
 """Calls in one sample: a single commit is too short for a noisy disk."""

@@ -14,8 +14,8 @@ from tests.conftest import ROOT
 from tests.contract.schema_draws import Draws, drawn, mutated
 from tests.contract.schema_mazes import mazes
 from tests.contract.schema_pairs import NONE, PAIRS, Pair
-from workermd.contract.compare import is_subset, obstacles
-from workermd.contract.facts import Source
+from workermd.contract.compare.facts import Source
+from workermd.contract.compare.schemas import is_subset, obstacles
 from workermd.contract.reader import read
 from workermd.contract.schema import check_schema, checker, draft_of
 
@@ -155,9 +155,9 @@ def test_no_compatible_verdict_on_drawn_schemas_is_refuted() -> None:
 )
 def test_the_sampling_finds_a_rule_that_says_yes_too_easily(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The check can fail: with one rule switched off, a value refutes a verdict."""
-    from workermd.contract import compare
+    from workermd.contract.compare import schemas
 
-    monkeypatch.setattr(compare._Proof, place, lambda *_: [])
+    monkeypatch.setattr(schemas._Proof, place, lambda *_: [])
     with pytest.raises(AssertionError):
         test_no_compatible_verdict_of_the_table_is_refuted()
 

@@ -12,15 +12,7 @@ from hypothesis import strategies as st
 
 from tests.conftest import loaded_by
 from workermd.contract import schema as subject
-from workermd.contract.schema import (
-    DRAFTS,
-    FORMATS,
-    Mismatch,
-    UnknownDraft,
-    check_schema,
-    checker,
-    draft_of,
-)
+from workermd.contract.schema import DRAFTS, FORMATS, Mismatch, UnknownDraft, check_schema, checker, draft_of
 from workermd.contract.subschemas import Survey
 from workermd.lint import keywords
 

@@ -3,7 +3,7 @@
 import pytest
 
 from workermd.derive.address import Place, Token, api_of, parse
-from workermd.errors import DeriveError
+from workermd.protocol.errors import DeriveError
 
 GHE = {"GH_HOST": "git.example.com"}
 

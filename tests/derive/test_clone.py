@@ -15,7 +15,7 @@ import pytest
 from tests.derive.conftest import FILES, README
 from workermd.derive import git
 from workermd.derive.source import open_repository
-from workermd.errors import DeriveError
+from workermd.protocol.errors import DeriveError
 
 GITHUB = "https://github.com/acme/thing.git"
 

@@ -469,8 +469,8 @@ def test_httpx_and_hishel_come_without_what_they_are_not_used_for(tmp_path):
     script = f"""
 import sys
 from workermd.derive.address import Api
-from workermd.derive.wire import Door, httpx
-import workermd.derive.answers, hishel.httpx
+from workermd.derive.transport import Door, httpx
+import workermd.derive.api_cache, hishel.httpx
 Door(Api("github.com", "http://127.0.0.1:9", None), lambda: 0.0)._connect(httpx.URL("http://127.0.0.1:9"))
 print(sorted(set({unwanted}) & set(sys.modules)))
 import click, redis, trio

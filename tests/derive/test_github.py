@@ -14,10 +14,10 @@ import pytest
 
 from tests.derive.conftest import FILES, README
 from tests.derive.github_server import Reply, release
-from workermd.derive import conversation
-from workermd.derive.conversation import Patience
+from workermd.derive import api
+from workermd.derive.api import Patience
 from workermd.derive.source import open_repository
-from workermd.errors import DeriveError
+from workermd.protocol.errors import DeriveError
 
 TOKEN = {"GH_TOKEN": "t0ken"}
 
@@ -205,7 +205,7 @@ def test_offline_loads_nothing_that_speaks_http(github, derive, cache):
 def test_a_missing_library_is_named_with_the_line_that_installs_it(tmp_path):
     script = (
         "import sys\nsys.modules['hishel'] = None\n"
-        "from workermd.derive.source import open_repository\nfrom workermd.errors import DeriveError\n"
+        "from workermd.derive.source import open_repository\nfrom workermd.protocol.errors import DeriveError\n"
         "try:\n    open_repository('acme/thing')\nexcept DeriveError as e:\n    print(e.message, e.hint)"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
@@ -298,7 +298,7 @@ def test_empty_private_and_absent_repositories_are_told_apart(github, derive):
     ],
 )
 def test_an_answer_that_is_no_repository_is_explained(github, derive, monkeypatch, reply, message):
-    monkeypatch.setattr(conversation, "PATIENCE", Patience(retries=0))
+    monkeypatch.setattr(api, "PATIENCE", Patience(retries=0))
     github.add("acme/thing", FILES)
     github.script("/repos/acme/thing", reply)
     assert message in failure_of(derive, environ=TOKEN)
@@ -386,7 +386,7 @@ def test_a_file_is_asked_for_once(github, derive):
 
 
 def test_all_that_is_read_is_bounded(github, derive, monkeypatch):
-    monkeypatch.setattr(conversation, "PATIENCE", Patience(volume=2 << 20))
+    monkeypatch.setattr(api, "PATIENCE", Patience(volume=2 << 20))
     github.add("acme/thing", {f"f{number}": b"%d" % number * 1_000_000 for number in range(3)})
     repository = derive("acme/thing")
     repository.read("f0")
@@ -424,7 +424,7 @@ def test_a_folder_of_the_same_name_is_pointed_out(github, derive, tmp_path, monk
 
 
 def test_nothing_listens(derive, github, monkeypatch):
-    monkeypatch.setattr(conversation, "PATIENCE", Patience(retries=1, first_pause=0.01))
+    monkeypatch.setattr(api, "PATIENCE", Patience(retries=1, first_pause=0.01))
     github.close()
     assert "cannot be reached: no connection" in failure_of(derive)
 
@@ -450,7 +450,7 @@ def test_requests_go_one_at_a_time(github, derive):
 
 
 def test_an_answer_that_drips_is_given_up(monkeypatch):
-    monkeypatch.setattr(conversation, "PATIENCE", Patience(total=1.0, retries=0))
+    monkeypatch.setattr(api, "PATIENCE", Patience(total=1.0, retries=0))
     stop = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as listener:
 

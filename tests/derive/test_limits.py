@@ -11,9 +11,9 @@ import pytest
 from tests.derive.conftest import FILES
 from tests.derive.github_server import GitHubServer, Reply
 from workermd.derive.address import Place, api_of
-from workermd.derive.conversation import Answer, Conversation, Limit, Patience, limit_of
+from workermd.derive.api import Answer, Conversation, Limit, Patience, limit_of
 from workermd.derive.github import GitHubRepository
-from workermd.errors import DeriveError
+from workermd.protocol.errors import DeriveError
 
 SECONDARY = {"message": "You have exceeded a secondary rate limit. Please wait a few minutes before you try again."}
 PRIMARY = {"message": "API rate limit exceeded for 192.0.2.1. (But here's the good news: ...)"}

@@ -11,8 +11,8 @@ from tests.derive.conftest import FILES
 from tests.derive.github_server import GitHubServer, Reply
 from workermd.derive.address import Api, Token, api_of
 from workermd.derive.source import open_repository
-from workermd.derive.wire import Door, origin_of
-from workermd.errors import DeriveError
+from workermd.derive.transport import Door, origin_of
+from workermd.protocol.errors import DeriveError
 
 ENVIRON = {"GH_TOKEN": "t0ken", "GITHUB_TOKEN": "t0ken2", "GH_ENTERPRISE_TOKEN": "t0ken3"}
 

@@ -22,11 +22,11 @@ from hashlib import sha256
 from itertools import product
 
 import workermd
-from workermd import crash
-from workermd.errors import LedgerUnavailable
 from workermd.ledger import results
-from workermd.ledger.lock import RunLock, run_offset
-from workermd.ledger.store import Answer, Asking, Key, Ledger, Run, Transaction
+from workermd.ledger.run_lock import RunLock, run_offset
+from workermd.ledger.sqlite.store import Answer, Asking, Key, Ledger, Run, Transaction
+from workermd.protocol.errors import LedgerUnavailable
+from workermd.system import crash
 
 WORKER = "example"
 INPUT = b'{"run_id":"r"}'

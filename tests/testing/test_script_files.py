@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.testing.client import ask
-from workermd.errors import ConfigurationError
+from workermd.protocol.errors import ConfigurationError
 from workermd.testing import (
     Call,
     ContentFilter,

@@ -17,12 +17,12 @@ import sys
 import time
 from importlib import import_module
 
-from workermd.attempt import tree
 from workermd.attempt.order import ORDER_FD, STATUS_FD, Order, receive, receive_binding
-from workermd.backend import KINDS, Backend, Result
-from workermd.binding import Binding
-from workermd.crash import point
 from workermd.ledger import results
+from workermd.system import processes
+from workermd.system.crash import point
+from workermd.task.binding import Binding
+from workermd.task.task import KINDS, Backend, Result
 
 TIMER_GRACE = 0.25
 """Seconds after the deadline at which a host without a supervisor ends itself (durability: host's first lines)."""
@@ -116,7 +116,7 @@ def _limit(which: int, most: int) -> None:
 def _watch(deadline: float) -> None:
     """End the whole tree shortly after the deadline, for the case that nobody else is left to do it."""
     time.sleep(max(0.0, deadline + TIMER_GRACE / 2 - time.monotonic()))
-    tree.end_descendants(os.getpid())
+    processes.end_descendants(os.getpid())
     os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -127,7 +127,7 @@ def _perform(backend: Backend, order: Order, binding: Binding) -> Result:
             return backend.perform(order.task, binding, order.limits)
         result = backend.perform(order.task, binding, order.limits)
         if binding.record:
-            from workermd import recording
+            from workermd.task import recording
 
             key = recording.key_of(order.task)
             recording.save(recording.Recording(binding.kind, key, json.loads(result.to_json())), binding)
@@ -156,5 +156,5 @@ def _leave(*, kept: bool) -> None:
     with contextlib.suppress(OSError, ValueError):
         sys.stdout.flush()
         sys.stderr.flush()
-    tree.end_descendants(os.getpid())
+    processes.end_descendants(os.getpid())
     os._exit(0 if kept else 1)

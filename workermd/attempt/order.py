@@ -7,9 +7,9 @@ import json
 import os
 from typing import NamedTuple
 
-from workermd.backend import Budget, Limits, Task
-from workermd.binding import Binding
-from workermd.envelope import Document
+from workermd.protocol.envelope import Document
+from workermd.task.binding import Binding
+from workermd.task.task import Budget, Limits, Task
 
 ORDER_FD = 3
 """Where the host reads its order."""

@@ -10,11 +10,10 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from workermd import variables
-from workermd.attempt import tree
 from workermd.attempt.order import LOCK_FD, ORDER_FD, STATUS_FD, Order, encode, encode_binding
-from workermd.binding import Binding
-from workermd.errors import ConfigurationError
+from workermd.protocol.errors import ConfigurationError
+from workermd.system import environment, processes
+from workermd.task.binding import Binding
 
 TICK = 0.05
 """Seconds between two looks at interrupts and log lines while waiting."""
@@ -68,7 +67,7 @@ class Host:
             pid = os.posix_spawn(
                 sys.executable,
                 [sys.executable, "-P", "-c", _BOOT, _package_root(), binding.kind],
-                environment(binding, marker),
+                task_environment(binding, marker),
                 file_actions=[(os.POSIX_SPAWN_DUP2, fd, target) for fd, target in copies],
                 setsid=True,
                 setsigmask=(),
@@ -138,13 +137,13 @@ class Host:
         code = os.waitstatus_to_exitcode(self._reap())
         if code != 0:
             # It could not clean up behind itself: its orphans went to init, and only their marker tells.
-            tree.end_marked(f"{variables.MARKER}={self.marker}".encode())
+            processes.end_marked(f"{environment.MARKER}={self.marker}".encode())
         return Ending(by_deadline=False, exit_code=code if code >= 0 else None, signal=-code if code < 0 else None)
 
     def discard(self) -> None:
         """End the process and all that it started, now. Does nothing when it has ended."""
         if not self._ended:
-            tree.end(self.pid)
+            processes.end(self.pid)
             self._reap()
 
     def _reap(self) -> int:
@@ -165,9 +164,11 @@ class Host:
         os.close(self._log_fd)
 
 
-def environment(binding: Binding, marker: str) -> dict[str, str]:
+def task_environment(binding: Binding, marker: str) -> dict[str, str]:
     """A task's environment, built from nothing: the allow-list, what the binding lists, our marker."""
-    return variables.chosen((*binding.env, *binding.server_variables, *binding.secret_env)) | {variables.MARKER: marker}
+    return environment.chosen((*binding.env, *binding.server_variables, *binding.secret_env)) | {
+        environment.MARKER: marker
+    }
 
 
 def _no_tick() -> None:

@@ -11,11 +11,11 @@ import signal
 import time
 from typing import NamedTuple
 
-from workermd import programs
-from workermd.asking import asked
-from workermd.backend import Limits, Result, Task, failed, timed_out
-from workermd.binding import Binding
-from workermd.envelope import ERROR_CODES, Document
+from workermd.protocol.envelope import ERROR_CODES, Document
+from workermd.system import programs
+from workermd.task.binding import Binding
+from workermd.task.question import asked
+from workermd.task.task import Limits, Result, Task, failed, timed_out
 
 EXITS: dict[int, tuple[str, str]] = {
     64: ("invalid_request", "input_rejected"),

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any
 
-from workermd import callables
-from workermd.backend import Limits, Result, Task
+from workermd.backends.core import CancellationToken, Caught, dispatch
 from workermd.backends.reply import result_of
-from workermd.binding import Binding
-from workermd.failure import failure_of
-from workermd.runtime import CancellationToken, Caught, dispatch
+from workermd.task import callables
+from workermd.task.binding import Binding
+from workermd.task.failure import failure_of
+from workermd.task.task import Limits, Result, Task
 from workermd.workers import NEEDS
 
 ENTRY_POINTS = "workermd.functions"

@@ -9,14 +9,14 @@ import mimetypes
 import os
 from typing import Any
 
-from workermd.agents import tools
-from workermd.agents.job import Job, performed
-from workermd.agents.mcp_client import ANSWERS, OTHER_ANSWER, Answered, Medium, connected, media_of, text_of
-from workermd.agents.tools import Runner
-from workermd.backend import Limits, Reply, Result, Task, failed
+from workermd.backends.agents import tools
+from workermd.backends.agents.conversation import Job, performed
+from workermd.backends.agents.mcp_client import ANSWERS, OTHER_ANSWER, Answered, Medium, connected, media_of, text_of
+from workermd.backends.agents.tools import Runner
 from workermd.backends.reply import result_of
-from workermd.binding import Binding, ToolBinding
-from workermd.envelope import Document
+from workermd.protocol.envelope import Document
+from workermd.task.binding import Binding, ToolBinding
+from workermd.task.task import Limits, Reply, Result, Task, failed
 
 AGENT = "gateway"
 

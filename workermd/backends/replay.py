@@ -2,9 +2,9 @@
 
 import os
 
-from workermd import recording
-from workermd.backend import Limits, Result, Task, failed
-from workermd.binding import Binding
+from workermd.task import recording
+from workermd.task.binding import Binding
+from workermd.task.task import Limits, Result, Task, failed
 
 
 def unusable(binding: Binding) -> str:

@@ -8,8 +8,8 @@ import stat
 from pathlib import Path
 from typing import Any
 
-from workermd.backend import Limits, Refused, Reply, Result, Task, failed
-from workermd.envelope import Document
+from workermd.protocol.envelope import Document
+from workermd.task.task import Limits, Refused, Reply, Result, Task, failed
 
 MAX_DEPTH = 64
 """The strict reader's own bound. Below it neither the walk nor `json.dumps` can run out of stack."""

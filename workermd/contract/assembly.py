@@ -4,14 +4,14 @@ from workermd.contract import document, sections
 from workermd.contract.constraints import Merged, bullets, check_loose, flattened, merge
 from workermd.contract.document import Body, Section, line_span
 from workermd.contract.fields import Fields, read_fields
-from workermd.contract.jsonplaces import Entry, JsonDocument
-from workermd.contract.jsonplaces import read as read_json
-from workermd.contract.jsontext import JsonError
+from workermd.contract.json.located import Entry, JsonDocument
+from workermd.contract.json.located import read as read_json
+from workermd.contract.json.strict import JsonError
 from workermd.contract.meaning import Parts
 from workermd.contract.model import Places, Shape, Span
 from workermd.contract.problems import Problems, quoted
 from workermd.contract.yamltext import YamlMapping
-from workermd.envelope import Document
+from workermd.protocol.envelope import Document
 
 
 class Assembly:

@@ -6,12 +6,13 @@ Only contracts without errors are stored.
 
 from typing import Any
 
-from workermd import __version__, kept
+from workermd import __version__
 from workermd.contract.model import Constraints, Contract
 from workermd.contract.problems import MISNAMED, misnamed
-from workermd.digest import sha256
-from workermd.errors import ContractUnusable
-from workermd.finding import Finding, ordered
+from workermd.protocol.errors import ContractUnusable
+from workermd.protocol.finding import Finding, ordered
+from workermd.system import cache
+from workermd.system.digest import sha256
 
 ENTRY_FORMAT = 1
 
@@ -24,7 +25,7 @@ def load(data: bytes, path: str) -> tuple[Contract, tuple[Finding, ...]]:
     Raises ContractUnusable, which carries all findings, when there are errors.
     """
     key = sha256(f"{ENTRY_FORMAT} {__version__}\n".encode() + data).hex()
-    folder = kept.folder_of("contracts")
+    folder = cache.folder_of("contracts")
     if folder:
         stored = _stored(folder, key, path)
         if stored:
@@ -48,7 +49,7 @@ def _unusable(path: str, findings: tuple[Finding, ...], text: str) -> ContractUn
 
 
 def _stored(folder: str, key: str, path: str) -> tuple[Contract, tuple[Finding, ...]] | None:
-    entry = kept.load(folder, key)
+    entry = cache.load(folder, key)
     try:
         return _contract(entry["contract"]), _findings(entry["warnings"], path)
     except (KeyError, TypeError):
@@ -74,4 +75,4 @@ def _store(folder: str, key: str, contract: Contract, findings: tuple[Finding, .
     warnings = [list(finding[1:]) for finding in findings if finding.code != MISNAMED]
     fields = contract._asdict()
     fields["constraints"] = contract.constraints._asdict()
-    kept.store(folder, key, {"contract": fields, "warnings": warnings})
+    cache.store(folder, key, {"contract": fields, "warnings": warnings})

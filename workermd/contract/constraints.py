@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 from workermd.contract import forms
 from workermd.contract.document import Section, line_span
 from workermd.contract.forms import Form, WrongForm
-from workermd.contract.jsonplaces import Entry
-from workermd.contract.jsontext import escape
+from workermd.contract.json.located import Entry
+from workermd.contract.json.strict import escape
 from workermd.contract.model import Constraints, Lines, Span
 from workermd.contract.problems import Problems, meant, quoted
 from workermd.contract.sections import Text, loose_paragraphs
-from workermd.envelope import Document
+from workermd.protocol.envelope import Document
 
 FORMS: dict[str, Form] = {
     "timeout_seconds": forms.seconds,

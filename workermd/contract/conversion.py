@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
-from workermd.contract import document, jsonplaces, sections, yamltext
+from workermd.contract import document, sections, yamltext
 from workermd.contract.constraints import ALIASES, FORMS, Given, bullets, flattened
 from workermd.contract.document import Block
 from workermd.contract.fields import FIELD_LISTS, GROUPS, read_fields
+from workermd.contract.json import located
 from workermd.contract.layout import Edit, Entry, Layout, applied, bullet, laid_out, newline_before, rank, take_apart
 from workermd.contract.model import Reading, Span
 from workermd.contract.problems import Problems
@@ -122,7 +123,7 @@ def _constraints(layout: Layout, newline: str) -> Iterator[Edit]:
     given = read_fields(front, Span(0, 0), problems).given
     fence = sections.only_fence(section, "json", lines, problems, required=False)
     if fence is not None:
-        found = jsonplaces.read(lines.text, *document.fence_content(fence, lines))
+        found = located.read(lines.text, *document.fence_content(fence, lines))
         given += flattened(found.value, found.places, "", "", textual=False)
     items = sections.items(section, lines, problems)
     there = {one.name for one in bullets(items, problems)}

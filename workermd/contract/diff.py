@@ -9,15 +9,15 @@ fitted before, which no rule can tell.
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
-from workermd import toolpattern
 from workermd.contract import bump
 from workermd.contract.bump import Bump
-from workermd.contract.compare import Obstacle, obstacles
-from workermd.contract.facts import DRAFT_URIS, Source
-from workermd.contract.jsontext import canonical, shown
+from workermd.contract.compare.facts import DRAFT_URIS, Source
+from workermd.contract.compare.schemas import Obstacle, obstacles
+from workermd.contract.json.strict import canonical, shown
 from workermd.contract.model import Contract, Lines, Reading
-from workermd.envelope import Document
-from workermd.toolpattern import Pattern
+from workermd.protocol import tool_pattern
+from workermd.protocol.envelope import Document
+from workermd.protocol.tool_pattern import Pattern
 
 Verdict = Literal["breaking", "compatible", "unknown"]
 
@@ -415,8 +415,8 @@ def _is_covered(tool: str, tools: tuple[str, ...]) -> bool:
 
 def _pattern(tool: str) -> Pattern | None:
     try:
-        return toolpattern.read(tool)
-    except toolpattern.Malformed:
+        return tool_pattern.read(tool)
+    except tool_pattern.Malformed:
         return None
 
 

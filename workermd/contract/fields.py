@@ -5,11 +5,11 @@ from typing import NamedTuple
 from workermd.contract import forms
 from workermd.contract.constraints import Given, flattened
 from workermd.contract.forms import Form, WrongForm
-from workermd.contract.jsontext import escape
+from workermd.contract.json.strict import escape
 from workermd.contract.model import Span
 from workermd.contract.problems import Problems, meant, quoted
 from workermd.contract.yamltext import Tree, YamlMapping
-from workermd.envelope import Document
+from workermd.protocol.envelope import Document
 
 FIELDS: dict[str, Form] = {
     "id": forms.identifier,

@@ -7,7 +7,7 @@ from text (front matter, bullets), where `30` is text, or from JSON, where `"30"
 import re
 from collections.abc import Callable
 
-from workermd import toolpattern
+from workermd.protocol import tool_pattern
 
 MOST_SECONDS = 1e9
 MOST_COUNT = 2**53 - 1
@@ -118,7 +118,7 @@ def tools(value: object, textual: bool) -> tuple[str, ...]:
     """Like `words`; a word may have patterns of arguments behind it: `[search, read(path=docs/*, mode=r)]`."""
     if textual and isinstance(value, str):
         brackets = value.startswith("[") and value.endswith("]") and len(value) > 1
-        value = toolpattern.split(value[1:-1]) if brackets else None
+        value = tool_pattern.split(value[1:-1]) if brackets else None
     if isinstance(value, list) and all(isinstance(word, str) and _is_tool(word) for word in value):
         if len(set(value)) == len(value):
             return tuple(value)
@@ -131,8 +131,8 @@ def _is_tool(word: str) -> bool:
     if _WORD.fullmatch(word):
         return True
     try:
-        toolpattern.read(word)
-    except toolpattern.Malformed:
+        tool_pattern.read(word)
+    except tool_pattern.Malformed:
         return False
     return word.isprintable()
 

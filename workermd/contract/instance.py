@@ -1,12 +1,12 @@
 """A document held against a contract's schema without running it: mismatches with their place in the file."""
 
-from workermd.contract import jsonplaces
-from workermd.contract.jsontext import JsonError, parent, shown
+from workermd.contract.json import located
+from workermd.contract.json.strict import JsonError, parent, shown
 from workermd.contract.model import Lines, Span
 from workermd.contract.problems import Problems
 from workermd.contract.schema import Mismatch, checker
-from workermd.envelope import Document
-from workermd.finding import Finding
+from workermd.protocol.envelope import Document
+from workermd.protocol.finding import Finding
 
 NOT_JSON = "WM801"
 MISMATCH = "WM802"
@@ -28,7 +28,7 @@ def check(data: bytes, path: str, schema: Document, draft: str) -> tuple[str, tu
         return text, problems.findings()
     problems = Problems(path, Lines(text))
     try:
-        document = jsonplaces.read(text)
+        document = located.read(text)
     except JsonError as error:
         problems.add(NOT_JSON, Span(error.offset, error.end), error.message, error.hint)
         return text, problems.findings()
@@ -38,7 +38,7 @@ def check(data: bytes, path: str, schema: Document, draft: str) -> tuple[str, tu
     return text, problems.findings()
 
 
-def _marked(mismatch: Mismatch, places: dict[str, jsonplaces.Entry]) -> Span:
+def _marked(mismatch: Mismatch, places: dict[str, located.Entry]) -> Span:
     """The value that is wrong; of a property that should not be there, its key."""
     place = mismatch.pointer
     while place not in places:  # a place that the engine put into words of its own

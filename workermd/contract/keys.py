@@ -6,7 +6,7 @@ from workermd.contract import forms
 from workermd.contract.constraints import FORMS
 from workermd.contract.fields import FIELD_LISTS, FIELDS, OF_FIELD_LIST
 from workermd.contract.forms import MOST_COUNT, MOST_SECONDS, Form, WrongForm
-from workermd.envelope import Document
+from workermd.protocol.envelope import Document
 
 MEANINGS: dict[str, str] = {
     "id": "Machine name of the worker. With the run_id it identifies a run.",

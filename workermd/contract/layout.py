@@ -9,18 +9,18 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from workermd import toolpattern
 from workermd.contract import document, sections
 from workermd.contract.constraints import FORMS
 from workermd.contract.document import Body, Section
 from workermd.contract.fields import FIELD_LISTS, FIELDS, GROUPS
 from workermd.contract.forms import some_words, tools, words
 from workermd.contract.indent import indented
-from workermd.contract.jsontext import escape
+from workermd.contract.json.strict import escape
 from workermd.contract.model import Lines, Places, Reading, Span
 from workermd.contract.problems import Problems
 from workermd.contract.reader import parse, read
 from workermd.contract.sections import Text
+from workermd.protocol import tool_pattern
 
 ORDER = (*FIELDS, *FIELD_LISTS, *GROUPS)
 """The keys of the front matter as the registry orders them; then unknown ones, then those with `x-`."""
@@ -206,7 +206,7 @@ def bullet(text: str) -> str:
         return f"- {text}"
     key, value = match[1], match[2]
     if key in _BRACKETED and value.startswith("["):
-        value = f"[{', '.join(toolpattern.split(value[1:-1]))}]"
+        value = f"[{', '.join(tool_pattern.split(value[1:-1]))}]"
     return f"- {key}: {value}".rstrip(" \t")
 
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from workermd.contract.jsontext import canonical, pointer, shown
+from workermd.contract.json.strict import canonical, pointer, shown
 
 if TYPE_CHECKING:
     from jsonschema_rs import ValidationError

@@ -4,9 +4,9 @@ from bisect import bisect_right
 from itertools import accumulate
 from typing import Literal, NamedTuple
 
-from workermd.digest import sha256
-from workermd.envelope import Document, Status
-from workermd.finding import Finding
+from workermd.protocol.envelope import Document, Status
+from workermd.protocol.finding import Finding
+from workermd.system.digest import sha256
 
 Shape = Literal["registry", "site"]
 

@@ -6,8 +6,8 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from workermd.contract.document import CONSTRAINTS, MARKER, section_name
-from workermd.contract.jsontext import JsonError, load
-from workermd.errors import ContractUnusable
+from workermd.contract.json.strict import JsonError, load
+from workermd.protocol.errors import ContractUnusable
 
 _KEY = re.compile(r"[A-Za-z_][\w-]*:(?: |$)")
 _HEADING = re.compile(r"(#{1,6})[ \t]+(.*?)[ \t#]*")

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from workermd.contract.model import Lines, Span
 from workermd.contract.rules import RULES
-from workermd.finding import Finding, ordered
+from workermd.protocol.finding import Finding, ordered
 
 SUFFIX = ".worker.md"
 MISNAMED = "WM105"

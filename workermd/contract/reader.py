@@ -7,13 +7,13 @@ from workermd.contract import document, sections, yamltext
 from workermd.contract.assembly import Assembly
 from workermd.contract.document import Body, Bounds, Section, line_span
 from workermd.contract.fields import is_ours
-from workermd.contract.jsontext import canonical
+from workermd.contract.json.strict import canonical
 from workermd.contract.meaning import Parts, check, statuses
 from workermd.contract.model import Constraints, Contract, Lines, Reading, Span, meaning_sha256
 from workermd.contract.problems import Problems, misnamed, quoted
 from workermd.contract.schema import draft_of
 from workermd.contract.yamltext import YamlMapping
-from workermd.envelope import Document
+from workermd.protocol.envelope import Document
 
 MAX_BYTES = 256 * 1024
 

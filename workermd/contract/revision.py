@@ -3,7 +3,7 @@
 import os
 import subprocess
 
-from workermd.errors import ContractUnusable, UsageError
+from workermd.protocol.errors import ContractUnusable, UsageError
 
 PREFIX = "git:"
 SECONDS = 30

@@ -6,7 +6,7 @@ Codes are `WM` and three digits, grouped by hundred; a code is never reused for 
 from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
-from workermd.finding import Severity
+from workermd.protocol.finding import Severity
 
 
 class Rule(NamedTuple):

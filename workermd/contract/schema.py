@@ -10,7 +10,7 @@ from functools import cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from workermd.contract.jsontext import MAX_DEPTH, pointer, shown, too_deep
+from workermd.contract.json.strict import MAX_DEPTH, pointer, shown, too_deep
 from workermd.contract.mismatch import Mismatch, Rule, mismatches, of_schema, say, type_of
 from workermd.contract.subschemas import SchemaProblem, Survey
 

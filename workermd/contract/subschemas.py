@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from workermd.contract.jsontext import escape, shown
+from workermd.contract.json.strict import escape, shown
 
 _SCHEMA = {
     *("additionalItems", "additionalProperties", "contains", "contentSchema", "else", "if", "items", "not"),

@@ -6,7 +6,7 @@ import frontmatter
 
 from workermd.contract.fields import FIELDS
 from workermd.contract.forms import WrongForm, confidence, date
-from workermd.envelope import Document
+from workermd.protocol.envelope import Document
 
 _WIDTH = 10**6
 """Values stay on one line, so that a line of the file says one thing."""

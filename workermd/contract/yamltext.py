@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 import yaml
 
-from workermd.contract.jsonplaces import Entry
-from workermd.contract.jsontext import escape
+from workermd.contract.json.located import Entry
+from workermd.contract.json.strict import escape
 from workermd.contract.model import Span
 from workermd.contract.problems import Problems, quoted
-from workermd.errors import ConfigurationError
+from workermd.protocol.errors import ConfigurationError
 
 MAX_BYTES = 32 * 1024
 MAX_DEPTH = 16

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from workermd.errors import DeriveError
+from workermd.protocol.errors import DeriveError
 
 OWNER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,99}")
 NAME = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}")

@@ -9,7 +9,7 @@ from workermd.derive.mode import Choice
 from workermd.derive.model import Claim, Evidence, Interface, Repository
 from workermd.derive.plain import address, visible
 from workermd.derive.readme import Readme
-from workermd.envelope import Document
+from workermd.protocol.envelope import Document
 
 MOST_EVIDENCE = 12
 """Kept for one claim."""

@@ -11,7 +11,7 @@ from workermd.derive.address import check_ref, is_github, parse, shown
 from workermd.derive.git import Answer, Git
 from workermd.derive.model import Facts, File
 from workermd.derive.tree import Entry, Tree, page_of
-from workermd.errors import DeriveError
+from workermd.protocol.errors import DeriveError
 
 _SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _COMMITTER = re.compile(rb"^committer [^\n]*> (-?\d{1,15}) [+-]\d{4}$", re.MULTILINE)

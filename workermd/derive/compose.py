@@ -23,10 +23,10 @@ from workermd.derive.readme import find_readme
 from workermd.derive.record import MARK, Record, encoded, text_sha256
 from workermd.derive.schemas import STATUSES, Schemas, Unusable, of_interface, starter, undescribed, written
 from workermd.derive.tree import BLOB_CAP
-from workermd.envelope import Document
-from workermd.errors import DeriveError
-from workermd.finding import Finding
 from workermd.lint.engine import lint
+from workermd.protocol.envelope import Document
+from workermd.protocol.errors import DeriveError
+from workermd.protocol.finding import Finding
 
 METHOD = "repository_files_at_commit"
 

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from workermd.derive.address import shown
-from workermd.errors import DeriveError
+from workermd.protocol.errors import DeriveError
 
 _SETTINGS = (
     "protocol.allow=never",

@@ -12,10 +12,10 @@ from typing import Any, NoReturn
 from urllib.parse import quote
 
 from workermd.derive.address import NAME, OWNER, Api, Place, shown
-from workermd.derive.conversation import Answer, Conversation
+from workermd.derive.api import Answer, Conversation
 from workermd.derive.model import Facts, File
 from workermd.derive.tree import BLOB_CAP, Entry, Tree, page_of
-from workermd.errors import DeriveError
+from workermd.protocol.errors import DeriveError
 
 _SHA = re.compile(r"[0-9a-f]{40}")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}(?=T)")

@@ -7,7 +7,7 @@ claims and an interface → compose → the contract's text
 
 from typing import NamedTuple, Protocol
 
-from workermd.envelope import Document
+from workermd.protocol.envelope import Document
 
 
 class File(NamedTuple):

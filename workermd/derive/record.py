@@ -7,13 +7,13 @@ from typing import Any, NamedTuple
 
 from workermd.contract import document as structure
 from workermd.contract.document import Block
-from workermd.contract.jsontext import JsonError, load
+from workermd.contract.json.strict import JsonError, load
 from workermd.contract.model import Lines, Span
 from workermd.contract.problems import Problems
 from workermd.derive import claims as claim_documents
 from workermd.derive.model import Claim
 from workermd.derive.plain import json_shown, whole
-from workermd.errors import DeriveError
+from workermd.protocol.errors import DeriveError
 
 SCHEMA_VERSION = 1
 MARK = "x-workermd-evidence"

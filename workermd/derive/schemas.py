@@ -3,12 +3,12 @@
 import json
 from typing import Any, NamedTuple
 
-from workermd.contract.jsontext import canonical, too_deep
+from workermd.contract.json.strict import canonical, too_deep
 from workermd.contract.schema import check_schema
 from workermd.derive.mode import ORCHESTRATION
 from workermd.derive.model import Interface
 from workermd.derive.plain import cut, json_shown, whole
-from workermd.envelope import Document
+from workermd.protocol.envelope import Document
 
 STATUSES = ("ok", "retryable_error", "invalid_request", "invalid_output")
 """The registry's four: `needs_human` would leave runs open that nobody was asked to look at."""

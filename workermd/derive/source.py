@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 
 from workermd.derive.address import api_of, is_path, parse, shown
 from workermd.derive.model import Repository
-from workermd.errors import DeriveError
+from workermd.protocol.errors import DeriveError
 
 
 def _silent(_line: str) -> None:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from workermd.derive.model import File
-from workermd.errors import DeriveError
+from workermd.protocol.errors import DeriveError
 
 BLOB_CAP = 1 << 20
 FILES_CAP = 500_000

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple, NoReturn
 
 import yaml
 
-from workermd.contract.jsontext import escape, shown
-from workermd.errors import ConfigurationError
+from workermd.contract.json.strict import escape, shown
+from workermd.protocol.errors import ConfigurationError
 
 MAX_DEPTH = 64
 MAX_NODES = 300_000

@@ -3,16 +3,16 @@
 import os
 from functools import cached_property
 
-from workermd import config
+from workermd.config import configuration
 from workermd.contract.model import Lines, Span
 from workermd.contract.reader import read
 from workermd.editor.outline import Outline
 from workermd.editor.positions import Positions
-from workermd.errors import WorkermdError
-from workermd.finding import Finding
 from workermd.lint.engine import lint
 from workermd.lint.fixes import BYTE_ORDER_MARK
 from workermd.lint.selection import Selection, configured
+from workermd.protocol.errors import WorkermdError
+from workermd.protocol.finding import Finding
 
 UNNAMED = "<unnamed>"
 """The path of a document that is in no file."""
@@ -23,7 +23,7 @@ NO_CONTRACT = "WM106"
 class Buffer:
     """`path` is empty for a document that is in no file. `trouble` says what is wrong with the configuration."""
 
-    def __init__(self, text: str, path: str, flags: config.Flags, encoding: str) -> None:
+    def __init__(self, text: str, path: str, flags: configuration.Flags, encoding: str) -> None:
         self.text = text
         self.selection, self.trouble = _selection(path, flags)
         self.reading = read(self.data, path or UNNAMED)
@@ -69,10 +69,10 @@ class Buffer:
         return Span(span.start + self._shift, span.end + self._shift)
 
 
-def _selection(path: str, flags: config.Flags) -> tuple[Selection, str]:
+def _selection(path: str, flags: configuration.Flags) -> tuple[Selection, str]:
     """What the configuration above the document chooses. One that cannot be used chooses nothing, and is told."""
     try:
-        settings = config.load(flags, os.path.dirname(path))
+        settings = configuration.load(flags, os.path.dirname(path))
         return configured(settings.lint_select, settings.lint_ignore, settings.origin), ""
     except WorkermdError as error:
         return Selection(), f"{error.message}; {error.hint}" if error.hint else error.message

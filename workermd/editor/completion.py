@@ -15,8 +15,8 @@ from workermd.editor.buffer import Buffer
 from workermd.editor.diagnostics import at
 from workermd.editor.hover import explained, meaning
 from workermd.editor.outline import FRONT_MATTER, Part, holds_keys, placed
-from workermd.envelope import Status
 from workermd.lint.front_matter import MODES
+from workermd.protocol.envelope import Status
 
 TRIGGERS = ("-", " ", "[", '"', ",")
 

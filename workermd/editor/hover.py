@@ -9,7 +9,7 @@ from workermd.contract import keys
 from workermd.contract.fields import GROUPS
 from workermd.contract.rules import RULES
 from workermd.editor.buffer import Buffer
-from workermd.envelope import Status
+from workermd.protocol.envelope import Status
 
 _CODE = re.compile(r"\bWM[0-9]{3}\b")
 _WORD = re.compile(r"[a-z_]+")

@@ -17,7 +17,8 @@ from pygls.exceptions import FeatureRequestError
 from pygls.lsp.server import LanguageServer
 from pygls.uris import to_fs_path
 
-from workermd import __version__, config
+from workermd import __version__
+from workermd.config import configuration
 from workermd.contract.model import Span
 from workermd.contract.problems import SUFFIX
 from workermd.editor import actions, completion, diagnostics, hover, symbols
@@ -35,7 +36,7 @@ class Server(LanguageServer):
     """The whole text comes with each change: pygls splits lines at more characters than the protocol does, so that
     parts of a text would be put in wrong places; and a contract is small."""
 
-    def __init__(self, flags: config.Flags) -> None:
+    def __init__(self, flags: configuration.Flags) -> None:
         super().__init__(
             "workermd", __version__, text_document_sync_kind=types.TextDocumentSyncKind.Full, max_workers=1
         )
@@ -170,7 +171,7 @@ def _offset(buffer: Buffer, position: types.Position) -> int:
     return buffer.offset(buffer.positions.offset(position))
 
 
-def server(flags: config.Flags) -> Server:
+def server(flags: configuration.Flags) -> Server:
     made = Server(flags)
     made.feature(types.TEXT_DOCUMENT_DID_OPEN)(opened)
     made.feature(types.TEXT_DOCUMENT_DID_CHANGE)(changed)
@@ -188,7 +189,7 @@ def server(flags: config.Flags) -> Server:
     return made
 
 
-def serve(flags: config.Flags, stdin: BinaryIO) -> bool:
+def serve(flags: configuration.Flags, stdin: BinaryIO) -> bool:
     """Speak with an editor over standard streams until it ends the session. True when it said goodbye first.
 
     Whatever else is printed goes to standard error: one stray word would end the session.

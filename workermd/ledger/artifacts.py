@@ -6,7 +6,7 @@ The folder `<ledger>.artifacts` holds one folder per attempt that wrote any, nam
 import contextlib
 import os
 
-from workermd.envelope import Document
+from workermd.protocol.envelope import Document
 
 
 def folder_of(ledger_path: str) -> str:

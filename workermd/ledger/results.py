@@ -11,7 +11,7 @@ The attempt's own process imports this module: it must stay as cheap to import a
 import os
 import time
 
-from workermd.crash import point
+from workermd.system.crash import point
 
 _UNFINISHED = ".tmp"
 _JOURNAL = ".journal"

@@ -7,11 +7,11 @@ that was found, without its indent: not its number. The file holds no text of a 
 import os
 from typing import Any
 
-from workermd.contract.jsontext import JsonError, load_bytes
-from workermd.digest import sha256
-from workermd.envelope import encoded
-from workermd.errors import UsageError
-from workermd.finding import Finding
+from workermd.contract.json.strict import JsonError, load_bytes
+from workermd.protocol.envelope import encoded
+from workermd.protocol.errors import UsageError
+from workermd.protocol.finding import Finding
+from workermd.system.digest import sha256
 
 SCHEMA_VERSION = 1
 

@@ -3,9 +3,9 @@
 import re
 from collections.abc import Iterator
 
-from workermd import toolpattern
-from workermd.contract.jsontext import shown
+from workermd.contract.json.strict import shown
 from workermd.lint.subject import Fault, Subject
+from workermd.protocol import tool_pattern
 
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 30.0
@@ -70,8 +70,8 @@ def _wrong_with(tool: str) -> str:
     if not _TOOL.fullmatch(tool.partition("(")[0]):
         return "which is no name"
     try:
-        toolpattern.read(tool)
-    except toolpattern.Malformed as error:
+        tool_pattern.read(tool)
+    except tool_pattern.Malformed as error:
         return f"which is no pattern ({error})"
     return ""
 

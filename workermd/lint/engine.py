@@ -5,12 +5,12 @@ from typing import NamedTuple
 
 from workermd.contract.model import Reading
 from workermd.contract.problems import Problems
-from workermd.finding import Finding, ordered
 from workermd.lint import ignores
 from workermd.lint.folder import FOLDER_CODES
 from workermd.lint.secrets import unquoted
 from workermd.lint.selection import Selection
 from workermd.lint.subject import Fault, Fix, Subject
+from workermd.protocol.finding import Finding, ordered
 
 EVERYTHING = Selection()
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from workermd.contract.jsontext import shown
+from workermd.contract.json.strict import shown
 from workermd.lint.subject import Fault, Line, Subject
 
 _SECTIONS = ("extracted from", "evidence notes")

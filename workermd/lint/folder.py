@@ -6,9 +6,9 @@ Only a digest of each file is kept, so that memory does not grow with what the f
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from workermd.digest import sha256
-from workermd.lint.known import Checked
+from workermd.lint.cache import Checked
 from workermd.lint.subject import Fault, Subject
+from workermd.system.digest import sha256
 
 SAME_NAME = "WM910"
 SAME_BUT_FOR_CASE = "WM911"

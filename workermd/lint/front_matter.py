@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from workermd.contract.fields import FIELDS
-from workermd.contract.jsontext import shown
+from workermd.contract.json.strict import shown
 from workermd.contract.model import Span
 from workermd.contract.problems import nearest
 from workermd.lint.subject import Edit, Fault, Subject

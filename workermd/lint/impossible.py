@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from math import ceil, floor
 from typing import Any, NamedTuple
 
-from workermd.contract.jsontext import canonical, shown
+from workermd.contract.json.strict import canonical, shown
 
 _EVERY = frozenset({"null", "boolean", "integer", "number", "string", "array", "object"})
 _PAIRS = (

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from workermd.contract.jsontext import escape, shown
+from workermd.contract.json.strict import escape, shown
 from workermd.contract.problems import nearest
 from workermd.lint import keywords
 from workermd.lint.impossible import reasons, types_of

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from workermd.contract.model import Span
-from workermd.finding import Finding
 from workermd.lint.subject import Fault, Subject
+from workermd.protocol.finding import Finding
 
 
 class Shape(NamedTuple):

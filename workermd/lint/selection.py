@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from workermd.contract.problems import nearest
 from workermd.contract.rules import RULES
-from workermd.errors import UsageError
+from workermd.protocol.errors import UsageError
 
 
 class Selection(NamedTuple):

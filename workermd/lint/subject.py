@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from workermd.contract.jsontext import parent
+from workermd.contract.json.strict import parent
 from workermd.contract.model import Contract, Lines, Places, Reading, Span
 from workermd.contract.subschemas import Survey
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from workermd.envelope import Document
+from workermd.protocol.envelope import Document
 from workermd.report.live import Live
 
 

@@ -3,7 +3,7 @@
 from collections import Counter
 
 from workermd.contract.diff import KINDS, Change, Difference, Spot
-from workermd.envelope import Document, encoded
+from workermd.protocol.envelope import Document, encoded
 from workermd.report import sarif
 from workermd.report.markdown import cell
 

@@ -2,7 +2,7 @@
 
 import textwrap
 
-from workermd.envelope import Document
+from workermd.protocol.envelope import Document
 
 _LABEL = 17
 """Columns of a label: that of the longest extra and a gap."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from workermd.derive.check import DRIFTED, Drift
 from workermd.derive.plain import as_code, visible
-from workermd.envelope import Document, encoded
+from workermd.protocol.envelope import Document, encoded
 from workermd.report import sarif as log
 
 SCHEMA_VERSION = 1

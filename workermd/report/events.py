@@ -5,8 +5,8 @@ import os
 import select
 import time
 
-from workermd.envelope import Document
-from workermd.errors import OutputUnwritable
+from workermd.protocol.envelope import Document
+from workermd.protocol.errors import OutputUnwritable
 
 _LONGEST = 300
 """Characters of a text that a line for people shows."""

@@ -4,9 +4,10 @@ import os
 from collections.abc import Callable
 from typing import NamedTuple
 
-from workermd.errors import UsageError, WorkermdError
-from workermd.report import files, github, jsonlines, junit, machine, markdown, sarif, say, text
+from workermd.protocol.errors import UsageError, WorkermdError
+from workermd.report import github, jsonlines, junit, machine, markdown, sarif, say, text
 from workermd.report.record import Report
+from workermd.system import files
 
 FORMATS: dict[str, Callable[[Report], bytes]] = {
     "text": text.whole,

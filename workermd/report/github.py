@@ -1,6 +1,6 @@
 """Findings as GitHub workflow commands: lines that a workflow's log shows as annotations of a change."""
 
-from workermd.finding import Finding, Severity
+from workermd.protocol.finding import Finding, Severity
 from workermd.report.record import Report, of_finding, sentence
 from workermd.report.say import plain
 

@@ -2,7 +2,7 @@
 
 import json
 
-from workermd.envelope import Document
+from workermd.protocol.envelope import Document
 from workermd.report.machine import SCHEMA_VERSION, unchecked
 from workermd.report.record import Report
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from workermd.finding import Finding
+from workermd.protocol.finding import Finding
 from workermd.report import text
 from workermd.report.record import Report, sentence
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import TextIO
 
-from workermd.envelope import Document
+from workermd.protocol.envelope import Document
 from workermd.report.say import plain
 
 _CLEAR = "\r\x1b[K"

@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from typing import get_args
 
-from workermd.envelope import Document, encoded
-from workermd.errors import WorkermdError
-from workermd.finding import Finding, Severity
+from workermd.protocol.envelope import Document, encoded
+from workermd.protocol.errors import WorkermdError
+from workermd.protocol.finding import Finding, Severity
 from workermd.report.record import Report
 
 SCHEMA_VERSION = 1

@@ -3,10 +3,10 @@
 import json
 from collections.abc import Iterable
 
-from workermd.envelope import Document, timestamp
-from workermd.ledger.store import Asked
-from workermd.people import quoted, shown
+from workermd.ledger.sqlite.store import Asked
+from workermd.protocol.envelope import Document, timestamp
 from workermd.report.say import plain
+from workermd.runner.decisions import quoted, shown
 
 _INDENT = "  "
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from workermd.contract.rules import RULES, Rule
-from workermd.errors import WorkermdError
-from workermd.finding import Finding
+from workermd.protocol.errors import WorkermdError
+from workermd.protocol.finding import Finding
 
 
 class Report(NamedTuple):

@@ -4,8 +4,8 @@ import sys
 from collections.abc import Iterable
 
 from workermd.contract.model import Contract
-from workermd.envelope import Document, encoded
-from workermd.registry import KEYS, Entry, Fault
+from workermd.protocol.envelope import Document, encoded
+from workermd.registry.lookup import KEYS, Entry, Fault
 from workermd.report.say import plain
 from workermd.report.table import table as drawn
 

@@ -5,8 +5,8 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
-from workermd.envelope import Document, timestamp
-from workermd.ledger.store import Asked, Attempt, Reopening, Run, RunSummary
+from workermd.ledger.sqlite.store import Asked, Attempt, Reopening, Run, RunSummary
+from workermd.protocol.envelope import Document, timestamp
 from workermd.report import people
 from workermd.report.table import table as drawn
 

@@ -11,11 +11,11 @@ from urllib.parse import quote
 
 from workermd import __version__
 from workermd.contract.model import Lines
-from workermd.digest import sha256
-from workermd.envelope import Document, encoded
-from workermd.errors import WorkermdError
-from workermd.finding import Finding
+from workermd.protocol.envelope import Document, encoded
+from workermd.protocol.errors import WorkermdError
+from workermd.protocol.finding import Finding
 from workermd.report.record import Report, of_finding, sentence
+from workermd.system.digest import sha256
 
 VERSION = "2.1.0"
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"

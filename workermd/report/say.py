@@ -3,7 +3,7 @@
 import os
 import sys
 
-from workermd.errors import OutputUnwritable, WorkermdError
+from workermd.protocol.errors import OutputUnwritable, WorkermdError
 
 
 def document(data: bytes) -> None:

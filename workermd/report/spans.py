@@ -9,9 +9,9 @@ import os
 import time
 from typing import Any, NamedTuple
 
-from workermd.envelope import Document
+from workermd.protocol.envelope import Document
 from workermd.report.say import note
-from workermd.trace import Trace
+from workermd.runner.trace import Trace
 
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 _CAPTURE = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"

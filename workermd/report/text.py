@@ -4,7 +4,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 
 from workermd.contract.model import Lines
-from workermd.finding import Finding
+from workermd.protocol.finding import Finding
 from workermd.report.record import Report, sentence
 from workermd.report.say import plain
 

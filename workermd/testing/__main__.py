@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
-from workermd.errors import OutputUnwritable, UsageError, WorkermdError
+from workermd.protocol.errors import OutputUnwritable, UsageError, WorkermdError
 from workermd.report import say
 from workermd.testing.demands import FEATURES
 from workermd.testing.script import load

@@ -4,10 +4,10 @@ import json
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from workermd.contract.jsonplaces import JsonDocument, read
-from workermd.contract.jsontext import JsonError, escape, shown
+from workermd.contract.json.located import JsonDocument, read
+from workermd.contract.json.strict import JsonError, escape, shown
 from workermd.contract.model import Lines
-from workermd.errors import ConfigurationError
+from workermd.protocol.errors import ConfigurationError
 from workermd.testing.turns import (
     Call,
     ContentFilter,

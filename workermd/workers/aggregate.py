@@ -2,8 +2,8 @@
 
 from typing import Any, NamedTuple
 
-from workermd.backend import Task
-from workermd.envelope import Document, Status
+from workermd.protocol.envelope import Document, Status
+from workermd.task.task import Task
 from workermd.workers.answer import failed, settings_of
 from workermd.workers.pointer import escaped, value_at
 

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from workermd.backend import Refused, Task
-from workermd.envelope import Document, Status
+from workermd.protocol.envelope import Document, Status
+from workermd.task.task import Refused, Task
 
 
 def failed(status: Status, code: str, message: str) -> Document:

@@ -17,8 +17,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from workermd.backend import Refused, Task
-from workermd.envelope import Document, Status
+from workermd.protocol.envelope import Document, Status
+from workermd.task.task import Refused, Task
 from workermd.workers.answer import failed, settings_of
 from workermd.workers.diff import BadDiff, FileDiff, read_diff
 from workermd.workers.folder import NotInFolder, open_within

@@ -6,9 +6,9 @@ from json import JSONEncoder
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from workermd.backend import Refused, Reply, Task
 from workermd.contract.schema import Checker
-from workermd.envelope import Document, Status
+from workermd.protocol.envelope import Document, Status
+from workermd.task.task import Refused, Reply, Task
 from workermd.workers.answer import failed, settings_of
 from workermd.workers.folder import NotInFolder, open_within
 from workermd.workers.given_schema import UnusableSchema, checker_for

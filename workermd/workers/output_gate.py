@@ -10,9 +10,9 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from workermd.backend import Refused, Task
 from workermd.contract.schema import Checker
-from workermd.envelope import Document, Status
+from workermd.protocol.envelope import Document, Status
+from workermd.task.task import Refused, Task
 from workermd.workers.answer import failed, settings_of
 from workermd.workers.given_schema import UnusableSchema, checker_for
 from workermd.workers.links import hosts_in

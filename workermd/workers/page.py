@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from workermd.backend import Refused, Retryable
+from workermd.task.task import Refused, Retryable
 from workermd.workers.addresses import NotAllowed, NotFound, TryAgain, resolve
 
 if TYPE_CHECKING:

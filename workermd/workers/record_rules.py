@@ -10,7 +10,7 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-from workermd.envelope import Document
+from workermd.protocol.envelope import Document
 
 Found = tuple[str, str, str]
 """Field, rule name, message without the record's values."""

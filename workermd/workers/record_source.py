@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import IO, Any, NamedTuple
 
-from workermd.envelope import Document
+from workermd.protocol.envelope import Document
 from workermd.workers.pointer import value_at
 
 MAX_LINE_BYTES = 1 << 20

@@ -3,8 +3,8 @@
 import hashlib
 from typing import Any
 
-from workermd.backend import Refused, Task
-from workermd.envelope import Document, Status
+from workermd.protocol.envelope import Document, Status
+from workermd.task.task import Refused, Task
 from workermd.workers.answer import failed, settings_of
 from workermd.workers.markup import parse
 from workermd.workers.page import Limits, Page, PageRefused, fetch

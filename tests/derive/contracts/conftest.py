@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from workermd.derive.model import Facts, File
-from workermd.errors import DeriveError
+from workermd.protocol.errors import DeriveError
 
 GIT_ENVIRONMENT = {
     "PATH": os.environ["PATH"],

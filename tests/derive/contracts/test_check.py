@@ -11,7 +11,7 @@ from workermd.derive.compose import derive
 from workermd.derive.evidence import of_lines, open_source
 from workermd.derive.model import Interface
 from workermd.derive.record import text_sha256
-from workermd.errors import DeriveError
+from workermd.protocol.errors import DeriveError
 
 README = AUTOGEN_FILES["README.md"]
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from workermd.derive.interfaces.kinds import survey
 from workermd.derive.model import Facts, File, Interface
-from workermd.errors import DeriveError
+from workermd.protocol.errors import DeriveError
 
 CASES = Path(__file__).parent / "cases"
 KINDS = ("a2a", "action", "cli", "function", "mcp", "npm-bin", "openapi")

@@ -13,7 +13,7 @@ from workermd.derive.interfaces.kinds import KINDS as TABLE
 from workermd.derive.interfaces.kinds import choose, find_all, spelled, survey
 from workermd.derive.interfaces.reading import MAX_READS, Reading
 from workermd.derive.model import Interface
-from workermd.errors import UsageError
+from workermd.protocol.errors import UsageError
 
 
 def schemas(interface: Interface) -> list[dict]:

@@ -2,15 +2,15 @@
 
 from agent_framework.exceptions import AgentFrameworkException, ContentError, WorkflowConvergenceException
 
-from workermd.agents import ready
-from workermd.agents.job import Ending, Job, performed
-from workermd.agents.roster import Roster, roster_of
-from workermd.backend import Limits, Result, Task
 from workermd.backends.agent_framework import declared
 from workermd.backends.agent_framework.members import quiet
 from workermd.backends.agent_framework.single import alone
-from workermd.binding import Binding
-from workermd.errors import ConfigurationError
+from workermd.backends.agents import ready
+from workermd.backends.agents.conversation import Ending, Job, performed
+from workermd.backends.agents.roster import Roster, roster_of
+from workermd.protocol.errors import ConfigurationError
+from workermd.task.binding import Binding
+from workermd.task.task import Limits, Result, Task
 
 ENDINGS: tuple[Ending, ...] = (
     (WorkflowConvergenceException, "invalid_output", "budget_exceeded", "the workflow reached the framework's bound on steps"),

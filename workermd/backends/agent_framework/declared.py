@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 from agent_framework import Agent
 
 from workermd.backends.agent_framework.members import Client
-from workermd.binding import Binding
-from workermd.errors import ConfigurationError
+from workermd.protocol.errors import ConfigurationError
+from workermd.task.binding import Binding
 
 MAX_BYTES = 1 << 16
 """A larger file is not read."""

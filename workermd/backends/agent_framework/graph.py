@@ -17,10 +17,10 @@ from agent_framework import (
     handler,
 )
 
-from workermd.agents.roster import Roster
 from workermd.backends.agent_framework.members import UNBOUNDED, Cast, last_words
-from workermd.bindings import only, text_of
-from workermd.errors import ConfigurationError
+from workermd.backends.agents.roster import Roster
+from workermd.config.tables import only, text_of
+from workermd.protocol.errors import ConfigurationError
 
 _KEYS = ("from", "to", "when")
 

@@ -10,11 +10,11 @@ from agent_framework.orchestrations import (
     StandardMagenticManager,
 )
 
-from workermd.agents.gate import canonical
-from workermd.agents.job import Job
-from workermd.backend import Result, failed
 from workermd.backends.agent_framework.members import UNBOUNDED, Cast, Nothing, at_cap, client_of, options_of
-from workermd.envelope import Document
+from workermd.backends.agents.conversation import Job
+from workermd.backends.agents.gate import canonical
+from workermd.protocol.envelope import Document
+from workermd.task.task import Result, failed
 
 MANAGER = "manager"
 

@@ -17,11 +17,11 @@ from agent_framework import (
 from agent_framework.observability import disable_instrumentation
 from agent_framework.openai import OpenAIChatCompletionClient
 
-from workermd.agents.job import Job
-from workermd.agents.prompt import Part
-from workermd.agents.roster import Member, Roster
-from workermd.agents.tools import Tool
-from workermd.backend import Result, failed
+from workermd.backends.agents.conversation import Job
+from workermd.backends.agents.prompt import Part
+from workermd.backends.agents.roster import Member, Roster
+from workermd.backends.agents.tools import Tool
+from workermd.task.task import Result, failed
 
 UNBOUNDED = 1_000_000
 """For bounds of the framework that are ours to hold: max_turns, max_tool_calls, the deadline."""

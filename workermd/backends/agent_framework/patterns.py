@@ -14,14 +14,14 @@ from agent_framework.orchestrations import (
     SequentialBuilder,
 )
 
-from workermd.agents.job import Job
-from workermd.agents.roster import Roster
-from workermd.asking import MAX_QUESTION
-from workermd.backend import Result, failed
 from workermd.backends.agent_framework import graph, magentic
 from workermd.backends.agent_framework.members import UNBOUNDED, Cast, Nothing, client_of, last_words
-from workermd.binding import Binding
-from workermd.errors import ConfigurationError
+from workermd.backends.agents.conversation import Job
+from workermd.backends.agents.roster import Roster
+from workermd.protocol.errors import ConfigurationError
+from workermd.task.binding import Binding
+from workermd.task.question import MAX_QUESTION
+from workermd.task.task import Result, failed
 
 ROUNDS = {"round-robin": 1, "selector": 12, "swarm": 12, "magentic": 20, "graph": 20}
 """Rounds where the operator says none: turns of an agent, in a round-robin turns of each."""

@@ -2,10 +2,10 @@
 
 from agent_framework import Agent
 
-from workermd.agents.job import Job
-from workermd.agents.roster import Roster
 from workermd.backends.agent_framework import declared
 from workermd.backends.agent_framework.members import client_of, last_words, options_of, tools_of
+from workermd.backends.agents.conversation import Job
+from workermd.backends.agents.roster import Roster
 
 
 async def alone(job: Job, roster: Roster) -> str:

@@ -7,7 +7,7 @@ from workermd.derive.interfaces.dialect import arguments, fits
 from workermd.derive.interfaces.reading import Data, reading
 from workermd.derive.interfaces.texts import Notes, clean, name_of, summary_of, unique
 from workermd.derive.model import Interface, Repository
-from workermd.envelope import Document
+from workermd.protocol.envelope import Document
 
 MAX_SKILLS = 200
 

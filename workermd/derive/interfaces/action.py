@@ -7,7 +7,7 @@ from workermd.derive.interfaces.dialect import arguments, fitted
 from workermd.derive.interfaces.reading import Data, reading
 from workermd.derive.interfaces.texts import MAX_DESCRIPTION, MAX_KEY, Notes, clean, name_of, summary_of, visible
 from workermd.derive.model import Interface, Repository
-from workermd.envelope import Document
+from workermd.protocol.envelope import Document
 
 
 def find(repository: Repository) -> Iterator[Interface]:

@@ -7,7 +7,7 @@ from workermd.derive.interfaces.dialect import MAX_ENUM, fits
 from workermd.derive.interfaces.scope import Definition, NotLiteral, Scope, Sources, dotted, keywords
 from workermd.derive.interfaces.texts import MAX_DESCRIPTION, MAX_KEY, Notes, clean
 from workermd.derive.model import Evidence
-from workermd.envelope import Document
+from workermd.protocol.envelope import Document
 
 MAX_DEPTH = 12
 MAX_CITED = 8

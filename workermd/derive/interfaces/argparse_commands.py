@@ -7,7 +7,7 @@ from workermd.derive.interfaces.commands import MAX_COMMANDS, Command, Option, d
 from workermd.derive.interfaces.scope import NotLiteral, Scope, Sources, dotted, keywords
 from workermd.derive.interfaces.signatures import Function
 from workermd.derive.interfaces.texts import clean, name_of
-from workermd.envelope import Document
+from workermd.protocol.envelope import Document
 
 MAX_NESTED = 6
 MAX_CALLS = 4000

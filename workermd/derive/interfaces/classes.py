@@ -8,7 +8,7 @@ from workermd.derive.interfaces.dialect import defaulted
 from workermd.derive.interfaces.docstrings import parse
 from workermd.derive.interfaces.scope import NotLiteral, Scope, Sources, dotted, keywords
 from workermd.derive.interfaces.texts import clean
-from workermd.envelope import Document
+from workermd.protocol.envelope import Document
 
 MAX_BASES = 8
 

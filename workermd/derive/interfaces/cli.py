@@ -11,7 +11,7 @@ from workermd.derive.interfaces.reading import reading
 from workermd.derive.interfaces.scope import Scope, Sources
 from workermd.derive.interfaces.texts import Notes, name_of, summary_of, unique
 from workermd.derive.model import Interface, Repository
-from workermd.envelope import Document
+from workermd.protocol.envelope import Document
 
 MAX_MODULES = 16
 """Modules looked through for one command: the entry's own, and what it imports from the repository."""

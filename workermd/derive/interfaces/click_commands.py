@@ -10,7 +10,7 @@ from workermd.derive.interfaces.docstrings import parse
 from workermd.derive.interfaces.scope import NotLiteral, Scope, Sources, keywords
 from workermd.derive.interfaces.signatures import Function
 from workermd.derive.interfaces.texts import Notes, clean, first_paragraph, name_of
-from workermd.envelope import Document
+from workermd.protocol.envelope import Document
 
 MAX_NESTED = 6
 MAX_VISITS = 1000

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from workermd.derive.interfaces.dialect import arguments, defaulted, fitted
 from workermd.derive.interfaces.texts import MAX_DESCRIPTION, MAX_KEY, Notes, clean, visible
 from workermd.derive.model import Evidence
-from workermd.envelope import Document
+from workermd.protocol.envelope import Document
 
 MAX_OPTIONS = 150
 MAX_COMMANDS = 200

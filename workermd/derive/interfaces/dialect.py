@@ -10,10 +10,10 @@ import re
 from typing import Any, TypeGuard
 from urllib.parse import unquote
 
-from workermd.contract.jsontext import canonical, escape, shown, too_deep
+from workermd.contract.json.strict import canonical, escape, shown, too_deep
 from workermd.contract.schema import FORMATS, check_schema, checker
 from workermd.derive.interfaces.texts import MAX_DESCRIPTION, MAX_KEY, Notes, clean, visible
-from workermd.envelope import Document
+from workermd.protocol.envelope import Document
 
 MAX_SCHEMA_BYTES = 32 * 1024
 """Of one written schema, as canonical JSON: a contract holds two, and has to be read by people."""

@@ -22,7 +22,7 @@ from workermd.derive.interfaces.texts import (
     visible,
 )
 from workermd.derive.model import Interface, Repository
-from workermd.envelope import Document
+from workermd.protocol.envelope import Document
 
 MAX_MODULES = 120
 MAX_TOOLS = 201

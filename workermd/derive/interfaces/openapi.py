@@ -8,7 +8,7 @@ from workermd.derive.interfaces.dialect import Dialect, arguments, fitted, point
 from workermd.derive.interfaces.reading import Data, reading
 from workermd.derive.interfaces.texts import MAX_KEY, Notes, clean, name_of, summary_of, unique, visible
 from workermd.derive.model import Evidence, Interface, Repository
-from workermd.envelope import Document
+from workermd.protocol.envelope import Document
 
 MAX_DOCUMENTS = 40
 MAX_CITED = 8

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-from workermd.contract import jsontext
+from workermd.contract.json import strict
 from workermd.derive.interfaces.texts import clean, visible
 from workermd.derive.model import Evidence, File, Repository
 from workermd.derive.tree import NotRead
@@ -180,8 +180,8 @@ class Reading:
                 return None
             return Data(self, path, value, text, places)
         try:
-            value = jsontext.load(text.removeprefix("\ufeff"))
-        except jsontext.JsonError as error:
+            value = strict.load(text.removeprefix("\ufeff"))
+        except strict.JsonError as error:
             self.skip(path, f"is not strict JSON: {clean(error.message, 200)}")
             return None
         return Data(self, path, value, text, None)
@@ -234,15 +234,15 @@ class Data:
         """The lines of a part, its key included; of the nearest part around it that has a place."""
         places = self._all_places()
         while pointer and pointer not in places:
-            pointer = jsontext.parent(pointer)
+            pointer = strict.parent(pointer)
         start, end = places.get(pointer, (0, 1))
         return self._reading.cite(self.path, self._line(start), self._line(max(start, end - 1)))
 
     def _all_places(self) -> dict[str, tuple[int, int]]:
         if self._places is None:
-            from workermd.contract import jsonplaces
+            from workermd.contract.json import located
 
-            entries = jsonplaces.read(self._text.removeprefix("\ufeff")).places
+            entries = located.read(self._text.removeprefix("\ufeff")).places
             self._places = {pointer: ((key or value).start, value.end) for pointer, (key, value) in entries.items()}
         return self._places
 

@@ -9,7 +9,7 @@ from workermd.derive.interfaces.docstrings import Said, parse
 from workermd.derive.interfaces.scope import NotLiteral, Scope, Sources
 from workermd.derive.interfaces.texts import Notes, clean
 from workermd.derive.model import Evidence
-from workermd.envelope import Document
+from workermd.protocol.envelope import Document
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 

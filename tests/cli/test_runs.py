@@ -1,0 +1,272 @@
+"""`workermd runs`: what the ledger holds, as text and as JSON; further starts; removal."""
+
+import hashlib
+import json
+import os
+import re
+import urllib.parse
+import urllib.request
+from pathlib import Path
+
+import pytest
+from tests.report.test_live import Terminal
+
+from tests.conftest import FOUR, wait_for
+
+OK = "reply({'status': 'ok', 'result': {'secret': 1}})"
+FAILS = "reply({'error': {'code': 'x', 'message': 'the disk is gone'}}); sys.exit(3)"
+ALL = [*FOUR, "needs_human"]
+
+
+@pytest.fixture
+def busy(cli, contract, given, program):
+    """A ledger with a run in every state: settled well and badly, waiting, running, and one id under two workers."""
+    one, two = contract("one.worker.md", id="one", statuses=ALL), contract("two.worker.md", id="two")
+    cli("run", one, given("good"), *program(OK))
+    cli("run", one, given("bad"), *program(FAILS))
+    cli("run", one, given("open"), "--timeout", "0.5", *program("time.sleep(60)"))
+    cli("run", one, given("both"), *program(OK))
+    cli("run", two, given("both"), *program(OK))
+    started = cli.folder / "evidence"
+    process = cli.start("run", two, given("now"), *program("evidence('up'); time.sleep(60)"))
+    wait_for(started.exists)
+    yield cli
+    process.terminate()
+    process.communicate(timeout=30)
+
+
+def listed(cli, *arguments):
+    return [
+        (row["worker_id"], row["run_id"])
+        for row in cli("runs", "list", "--format", "json", *arguments).document["runs"]
+    ]
+
+
+# --- list -----------------------------------------------------------------------------------------------
+
+
+def test_an_empty_ledger_is_no_error(cli):
+    """Looking creates nothing; an empty list is a list."""
+    done = cli("runs", "list")
+    assert (done.code, done.out.decode(), done.err) == (0, f"no runs in {cli.ledger}\n", "")
+    assert cli("runs", "list", "--format", "json").document == {"ledger": str(cli.ledger), "runs": []}
+    assert cli("runs", "prune", "--all").out == b"0 finished runs removed\n"
+    assert not cli.ledger.exists()
+
+
+def test_runs_are_listed_and_chosen(busy):
+    newest_first = [("two", "now"), ("two", "both"), ("one", "both"), ("one", "open"), ("one", "bad"), ("one", "good")]
+    assert listed(busy) == newest_first
+    assert listed(busy, "--limit", "2") == newest_first[:2]
+    assert listed(busy, "--worker", "two") == newest_first[:2]
+    assert listed(busy, "--status", "ok") == [newest_first[1], newest_first[2], newest_first[5]]
+    assert listed(busy, "--status", "needs_human") == [("one", "bad")]
+    assert listed(busy, "--status", "waiting") == [("one", "open")]
+    assert listed(busy, "--status", "running") == [("two", "now")]
+    assert listed(busy, "--status", "ok", "--worker", "one", "--limit", "1") == [("one", "both")]
+    none = busy("runs", "list", "--status", "oki")
+    assert none.out.decode() == f"no runs that match in {busy.ledger}\n"
+    zero = busy("runs", "list", "--limit", "0")
+    assert (zero.code, zero.err) == (2, "workermd: --limit is less than 1; allow at least one run\n")
+
+
+def test_off_a_terminal_the_list_is_columns_between_tabs(busy):
+    done = busy("runs", "list")
+    rows = [line.split("\t") for line in done.out.decode().splitlines()]
+    assert rows[0] == ["WORKER", "RUN", "STATUS", "ATTEMPTS", "CREATED"]
+    assert [row[:4] for row in rows[1:4]] == [
+        ["two", "now", "running", "1/2"],
+        ["two", "both", "ok", "1/2"],
+        ["one", "both", "ok", "1/2"],
+    ]
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", row[4]) for row in rows[1:])
+    assert "\x1b" not in done.out.decode()
+
+
+@pytest.mark.parametrize("columns", [80, 40])
+def test_on_a_terminal_the_list_is_a_table_that_fits(cli, contract, given, program, columns):
+    long_id = "0190163d-8694-739b-aea5-966c26f8ad91-" * 2
+    cli("run", contract(id="a-worker-with-a-rather-long-name"), given(long_id), *program(OK))
+    screen = Terminal(columns)
+    process = cli.start("runs", "list", stdout=screen.theirs, env={"TERM": "xterm"})
+    screen.wait(process)
+    process.communicate()
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", screen.text)
+    lines = plain.replace("\r", "").split("\n")
+    screen.close()
+    assert max(map(len, lines)) <= columns
+    assert "…" not in plain
+    if columns == 80:
+        begin, end = lines[0].index("RUN"), lines[0].index("STATUS")
+        assert "".join(line[begin:end].strip() for line in lines[1:]) == long_id, "nothing is cut"
+        assert re.search(r" ok +1/2 +\d{4}-\d\d-\d\d \d\d:\d\d$", lines[1].rstrip())
+
+
+# --- show -----------------------------------------------------------------------------------------------
+
+
+def test_a_run_is_shown_as_a_timeline(busy):
+    text = busy("runs", "show", "bad").out.decode()
+    head, _, events = text.partition("\n\n")
+    assert [line.split(":")[0] for line in head.splitlines()] == [
+        "Worker", "Run", "State", "Attempts", "Contract", "Input",
+    ]  # fmt: skip
+    assert "State:    done, needs_human" in head
+    assert "Attempts: 1 of 2" in head
+    said = [line.split("  ", 1)[1] for line in events.splitlines()]
+    assert said[:2] == ["admitted", "attempt 1 started"]
+    assert re.fullmatch(r"attempt 1 ended: needs_human after \d+ ms \[backend_failed\] .*the disk is gone.*", said[2])
+    assert said[3] == "settled: needs_human"
+    stamps = [line.split("  ")[0] for line in events.splitlines()]
+    assert stamps == sorted(stamps)
+    assert "State:    running" in busy("runs", "show", "now").out.decode()
+    assert "State:    waiting" in busy("runs", "show", "open").out.decode()
+
+
+def test_a_run_is_shown_as_json(busy):
+    document = busy("runs", "show", "good", "--format", "json").document
+    assert (document["worker_id"], document["run_id"], document["state"], document["status"]) == (
+        "one",
+        "good",
+        "done",
+        "ok",
+    )
+    assert document["output"] == {"run_id": "good", "status": "ok", "result": {"secret": 1}}
+    assert (document["envelope"]["outputs"], document["reopenings"]) == (document["output"], [])
+    (attempt,) = document["attempts_made"]
+    assert (attempt["n"], attempt["outcome"], attempt["detail"]["backend"]) == (1, "ok", "command")
+    unfinished = busy("runs", "show", "open", "--format", "json").document
+    assert (unfinished["state"], unfinished["output"], unfinished["envelope"], unfinished["settled_at"]) == (
+        "waiting",
+        None,
+        None,
+        None,
+    )
+    assert unfinished["attempts_made"][0]["detail"]["error"]["code"] == "timeout"
+
+
+def test_a_run_that_is_not_there(busy, cli, tmp_path):
+    done = busy("runs", "show", "nope")
+    assert (done.code, done.out) == (2, b"")
+    assert done.err == "workermd: no run 'nope' in this ledger; see what is there: workermd runs list\n"
+    assert busy("runs", "show", "good", "--worker", "two").code == 2
+    nowhere = cli("runs", "show", "x" * 500, "--ledger", tmp_path / "none.db")
+    assert nowhere.code == 2
+    assert "there is no ledger yet" in nowhere.err
+    assert len(nowhere.err) < 400
+
+
+def test_one_id_under_two_workers_needs_the_worker(busy):
+    """S4.1: the scope of a key is its worker."""
+    for deed in (["show"], ["reopen", "--by", "ann"]):
+        done = busy("runs", *deed, "both")
+        assert done.code == 2
+        assert "several workers have a run 'both': two, one; choose one with --worker ID" in done.err
+    assert busy("runs", "show", "both", "--worker", "one", "--format", "json").document["worker_id"] == "one"
+
+
+# --- reopen ---------------------------------------------------------------------------------------------
+
+
+def test_reopening_is_refused_where_it_makes_no_sense(busy):
+    """S3.2: recorded, by name, and only for what is settled badly."""
+    cases = {
+        ("good",): "run 'good' is settled as ok; use a new run_id for another run",
+        ("open",): "run 'open' is not settled: 1 of 2 attempts are used; give the same run command again",
+        ("now",): "run 'now' is not settled",
+        ("nope",): "no run 'nope'",
+        ("bad", "--attempts", "0"): "--attempts is less than 1; grant at least one further start",
+    }
+    for arguments, said in cases.items():
+        done = busy("runs", "reopen", *arguments, "--by", "ann")
+        assert (done.code, said in done.err) == (2, True), done.err
+    nobody = busy("runs", "reopen", "bad")
+    assert (nobody.code, nobody.err) == (2, "workermd: nobody is named; say who grants it: --by NAME\n")
+    assert busy("runs", "show", "bad", "--format", "json").document["reopenings"] == []
+
+
+def test_reopening_grants_further_starts(busy, contract, given, program):
+    """S3.2"""
+    done = busy("runs", "reopen", "bad", "--attempts", "2", "--reason", "disk replaced", env={"USER": "ben"})
+    assert (done.code, done.out.decode()) == (0, "one bad: 3 of 4 attempts left, granted by ben\n")
+    again = busy("runs", "reopen", "bad", "--by", "ann")
+    assert (again.code, "is not settled" in again.err) == (2, True)
+    spec = contract("one.worker.md", id="one", statuses=ALL)
+    busy("run", spec, given("bad"), *program(FAILS))
+    granted = busy("runs", "reopen", "bad", "--by", "ann", "--format", "json").document
+    assert (granted["state"], granted["attempts"], granted["max_attempts"]) == ("waiting", 2, 5)
+    assert busy("run", spec, given("bad"), *program(OK)).code == 0
+    document = busy("runs", "show", "bad", "--format", "json").document
+    assert [(each["who"], each["granted"], each["reason"]) for each in document["reopenings"]] == [
+        ("ben", 2, "disk replaced"),
+        ("ann", 1, ""),
+    ]
+    text = busy("runs", "show", "bad").out.decode()
+    assert "reopened by ben: 2 further (disk replaced)\n" in text
+    assert "reopened by ann: 1 further\n" in text
+
+
+# --- prune ----------------------------------------------------------------------------------------------
+
+
+def test_what_to_prune_has_to_be_said(busy):
+    """S4.6"""
+    assert "give --older-than DAYS, or --all" in busy("runs", "prune").err
+    both = busy("runs", "prune", "--all", "--older-than", "3")
+    assert (both.code, "exclude each other" in both.err) == (2, True)
+    assert busy("runs", "prune", "--older-than", "999999999").out == b"0 finished runs removed\n"
+    assert busy("runs", "prune", "--all", "--dry-run").out == b"4 finished runs would be removed\n"
+    assert busy("runs", "prune", "--all", "--worker", "two").out == b"1 finished run removed\n"
+    assert busy("runs", "prune", "--all", "--worker", "").out == b"0 finished runs removed\n"
+    document = busy("runs", "prune", "--older-than", "0", "--format", "json").document
+    assert document == {"ledger": str(busy.ledger), "finished": 3, "removed": 3}
+    assert listed(busy) == [("two", "now"), ("one", "open")]
+
+
+def test_artifacts_are_described_and_live_as_long_as_their_run(cli, contract, given, tmp_path):
+    """S5.4: name, digest, size and a URI that leads to the file; replayed the same; gone with the run."""
+    (tmp_path / "tasks.py").write_text(
+        "import os\n"
+        "from workermd import Reply\n"
+        "def run(task):\n"
+        "    path = os.path.join(task.artifacts_dir, 'a b#\u00e4.csv')\n"
+        "    open(path, 'w').write('x,y\\n1,2\\n')\n"
+        "    return Reply({'result': {}}, artifacts=({'name': 'table', 'path': path, 'media_type': 'text/csv'},))\n"
+    )
+    call = ["run", contract(), given(), "--envelope", "--function", "tasks:run"]
+    done = cli(*call)
+    assert done.code == 0, done.err
+    (artifact,) = done.document["artifacts"]
+    path = urllib.request.url2pathname(urllib.parse.urlparse(artifact["uri"]).path)
+    data = Path(path).read_bytes()
+    assert data == b"x,y\n1,2\n"
+    assert artifact == {
+        "name": "table",
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "bytes": len(data),
+        "media_type": "text/csv",
+        "uri": artifact["uri"],
+    }
+    assert cli(*call).document["artifacts"] == [artifact]
+    cli("runs", "prune", "--all", "--dry-run")
+    assert os.path.exists(path)
+    cli("runs", "prune", "--all")
+    assert not os.path.exists(path)
+    assert os.listdir(f"{cli.ledger}.artifacts") == []
+
+
+def test_the_ledger_named_is_the_one_used(cli, contract, given, program, tmp_path):
+    """Flag before variable, variable before file."""
+    (tmp_path / "workermd.toml").write_text('ledger = "from-file.db"\n')
+    spec, backend = contract(), program(OK)
+    del cli.environment["WORKERMD_LEDGER"]
+    cli("run", spec, given(), *backend)
+    assert json.loads(cli("runs", "list", "--format", "json").out)["ledger"] == str(tmp_path / "from-file.db")
+    variable = {"WORKERMD_LEDGER": str(tmp_path / "from-variable.db")}
+    assert cli("runs", "list", "--format", "json", env=variable).document["ledger"].endswith("from-variable.db")
+    flag = cli("runs", "list", "--format", "json", "--ledger", "from-flag.db", env=variable).document["ledger"]
+    assert flag.endswith("from-flag.db")
+    default = cli("runs", "list", "--format", "json", "--no-config").document["ledger"]
+    assert default == str(tmp_path / "home" / ".local" / "state" / "workermd" / "ledger.db")
+    elsewhere = cli("runs", "list", "--format", "json", "--config", tmp_path / "workermd.toml", cwd="/").document
+    assert len(elsewhere["runs"]) == 1

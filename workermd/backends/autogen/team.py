@@ -1,0 +1,165 @@
+"""The kind `team`: several agents of AutoGen's AgentChat, arranged by a table of the configuration or by a file."""
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from autogen_agentchat.base import TaskResult, Team
+from autogen_agentchat.messages import BaseChatMessage, TextMessage
+
+from workermd.backends.agents import ready
+from workermd.backends.agents.conversation import Ending, Job, performed
+from workermd.backends.autogen import components, patterns, studio
+from workermd.backends.autogen.adoption import Adoption
+from workermd.backends.autogen.agentchat import ORCHESTRATOR, answered, loading, quiet, words
+from workermd.backends.autogen.components import Unfit, config_of, provider_of
+from workermd.config.tables import text_of, words_of
+from workermd.protocol.envelope import Document
+from workermd.protocol.errors import ConfigurationError
+from workermd.task.binding import Binding
+from workermd.task.task import Limits, Result, Task, failed
+
+_WITH_COMPONENT = ("component", "team", "allow_providers", "answer", "rounds")
+_ANYWAY = ("instructions", "ask_user", "on_stall", "max_replans")
+
+_UNREADABLE = (ValueError, LookupError, TypeError, AssertionError)
+"""What AutoGen raises over words of a model that it cannot read: as it is where a team begins, later told in the text
+of a RuntimeError by one of these names."""
+
+_TOLD = ("ValidationError", "JSONDecodeError", "ValueError", "KeyError", "IndexError", "TypeError", "AssertionError")
+
+
+class Unreadable(Exception):
+    """A team broke off over what a model said."""
+
+
+ENDINGS: tuple[Ending, ...] = (
+    (
+        Unreadable,
+        "invalid_output",
+        "output_not_json",
+        "the team broke off over what a model said; the attempt's log names AutoGen's error",
+    ),
+)
+
+
+class Plan(NamedTuple):
+    """A team that may be loaded. Without `answers` a reporter is asked after the team has ended. `anywhere`: whoever
+    answers need not have spoken last."""
+
+    document: Document
+    answers: tuple[str, ...]
+    anywhere: bool = False
+    rounds: int | None = None
+
+
+def unusable(binding: Binding) -> str:
+    """Why there can be no such team: a key that is not set, a wrong table, a file that may not be loaded."""
+    if reason := ready.unusable(binding):
+        return reason
+    try:
+        plan_of(binding)
+    except Unfit as unfit:
+        return str(unfit)
+    except ConfigurationError as error:
+        return f"{error.message}; {error.hint}"
+    return ""
+
+
+def plan_of(binding: Binding) -> Plan:
+    """The document of the binding's team, looked at. Raises `Unfit` or ConfigurationError."""
+    table, place = binding.arrangement, binding.origin
+    text_of(table, "instructions", place)
+    asks = bool(table.get("ask_user"))
+    patterns.count_of(table, "max_replans", 1, place, least=0)
+    if table.get("on_stall", "fail") not in ("fail", "ask"):
+        raise Unfit(f"{place}: on_stall: found {components.quoted(table['on_stall'])}; allowed are fail, ask")
+    if "component" in table:
+        return _filed(table, binding, asks=asks)
+    for key in ("team", "allow_providers"):
+        if key in table:
+            raise Unfit(f"{place}: {key}: found without a component file; name one: component = …; or remove it")
+    document = patterns.document_of(table, binding, place)
+    try:
+        components.checked(document, frozenset(), asks=asks)
+    except Unfit as unfit:
+        raise Unfit(f"{place}: {unfit}") from None
+    in_turn = provider_of(config_of(document)["team"]) == components.ROUND_ROBIN
+    return Plan(document, tuple(document["config"]["answers"]), anywhere=in_turn or "answer" in table)
+
+
+def _filed(table: Document, binding: Binding, *, asks: bool) -> Plan:
+    place = binding.origin
+    for key in table:
+        if key not in (*_WITH_COMPONENT, *_ANYWAY):
+            raise Unfit(f"{place}: {key}: found beside component; the file says it; remove one of them")
+    name, label, answer = (text_of(table, key, place) for key in ("component", "team", "answer"))
+    allowed = frozenset(words_of(table, "allow_providers", place))
+    rounds = patterns.count_of(table, "rounds", 1, place) if "rounds" in table else None
+    try:
+        document = studio.opened(os.path.join(binding.folder, name), label)
+        components.checked(document, allowed, asks=asks, rounds=rounds)
+        return Plan(document, _answers(document, answer), "answer" in table, rounds)
+    except Unfit as unfit:
+        raise Unfit(f"{place}: component {name}: {unfit}") from None
+
+
+def _answers(document: Document, answer: str) -> tuple[str, ...]:
+    if provider_of(document) == components.MAGENTIC:
+        if answer:
+            raise Unfit("answer: found with Magentic-One, whose leader gives the answer; remove it")
+        return (ORCHESTRATOR,)
+    names = [str(config_of(each).get("name")) for each in config_of(document).get("participants") or ()]
+    if answer and answer not in names:
+        raise Unfit(f"answer: found {components.quoted(answer)}; allowed are {', '.join(names)}; or remove it")
+    return (answer,) if answer else ()
+
+
+def perform(task: Task, binding: Binding, limits: Limits) -> Result:
+    return performed(task, binding, limits, _talk, ENDINGS)
+
+
+async def _talk(job: Job) -> str | Result:
+    quiet()
+    plan = plan_of(job.binding)
+    document = Adoption(job, plan.answers, plan.rounds).team(plan.document)
+    with loading(job):
+        team = Team.load_component(document)
+    result = await _ran(team, TextMessage(content=_order(job, plan), source="user"), job)
+    spoken = [message for message in result.messages if isinstance(message, BaseChatMessage)]
+    return _answer(spoken, plan) if plan.answers else await _reported(job, spoken)
+
+
+async def _ran(team: Team, order: TextMessage, job: Job) -> TaskResult:
+    try:
+        return await team.run(task=order, cancellation_token=job.token, output_task_messages=False)
+    except (RuntimeError, *_UNREADABLE) as error:
+        kind = str(error).partition(":")[0] if isinstance(error, RuntimeError) else type(error).__name__
+        if kind not in _TOLD or not job.meter.turns:
+            raise
+        print(f"workermd: AutoGen's team broke off with {kind}", file=sys.stderr)  # noqa: T201 - the attempt's log
+        raise Unreadable from None
+
+
+def _order(job: Job, plan: Plan) -> str:
+    """What the team is told: the input. A leader, who has no prompt of its own, is told the purpose with it."""
+    prompt = job.prompt(str(job.arrangement.get("instructions", "")), "speaks")
+    return f"{prompt.system}\n\n{prompt.user}" if plan.answers == (ORCHESTRATOR,) else prompt.user
+
+
+def _answer(spoken: Sequence[BaseChatMessage], plan: Plan) -> str | Result:
+    """The last words of who gives the answer."""
+    theirs = [message for message in spoken if message.source in plan.answers]
+    if not theirs or (theirs[-1] is not spoken[-1] and not plan.anywhere):
+        names = " or ".join(plan.answers)
+        return failed("invalid_output", "output_not_json", f"the team ended before {names} had given the answer")
+    return words(theirs[-1])
+
+
+async def _reported(job: Job, spoken: Sequence[BaseChatMessage]) -> str:
+    """The answer out of what was said, in one request of its own."""
+    prompt = job.prompt(str(job.arrangement.get("instructions", "")))
+    said = "\n\n".join(f"{message.source}: {message.to_text()}" for message in spoken if message.source != "user")
+    user = f"{prompt.user}\n\nA team has worked on it. What was said:\n\n{said}\n\nGive the answer out of that."
+    return await answered(job, "reporter", prompt._replace(user=user), ())

@@ -1,0 +1,263 @@
+"""`workermd derive`: a repository becomes a contract, or a contract is held against its repository.
+
+What reads a repository is imported where it is needed: a derive of what did not change needs none of it.
+"""
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from workermd.derive.cache import Choices, Result, result_of
+from workermd.derive.model import Interface, Repository
+from workermd.derive.source import open_repository
+from workermd.protocol.envelope import EXIT_FINDINGS, Document, encoded
+from workermd.protocol.errors import ContractUnusable, UsageError
+from workermd.report import say
+
+if TYPE_CHECKING:
+    from workermd.derive.check import Drift
+    from workermd.derive.compose import Derived
+    from workermd.derive.interfaces.reading import Skipped
+
+MOST_REASONS = 8
+"""Lines about files that look like an interface and were left out; files with the same reason share one."""
+
+
+def execute(values: dict[str, Any]) -> int:
+    """0; with `--check` 1 where something drifted. Raises DeriveError, UsageError, ContractUnusable."""
+    _check_call(values)
+    contract = _contract_text(values["check"]) if values["check"] else None
+    quiet = values["quiet"]
+    repository = open_repository(
+        values["target"], offline=values["offline"], progress=lambda line: None if quiet else say.note(line)
+    )
+    try:
+        if values["list_interfaces"]:
+            return _list(repository, values)
+        if contract is not None:
+            return _check(contract, repository, values)
+        return _derive(repository, values)
+    finally:
+        repository.close()
+
+
+def _check_call(values: dict[str, Any]) -> None:
+    if values["update"] and not values["check"]:
+        raise UsageError("--update rewrites a contract, and none is named", "add --check FILE")
+    given = [name for name in ("interface", "list_interfaces", "mode", "quotes", "id") if values[name]]
+    if values["check"] and given:
+        raise UsageError(
+            "--check takes id, interface, mode and quotes from the contract",
+            f"leave {' and '.join('--' + name.replace('_', '-') for name in given)} out",
+        )
+    if values["mode"]:
+        from workermd.derive.mode import MODES
+
+        if values["mode"] not in MODES:
+            raise UsageError("--mode: no such mode", f"allowed are {', '.join(MODES)}")
+    if values["id"] is not None:
+        from workermd.contract.forms import WrongForm, identifier
+
+        try:
+            identifier(values["id"], True)
+        except WrongForm as wrong:
+            raise UsageError(f"--id: expected {wrong}", "for example --id widget-sorting-worker") from None
+    if values["interface"]:
+        from workermd.derive.interfaces.kinds import kind_of
+
+        kind_of(values["interface"])
+    if values["format"] in ("sarif", "markdown") and not values["check"]:
+        raise UsageError(f"--format {values['format']} is for --check", "leave it out, or add --check FILE")
+    if values["write"] and values["check"] and not values["update"]:
+        raise UsageError("-o with --check writes what --update makes", "add --update, or leave -o out")
+
+
+def _contract_text(path: str) -> str:
+    from workermd.cli.commands.files import contract_bytes
+
+    data = contract_bytes(path)
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        raise ContractUnusable(f"{path}: not UTF-8", f"see: workermd validate {path}") from None
+
+
+# --- deriving ---
+
+
+def _derive(repository: Repository, values: dict[str, Any]) -> int:
+    choices = Choices(values["interface"], values["mode"], values["quotes"] or "full", values["id"])
+    result = result_of(repository, choices, lambda: _made(repository, choices))
+    if values["write"]:
+        _write(values["write"], result.text)
+    if values["format"] == "json":
+        say.document(encoded({"schema_version": 1, "contract": values["write"], **result.report}))
+    elif not values["write"]:
+        say.text(result.text)
+    if not values["quiet"]:
+        for line in result.remarks:
+            say.note(line)
+    return 0
+
+
+def _made(repository: Repository, choices: Choices) -> Result:
+    from workermd.derive.compose import derive
+
+    interface = _interface(repository, choices.interface)
+    derived = derive(repository, interface, mode=choices.mode, quotes=choices.quotes, worker_id=choices.worker_id)
+    return Result(derived.text, _report(derived), tuple(_remarks(derived, repository)))
+
+
+def _interface(repository: Repository, wanted: str | None) -> Interface | None:
+    if not wanted:
+        return None
+    from workermd.derive.interfaces.kinds import choose, find_all, kind_of
+
+    # Where there is none of the kind, the refusal names the kinds that there are.
+    return choose(find_all(repository, [kind_of(wanted)]) or find_all(repository), wanted)
+
+
+def _remarks(derived: "Derived", repository: Repository) -> list[str]:
+    """What the person should look at before the contract is used."""
+    from workermd.derive.plain import visible
+
+    status = [visible(claim.text, 100) for claim in derived.record.of("status")]
+    remarks = [f"status of {visible(repository.facts.name, 60)}: {', '.join(status)}"] if status else []
+    licence = derived.record.first("repository_license")
+    remarks += [visible(licence.note, 300)] if licence and licence.note else []
+    remarks += [visible(note, 300) for note in derived.notes]
+    if not derived.record.interface:
+        remarks.append("the schemas are the mode's starter; see: workermd derive TARGET --list-interfaces")
+    return remarks
+
+
+def _report(derived: "Derived") -> Document:
+    record = derived.record
+    claims = [
+        {"field": claim.field, "text": claim.text, "confidence": claim.confidence, "note": claim.note}
+        for claim in record.claims
+    ]
+    head: Document = {"id": record.worker_id, "commit": record.commit}
+    return {**head, "mode": record.mode, "interface": record.interface, "claims": claims, "notes": list(derived.notes)}
+
+
+def _write(path: str, text: str) -> None:
+    """Whole or not at all: the file is replaced once its new content is on disk."""
+    beside = f"{path}.{os.getpid()}.new"
+    try:
+        with open(beside, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    except OSError as error:
+        if os.path.exists(beside):
+            os.unlink(beside)
+        raise UsageError(f"{path}: cannot be written ({error.strerror})", "name another file with -o") from None
+
+
+# --- interfaces ---
+
+
+def _list(repository: Repository, values: dict[str, Any]) -> int:
+    from workermd.derive.interfaces.kinds import kind_of, spelled, survey
+    from workermd.derive.plain import visible
+
+    wanted = values["interface"]
+    found, skipped = survey(repository, [kind_of(wanted)] if wanted else [])
+    if values["format"] == "json":
+        listed = [
+            {
+                "interface": spelled(each),
+                "kind": each.kind,
+                "path": each.path,
+                "name": each.name,
+                "summary": each.summary,
+                "evidence": [evidence._asdict() for evidence in each.evidence],
+                "notes": list(each.notes),
+            }
+            for each in found
+        ]
+        head: Document = {"schema_version": 1, "commit": repository.commit}
+        say.document(encoded({**head, "interfaces": listed, "skipped": [each._asdict() for each in skipped]}))
+    else:
+        say.text("".join(f"{visible(spelled(each), 300)}\t{visible(each.summary, 120)}\n" for each in found))
+    if not values["quiet"]:
+        _say_skipped(skipped)
+        if not found:
+            say.note("no interface was found; a contract derived from this repository has the mode's starter schemas")
+    return 0
+
+
+def _say_skipped(skipped: "tuple[Skipped, ...]") -> None:
+    from workermd.derive.plain import visible
+
+    by_reason: dict[str, list[str]] = {}
+    for each in skipped:
+        by_reason.setdefault(each.reason, []).append(each.path)
+    for reason, paths in list(by_reason.items())[:MOST_REASONS]:
+        more = f" and {len(paths) - 1} more (--format json lists them)" if len(paths) > 1 else ""
+        say.note(f"left out: {visible(paths[0], 120)}{more}: {visible(reason, 200)}")
+    if len(by_reason) > MOST_REASONS:
+        say.note(f"left out for {len(by_reason) - MOST_REASONS} other reasons: see --format json")
+
+
+# --- checking ---
+
+
+def _check(contract: str, repository: Repository, values: dict[str, Any]) -> int:
+    from workermd.derive.check import DRIFTED, examine
+    from workermd.derive.record import find
+
+    path = values["check"]
+    of = find(contract, path).record.url
+    if of and repository.facts.url and of.lower() != repository.facts.url.lower() and not values["quiet"]:
+        say.note(f"{path} was derived from {of}; it is held against {repository.facts.url}")
+    examined = examine(contract, repository, path)
+    drifts = tuple(drift for drift in examined if drift.state != "true")
+    count = sum(drift.state != "new" for drift in examined)
+    _print(path, repository.commit, drifts, count, values)
+    drifted = any(drift.state in DRIFTED for drift in drifts)
+    if values["update"] and drifted:
+        return _update(contract, repository, values)
+    return EXIT_FINDINGS if drifted and not values["exit_zero"] else 0
+
+
+def _print(path: str, commit: str, drifts: "tuple[Drift, ...]", count: int, values: dict[str, Any]) -> None:
+    from workermd.report import drift as report
+
+    match values["format"]:
+        case "json":
+            say.document(report.json(path, commit, drifts, count))
+        case "sarif":
+            say.document(report.sarif(path, drifts))
+        case "markdown":
+            say.text(report.markdown(path, drifts, count))
+        case _:
+            say.text(report.text(path, drifts))
+            if not values["quiet"]:
+                sys.stderr.write(report.summary(drifts, count))
+
+
+def _update(contract: str, repository: Repository, values: dict[str, Any]) -> int:
+    """0 when everything that drifted was rewritten, 1 when the author's own words stand in the way."""
+    from workermd.derive.check import update
+    from workermd.derive.compose import derive
+    from workermd.derive.record import find
+
+    path = values["check"]
+    record = find(contract, path).record
+    interface, lost = None, ""
+    if record.interface:
+        try:
+            interface = _interface(repository, record.interface)
+        except UsageError as error:
+            lost = error.message
+    fresh = derive(repository, interface, mode=record.mode, quotes=record.quotes, worker_id=record.worker_id)
+    updated = update(contract, repository, fresh, path)
+    _write(values["write"] or path, updated.text)
+    if lost:
+        say.note(f"{lost}; the schemas stay as they are: choose another interface and derive again")
+    for part in updated.left:
+        say.note(f"{path}: {part} drifted and was edited by hand: left as it is")
+    return EXIT_FINDINGS if (updated.left or lost) and not values["exit_zero"] else 0

@@ -1,0 +1,270 @@
+"""`workermd validate`: read contracts, and documents against them, and report what is wrong.
+
+The reader and the rules are loaded where a file has to be read: one that did not change since it was checked needs
+neither of them, and they cost more than the rest of a call.
+"""
+
+import glob
+import os
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from workermd.cli.commands.files import contract_bytes, contract_named, input_bytes, stdin_bytes
+from workermd.config import configuration
+from workermd.contract.model import Lines
+from workermd.contract.problems import SUFFIX, Problems
+from workermd.lint import baseline, folder
+from workermd.lint.cache import Checked, Known, of_reading
+from workermd.lint.selection import Selection, codes, configured
+from workermd.protocol.envelope import EXIT_FINDINGS, EXIT_UNUSABLE
+from workermd.protocol.errors import UsageError, WorkermdError
+from workermd.protocol.finding import Finding, Severity, ordered
+from workermd.report import formats, say, text
+from workermd.report.record import Report
+from workermd.system import files
+
+LEVELS: tuple[Severity, ...] = ("error", "warning", "info")
+"""The worst first: `--fail-on` names the last that makes a call fail."""
+
+
+class Gathered:
+    """Takes what was found file by file. Text alone is printed at once and not kept: memory stays flat."""
+
+    def __init__(self, values: dict[str, Any], accepted: baseline.Baseline | None) -> None:
+        self.files = 0
+        self.counts: dict[Severity, int] = dict.fromkeys(LEVELS, 0)
+        self.unchecked: list[WorkermdError] = []
+        self._wanted = formats.outputs(values["format"], values["output"])
+        self._silent = bool(values["diff"] or values["baseline_update"])
+        self._streams = self._wanted == (formats.Output("text", formats.STDOUT),)
+        self._quiet = values["quiet"]
+        self._kept: list[Finding] = []
+        self._sources: dict[str, str] = {}
+        self._accepted = accepted
+
+    def add(self, findings: tuple[Finding, ...], path: str, source: str, *, hideable: bool = True) -> None:
+        """`source` is the text that the findings stand in; a finding that makes a contract unusable is not hideable."""
+        if self._accepted is not None and hideable and findings:
+            lines = Lines(source)
+            findings = tuple(each for each in findings if not self._accepted.covers(each, lines.line_text(each.line)))
+        for finding in findings:
+            self.counts[finding.severity] += 1
+        if self._silent or (self._streams and not findings):
+            return
+        from workermd.lint.secrets import masked
+
+        if self._streams:
+            say.text(text.findings(findings, {path: masked(source)}))
+        else:
+            self._kept += findings
+            self._sources[path] = masked(source)
+
+    def end(self) -> None:
+        if not self._silent and not self._streams:
+            report = Report(self._sources, ordered(self._kept), tuple(self.unchecked))
+            formats.deliver(report, self._wanted)
+        for error in self.unchecked:
+            say.error(error)
+        if not self._quiet:
+            errors, warnings, notes = (self.counts[level] for level in LEVELS)
+            hidden = self._accepted.hidden if self._accepted is not None else 0
+            sys.stderr.write(
+                text.summary(errors, warnings, self.files, len(self.unchecked), notes=notes, accepted=hidden)
+            )
+
+    def fails(self, threshold: Severity) -> bool:
+        return any(self.counts[level] for level in LEVELS[: LEVELS.index(threshold) + 1])
+
+
+def execute(values: dict[str, Any]) -> int:
+    """0 clean, 1 with findings of the level that fails, 2 when anything could not be checked."""
+    names = list(each_once(values["paths"]))
+    documents = [(values["input"], "input"), (values["output_file"], "output")]
+    documents = [each for each in documents if each[0]]
+    _refuse_contradictions(values, len(names), documents)
+    selection = _selection(values)
+    accepted = baseline.load(values["baseline"], update=values["baseline_update"]) if values["baseline"] else None
+    report = Gathered(values, accepted)
+    identities = folder.Identities()
+    known = Known(selection)
+    changes = 0
+    read: tuple[bytes, str] | None = None
+    for name in names:
+        try:
+            read = _data(name, mended=values["fix"])
+            data = _mended(*read, values, selection)
+        except WorkermdError as error:
+            report.unchecked.append(error)
+            continue
+        checked = _checked(data if values["fix"] else read[0], read[1], selection, known)
+        report.files += 1
+        changes += data != read[0]
+        identities.add(checked)
+        report.add(checked.findings, checked.path, checked.text, hideable=checked.identity is not None)
+    known.end()
+    _add_clashes(identities, selection, report)
+    for path, side in documents:
+        _add_document(report, read, path, side)
+    if accepted is not None and values["baseline_update"]:
+        files.write(accepted.path, accepted.updated())
+    report.end()
+    if changes and not values["quiet"]:
+        verb = "would change" if values["diff"] else "fixed"
+        say.note(f"{verb} {changes} file{'' if changes == 1 else 's'}")
+    if report.unchecked:
+        return EXIT_UNUSABLE
+    if values["exit_zero"]:
+        return 0
+    if values["diff"]:
+        return EXIT_FINDINGS if changes else 0
+    return EXIT_FINDINGS if report.fails(_threshold(values)) else 0
+
+
+def _refuse_contradictions(values: dict[str, Any], count: int, documents: list[tuple[str, str]]) -> None:
+    if [values["input"], values["output_file"], *values["paths"]].count("-") > 1:
+        raise UsageError("standard input can be read once, but '-' is given twice", "name a file for one of them")
+    if documents and count > 1:
+        raise UsageError(f"a document is checked against one contract, found {count}", "name one file")
+    if values["baseline_update"] and not values["baseline"]:
+        raise UsageError("--baseline-update writes a baseline, but none is named", "add --baseline FILE")
+    if values["fix"] and "-" in values["paths"]:
+        raise UsageError("--fix writes files, but standard input is none", "use --diff, or name a file")
+    others = [f"--{name.replace('_', '-')}" for name in ("fix", "baseline_update", "format", "output") if values[name]]
+    if values["diff"] and others:
+        raise UsageError(
+            f"--diff prints a diff and writes nothing, so {others[0]} beside it has no use", "leave one out"
+        )
+
+
+def _selection(values: dict[str, Any]) -> Selection:
+    """The command line's `--select` replaces the configuration's; `--ignore` adds to it."""
+    settings = configuration.load(configuration.Flags(config=values["config"] or "", no_config=values["no_config"]))
+    given = configured(settings.lint_select, settings.lint_ignore, settings.origin)
+    select = codes(values["select"], "--select") or given.select
+    return Selection(select, (*given.ignore, *codes(values["ignore"], "--ignore")))
+
+
+def _threshold(values: dict[str, Any]) -> Severity:
+    """`--strict` is `--fail-on warning`; with both, the one that fails sooner holds."""
+    level: Severity = values["fail_on"]
+    return "warning" if values["strict"] and level == "error" else level
+
+
+def _data(name: str | WorkermdError, *, mended: bool) -> tuple[bytes, str]:
+    """The bytes of what an argument means, and its path. A registry's entry is never mended in place: its digest
+    holds it as it is."""
+    if isinstance(name, WorkermdError):
+        raise name
+    if name == "-":
+        return stdin_bytes("the contract is '-'", "workermd validate -"), name
+    return (contract_bytes(name), name) if mended else contract_named(name)
+
+
+def _mended(data: bytes, path: str, values: dict[str, Any], selection: Selection) -> bytes:
+    """A file with the safe fixes that were asked for: written, or shown as a diff."""
+    if not (values["fix"] or values["diff"]):
+        return data
+    from workermd.lint import fixes
+
+    mended = fixes.fixed(data, path, selection)
+    if values["diff"]:
+        say.text(fixes.difference(data, mended, say.plain(path)))
+    elif mended != data:
+        files.write(path, mended)
+    return mended
+
+
+def _checked(data: bytes, path: str, selection: Selection, known: Known) -> Checked:
+    found = known.find(data, path)
+    if found is None:
+        from workermd.contract.reader import read
+        from workermd.lint.engine import lint
+
+        reading = read(data, path)
+        found = of_reading(reading, lint(reading, selection).findings)
+        known.keep(data, found)
+    return found
+
+
+def _add_clashes(identities: folder.Identities, selection: Selection, report: Gathered) -> None:
+    """The files that clash are few: they are read again rather than kept."""
+    for clash in identities.clashes():
+        if not selection.has(clash.code) or clash.path == "-":
+            continue
+        from workermd.contract.reader import read
+        from workermd.lint import ignores
+        from workermd.lint.subject import Subject
+
+        try:
+            reading = read(contract_bytes(clash.path), clash.path)
+        except WorkermdError as error:
+            report.unchecked.append(error)
+            continue
+        subject = Subject(reading)
+        if reading.contract is None or clash.code in {each.code for each in ignores.find(subject).listed}:
+            continue
+        problems = Problems(reading.path, subject.lines)
+        fault = folder.fault(clash, subject)
+        problems.add(clash.code, fault.span, fault.message, fault.hint)
+        report.add(problems.findings(), reading.path, reading.text)
+
+
+def _add_document(report: Gathered, of: tuple[bytes, str] | None, path: str, side: str) -> None:
+    """`--input` and `--output-file`: a document held against one side of the contract, `of` its bytes and path."""
+    from workermd.contract import instance
+    from workermd.contract.reader import read
+
+    try:
+        contract = read(*of).contract if of is not None else None
+        if contract is None:
+            raise UsageError(f"{path}: not checked, because the contract cannot be used", "mend the contract first")
+        schema, draft = (
+            (contract.input_schema, contract.input_draft)
+            if side == "input"
+            else (contract.output_schema, contract.output_draft)
+        )
+        source, found = instance.check(input_bytes(path, "workermd validate CONTRACT … -"), path, schema, draft)
+    except WorkermdError as error:
+        report.unchecked.append(error)
+        return
+    report.files += 1
+    report.add(found, path, source, hideable=False)
+
+
+def each_once(paths: list[str]) -> Iterator[str | WorkermdError]:
+    """The files that the arguments mean, each once, in order; an error for what means none."""
+    seen: set[str] = set()
+    for path in paths:
+        for name in _expanded(path):
+            if isinstance(name, WorkermdError):
+                yield name
+            elif (place := os.path.abspath(name)) not in seen:
+                seen.add(place)
+                yield name
+
+
+def _expanded(path: str) -> list[str | WorkermdError]:
+    if os.path.isdir(path):
+        return _searched(path) or [UsageError(f"{path}: holds no *{SUFFIX}", "name a file, or a folder that has one")]
+    if path == "-" or os.path.lexists(path) or not glob.has_magic(path):
+        return [path]
+    found: list[str | WorkermdError] = []
+    for name in sorted(glob.glob(path, recursive=True)):
+        found += _searched(name) if os.path.isdir(name) else [name]
+    return found or [UsageError(f"{path}: matches no file", "check the pattern")]
+
+
+def _searched(root: str) -> list[str | WorkermdError]:
+    """The contracts below a folder, sorted; folders such as .git and .venv are left out."""
+    found: list[str] = []
+    unread: list[WorkermdError] = []
+
+    def note(error: OSError) -> None:
+        message = f"{error.filename}: the folder cannot be searched ({error.strerror})"
+        unread.append(UsageError(message, "check its permissions"))
+
+    for place, folders, names in os.walk(root, onerror=note):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [os.path.join(place, name) for name in names if name.endswith(SUFFIX)]
+    return [*sorted(found), *unread]

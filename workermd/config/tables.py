@@ -1,0 +1,371 @@
+"""Tables of the configuration become bindings: models, tools, MCP servers, and what a worker is bound to."""
+
+from typing import Any, NamedTuple
+
+from workermd.config.prices import priced
+from workermd.protocol import tool_pattern
+from workermd.protocol.errors import ConfigurationError
+from workermd.task.binding import OPENAI, OWN_SERVER, Binding, Model, Server, ToolBinding
+from workermd.task.task import KINDS
+
+_BINDING_KEYS = ("backend", "env", "secret_env", "settings", "max_turns")
+_MODEL_KEYS = ("model", "base_url", "api_key_env", "structured", "api_version", "options", "price")
+_TOOL_KEYS = ("function", "server", "tool", "code", "description", "allow", "approve")
+_SERVER_KEYS = ("command", "url", "env", "secret_env", "header_env")
+_CODE_KEYS = ("executor", "languages", "timeout", "python", "image")
+_EXECUTORS = ("local", "docker")
+_LANGUAGES = ("python", "sh", "bash")
+_STRUCTURED = ("auto", "schema", "json", "text")
+
+
+class Named(NamedTuple):
+    """What bindings may call by name, and the folder of the configuration."""
+
+    models: dict[str, Model]
+    tools: dict[str, ToolBinding]
+    servers: dict[str, Server]
+    folder: str
+
+
+def bindings(document: dict[str, Any], table: str, path: str, named: Named) -> dict[str, Binding]:
+    return {
+        name: _binding(fields, f"{path}: [{table}.{name}]", named) for name, fields in _tables(document, table, path)
+    }
+
+
+def models(document: dict[str, Any], path: str) -> dict[str, Model]:
+    """The models of `[models.NAME]`. Raises ConfigurationError."""
+    return {name: _model(fields, f"{path}: [models.{name}]") for name, fields in _tables(document, "models", path)}
+
+
+def tools(document: dict[str, Any], path: str) -> dict[str, ToolBinding]:
+    """The tools of `[tools.NAME]`. Raises ConfigurationError."""
+    return {name: _tool(name, fields, f"{path}: [tools.{name}]") for name, fields in _tables(document, "tools", path)}
+
+
+def servers(document: dict[str, Any], path: str) -> dict[str, Server]:
+    """The MCP servers of `[servers.NAME]`. Raises ConfigurationError."""
+    return {
+        name: _server(name, fields, f"{path}: [servers.{name}]") for name, fields in _tables(document, "servers", path)
+    }
+
+
+def checked(binding: Binding, place: str) -> Binding:
+    """The binding, if its kind exists and it has what that kind needs and nothing else. Raises ConfigurationError."""
+    if binding.kind not in KINDS:
+        known = ", ".join(sorted(KINDS))
+        raise ConfigurationError(
+            f"{place}: unknown backend {binding.kind[:40]!r}; known: {known}", "choose one of these"
+        )
+    takes = KINDS[binding.kind].takes
+    if binding.kind == "function" and not binding.function:
+        raise ConfigurationError(f"{place}: backend 'function' names no function", "add --function module:callable")
+    if binding.kind == "command" and not binding.command:
+        raise ConfigurationError(f"{place}: backend 'command' names no program", "add it after --: -- PROGRAM ARG…")
+    if "model" in takes and binding.model is None:
+        raise ConfigurationError(
+            f"{place}: backend {binding.kind!r} names no model",
+            "add --model NAME, with --base-url URL and --api-key-env VARIABLE where it is not OpenAI's",
+        )
+    for field in ("function", "command", "model", "models", "tools"):
+        if getattr(binding, field) and field not in takes:
+            other = next((kind for kind, row in KINDS.items() if field in row.takes), "")
+            raise ConfigurationError(
+                f"{place}: backend {binding.kind!r} takes no {field}", f"remove it, or choose --backend {other}"
+            )
+    return binding
+
+
+def with_server(binding: Binding, base_url: str, named: dict[str, Server], place: str) -> Binding:
+    """The binding with the server that it describes itself, by a program or an address, or that it names. Only a kind
+    with the key `server` has one. Raises ConfigurationError."""
+    row = KINDS.get(binding.kind)
+    if row is None or "server" not in row.keys:
+        return binding
+    name = text_of(binding.arrangement, "server", place)
+    ways = [
+        way for way, given in zip(_SERVER_WAYS, (binding.command, base_url, name, binding.tools), strict=True) if given
+    ]
+    if len(ways) != 1:
+        raise ConfigurationError(
+            f"{place}: backend {binding.kind!r} names {' and '.join(ways) or 'no server'}",
+            "name one: -- PROGRAM ARG…, --base-url URL, or in the configuration server = … or tools = […]",
+        )
+    _own_keys(binding.arrangement, place)
+    if binding.tools:
+        strange = next((tool.name for tool in binding.tools if not tool.server), "")
+        if strange:
+            raise ConfigurationError(f"{place}: [tools.{strange}] is no tool of a server", "give it server = …")
+        return binding
+    if base_url:
+        check_address(base_url, f"{place}: base_url", "http://127.0.0.1:8000/mcp", query=True)
+    server = _one_of(name, named, "servers", place) if name else Server(OWN_SERVER, binding.command, base_url)
+    return binding._replace(servers={server.name: server}, arrangement={**binding.arrangement, "server": server.name})
+
+
+_SERVER_WAYS = ("a program", "an address", "a server", "tools")
+
+
+def _own_keys(arrangement: dict[str, Any], place: str) -> None:
+    """The kind mcp's own keys have their types."""
+    text_of(arrangement, "tool", place)
+    _patterns(arrangement, place)
+    for name in ("approve", "retry_errors"):
+        if not isinstance(arrangement.get(name, False), bool):
+            raise ConfigurationError(f"{place}: {name} is not true or false", f"write {name} = true")
+
+
+def _binding(fields: Any, place: str, named: Named) -> Binding:
+    _table(fields, place, "give it at least: backend = …")
+    kind = text_of(fields, "backend", place) or _kind_by(fields)
+    row = KINDS.get(kind)
+    known = (*_BINDING_KEYS, "function", "command", "retry_exit_codes", *_MODEL_KEYS[:3], "models", "tools")
+    only(fields, (*known, *sorted(row.keys if row else ())), place)
+    codes = fields.get("retry_exit_codes", [])
+    if not isinstance(codes, list) or not all(isinstance(code, int) and 0 < code < 256 for code in codes):
+        raise ConfigurationError(f"{place}: retry_exit_codes is not a list of codes", "write for example [3, 11]")
+    chosen = tuple(_one_of(name, named.tools, "tools", place) for name in words_of(fields, "tools", place))
+    bound = checked(
+        Binding(
+            kind=kind,
+            origin=place,
+            function=text_of(fields, "function", place),
+            command=words_of(fields, "command", place),
+            env=words_of(fields, "env", place),
+            secret_env=words_of(fields, "secret_env", place),
+            retry_exit_codes=tuple(codes),
+            settings=_json_table(fields, "settings", place),
+            model=_bound_model(fields, place, named),
+            models={name: _one_of(name, named.models, "models", place) for name in words_of(fields, "models", place)},
+            tools=chosen,
+            servers={
+                tool.server: _one_of(tool.server, named.servers, "servers", place) for tool in chosen if tool.server
+            },
+            arrangement=_json_table(
+                {"own": {key: fields[key] for key in sorted(row.keys) if key in fields}}, "own", place
+            )
+            if row
+            else {},
+            folder=named.folder,
+            max_turns=_count(fields, "max_turns", place),
+        ),
+        place,
+    )
+    return with_server(bound, text_of(fields, "base_url", place), named.servers, place)
+
+
+def _kind_by(fields: dict[str, Any]) -> str:
+    """The kind where none is said: by what is there."""
+    return next((kind for field, kind in (("function", "function"), ("model", "chat")) if field in fields), "command")
+
+
+def _bound_model(fields: dict[str, Any], place: str, named: Named) -> Model | None:
+    """`model` names a table of models; with `base_url` or `api_key_env` beside it, it is what the endpoint calls it."""
+    name = text_of(fields, "model", place)
+    if not name:
+        return None
+    if name in named.models and "base_url" not in fields:
+        return named.models[name]
+    return _model({key: fields[key] for key in _MODEL_KEYS[:3] if key in fields}, place)
+
+
+def _model(fields: Any, place: str) -> Model:
+    _table(fields, place, 'give it at least: model = "…"')
+    only(fields, _MODEL_KEYS, place)
+    name = text_of(fields, "model", place)
+    if not name:
+        raise ConfigurationError(f"{place}: names no model", 'add model = "…", as the endpoint calls it')
+    base_url = text_of(fields, "base_url", place) or OPENAI
+    check_address(base_url, f"{place}: base_url")
+    structured = text_of(fields, "structured", place) or "auto"
+    if structured not in _STRUCTURED:
+        raise ConfigurationError(f"{place}: structured is none of {', '.join(_STRUCTURED)}", "choose one of these")
+    price = fields.get("price", {})
+    model = Model(
+        name,
+        base_url,
+        text_of(fields, "api_key_env", place) or ("OPENAI_API_KEY" if base_url == OPENAI else ""),
+        structured,
+        text_of(fields, "api_version", place),
+        _json_table(fields, "options", place),
+        *_price(price, place),
+    )
+    return priced(model)
+
+
+def _price(price: Any, place: str) -> tuple[float | None, float | None]:
+    """US dollars for a million input and output tokens."""
+    if price == {}:
+        return None, None
+    if isinstance(price, dict) and set(price) == {"input", "output"}:
+        given = price["input"], price["output"]
+        if all(isinstance(one, int | float) and not isinstance(one, bool) and 0 <= one <= 10**9 for one in given):
+            return float(given[0]), float(given[1])
+    raise ConfigurationError(
+        f"{place}: price is not a table of two numbers",
+        "write price = { input = 0.4, output = 1.6 }, US dollars for a million tokens",
+    )
+
+
+def _tool(name: str, fields: Any, place: str) -> ToolBinding:
+    _table(fields, place, 'give it at least: function = "module:callable"')
+    only(fields, _TOOL_KEYS, place)
+    code = fields.get("code")
+    what = [key for key in ("function", "server", "code") if key in fields]
+    if len(what) != 1:
+        raise ConfigurationError(f"{place}: names {len(what)} of function, server, code", "name exactly one of them")
+    approve = fields.get("approve", False)
+    if not isinstance(approve, bool):
+        raise ConfigurationError(f"{place}: approve is not true or false", "write approve = true")
+    return ToolBinding(
+        name=name,
+        function=text_of(fields, "function", place),
+        server=text_of(fields, "server", place),
+        tool=text_of(fields, "tool", place),
+        code=None if code is None else _code(_json_table(fields, "code", place), f"{place}: code"),
+        description=text_of(fields, "description", place),
+        allow=_patterns(fields, place),
+        approve=approve,
+    )
+
+
+def _code(fields: dict[str, Any], place: str) -> dict[str, Any]:
+    """The settings of a code executor, complete. There is no default for where code runs."""
+    only(fields, _CODE_KEYS, place)
+    executor = text_of(fields, "executor", place)
+    if executor not in _EXECUTORS:
+        raise ConfigurationError(
+            f"{place}: executor is none of {', '.join(_EXECUTORS)}", 'write code = { executor = "docker" }'
+        )
+    languages = words_of(fields, "languages", place) or ("python",)
+    if strange := [language for language in languages if language not in _LANGUAGES]:
+        raise ConfigurationError(
+            f"{place}: languages has {strange[0][:40]!r}; known: {', '.join(_LANGUAGES)}", "remove or correct it"
+        )
+    return {
+        "executor": executor,
+        "languages": list(languages),
+        "timeout": _count(fields, "timeout", place) or 20,
+        "python": text_of(fields, "python", place),
+        "image": text_of(fields, "image", place) or "python:3-slim",
+    }
+
+
+def _patterns(fields: dict[str, Any], place: str) -> tuple[str, ...]:
+    """Patterns of allowed calls. One that cannot be read would allow nothing in silence."""
+    texts = words_of(fields, "allow", place)
+    for text in texts:
+        try:
+            tool_pattern.read(text)
+        except tool_pattern.Malformed as error:
+            raise ConfigurationError(
+                f"{place}: allow has {text[:60]!r}, which is no pattern: {error}",
+                'write for example allow = ["read(path=docs/*)"]',
+            ) from None
+    return texts
+
+
+def _server(name: str, fields: Any, place: str) -> Server:
+    _table(fields, place, 'give it command = ["…"] or url = "…"')
+    only(fields, _SERVER_KEYS, place)
+    command, url = words_of(fields, "command", place), text_of(fields, "url", place)
+    if bool(command) == bool(url):
+        raise ConfigurationError(f"{place}: names both or neither of command and url", "name exactly one of them")
+    if url:
+        check_address(url, f"{place}: url", "http://127.0.0.1:8000/mcp", query=True)
+    headers = _json_table(fields, "header_env", place)
+    if not all(isinstance(variable, str) for variable in headers.values()):
+        raise ConfigurationError(
+            f"{place}: header_env is not a table of text", 'write header_env = { Authorization = "VARIABLE" }'
+        )
+    return Server(name, command, url, words_of(fields, "env", place), words_of(fields, "secret_env", place), headers)
+
+
+def check_address(url: str, place: str, example: str = "http://127.0.0.1:8000/v1", *, query: bool = False) -> None:
+    """Raises ConfigurationError for what is no address of an endpoint, or holds a secret; nothing of it is told."""
+    if url == OPENAI:
+        return
+    from urllib.parse import urlsplit
+
+    fault = ""
+    try:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
+            fault = "is no http address"
+        elif not url.isascii() or not url.isprintable() or " " in url:
+            fault = "has characters that no address has"
+        elif "@" in parts.netloc:
+            fault = "has a user or a password in it; a key is known by the name of its variable"
+        elif parts.fragment or (parts.query and not query):
+            fault = "has more than scheme, host, port and path"
+    except ValueError:
+        fault = "is no http address"
+    if fault:
+        raise ConfigurationError(f"{place} {fault}", f'write for example "{example}"')
+
+
+def _one_of(name: str, known: dict[str, Any], table: str, place: str) -> Any:
+    if name not in known:
+        there = ", ".join(sorted(known)) or "none"
+        raise ConfigurationError(f"{place}: [{table}.{name[:40]}] is not there; known: {there}", "add or correct it")
+    return known[name]
+
+
+def _tables(document: dict[str, Any], table: str, path: str) -> list[tuple[str, Any]]:
+    found = document.get(table, {})
+    if not isinstance(found, dict):
+        raise ConfigurationError(f"{path}: {table} is not a table", f'write [{table}."NAME"]')
+    return list(found.items())
+
+
+def _table(fields: Any, place: str, hint: str) -> None:
+    if not isinstance(fields, dict):
+        raise ConfigurationError(f"{place} is not a table", hint)
+
+
+def _json_table(fields: dict[str, Any], name: str, place: str) -> dict[str, Any]:
+    table = fields.get(name, {})
+    if not isinstance(table, dict) or not _is_json(table):
+        raise ConfigurationError(f"{place}: {name} is not a table of JSON values", f"write {name} = {{ folder = … }}")
+    return table
+
+
+def _count(fields: dict[str, Any], name: str, place: str) -> int | None:
+    value = fields.get(name)
+    if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
+        raise ConfigurationError(f"{place}: {name} is not a count", f"write {name} = 10")
+    return value
+
+
+def _is_json(value: Any) -> bool:
+    """TOML has dates, and inf and nan as numbers; a task gets JSON."""
+    if isinstance(value, dict):
+        return all(map(_is_json, value.values()))
+    if isinstance(value, list):
+        return all(map(_is_json, value))
+    return isinstance(value, str | bool | int) or (isinstance(value, float) and value - value == 0)
+
+
+def only(fields: dict[str, Any], known: tuple[str, ...], place: str) -> None:
+    """Raises ConfigurationError for a key that is not known."""
+    for name in fields:
+        if name not in known:
+            raise ConfigurationError(
+                f"{place}: unknown key {name[:40]!r}; known: {', '.join(known)}", "remove or correct it"
+            )
+
+
+def text_of(fields: dict[str, Any], name: str, place: str) -> str:
+    """A text, empty where it is not given. Raises ConfigurationError."""
+    value = fields.get(name, "")
+    if not isinstance(value, str):
+        raise ConfigurationError(f"{place}: {name} is not text", f'write {name} = "…"')
+    return value
+
+
+def words_of(fields: dict[str, Any], name: str, place: str) -> tuple[str, ...]:
+    """A list of texts, empty where it is not given. Raises ConfigurationError."""
+    value = fields.get(name, [])
+    if not isinstance(value, list) or not all(isinstance(word, str) for word in value):
+        raise ConfigurationError(f"{place}: {name} is not a list of text", f'write {name} = ["…"]')
+    return tuple(value)

@@ -1,0 +1,150 @@
+"""The ledger's schema: an append-only list of SQL texts, of which `user_version` says how many are applied."""
+
+import sqlite3
+from collections.abc import Iterator
+
+from workermd.system.crash import point
+
+APPLICATION_ID = 0x776D646C
+"""Marks an SQLite file as a ledger of ours: the letters wmdl."""
+
+MIGRATIONS: tuple[str, ...] = (
+    """
+CREATE TABLE runs (
+  id           INTEGER PRIMARY KEY,
+  worker_id    TEXT NOT NULL CHECK (worker_id <> ''), run_id TEXT NOT NULL CHECK (run_id <> ''),
+  input_sha256 BLOB NOT NULL CHECK (length(input_sha256) = 32),           -- of the canonical JSON (RFC 8785)
+  input        BLOB NOT NULL,                                             -- that canonical JSON
+  contract_sha256 BLOB NOT NULL CHECK (length(contract_sha256) = 32),     -- S4.5
+  max_attempts INTEGER NOT NULL CHECK (max_attempts >= 1),                -- as admitted; a later contract cannot raise it
+  attempts     INTEGER NOT NULL DEFAULT 0 CHECK (attempts BETWEEN 0 AND max_attempts),
+  state        TEXT NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'running', 'done')),
+  status       TEXT CHECK (status <> ''),   -- the five, or a contract's own (S1.6)
+  output       BLOB, envelope BLOB,                                       -- output: the exact bytes printed
+  created_at   INTEGER NOT NULL, settled_at INTEGER,                      -- Unix microseconds, labels only
+  UNIQUE (worker_id, run_id),
+  CHECK (state <> 'running' OR attempts > 0), CHECK (state <> 'waiting' OR attempts < max_attempts),
+  CHECK ((state = 'done') = (status   IS NOT NULL)), CHECK ((state = 'done') = (output     IS NOT NULL)),
+  CHECK ((state = 'done') = (envelope IS NOT NULL)), CHECK ((state = 'done') = (settled_at IS NOT NULL))
+) STRICT;
+CREATE TABLE attempts (
+  run        INTEGER NOT NULL REFERENCES runs (id), n INTEGER NOT NULL CHECK (n >= 1),
+  token      TEXT NOT NULL CHECK (length(token) = 32),                    -- 128 random bits, hex: names the result file
+  owner      TEXT NOT NULL,                                               -- boot id, pid, pid start time: for people
+  started_at INTEGER NOT NULL, ended_at INTEGER,
+  outcome    TEXT CHECK (outcome IN ('ok', 'retryable_error', 'invalid_request', 'invalid_output',
+                                     'needs_human', 'timeout', 'crashed', 'cancelled')),
+  detail     TEXT CHECK (detail IS NULL OR json_valid(detail)),           -- error code, backend, duration, usage
+  PRIMARY KEY (run, n), CHECK ((outcome IS NULL) = (ended_at IS NULL))
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX one_open_attempt ON attempts (run) WHERE outcome IS NULL;
+CREATE TABLE rejections (id INTEGER PRIMARY KEY, worker_id TEXT NOT NULL, run_id TEXT, code TEXT NOT NULL,
+  input_sha256 BLOB CHECK (input_sha256 IS NULL OR length(input_sha256) = 32), at INTEGER NOT NULL) STRICT;
+CREATE TABLE reopenings (run INTEGER NOT NULL REFERENCES runs (id), n INTEGER NOT NULL CHECK (n >= 1),
+  granted INTEGER NOT NULL CHECK (granted >= 1), who TEXT NOT NULL CHECK (who <> ''), reason TEXT NOT NULL,
+  envelope BLOB NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (run, n)) STRICT, WITHOUT ROWID;   -- envelope: the answer it replaced
+CREATE TRIGGER settled_run_is_final BEFORE UPDATE ON runs WHEN OLD.state = 'done' AND NEW.max_attempts <= OLD.max_attempts
+BEGIN SELECT RAISE(ABORT, 'a settled run does not change'); END;
+CREATE TRIGGER attempts_count_up BEFORE UPDATE OF attempts ON runs WHEN NEW.attempts <> OLD.attempts + 1 OR NEW.state <> 'running'
+BEGIN SELECT RAISE(ABORT, 'attempts go up by one, with a claim'); END;
+CREATE TRIGGER key_is_fixed BEFORE UPDATE OF worker_id, run_id, input_sha256, input, contract_sha256 ON runs
+BEGIN SELECT RAISE(ABORT, 'the key and the input of a run do not change'); END;
+CREATE TRIGGER ended_attempt_is_final BEFORE UPDATE ON attempts WHEN OLD.outcome IS NOT NULL
+BEGIN SELECT RAISE(ABORT, 'an ended attempt does not change'); END;
+CREATE TRIGGER unfinished_run_stays BEFORE DELETE ON runs WHEN OLD.state <> 'done'
+BEGIN SELECT RAISE(ABORT, 'an unfinished run is not removed'); END;
+""",
+    """
+CREATE TABLE requests (
+  number   INTEGER PRIMARY KEY,                                           -- the order in which they were written
+  run      INTEGER NOT NULL, n INTEGER NOT NULL,                          -- the attempt that asks
+  id       TEXT NOT NULL CHECK (length(id) = 12),                         -- for people: the start of the attempt's token
+  kind     TEXT NOT NULL CHECK (kind IN ('question', 'tool', 'plan', 'stalled')),
+  question TEXT NOT NULL CHECK (question <> ''),
+  options  TEXT NOT NULL CHECK (json_type(options) = 'array'),
+  proposed TEXT CHECK (proposed IS NULL OR json_valid(proposed)),
+  denied_output BLOB NOT NULL, denied_envelope BLOB NOT NULL,             -- the answer once somebody denies it for good
+  at       INTEGER NOT NULL,
+  UNIQUE (run, n), FOREIGN KEY (run, n) REFERENCES attempts (run, n)
+) STRICT;
+CREATE TABLE decisions (
+  run INTEGER NOT NULL, n INTEGER NOT NULL, answer TEXT NOT NULL CHECK (answer <> ''),
+  who TEXT NOT NULL CHECK (who <> ''), reason TEXT NOT NULL,
+  reopening INTEGER, replaced BLOB,             -- the start that it grants; or, denied for good, the envelope it replaced
+  at INTEGER NOT NULL,
+  PRIMARY KEY (run, n), UNIQUE (run, reopening),
+  CHECK ((reopening IS NULL) = (replaced IS NOT NULL)), CHECK (reopening IS NOT NULL OR answer = 'deny'),
+  FOREIGN KEY (run, n) REFERENCES requests (run, n), FOREIGN KEY (run, reopening) REFERENCES reopenings (run, n)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER request_has_its_answer BEFORE INSERT ON requests WHEN NOT EXISTS
+  (SELECT 1 FROM runs WHERE id = NEW.run AND state = 'done' AND status = 'needs_human' AND attempts = NEW.n)
+BEGIN SELECT RAISE(ABORT, 'a request belongs to the answer that asks'); END;
+CREATE TRIGGER request_is_fixed BEFORE UPDATE ON requests
+BEGIN SELECT RAISE(ABORT, 'a request does not change'); END;
+CREATE TRIGGER request_stays BEFORE DELETE ON requests WHEN (SELECT state FROM runs WHERE id = OLD.run) <> 'done'
+BEGIN SELECT RAISE(ABORT, 'a request of an unfinished run is not removed'); END;
+CREATE TRIGGER open_request_is_decided BEFORE INSERT ON decisions WHEN NOT EXISTS
+  (SELECT 1 FROM runs WHERE id = NEW.run AND state = 'done' AND status = 'needs_human' AND attempts = NEW.n)
+BEGIN SELECT RAISE(ABORT, 'only an open request is decided'); END;
+CREATE TRIGGER decision_grants_one_start BEFORE INSERT ON decisions WHEN NEW.reopening IS NOT NULL AND NOT EXISTS
+  (SELECT 1 FROM reopenings WHERE run = NEW.run AND n = NEW.reopening AND granted = 1)
+BEGIN SELECT RAISE(ABORT, 'a decision grants one start'); END;
+CREATE TRIGGER decision_is_fixed BEFORE UPDATE ON decisions
+BEGIN SELECT RAISE(ABORT, 'a decision does not change'); END;
+CREATE TRIGGER decision_stays BEFORE DELETE ON decisions WHEN (SELECT state FROM runs WHERE id = OLD.run) <> 'done'
+BEGIN SELECT RAISE(ABORT, 'a decision on an unfinished run is not removed'); END;
+DROP TRIGGER settled_run_is_final;
+CREATE TRIGGER settled_run_is_final BEFORE UPDATE ON runs WHEN OLD.state = 'done' AND NEW.max_attempts <= OLD.max_attempts
+  AND NOT (OLD.status = 'needs_human' AND NEW.status IS 'invalid_output' AND NEW.max_attempts = OLD.max_attempts AND EXISTS
+    (SELECT 1 FROM decisions d JOIN requests q ON q.run = d.run AND q.n = d.n WHERE d.run = OLD.id AND d.n = OLD.attempts
+     AND d.reopening IS NULL AND NEW.output IS q.denied_output AND NEW.envelope IS q.denied_envelope))
+BEGIN SELECT RAISE(ABORT, 'a settled run does not change'); END;
+""",
+)
+"""A statement ends at the end of a line. The triggers guard against faults of our own."""
+
+
+def version_of(connection: sqlite3.Connection) -> int:
+    """How many migrations the file has seen. Raises sqlite3.Error."""
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    return version
+
+
+def migrate(connection: sqlite3.Connection, migrations: tuple[str, ...]) -> None:
+    """Apply what is missing, each migration in one transaction with its number. Raises sqlite3.Error.
+
+    Call it in the write queue. The number is read again inside the transaction, for a foreign process may
+    not stand in the queue.
+    """
+    while (version := version_of(connection)) < len(migrations):
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            if version_of(connection) == version:
+                _apply(connection, version + 1, migrations[version])
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+        point("migration_committed")
+
+
+def _apply(connection: sqlite3.Connection, number: int, text: str) -> None:
+    # Statement by statement: executescript would commit before it starts.
+    for statement in statements(text):
+        connection.execute(statement)
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version = {number}")
+    point("migration_open")
+
+
+def statements(text: str) -> Iterator[str]:
+    """The statements of an SQL text whose statements end at the end of a line."""
+    statement = ""
+    for line in text.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+    if statement.strip():
+        yield statement

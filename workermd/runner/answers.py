@@ -1,0 +1,171 @@
+"""What a run prints and stores: documents and envelopes from verdicts, rows and refusals (S5)."""
+
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from workermd.contract.json import strict
+from workermd.contract.model import Contract
+from workermd.ledger.sqlite.store import Answer, Attempt, Key, Ledger, Run
+from workermd.protocol import envelope as envelopes
+from workermd.protocol.envelope import AttemptRecord, Document, Failure, Record, Status
+from workermd.runner.verdict import Verdict
+
+if TYPE_CHECKING:
+    from workermd.contract.schema import Checker
+
+
+class Answered(NamedTuple):
+    """What to print: `output` by default, `envelope` with --envelope. Both are on disk where the run is settled."""
+
+    output: bytes
+    envelope: Document
+    exit_code: int
+
+
+class Answers:
+    """The answers of one invocation. `run_id` is None while the input has none that can be read."""
+
+    def __init__(self, contract: Contract, backend: str, trace_id: str, run_id: str | None) -> None:
+        self.run_id = run_id
+        self._contract = contract
+        self._backend = backend
+        self._trace_id = trace_id
+        self._started = time.monotonic()
+        self._checker: Checker | None = None
+
+    @property
+    def output_checker(self) -> "Checker":
+        """Built once, and only where an output has to be judged."""
+        if self._checker is None:
+            from workermd.contract.schema import checker
+
+            self._checker = checker(self._contract.output_schema, self._contract.output_draft)
+        return self._checker
+
+    def to_store(
+        self, final: Verdict, attempts: tuple[Attempt, ...], detail: Document, request: Document | None = None
+    ) -> Answer:
+        """The final answer of a run whose last attempt, still open in the ledger, ended with `detail`.
+
+        `request` is what it asks of a person.
+        """
+        records = [_record(attempt) for attempt in attempts]
+        records[-1] = _with_detail(records[-1]._replace(outcome=final.outcome), detail)
+        output, envelope = self._documents(final, tuple(records), request)
+        return Answer(final.status, output, envelopes.encoded(envelope))
+
+    def settled(self, row: Run) -> Answered:
+        """The stored answer, as stored: the first caller gets the bytes that every later one will get."""
+        assert row.output is not None
+        assert row.envelope is not None
+        document = strict.load_bytes(row.envelope)
+        return Answered(row.output, document, document["exit_code"])
+
+    def replay(self, row: Run) -> Answered:
+        answered = self.settled(row)
+        document = {**answered.envelope, "replayed": True}
+        if row.contract_sha256.hex() != self._contract.meaning_sha256:  # S4.5
+            note = "The contract's meaning changed since this run was settled; its stored answer is unchanged."
+            document["notes"] = [*document["notes"], note]
+        return answered._replace(envelope=document)
+
+    def refusal(self, row: Run, key: Key) -> Answered | None:
+        """Same key, other input or other contract: refused at once, nothing changed (S2.3, S4.5)."""
+        if row.input_sha256 != key.input_sha256:
+            message = "This key was used before with another input; nothing was run."
+            failure = Failure("idempotency_conflict", message, False, "use a new run_id, or the first input")
+            return self.failed(Status.INVALID_REQUEST, failure)
+        if row.state == "done":
+            return self.replay(row)
+        if row.contract_sha256 != key.contract_sha256:
+            message = "The contract's meaning changed while this run was unfinished; nothing was run."
+            failure = Failure("contract_changed", message, False, "use a new run_id, or the contract it was begun with")
+            return self.failed(Status.INVALID_REQUEST, failure)
+        return None
+
+    def failed(self, status: Status, failure: Failure, records: tuple[AttemptRecord, ...] = ()) -> Answered:
+        """An answer that is not stored."""
+        judged = Verdict(status.value, status.value, False, failure)
+        output, envelope = self._documents(judged, records)
+        return Answered(output, envelope, envelope["exit_code"])
+
+    def unfinished(self, ledger: Ledger, row: Run, judged: Verdict) -> Answered:
+        """The deadline came, attempts are left: transient, not stored; a later invocation goes on (S3.2)."""
+        assert judged.failure is not None
+        left = row.max_attempts - row.attempts
+        hint = f"run the same command again: {left} of {row.max_attempts} attempts {'is' if left == 1 else 'are'} left"
+        failure = judged.failure._replace(retryable=True, hint=hint)
+        return self.failed(Status.RETRYABLE_ERROR, failure, tuple(_record(each) for each in ledger.attempts(row.id)))
+
+    def interrupted(self, ledger: Ledger, row: Run | None, judged: Verdict) -> Answered:
+        assert judged.failure is not None
+        failure = judged.failure._replace(hint="run the same command again to go on")
+        attempts = ledger.attempts(row.id) if row is not None else ()
+        answered = self.failed(Status.RETRYABLE_ERROR, failure, tuple(map(_record, attempts)))
+        return answered._replace(exit_code=envelopes.EXIT_INTERRUPTED)
+
+    def _documents(
+        self, final: Verdict, records: tuple[AttemptRecord, ...], request: Document | None = None
+    ) -> tuple[bytes, Document]:
+        """The bytes printed by default, and the envelope."""
+        if final.document is not None:
+            envelope = self._envelope(final.status, final.document, final.failure, records, request, output_valid=True)
+            return envelopes.encoded(final.document), envelope
+        assert final.failure is not None
+        document = self._failure_document(final.status, final.failure)
+        valid = document is not None and self.output_checker.accepts(document)
+        envelope = self._envelope(final.status, document, final.failure, records, request, output_valid=valid)
+        return envelopes.encoded(document if document is not None else envelope), envelope
+
+    def _failure_document(self, status: str, failure: Failure) -> Document | None:
+        """A failure in the registry's shape (S5.2); None where the status is not part of the output (S5.3)."""
+        if not self._contract.reports_status:
+            return None
+        error = {"code": failure.code, "message": failure.message, "retryable": failure.retryable}
+        return {"run_id": self.run_id or "", "status": status, "result": {"error": error}}
+
+    def _envelope(
+        self,
+        status: str,
+        outputs: Document | None,
+        failure: Failure | None,
+        records: tuple[AttemptRecord, ...],
+        request: Document | None,
+        *,
+        output_valid: bool,
+    ) -> Document:
+        return envelopes.envelope(
+            Record(
+                worker_id=self._contract.id,
+                version=self._contract.version,
+                contract_sha256=self._contract.meaning_sha256,
+                run_id=self.run_id,
+                status=status,
+                exit_code=envelopes.exit_code(status, self._contract.constraints.success_statuses),
+                outputs=outputs,
+                output_valid=output_valid,
+                failure=failure,
+                attempts=records,
+                duration_ms=round((time.monotonic() - self._started) * 1000, 3),
+                trace_id=self._trace_id,
+                backend=self._backend,
+                notes=tuple(note for record in records for note in record.notes),
+                request=request,
+            )
+        )
+
+
+def _record(attempt: Attempt) -> AttemptRecord:
+    return _with_detail(
+        AttemptRecord(attempt.n, attempt.started_at, attempt.outcome or "running"), attempt.detail or {}
+    )
+
+
+def _with_detail(record: AttemptRecord, detail: Document) -> AttemptRecord:
+    return record._replace(
+        duration_ms=detail.get("duration_ms"),
+        error=detail.get("error"),
+        usage=detail.get("usage"),
+        artifacts=tuple(detail.get("artifacts", ())),
+        notes=tuple(detail.get("notes", ())),
+    )

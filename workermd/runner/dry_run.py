@@ -1,0 +1,74 @@
+"""`run --dry-run`: everything but the attempt, and what would happen."""
+
+from workermd.contract.json import strict
+from workermd.contract.schema import checker
+from workermd.ledger.sqlite.store import Ledger, Run
+from workermd.protocol import envelope as envelopes
+from workermd.protocol.envelope import Document, Status
+from workermd.runner.answers import Answered
+from workermd.runner.invocation import Input, Request, checked_bounds, read_input, refuse_unenforceable
+from workermd.task.task import KINDS
+
+
+def plan(request: Request) -> Answered:
+    """Say what `run` would do with this request now. Nothing is started, created or stored.
+
+    The document's `would` is `attempt`, `replay` or `refuse`; a refusal has the exit code that the run would have.
+    """
+    bounds = checked_bounds(request)
+    refuse_unenforceable(request)
+    document: Document = {
+        "would": "attempt",
+        "worker_id": request.contract.id,
+        "version": request.contract.version,
+        "contract_sha256": request.contract.meaning_sha256,
+        "run_id": request.run_id or None,
+        "backend": _backend(request),
+        "bounds": bounds._asdict(),
+        "ledger": request.ledger_path,
+    }
+    try:
+        given = read_input(request, bounds)
+    except strict.JsonError as error:
+        return _refused(document, "input_schema_mismatch", [error.message])
+    document["run_id"] = given.run_id
+    mismatches = checker(request.contract.input_schema, request.contract.input_draft).check(given.value)
+    if mismatches or given.key is None:
+        problems = [f"{each.pointer or '/'}: {each.message}" for each in mismatches] or ["the key is unusable"]
+        return _refused(document, "input_schema_mismatch", problems)
+    ledger = Ledger.open_read_only(request.ledger_path)
+    if ledger is not None:
+        with ledger:
+            row = ledger.look(given.key.worker_id, given.key.run_id)
+        if row is not None:
+            return _of_row(document, row, given)
+    document["attempts_left"] = bounds.max_attempts
+    return Answered(envelopes.encoded(document), document, 0)
+
+
+def _backend(request: Request) -> Document:
+    binding = request.binding
+    what: Document = {"kind": binding.kind, "chosen_by": binding.origin, "module": KINDS[binding.kind].module}
+    if binding.function:
+        what["function"] = binding.function
+    if binding.command:
+        what["program"] = binding.command[0]
+        what["arguments"] = len(binding.command) - 1
+    return what
+
+
+def _of_row(document: Document, row: Run, given: Input) -> Answered:
+    assert given.key is not None
+    if row.input_sha256 != given.key.input_sha256:
+        return _refused(document, "idempotency_conflict", ["this key was used before with another input"])
+    if row.state == "done":
+        document |= {"would": "replay", "status": row.status}
+    elif row.contract_sha256 != given.key.contract_sha256:
+        return _refused(document, "contract_changed", ["the contract's meaning changed while this run was unfinished"])
+    document["attempts_left"] = row.max_attempts - row.attempts
+    return Answered(envelopes.encoded(document), document, 0)
+
+
+def _refused(document: Document, code: str, problems: list[str]) -> Answered:
+    document |= {"would": "refuse", "status": Status.INVALID_REQUEST.value, "code": code, "problems": problems}
+    return Answered(envelopes.encoded(document), document, Status.INVALID_REQUEST.exit_code)
