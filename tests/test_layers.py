@@ -12,50 +12,24 @@ from workermd.task.task import KINDS
 
 PACKAGE = Path(__file__).parents[1] / "workermd"
 
-# Lowest first. A module may import from its own room and from every room on an earlier line, never upward.
-LAYERS: tuple[tuple[str, ...], ...] = (
-    (
-        "workermd",
-        "workermd.crash",
-        "workermd.digest",
-        "workermd.errors",
-        "workermd.finding",
-        "workermd.envelope",
-        "workermd.toolpattern",
-        "workermd.variables",
-        "workermd.programs",
-    ),
-    ("workermd.kept",),
-    ("workermd.arguments", "workermd.trace"),
-    ("workermd.binding",),
-    ("workermd.backend", "workermd.masking"),
-    ("workermd.asking",),
-    ("workermd.failure", "workermd.callables", "workermd.recording", "workermd.prices"),
-    ("workermd.bindings",),
-    ("workermd.contract",),
-    ("workermd.lint",),
-    ("workermd.workers", "workermd.runtime", "workermd.ledger", "workermd.derive"),
-    ("workermd.agents",),
-    ("workermd.backends", "workermd.config"),
-    ("workermd.registry",),
-    ("workermd.attempt",),
-    ("workermd.verdict", "workermd.retry"),
-    ("workermd.answers",),
-    ("workermd.people",),
-    ("workermd.run",),
-    ("workermd.plan", "workermd.doctor"),
-    ("workermd.report",),
-    ("workermd.editor",),
-    ("workermd.commands",),
-    ("workermd.typed",),
-    ("workermd.cli",),
-    ("workermd.__main__",),
-    ("workermd.testing",),  # for users and for our tests: it may know us, nobody may know it
-)
-
+# Lowest first, one line a floor. A room may import from rooms on earlier lines, never upward, never sideways.
+FLOORS = """
+protocol
+system
+task contract
+ledger lint workers
+config derive
+registry attempt backends
+runner
+report
+editor
+cli
+testing
+"""
+LAYERS = [tuple(f"workermd.{room}" for room in line.split()) for line in FLOORS.strip().splitlines()]
 # Each library outside the standard library, sqlite3 and ctypes beside them, has one owner.
 OWNERS: dict[str, tuple[str, ...]] = {
-    "typer": ("workermd.typed",),
+    "typer": ("workermd.cli.typer_app",),
     "rich": ("workermd.report",),
     "frontmatter": ("workermd.contract.write",),
     "yaml": ("workermd.contract.yamltext", "workermd.derive.yamlvalues"),
@@ -63,22 +37,22 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "jsonschema": ("workermd.contract.schema",),
     "referencing": ("workermd.contract.schema",),
     "jsonschema_rs": ("workermd.contract.schema", "workermd.contract.mismatch"),
-    "tenacity": ("workermd.retry",),
-    "autogen_core": ("workermd.runtime", "workermd.backends.autogen", "workermd.agents.code"),
-    "autogen_agentchat": ("workermd.backends.autogen", "workermd.backends.team"),
-    "autogen_ext": ("workermd.backends.autogen", "workermd.agents.code"),
+    "tenacity": ("workermd.protocol.back_off",),
+    "autogen_core": ("workermd.backends.core", "workermd.backends.autogen", "workermd.backends.agents.code"),
+    "autogen_agentchat": ("workermd.backends.autogen",),
+    "autogen_ext": ("workermd.backends.autogen", "workermd.backends.agents.code"),
     "agent_framework": ("workermd.backends.agent_framework",),
-    "ag2": ("workermd.backends.ag2", "workermd.backends.ag2_agents", "workermd.backends.ag2_channel"),
-    "openai": ("workermd.agents.wire",),
-    "httpx2": ("workermd.agents.route", "workermd.agents.wire", "workermd.agents.mcp_client"),
-    "pydantic": ("workermd.agents.functions", "workermd.agents.mcp_client", "workermd.backends.autogen"),
-    "pydantic_core": ("workermd.agents.functions",),
-    "mcp": ("workermd.agents.mcp_client",),
-    "anyio": ("workermd.agents.mcp_client",),
-    "opentelemetry": ("workermd.runtime", "workermd.report.spans"),
-    "sqlite3": ("workermd.ledger",),
-    "httpx": ("workermd.workers", "workermd.derive.wire"),
-    "hishel": ("workermd.derive.wire", "workermd.derive.answers"),
+    "ag2": ("workermd.backends.ag2",),
+    "openai": ("workermd.backends.agents.model_client",),
+    "httpx2": ("workermd.backends.agents.transport", "workermd.backends.agents.model_client", "workermd.backends.agents.mcp_client"),
+    "pydantic": ("workermd.backends.agents.functions", "workermd.backends.agents.mcp_client", "workermd.backends.autogen"),
+    "pydantic_core": ("workermd.backends.agents.functions",),
+    "mcp": ("workermd.backends.agents.mcp_client",),
+    "anyio": ("workermd.backends.agents.mcp_client",),
+    "opentelemetry": ("workermd.backends.core", "workermd.report.spans"),
+    "sqlite3": ("workermd.ledger.sqlite",),
+    "httpx": ("workermd.workers", "workermd.derive.transport"),
+    "hishel": ("workermd.derive.transport", "workermd.derive.api_cache"),
     "httpcore": ("workermd.workers",),
     "selectolax": ("workermd.workers",),
     "pygls": ("workermd.editor.server",),
@@ -89,12 +63,10 @@ OWNERS: dict[str, tuple[str, ...]] = {
 
 # These rooms may not know certain others even where the order of layers would allow it.
 STRANGERS: dict[str, tuple[str, ...]] = {
-    "workermd.backends": ("workermd.ledger", "workermd.contract"),
-    "workermd.runtime": ("workermd.ledger", "workermd.contract"),
-    "workermd.attempt.host": ("workermd.ledger.store", "workermd.contract"),
-    "workermd.ledger": ("workermd.contract", "workermd.backend"),
-    "workermd.agents": ("workermd.ledger", "workermd.contract"),
-    "workermd.testing": ("workermd.run", "workermd.ledger", "workermd.agents"),
+    "workermd.backends": ("workermd.ledger",),
+    "workermd.attempt.host": ("workermd.ledger.sqlite", "workermd.contract"),
+    "workermd.ledger": ("workermd.contract", "workermd.task"),
+    "workermd.testing": ("workermd.runner", "workermd.ledger", "workermd.backends"),
 }
 
 
@@ -163,13 +135,13 @@ def test_imports_go_one_way_and_every_library_has_one_owner():
 @pytest.mark.parametrize(
     ("place", "line", "expected"),
     [
-        ("ledger/store.py", "from workermd.report import say", "not below it"),
-        ("envelope.py", "import workermd.backend", "not below it"),
-        ("run.py", "import sqlite3", "belongs to workermd.ledger"),
+        ("ledger/sqlite/store.py", "from workermd.report import say", "not below it"),
+        ("protocol/envelope.py", "import workermd.task.task", "not below it"),
+        ("runner/invocation.py", "import sqlite3", "belongs to workermd.ledger"),
         ("backends/command.py", "from workermd.ledger import results", "may not know"),
-        ("verdict.py", "import requests", "has no owner"),
-        ("stray.py", "", "stands in no layer"),
-        ("cli.py", "from workermd.testing import Server", "not below it"),
+        ("runner/verdict.py", "import requests", "has no owner"),
+        ("stray/thing.py", "", "stands in no layer"),
+        ("cli/main.py", "from workermd.testing import Server", "not below it"),
     ],
 )
 def test_a_planted_violation_is_found(tmp_path, place, line, expected):
@@ -179,13 +151,14 @@ def test_a_planted_violation_is_found(tmp_path, place, line, expected):
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_text(path.read_text())
     target = root / place
+    target.parent.mkdir(exist_ok=True)
     target.write_text((target.read_text() if target.exists() else "") + f"\n{line}\n")
     assert any(expected in violation for violation in violations(root))
 
 
 def test_version_loads_nothing_heavy():
     code = (
-        "import workermd.cli\nsys.argv = ['workermd', '--version']\ntry: workermd.cli.main()\nexcept SystemExit: pass"
+        "import workermd.cli.main\nsys.argv = ['workermd', '--version']\ntry: workermd.cli.main.main()\nexcept SystemExit: pass"
     )
     heavy = {
         "jsonschema",
@@ -207,7 +180,7 @@ def test_the_hot_path_of_a_run_loads_no_framework():
         "jsonschema", "markdown_it", "asyncio", "autogen_core", "rich", "typer", "yaml", "dataclasses", "inspect",
         "subprocess", "tenacity", "jsonschema_rs", "tomllib", "argparse", "logging", "threading", "hashlib",
     }  # fmt: skip
-    assert loaded_by("import workermd.commands.run").isdisjoint(heavy)
+    assert loaded_by("import workermd.cli.commands.run").isdisjoint(heavy)
 
 
 LIBRARIES = {
@@ -240,6 +213,6 @@ def test_broad_excepts_stand_in_few_places_only():
     ]
     assert sorted(found) == [
         *["workermd.attempt.host"] * 2,
-        "workermd.cli",
+        "workermd.cli.main",
         *["workermd.testing.server"] * 2,
     ]

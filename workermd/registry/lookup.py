@@ -78,7 +78,7 @@ def folders(settings: Settings) -> tuple[str, ...]:
 
 def _shipped() -> tuple[str, ...]:
     """Inside the installed package, or beside it in a checkout."""
-    package = os.path.dirname(os.path.abspath(__file__))
+    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     for folder in (os.path.join(package, "registry_data"), os.path.join(os.path.dirname(package), "registry")):
         if os.path.isfile(os.path.join(folder, INDEX)):
             return (folder,)
