@@ -26,7 +26,8 @@ editor
 cli
 testing
 """
-LAYERS = [tuple(f"workermd.{room}" for room in line.split()) for line in FLOORS.strip().splitlines()]
+LAYERS = [("workermd",), *(tuple(f"workermd.{room}" for room in line.split()) for line in FLOORS.strip().splitlines())]
+LAYERS.append(("workermd.__main__",))
 # Each library outside the standard library, sqlite3 and ctypes beside them, has one owner.
 OWNERS: dict[str, tuple[str, ...]] = {
     "typer": ("workermd.cli.typer_app",),
