@@ -13,6 +13,13 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    from tests.rules_proved import refuse_unknown
+
+    refuse_unknown(items)
+
+
 FOUR = ["ok", "retryable_error", "invalid_request", "invalid_output"]
 
 ANYTHING = {"type": "object", "maxProperties": 1000}

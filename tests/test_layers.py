@@ -45,8 +45,16 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "agent_framework": ("workermd.backends.agent_framework",),
     "ag2": ("workermd.backends.ag2",),
     "openai": ("workermd.backends.agents.model_client",),
-    "httpx2": ("workermd.backends.agents.transport", "workermd.backends.agents.model_client", "workermd.backends.agents.mcp_client"),
-    "pydantic": ("workermd.backends.agents.functions", "workermd.backends.agents.mcp_client", "workermd.backends.autogen"),
+    "httpx2": (
+        "workermd.backends.agents.transport",
+        "workermd.backends.agents.model_client",
+        "workermd.backends.agents.mcp_client",
+    ),
+    "pydantic": (
+        "workermd.backends.agents.functions",
+        "workermd.backends.agents.mcp_client",
+        "workermd.backends.autogen",
+    ),
     "pydantic_core": ("workermd.backends.agents.functions",),
     "mcp": ("workermd.backends.agents.mcp_client",),
     "anyio": ("workermd.backends.agents.mcp_client",),
@@ -158,9 +166,7 @@ def test_a_planted_violation_is_found(tmp_path, place, line, expected):
 
 
 def test_version_loads_nothing_heavy():
-    code = (
-        "import workermd.cli.main\nsys.argv = ['workermd', '--version']\ntry: workermd.cli.main.main()\nexcept SystemExit: pass"
-    )
+    code = "import workermd.cli.main\nsys.argv = ['workermd', '--version']\ntry: workermd.cli.main.main()\nexcept SystemExit: pass"
     heavy = {
         "jsonschema",
         "markdown_it",

@@ -2,26 +2,39 @@
 
 import re
 
+import pytest
+
 from tests.conftest import ROOT
+from tests.rules_proved import PAGE, page, proofs, refuse_unknown
 from workermd.protocol.envelope import ERROR_CODES, Status
 
 SPEC = (ROOT / "docs" / "spec.md").read_text()
 
 
-def test_every_rule_is_named_by_a_test():
-    rules = set(re.findall(r"\*\*(S\d\.\d)\*\*", SPEC))
-    assert len(rules) > 40
-    sources = "".join(path.read_text() for path in (ROOT / "tests").rglob("*.py"))
-    assert rules - set(re.findall(r"S\d\.\d", sources)) == set()
+def test_every_rule_has_a_proof():
+    found = proofs()
+    assert len(found) > 40
+    assert [rule for rule, tests in found.items() if not tests] == []
 
 
+def test_the_table_of_proofs_is_what_the_markers_say():
+    assert PAGE.read_text() == page(), "write it anew: python -m tests.rules_proved"
+
+
+@pytest.mark.parametrize("named", [(), ("S0.9",), ("S1.1", "S4.33"), ("1.1",)])
+def test_a_marker_names_rules_that_there_are(request, named):
+    request.node.add_marker(pytest.mark.rule(*named))
+    with pytest.raises(pytest.UsageError, match="no such rule"):
+        refuse_unknown([request.node])
+
+
+@pytest.mark.rule("S1.1")
 def test_the_table_of_statuses_is_the_enumeration():
-    """S1.1"""
     rows = re.findall(r"^\| `(\w+)` \| .* \| (\d) \|", SPEC.split("## 2.")[0], re.MULTILINE)
     assert rows == [(status.value, str(status.exit_code)) for status in Status]
 
 
+@pytest.mark.rule("S5.5")
 def test_the_table_of_error_codes_is_the_table():
-    """S5.5"""
     rows = re.findall(r"^\| `(\w+)` \| (.*) \|$", SPEC.split("## Error codes")[1], re.MULTILINE)
     assert dict(rows) == ERROR_CODES

@@ -27,9 +27,10 @@ def importable(monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
 
 
+@pytest.mark.rule("S3.3")
 @pytest.mark.parametrize("function", unruly.ENDLESS, ids=lambda each: each.__name__)
 def test_the_deadline_ends_everything(tmp_path, function):
-    """S3.3: the bound itself is measured by the benchmark; here with slack."""
+    """The bound itself is measured by the benchmark; here with slack."""
     trial = run_attempt(tmp_path, a_task(tmp_path), binding(f"tests.attempt.unruly:{function.__name__}"), 0.5)
     assert trial.killed or trial.result is None
     assert trial.result is None
@@ -37,23 +38,26 @@ def test_the_deadline_ends_everything(tmp_path, function):
     assert trial.survivors == []
 
 
+@pytest.mark.rule("S3.3")
 def test_what_a_good_attempt_leaves_behind_is_ended(tmp_path):
-    """S3.3: also after a normal end."""
+    """Also after a normal end."""
     trial = run_attempt(tmp_path, a_task(tmp_path), binding("tests.attempt.unruly:leaves_a_child"), 20)
     assert trial.result is not None
     assert trial.result.output is not None
     assert trial.survivors == []
 
 
+@pytest.mark.rule("S3.3", "S8.5")
 def test_the_orphans_of_a_crash_are_ended(tmp_path):
-    """S3.3 S8.5: they belong to init by then; their environment tells."""
+    """They belong to init by then; their environment tells."""
     trial = run_attempt(tmp_path, a_task(tmp_path), binding("tests.attempt.unruly:crashes_with_a_child"), 20)
     assert (trial.ending.signal, trial.result) == (6, None)
     wait_for(lambda: not trial.survivors or not any(os.path.exists(f"/proc/{pid}") for pid in trial.survivors))
 
 
+@pytest.mark.rule("S3.3", "S4.3")
 def test_a_host_without_a_supervisor_ends_itself_and_its_tree(tmp_path):
-    """S3.3 S4.3: the supervisor is gone; the host's own watch and timer hold the deadline."""
+    """The supervisor is gone; the host's own watch and timer hold the deadline."""
     ledger = str(tmp_path / "ledger.db")
     folder = results.prepare(ledger)
     bound = binding("tests.attempt.unruly:setsid_grandchild")
@@ -131,8 +135,8 @@ def test_a_backend_whose_import_dies_is_said(tmp_path, monkeypatch):
         host.close_log()
 
 
+@pytest.mark.rule("S6.3")
 def test_the_environment_is_built_from_nothing(monkeypatch):
-    """S6.3"""
     monkeypatch.setattr(os, "environ", {"PATH": "/bin", "LC_ALL": "C", "SECRET": "s", "A": "1", "B": "2"})
     bound = Binding(kind="command", origin="", env=("A", "MISSING"), secret_env=("B",))
     assert task_environment(bound, "m") == {"PATH": "/bin", "LC_ALL": "C", "A": "1", "B": "2", MARKER: "m"}

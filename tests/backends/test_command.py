@@ -1,4 +1,4 @@
-"""The kind `command` (S8.4), with real programs."""
+"""The kind `command`, with real programs."""
 
 import fcntl
 import json
@@ -16,6 +16,8 @@ from tests.conftest import loaded_by
 from workermd.backends import command
 from workermd.task.binding import Binding
 from workermd.task.task import Limits, Result
+
+pytestmark = pytest.mark.rule("S8.4")
 
 
 @pytest.fixture
@@ -40,7 +42,8 @@ def no_descriptor_and_no_process_is_left():
         os.waitpid(-1, os.WNOHANG)
 
 
-def test_the_task_is_one_line_of_json_on_stdin(run, tmp_path):  # S8.1
+@pytest.mark.rule("S8.1")
+def test_the_task_is_one_line_of_json_on_stdin(run, tmp_path):
     result = run('read -r line; rest=$(cat); [ -z "$rest" ] && printf \'%s\' "$line"', input={"run_id": "é\n\ud800"})
     given = json.loads(result.output)
     assert result.output.isascii()
@@ -129,8 +132,9 @@ def test_the_binding_lists_more_codes_to_retry(run):
     assert run("echo '{}'", retry=(0,)).output == "{}\n"
 
 
+@pytest.mark.rule("S8.5")
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV, signal.SIGTERM, signal.SIGPIPE])
-def test_death_by_a_signal_is_a_crash(run, number):  # S8.5
+def test_death_by_a_signal_is_a_crash(run, number):
     failure = run(f"echo '{{}}'; kill -{int(number)} $$; sleep 5").failure
     assert (failure["kind"], failure["code"]) == ("retryable", "attempt_crashed")
     assert f"signal {int(number)}" in failure["message"]
@@ -208,7 +212,8 @@ def test_a_program_that_cannot_start_is_refused_with_the_next_step(run, words, s
     assert not words or words[0] in failure["message"]
 
 
-def test_too_much_output_ends_the_program_and_its_group(run):  # S3.6
+@pytest.mark.rule("S3.6")
+def test_too_much_output_ends_the_program_and_its_group(run):
     began = time.monotonic()
     failure = run("sleep 60 & echo $! > pid; yes; sleep 60", max_bytes=100_000).failure
     assert (failure["kind"], failure["code"]) == ("invalid_output", "output_too_large")
@@ -229,11 +234,12 @@ def gone(pid):
     pytest.fail(f"process {pid} is still alive")
 
 
+@pytest.mark.rule("S3.3")
 @pytest.mark.parametrize(
     "script",
     ["sleep 60", "trap '' TERM INT; while :; do sleep 1; done", "exec 1>&-; sleep 60", "cat >/dev/null; sleep 60"],
 )
-def test_the_deadline_ends_the_program(run, script):  # S3.3
+def test_the_deadline_ends_the_program(run, script):
     began = time.monotonic()
     assert run(f"echo $$ > pid; {script}", seconds=0.5).failure["kind"] == "timeout"
     assert time.monotonic() - began < 15
@@ -306,7 +312,7 @@ def test_closed_standard_descriptors_of_the_host_do_no_harm(tmp_path):
     assert subprocess.run(words, check=False).returncode == 0
 
 
-def test_the_environment_is_the_attempts_own(tmp_path):  # S8.4
+def test_the_environment_is_the_attempts_own(tmp_path):
     script = "env | grep -E '^(WORKERMD_[AR]|TRACE)' | sort >&2; echo said >&2; echo '{}'"
     binding = Binding("command", "test", command=("sh", "-c", script))
     outcome = run_attempt(tmp_path, a_task(tmp_path, attempt=2), binding)

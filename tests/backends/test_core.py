@@ -66,7 +66,8 @@ def called_names(path):
     return names | {keyword.arg for node in nodes if isinstance(node, ast.Call) for keyword in node.keywords}
 
 
-def test_a_task_is_a_message_and_its_result_comes_back_whole(task):  # S7.1
+@pytest.mark.rule("S7.1")
+def test_a_task_is_a_message_and_its_result_comes_back_whole(task):
     seen = []
     result = Result(
         output='{"x": "\ud800", "y": NaN}', usage={"input_tokens": 3}, artifacts=({"name": "a"},), model="m"
@@ -81,7 +82,8 @@ def test_a_task_is_a_message_and_its_result_comes_back_whole(task):  # S7.1
     assert isinstance(seen[1], CancellationToken)
 
 
-def test_h01_the_work_has_ended_when_a_timeout_is_reported(task):  # S3.3
+@pytest.mark.rule("S3.3")
+def test_h01_the_work_has_ended_when_a_timeout_is_reported(task):
     ended = []
 
     async def perform(_task, _token):
@@ -128,7 +130,8 @@ def test_h02_the_deadline_reaches_the_awaiting_work(task):
     assert time.monotonic() - began < 30
 
 
-def test_h03_a_success_after_the_deadline_is_a_timeout(task):  # S3.3
+@pytest.mark.rule("S3.3")
+def test_h03_a_success_after_the_deadline_is_a_timeout(task):
     async def perform(_task, _token):
         time.sleep(0.4)  # noqa: ASYNC251 - blocks the loop: neither token nor cancel can act
         return DONE

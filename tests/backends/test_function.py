@@ -1,4 +1,4 @@
-"""The kind `function` (S8.3): in this process where it is harmless, in a child where it is not."""
+"""The kind `function`: in this process where it is harmless, in a child where it is not."""
 
 import asyncio
 import hashlib
@@ -51,9 +51,10 @@ def attempt(tmp_path, source, **options):
     return run_attempt(tmp_path, a_task(tmp_path), Binding("function", "test", function="worker_code:run"), **options)
 
 
-# S8.2: what a function may return
+# What a function may return
 
 
+@pytest.mark.rule("S8.2")
 @pytest.mark.parametrize(
     "source",
     [
@@ -71,11 +72,13 @@ def test_sync_async_and_callable_objects_answer_alike(call, source):
     assert json.loads(call(source).output) == {"id": "run-1", "n": "do"}
 
 
+@pytest.mark.rule("S8.2")
 def test_a_dotted_name_is_followed(call):
     source = "class Box:\n    @staticmethod\n    def run(task): return {'a': 1}"
     assert call(source, name="Box.run").output == '{"a": 1}'
 
 
+@pytest.mark.rule("S8.2")
 def test_a_reply_carries_everything(call, tmp_path):
     source = """
 def run(task):
@@ -114,6 +117,7 @@ def run(task):
     assert Result.from_json(result.to_json()) == result
 
 
+@pytest.mark.rule("S8.2")
 @pytest.mark.parametrize(
     ("artifact", "said"),
     [
@@ -146,6 +150,7 @@ def run(task):
     assert "Reply.artifacts" in failure["message"]
 
 
+@pytest.mark.rule("S8.2")
 @pytest.mark.parametrize(
     "fields",
     ["usage=[1]", "usage={'a': -1}", "usage={'a': float('nan')}", "usage={1: 1}", "usage={'a': True}", "model=3"],
@@ -156,6 +161,7 @@ def test_unusable_fields_of_a_reply_are_refused_by_name(call, fields):
     assert f"Reply.{fields.partition('=')[0]}" in failure["message"]
 
 
+@pytest.mark.rule("S5.5", "S5.6")
 @pytest.mark.parametrize(
     ("value", "said"),
     [
@@ -175,18 +181,20 @@ def test_unusable_fields_of_a_reply_are_refused_by_name(call, fields):
         ("(lambda d: [d := {'a': d} for _ in range(70)][-1])({})", "deeper than 64"),
     ],
 )
-def test_what_is_no_json_object_is_named_by_type_and_place(call, value, said):  # S5.5, S5.6
+def test_what_is_no_json_object_is_named_by_type_and_place(call, value, said):
     failure = call(f"def run(task): return {value}").failure
     assert (failure["kind"], failure["code"]) == ("invalid_output", "output_not_json")
     assert said in failure["message"]
     assert "hunter2" not in failure["message"]
 
 
-def test_what_the_strict_check_judges_is_passed_on_as_it_is(call):  # S2.5
+@pytest.mark.rule("S2.5")
+def test_what_the_strict_check_judges_is_passed_on_as_it_is(call):
     assert call("def run(task): return {'a': float('nan')}").output == '{"a": NaN}'
     assert call("def run(task): return {'a': '\\ud800'}").output == '{"a": "\ud800"}'
 
 
+@pytest.mark.rule("S3.6")
 @pytest.mark.parametrize(
     "value",
     [
@@ -198,11 +206,12 @@ def test_what_the_strict_check_judges_is_passed_on_as_it_is(call):  # S2.5
         "{'a': 'x' * 992}",
     ],
 )
-def test_an_output_over_the_bound_is_found_early(call, value):  # S3.6
+def test_an_output_over_the_bound_is_found_early(call, value):
     failure = call(f"def run(task): return {value}", max_bytes=1000).failure
     assert (failure["kind"], failure["code"]) == ("invalid_output", "output_too_large")
 
 
+@pytest.mark.rule("S8.2")
 @pytest.mark.parametrize(
     "output",
     [{"a": "x" * 50_000_000}, {"a": ["x"] * 5_000_000}, dict.fromkeys(map(str, range(300_000)))],
@@ -219,12 +228,13 @@ def test_an_output_over_the_bound_is_not_copied(tmp_path, output):
     assert peak < 8_000_000
 
 
+@pytest.mark.rule("S8.2")
 def test_an_output_of_exactly_the_bound_passes(call):
     assert len(call("def run(task): return {'a': 'x' * 990}", max_bytes=1000).output) == 999
     assert len(call("def run(task): return {'a': 'x' * 991}", max_bytes=1000).output) == 1000
 
 
-# S8.3: how a function may fail
+# How a function may fail
 
 EXCEPTIONS = [
     ("Retryable('later', after=2.5)", {"kind": "retryable", "code": "backend_unavailable", "after": 2.5}),
@@ -246,6 +256,7 @@ EXCEPTIONS = [
 ]
 
 
+@pytest.mark.rule("S8.3")
 @pytest.mark.parametrize("form", ["def", "async def"])
 @pytest.mark.parametrize(("raised", "expected"), EXCEPTIONS)
 def test_the_exceptions_of_a_task_and_their_messages(call, raised, expected, form):
@@ -269,9 +280,10 @@ OTHERS = [
 ]
 
 
+@pytest.mark.rule("S5.6")
 @pytest.mark.parametrize("form", ["def", "async def"])
 @pytest.mark.parametrize(("raised", "kind", "code"), OTHERS)
-def test_any_other_exception_shows_its_type_and_place_only(call, raised, kind, code, form, capsys):  # S5.6
+def test_any_other_exception_shows_its_type_and_place_only(call, raised, kind, code, form, capsys):
     failure = call(f"{form} run(task):\n    raise {raised}('hunter2')").failure
     assert (failure["kind"], failure["code"]) == (kind, code)
     assert "worker_code.py:7" in failure["message"]
@@ -279,11 +291,13 @@ def test_any_other_exception_shows_its_type_and_place_only(call, raised, kind, c
     assert "Traceback" in capsys.readouterr().err
 
 
+@pytest.mark.rule("S8.3")
 def test_a_cause_does_not_decide(call):
     failure = call("def run(task):\n    raise ValueError from ConnectionError()").failure
     assert failure["kind"] == "refused"
 
 
+@pytest.mark.rule("S8.3")
 def test_every_row_of_the_table_is_in_the_documentation():
     page = (Path(function.__file__).parents[2] / "docs" / "backends.md").read_text(encoding="utf-8")
     for row, kind, code in ENDINGS:
@@ -291,6 +305,7 @@ def test_every_row_of_the_table_is_in_the_documentation():
         assert any(name in line and f"`{kind}`" in line and f"`{code}`" in line for line in page.splitlines()), name
 
 
+@pytest.mark.rule("S8.3")
 @pytest.mark.parametrize(
     ("source", "said"),
     [
@@ -310,15 +325,17 @@ def test_the_place_is_the_innermost_line_of_the_workers_own_code(call, source, s
     assert "hunter2" not in message
 
 
+@pytest.mark.rule("S8.3")
 def test_a_message_becomes_one_short_line(call):
     message = call("def run(task): raise Refused('a\\n\\x1b[31mb\\t' + 'x' * 9000)").failure["message"]
     assert message.startswith("a [31mb xxx")
     assert len(message) == 500
 
 
-# S6.2: how a function is named
+# How a function is named
 
 
+@pytest.mark.rule("S6.2")
 @pytest.mark.parametrize(
     ("name", "said"),
     [
@@ -385,6 +402,7 @@ def install(folder, distribution, entry_points):
     (info / "entry_points.txt").write_text(f"[workermd.functions]\n{entry_points}\n")
 
 
+@pytest.mark.rule("S6.2")
 def test_an_entry_point_of_an_installed_package_is_found(call, tmp_path, monkeypatch):
     site = tmp_path / "site"
     install(site, "shop", "orders = shop_code:run\nbare = shop_code\ntwice = shop_code:run")
@@ -401,9 +419,10 @@ def test_an_entry_point_of_an_installed_package_is_found(call, tmp_path, monkeyp
     assert "rival_code:run, shop_code:run" in results[2].failure["message"]
 
 
-# S3.3: the deadline
+# The deadline
 
 
+@pytest.mark.rule("S3.3")
 def test_an_async_function_is_cancelled_at_the_deadline(call):
     began = time.monotonic()
     source = (
@@ -414,25 +433,29 @@ def test_an_async_function_is_cancelled_at_the_deadline(call):
     assert time.monotonic() - began < 30
 
 
+@pytest.mark.rule("S3.3")
 def test_a_late_answer_of_a_thread_is_a_timeout(call):
     assert call("def run(task):\n    time.sleep(0.5)\n    return {}", seconds=0.2).failure["kind"] == "timeout"
 
 
+@pytest.mark.rule("S3.3")
 def test_a_slow_import_counts_against_the_deadline(call):
     source = "time.sleep(0.4)\ndef run(task):\n    Path('ran').touch()\n    return {}"
     assert call(source, seconds=0.2).failure["kind"] == "timeout"
     assert not Path("ran").exists()
 
 
+@pytest.mark.rule("S3.3")
 def test_the_performer_ends_only_when_the_thread_has_ended(call):
     source = "def run(task):\n    time.sleep(0.6)\n    Path('ended').touch()\n    return {}"
     assert call(source, seconds=0.1).failure["kind"] == "timeout"
     assert Path("ended").exists()
 
 
-# S8.3, S8.5: what a function does to its process
+# What a function does to its process
 
 
+@pytest.mark.rule("S8.3", "S8.5")
 def test_what_a_function_prints_goes_to_the_log(tmp_path):
     source = (
         "import ctypes, subprocess\nprint('on import')\nfrom pathlib import Path as P\n"
@@ -446,6 +469,7 @@ def test_what_a_function_prints_goes_to_the_log(tmp_path):
     assert "hunter2" not in outcome.log
 
 
+@pytest.mark.rule("S8.3", "S8.5")
 @pytest.mark.parametrize(
     "source",
     [
@@ -461,12 +485,14 @@ def test_no_way_to_leave_politely_leaves_the_attempt_without_a_result(tmp_path, 
     assert outcome.result.failure["kind"] == "refused"
 
 
-def test_os_exit_leaves_no_answer(tmp_path):  # S8.5
+@pytest.mark.rule("S8.5")
+def test_os_exit_leaves_no_answer(tmp_path):
     outcome = attempt(tmp_path, 'def run(task):\n    print(\'{"status": "ok"}\', flush=True)\n    os._exit(0)')
     assert outcome.result is None
     assert not outcome.killed
 
 
+@pytest.mark.rule("S3.3")
 @pytest.mark.parametrize(
     "source",
     [
@@ -477,7 +503,7 @@ def test_os_exit_leaves_no_answer(tmp_path):  # S8.5
     ],
     ids=["thread", "swallows", "holds the interpreter in C", "blocks signals"],
 )
-def test_what_nothing_inside_can_stop_is_stopped_from_outside(tmp_path, source):  # S3.3
+def test_what_nothing_inside_can_stop_is_stopped_from_outside(tmp_path, source):
     outcome = attempt(tmp_path, source, seconds=0.6)
     assert outcome.killed
     assert outcome.result is None
@@ -506,7 +532,8 @@ def run(task):
         os.kill(daemon, signal.SIGKILL)
 
 
-def test_fifty_megabytes_are_too_large(tmp_path):  # S3.6
+@pytest.mark.rule("S3.6")
+def test_fifty_megabytes_are_too_large(tmp_path):
     outcome = attempt(tmp_path, "def run(task): return {'a': 'x' * 50_000_000}")
     assert outcome.result.failure["code"] == "output_too_large"
 

@@ -1,4 +1,4 @@
-"""One kit that every kind of backend passes: the same behaviours, each in the kind's own words (S8.3, S8.4).
+"""One kit that every kind of backend passes: the same behaviours, each in the kind's own words.
 
 A new kind that runs a person's code adds a row to `KINDS` and its words here; one with a model behind it adds
 itself to `tests/backends/agents/kinds.py`, whose kit is `tests/backends/agents/test_conformance.py`.
@@ -12,9 +12,9 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.backends.agents.kinds import KINDS_UNDER_TEST
 
 from tests.attempt_process import a_task, run_attempt
+from tests.backends.agents.kinds import KINDS_UNDER_TEST
 from tests.conftest import ROOT
 from workermd.contract.model import Constraints
 from workermd.protocol.envelope import ERROR_CODES
@@ -96,22 +96,26 @@ def test_every_kind_is_in_a_kit():
     assert all((ROOT / "tests" / file).is_file() for file in ELSEWHERE.values())
 
 
+@pytest.mark.rule("S3.6")
 @pytest.mark.parametrize("kind", sorted(WORDS))
-def test_a_kind_has_the_protocols_names(kind):  # S3.6
+def test_a_kind_has_the_protocols_names(kind):
     assert KINDS[kind].enforces.issubset(Constraints._fields)
     assert callable(importlib.import_module(KINDS[kind].module).perform)
 
 
-def test_an_answer_is_json_text(perform):  # S8.2
+@pytest.mark.rule("S8.2")
+def test_an_answer_is_json_text(perform):
     assert json.loads(perform("answer").output) == {"status": "ok", "task": "do"}
     assert json.loads(perform("answer without status").output) == {"result": {}}
 
 
-def test_a_task_carries_feedback_and_decisions(perform):  # S2.5, S8.1
+@pytest.mark.rule("S2.5", "S8.1")
+def test_a_task_carries_feedback_and_decisions(perform):
     result = perform("feedback", feedback=({"pointer": "/a"},), decisions=({"choice": "yes"},))
     assert json.loads(result.output) == {"seen": "/a", "decided": "yes"}
 
 
+@pytest.mark.rule("S5.5", "S5.6", "S8.3", "S8.4")
 @pytest.mark.parametrize(
     ("behaviour", "expected"),
     [
@@ -136,38 +140,43 @@ def test_a_task_carries_feedback_and_decisions(perform):  # S2.5, S8.1
 def test_the_ways_to_fail(perform, behaviour, expected):
     result = perform(behaviour)
     assert expected.items() <= result.failure.items()
-    assert result.failure["code"] in ERROR_CODES  # S5.5
+    assert result.failure["code"] in ERROR_CODES
     assert result.output is None
-    assert "hunter2" not in result.failure["message"]  # S5.6
+    assert "hunter2" not in result.failure["message"]
     assert "\n" not in result.failure["message"]
     assert Result.from_json(result.to_json()) == result
 
 
-def test_what_only_the_strict_check_can_judge_is_passed_on(perform):  # S2.5
+@pytest.mark.rule("S2.5")
+def test_what_only_the_strict_check_can_judge_is_passed_on(perform):
     assert perform("NaN").output == '{"a": NaN}'
 
 
-def test_a_late_answer_is_a_timeout(perform):  # S3.3
+@pytest.mark.rule("S3.3")
+def test_a_late_answer_is_a_timeout(perform):
     failure = perform("late", seconds=0.4).failure
     assert (failure["kind"], failure["code"]) == ("timeout", "timeout")
 
 
+@pytest.mark.rule("S3.3")
 @pytest.mark.parametrize("kind", sorted(WORDS))
-def test_what_never_ends_is_ended_at_the_deadline(kind, tmp_path):  # S3.3
+def test_what_never_ends_is_ended_at_the_deadline(kind, tmp_path):
     outcome = run_attempt(tmp_path, a_task(tmp_path), WORDS[kind](tmp_path, "never"), seconds=0.6)
     assert outcome.result is None or outcome.result.failure["kind"] == "timeout"
     assert outcome.seconds < 20
 
 
+@pytest.mark.rule("S5.1")
 @pytest.mark.parametrize("kind", sorted(WORDS))
-def test_noise_goes_to_the_log_and_not_into_the_answer(kind, tmp_path):  # S5.1
+def test_noise_goes_to_the_log_and_not_into_the_answer(kind, tmp_path):
     outcome = run_attempt(tmp_path, a_task(tmp_path), WORDS[kind](tmp_path, "noise"))
     assert json.loads(outcome.result.output) == {}
     assert "a line for the log" in outcome.log
 
 
+@pytest.mark.rule("S6.1")
 @pytest.mark.parametrize("kind", sorted(WORDS))
-def test_importing_a_kind_imports_nothing_of_the_current_folder(kind, tmp_path):  # S6.1
+def test_importing_a_kind_imports_nothing_of_the_current_folder(kind, tmp_path):
     """The module is imported before the task is known, perhaps in a folder that is not to be trusted."""
     source = (
         f"import sys, {KINDS[kind].module}; print(*(getattr(m, '__file__', None) or '' for m in sys.modules.values()))"

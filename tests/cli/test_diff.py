@@ -1,4 +1,4 @@
-"""`workermd diff` as a process: where contracts come from, what it prints, how it exits (S1.5)."""
+"""`workermd diff` as a process: where contracts come from, what it prints, how it exits."""
 
 import json
 import os
@@ -48,6 +48,7 @@ EXITS = [
 ]
 
 
+@pytest.mark.rule("S1.5")
 @pytest.mark.parametrize("row", EXITS, ids=range(len(EXITS)))
 def test_exit_codes(cli: Cli, files: Path, row: tuple[str, int, int, int, int]) -> None:
     text, *expected = row
@@ -57,6 +58,7 @@ def test_exit_codes(cli: Cli, files: Path, row: tuple[str, int, int, int, int]) 
     assert diff(cli, text)[0] == expected[0]
 
 
+@pytest.mark.rule("S1.5")
 def test_exit_zero(cli: Cli, files: Path) -> None:
     assert diff(cli, new(timeout_seconds=30), "--exit-zero")[0] == 0
 

@@ -34,6 +34,7 @@ def plain(done):
 # --- what is named wrongly ------------------------------------------------------------------------------
 
 
+@pytest.mark.rule("S2.1")
 @pytest.mark.parametrize(
     ("make", "said"),
     [
@@ -47,7 +48,7 @@ def plain(done):
     ids=["missing", "folder", "encoding", "yaml", "markdown", "empty"],
 )
 def test_a_contract_that_is_none(cli, tmp_path, given, program, make, said):
-    """S2.1: exit 2 and one document."""
+    """Exit 2 and one document."""
     spec = tmp_path / "x.worker.md"
     make(spec)
     done = plain(cli("run", spec, given(), *program(OK)))
@@ -97,9 +98,10 @@ def test_an_input_that_is_none(cli, contract, program, name, said):
     assert said in done.err
 
 
+@pytest.mark.rule("S1.5")
 @pytest.mark.parametrize("arguments", [["run"], ["run", "a"], ["run", "--nope", "a", "b"], ["nope"], ["runs", "show"]])
 def test_a_call_that_is_none(cli, arguments):
-    """S1.5: usage is exit 2, with where to look; a run still prints one document."""
+    """Usage is exit 2, with where to look; a run still prints one document."""
     done = plain(cli(*arguments))
     assert done.code == 2
     assert "--help" in done.err
@@ -133,6 +135,7 @@ def test_a_configuration_that_is_none(cli, contract, given, tmp_path, text, said
 # --- functions that misbehave ---------------------------------------------------------------------------
 
 
+@pytest.mark.rule("S8.3", "S8.5")
 @pytest.mark.parametrize(
     ("body", "code", "error"),
     [
@@ -159,15 +162,16 @@ def test_a_configuration_that_is_none(cli, contract, given, tmp_path, text, said
     ],
 )  # fmt: skip
 def test_a_function_that_misbehaves(cli, contract, given, function, body, code, error):
-    """S8.3 S8.5: an answer, an exit code and a code of the one table."""
+    """An answer, an exit code and a code of the one table."""
     spec = contract(constraints={"max_attempts": 1, "timeout_seconds": 4})
     done = plain(cli("run", spec, given(), *function(body)))
     assert (done.code, done.document["result"]["error"]["code"]) == (code, error), done.err
     assert "secret words" not in done.out.decode()
 
 
+@pytest.mark.rule("S5.1", "S8.3")
 def test_a_function_that_prints_spoils_nothing(cli, contract, given, function):
-    """S5.1 S8.3: its words become log lines."""
+    """Its words become log lines."""
     body = "import os\ndef run(task):\n    print('spoken')\n    os.write(1, b'written\\n')\n    return {'result': {}}"
     done = cli("run", contract(), given(), *function(body))
     assert done.document == {"run_id": "r1", "status": "ok", "result": {}}
@@ -175,8 +179,9 @@ def test_a_function_that_prints_spoils_nothing(cli, contract, given, function):
     assert "| written" in done.err
 
 
+@pytest.mark.rule("S3.3")
 def test_a_function_that_ignores_cancellation_or_forks_a_daemon_is_ended(cli, contract, given):
-    """S3.3: nothing of it is left."""
+    """Nothing of it is left."""
     for number, name in enumerate(("swallows_cancellation", "daemon")):
         spec = contract(constraints={"max_attempts": 1, "timeout_seconds": 1})
         done = cli(
@@ -200,8 +205,9 @@ def test_a_missing_library_of_a_shipped_worker_names_the_extra(cli, given, tmp_p
 # --- the machine ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.rule("S4.8")
 def test_a_ledger_folder_that_is_read_only(cli, contract, given, program, tmp_path):
-    """S4.8: an error before the task starts. To root, only a file system can be read-only."""
+    """An error before the task starts. To root, only a file system can be read-only."""
     folder = tmp_path / "sealed"
     folder.mkdir(mode=0o555)
     root = os.geteuid() == 0
@@ -217,9 +223,10 @@ def test_a_ledger_folder_that_is_read_only(cli, contract, given, program, tmp_pa
     assert not (tmp_path / "evidence").exists()
 
 
+@pytest.mark.rule("S4.8")
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small file system needs root")
 def test_a_full_disk(cli, contract, given, program, tmp_path, evidence):
-    """S4.8: an error before the task starts, acknowledged runs intact; with space again the run goes on."""
+    """An error before the task starts, acknowledged runs intact; with space again the run goes on."""
     disk = tmp_path / "disk"
     disk.mkdir()
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", disk], capture_output=True, check=False)
@@ -247,8 +254,8 @@ def test_a_full_disk(cli, contract, given, program, tmp_path, evidence):
         subprocess.run(["umount", disk], check=True)
 
 
+@pytest.mark.rule("S4.8")
 def test_a_ledger_that_is_none(cli, contract, given, program, tmp_path):
-    """S4.8"""
     path = tmp_path / "notes.txt"
     path.write_text("not a database, but something that must stay as it is\n" * 100)
     before = path.read_bytes()
@@ -267,8 +274,9 @@ def test_a_reader_that_goes_away_costs_no_answer(cli, contract, given, program):
     assert cli("run", contract(), given(), *program(OK)).document["status"] == "ok"
 
 
+@pytest.mark.rule("S1.5")
 def test_a_fault_of_our_own_is_one_line_with_the_way_to_more(cli, contract, given, program, tmp_path):
-    """S1.5: exit 1."""
+    """Exit 1."""
     (tmp_path / "plant").mkdir()
     (tmp_path / "plant" / "sitecustomize.py").write_text(
         "import workermd.ledger.sqlite.store as s\ndef broken(*a): raise ZeroDivisionError\ns.Ledger.open = broken\n"

@@ -36,6 +36,7 @@ def codes(done):
 # --- what makes a call fail -----------------------------------------------------------------------------
 
 
+@pytest.mark.rule("S1.5")
 @pytest.mark.parametrize(
     ("text", "options", "code"),
     [
@@ -53,7 +54,6 @@ def codes(done):
     ],
 )
 def test_which_findings_fail(cli, write, text, options, code):
-    """S1.5"""
     assert cli("validate", write(text), *options).code == code
 
 
@@ -70,9 +70,10 @@ def test_rules_are_chosen_by_code_or_beginning(cli, write):
     assert codes(cli("validate", name, "--format", "json", "--select", "WM", "--ignore", "WM12")) == ["WM510"]
 
 
+@pytest.mark.rule("S1.5")
 @pytest.mark.parametrize("word", ["WM599", "X", "W", "510", "WM5101"])
 def test_a_code_that_is_none_is_an_error(cli, write, word):
-    """S1.5: a misspelt code would hide nothing, or everything."""
+    """A misspelt code would hide nothing, or everything."""
     done = cli("validate", write(TYPO), "--ignore", word)
     assert done.code == 2
     assert f"--ignore: no rule's code is or begins with '{word}'" in done.err
@@ -227,9 +228,9 @@ def test_options_that_contradict_each_other(cli, write, options, said):
 # --- secrets --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.rule("S5.6")
 @pytest.mark.parametrize("form", ["text", "json"])
 def test_no_report_shows_a_secret(cli, write, form):
-    """S5.6"""
     text = contract_text().replace("version: 1.0.0\n", f"version: 1.0.0\nodd: {TOKEN}\nderived_on: {TOKEN}\n")
     done = cli("validate", write(text), "--format", form)
     assert done.code == 1

@@ -7,9 +7,9 @@ import threading
 import zipfile
 
 import pytest
-from tests.report.test_live import Terminal
 
 from tests.conftest import ROOT, contract_text, loaded_by
+from tests.report.test_live import Terminal
 from workermd.contract.page import cut, is_page
 from workermd.registry import lookup
 

@@ -9,9 +9,9 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from tests.report.test_live import Terminal
 
 from tests.conftest import FOUR, wait_for
+from tests.report.test_live import Terminal
 
 OK = "reply({'status': 'ok', 'result': {'secret': 1}})"
 FAILS = "reply({'error': {'code': 'x', 'message': 'the disk is gone'}}); sys.exit(3)"
@@ -156,8 +156,9 @@ def test_a_run_that_is_not_there(busy, cli, tmp_path):
     assert len(nowhere.err) < 400
 
 
+@pytest.mark.rule("S4.1")
 def test_one_id_under_two_workers_needs_the_worker(busy):
-    """S4.1: the scope of a key is its worker."""
+    """The scope of a key is its worker."""
     for deed in (["show"], ["reopen", "--by", "ann"]):
         done = busy("runs", *deed, "both")
         assert done.code == 2
@@ -168,8 +169,9 @@ def test_one_id_under_two_workers_needs_the_worker(busy):
 # --- reopen ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.rule("S3.2")
 def test_reopening_is_refused_where_it_makes_no_sense(busy):
-    """S3.2: recorded, by name, and only for what is settled badly."""
+    """Recorded, by name, and only for what is settled badly."""
     cases = {
         ("good",): "run 'good' is settled as ok; use a new run_id for another run",
         ("open",): "run 'open' is not settled: 1 of 2 attempts are used; give the same run command again",
@@ -185,8 +187,8 @@ def test_reopening_is_refused_where_it_makes_no_sense(busy):
     assert busy("runs", "show", "bad", "--format", "json").document["reopenings"] == []
 
 
+@pytest.mark.rule("S3.2")
 def test_reopening_grants_further_starts(busy, contract, given, program):
-    """S3.2"""
     done = busy("runs", "reopen", "bad", "--attempts", "2", "--reason", "disk replaced", env={"USER": "ben"})
     assert (done.code, done.out.decode()) == (0, "one bad: 3 of 4 attempts left, granted by ben\n")
     again = busy("runs", "reopen", "bad", "--by", "ann")
@@ -209,8 +211,8 @@ def test_reopening_grants_further_starts(busy, contract, given, program):
 # --- prune ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.rule("S4.6")
 def test_what_to_prune_has_to_be_said(busy):
-    """S4.6"""
     assert "give --older-than DAYS, or --all" in busy("runs", "prune").err
     both = busy("runs", "prune", "--all", "--older-than", "3")
     assert (both.code, "exclude each other" in both.err) == (2, True)
@@ -223,8 +225,9 @@ def test_what_to_prune_has_to_be_said(busy):
     assert listed(busy) == [("two", "now"), ("one", "open")]
 
 
+@pytest.mark.rule("S5.4")
 def test_artifacts_are_described_and_live_as_long_as_their_run(cli, contract, given, tmp_path):
-    """S5.4: name, digest, size and a URI that leads to the file; replayed the same; gone with the run."""
+    """Name, digest, size and a URI that leads to the file; replayed the same; gone with the run."""
     (tmp_path / "tasks.py").write_text(
         "import os\n"
         "from workermd import Reply\n"

@@ -193,8 +193,8 @@ def test_help_fits_a_terminal(cli, arguments):
                 assert " ".join(each.help.split()) in " ".join(text.split())
 
 
+@pytest.mark.rule("S1.1", "S1.5")
 def test_help_tells_the_exit_codes(cli):
-    """S1.1 S1.5"""
     from workermd.protocol.envelope import Status
 
     whole, of_run = cli("--help").out.decode(), cli("run", "--help").out.decode()
@@ -249,9 +249,10 @@ MISTAKES = {
 }
 
 
+@pytest.mark.rule("S1.5")
 @pytest.mark.parametrize("call", MISTAKES)
 def test_a_mistake_is_one_line_in_our_words(cli, call):
-    """S1.5: exit 2; nothing of typer's or Python's inside."""
+    """Exit 2; nothing of typer's or Python's inside."""
     done = cli(*call.split())
     assert (done.code, done.err) == (2, f"workermd: {MISTAKES[call]}\n")
     assert bool(done.out) == call.startswith("run ") or call == "run"

@@ -91,6 +91,7 @@ def test_standard_input(cli):
     assert "given twice" in twice.err
 
 
+@pytest.mark.rule("S1.5")
 @pytest.mark.parametrize(
     ("argument", "said"),
     [
@@ -101,7 +102,7 @@ def test_standard_input(cli):
     ],
 )
 def test_what_could_not_be_checked_never_reads_as_clean_and_hides_nothing(cli, tree, argument, said):
-    """S1.5: exit 2, also with --exit-zero; the findings of what could be read are there."""
+    """Exit 2, also with --exit-zero; the findings of what could be read are there."""
     folder = tree({"bad.worker.md": BROKEN, "good.worker.md": None})
     (folder / "empty").mkdir()
     (folder / "dangling.worker.md").symlink_to("nowhere")
@@ -137,8 +138,9 @@ def test_what_may_not_be_read_is_said(cli, tree):
     assert "in/c.worker.md: cannot be read (Permission denied)" in done.err
 
 
+@pytest.mark.rule("S6.5")
 def test_names_of_files_are_data(cli, tmp_path):
-    """S6.5: no control character of a name reaches a terminal, and bytes that are not UTF-8 break nothing."""
+    """No control character of a name reaches a terminal, and bytes that are not UTF-8 break nothing."""
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a\x1b[31m\nb.worker.md").write_text(BROKEN)
     (tmp_path / "in" / os.fsdecode(b"\xff.worker.md")).write_text(BROKEN)
@@ -202,16 +204,16 @@ def test_the_caret_stands_below_the_place(cli, contract, tmp_path, text):
     assert f"in.json:{line + 1}:{column}: error: /task is an integer, allowed: string" in done.out.decode()
 
 
+@pytest.mark.rule("S2.1")
 def test_a_finding_of_a_contract_quotes_its_line(cli, tree):
-    """S2.1"""
     tree({"a.worker.md": contract_text().replace("timeout_seconds: 20", "timeout_seconds: soon")})
     done = cli("validate", "a.worker.md")
     assert caret(done, "WM606")[0] == "soon"
     assert re.search(r"^a\.worker\.md:\d+:20: error: .* \[WM606\]$", done.out.decode(), re.MULTILINE)
 
 
+@pytest.mark.rule("S1.5")
 def test_warnings_alone_are_no_failure(cli, tree):
-    """S1.5"""
     tree({"a.worker.md": contract_text().replace("version: 1.0.0", "version: 1.0.0\nodd: 1"), "b.worker.md": BROKEN})
     done = cli("validate", "a.worker.md")
     assert (done.code, done.err) == (0, "0 errors, 1 warning in 1 file\n")
@@ -231,8 +233,8 @@ def test_quiet_leaves_the_summary_out(cli, tree):
 # --- JSON -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.rule("S5.1")
 def test_the_json_is_one_versioned_document_with_the_numbers_of_the_text(cli, tree):
-    """S5.1"""
     tree({"a.worker.md": BROKEN, "b.worker.md": None})
     done = cli("validate", ".", "--format", "json")
     assert done.code == 1
@@ -264,6 +266,7 @@ def test_documents_are_held_against_both_sides(cli, contract, tmp_path):
     assert cli("validate", "-", "--input", "in.json", given=contract_text()).code == 0
 
 
+@pytest.mark.rule("S5.6")
 @pytest.mark.parametrize(
     ("text", "place", "said", "marked"),
     [
@@ -276,7 +279,7 @@ def test_documents_are_held_against_both_sides(cli, contract, tmp_path):
     ],
 )  # fmt: skip
 def test_a_mismatch_has_its_place_in_the_document(cli, contract, tmp_path, text, place, said, marked):
-    """S5.6: of a missing property the object, of an unexpected one its key."""
+    """Of a missing property the object, of an unexpected one its key."""
     (tmp_path / "in.json").write_text(text)
     done = cli("validate", contract(), "--input", "in.json")
     assert done.code == 1
@@ -310,8 +313,9 @@ def test_a_document_that_is_no_json(cli, contract, tmp_path, data, place, said):
     assert re.search(rf"^in\.json:{place}: error: .*{said}.* \[WM801\]$", done.out.decode(), re.MULTILINE), done.out
 
 
+@pytest.mark.rule("S5.6")
 def test_messages_quote_no_value_of_a_document(cli, contract, tmp_path):
-    """S5.6: in the messages; the line is the user's own file. JSON output, which goes into logs, has no line."""
+    """In the messages; the line is the user's own file. JSON output, which goes into logs, has no line."""
     (tmp_path / "in.json").write_text(json.dumps({"run_id": ["hunter2"], "task": {"hunter2": "hunter2"}}))
     done = cli("validate", contract(), "--input", "in.json", "--format", "json")
     assert done.code == 1
@@ -325,8 +329,9 @@ def test_a_name_that_is_huge_or_odd_stays_one_line(cli, contract, tmp_path):
     assert "\x1b" not in done.out.decode()
 
 
+@pytest.mark.rule("S1.5")
 def test_a_document_needs_one_usable_contract(cli, contract, tree):
-    """S1.5: what was not checked is said, and is no success."""
+    """What was not checked is said, and is no success."""
     tree({"bad.worker.md": BROKEN, "in.json": "{}"})
     spec = contract()
     several = cli("validate", spec, "bad.worker.md", "--input", "in.json")

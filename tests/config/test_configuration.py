@@ -33,8 +33,8 @@ def by(done):
     return done.document["result"]["by"]
 
 
+@pytest.mark.rule("S6.1", "S7.3")
 def test_flags_then_worker_then_mode(cli, contract, given, program, tmp_path):
-    """S6.1 S7.3"""
     spec = contract(mode="agent-orchestration-worker", input_schema=AGENT_INPUT)
     file = tmp_path / "workermd.toml"
     inputs = {"task": "t", "context": {}}
@@ -47,8 +47,9 @@ def test_flags_then_worker_then_mode(cli, contract, given, program, tmp_path):
     assert cli("run", spec, given("d", **inputs), "--no-config").code == 2
 
 
+@pytest.mark.rule("S7.2", "S7.3")
 def test_a_mode_chooses_a_backend_and_nothing_else(cli, contract, given, program, tmp_path):
-    """S7.2 S7.3: a gateway's input is what its contract says."""
+    """A gateway's input is what its contract says."""
     (tmp_path / "workermd.toml").write_text("[modes.tool-gateway-worker]\n" + toml(program, "gateway"))
     spec = contract(mode="tool-gateway-worker", input_schema=TOOL_INPUT)
     done = cli("run", spec, given("a", tool="search", arguments={"q": "x"}))
@@ -56,8 +57,9 @@ def test_a_mode_chooses_a_backend_and_nothing_else(cli, contract, given, program
     assert cli("run", spec, given("b", task="t", context={})).code == 3
 
 
+@pytest.mark.rule("S7.1")
 def test_an_agent_orchestration_worker_runs_on_the_core_runtime(cli, contract, given, tmp_path):
-    """S7.1: its task is a message to an agent, handled in the loop of the core runtime."""
+    """Its task is a message to an agent, handled in the loop of the core runtime."""
     (tmp_path / "tasks.py").write_text(
         "import asyncio, sys\n"
         "async def run(task):\n"
@@ -71,8 +73,9 @@ def test_an_agent_orchestration_worker_runs_on_the_core_runtime(cli, contract, g
     assert any(name.startswith("autogen_core") for name in done.document["result"]["names"])
 
 
+@pytest.mark.rule("S6.1")
 def test_nothing_beside_the_contract_chooses_code(cli, contract, given, program, tmp_path):
-    """S6.1: the file is looked for from the working directory, not from the contract's folder."""
+    """The file is looked for from the working directory, not from the contract's folder."""
     folder = tmp_path / "downloaded"
     folder.mkdir()
     (folder / "workermd.toml").write_text("[workers.echo]\n" + toml(program, "planted"))
@@ -81,8 +84,9 @@ def test_nothing_beside_the_contract_chooses_code(cli, contract, given, program,
     assert by(cli("run", spec, given(), cwd=folder)) == "planted"  # the operator went there
 
 
+@pytest.mark.rule("S6.1")
 def test_pyproject_and_the_root_of_the_repository(tmp_path, monkeypatch):
-    """S6.1: found upward, not beyond the repository's root."""
+    """Found upward, not beyond the repository's root."""
     inner = tmp_path / "repo" / "a" / "b"
     inner.mkdir(parents=True)
     monkeypatch.chdir(inner)
@@ -117,23 +121,24 @@ def test_settings_of_flags_go_over_those_of_the_file(tmp_path, monkeypatch):
     assert (bound.env, bound.secret_env) == (("A", "B"), ("K",))
 
 
+@pytest.mark.rule("S6.1", "S6.2")
 @pytest.mark.parametrize("worker", ["data-validation", "code-review", "web-extract", "aggregate", "output-gate"])
 def test_shipped_workers_need_no_configuration(worker):
-    """S6.1 S6.2"""
     bound = configuration.binding_for(worker, "", configuration.Settings(), Flags())
     assert bound.origin == "shipped with workermd"
     assert bound.function.startswith("workermd.workers.")
 
 
+@pytest.mark.rule("S3.5")
 def test_retries_do_not_multiply(cli, contract, given, program, evidence):
-    """S3.5: as many starts as attempts, for codes that the table or the binding calls transient."""
+    """As many starts as attempts, for codes that the table or the binding calls transient."""
     spec = contract(constraints={"max_attempts": 3})
     done = cli("run", spec, given(), "--envelope", *program("evidence('start'); sys.exit(69)"))
     assert (len(evidence()), len(done.document["attempts"])) == (3, 3)
 
 
+@pytest.mark.rule("S8.4")
 def test_retry_exit_codes_of_the_binding(cli, contract, given, program, evidence, tmp_path):
-    """S8.4"""
     command = program("evidence('start'); sys.exit(9)")[3:]
     (tmp_path / "workermd.toml").write_text(
         f"[workers.echo]\ncommand = {json.dumps(command)}\nretry_exit_codes = [9]\n"
@@ -142,8 +147,8 @@ def test_retry_exit_codes_of_the_binding(cli, contract, given, program, evidence
     assert evidence() == ["start", "start"]
 
 
+@pytest.mark.rule("S8.1", "S8.2")
 def test_a_task_and_a_reply_have_the_documented_fields(cli, contract, given, program):
-    """S8.1 S8.2"""
     done = cli("run", contract(), given(), "--setting", "a=1", *program("reply({'result': task})"))
     assert list(done.document["result"]) == [
         "worker_id", "version", "run_id", "attempt", "max_attempts", "seconds_left", "purpose", "mode", "input",
@@ -153,8 +158,9 @@ def test_a_task_and_a_reply_have_the_documented_fields(cli, contract, given, pro
     assert 0 < done.document["result"]["seconds_left"] <= 20
 
 
+@pytest.mark.rule("S6.5")
 def test_what_reaches_a_terminal_has_no_control_characters(cli, contract, given, program):
-    """S6.5: a task's words are data."""
+    """A task's words are data."""
     body = "print('a\\x1b]0;title\\x07b\\x9b31mc\\u202ed', file=sys.stderr); reply({'result': {}})"
     done = cli("run", contract(), given(), *program(body))
     assert not set(done.err) & set("\x1b\x07\x9b\u202e")
@@ -165,7 +171,8 @@ def models(text, tmp_path):
     return configuration.load(Flags(config=str(tmp_path / "workermd.toml"))).models
 
 
-def test_list_prices_are_for_the_providers_own_endpoint(tmp_path):  # S3.6
+@pytest.mark.rule("S3.6")
+def test_list_prices_are_for_the_providers_own_endpoint(tmp_path):
     found = models(
         '[models.a]\nmodel = "gpt-4.1-mini"\n'
         '[models.b]\nmodel = "gpt-4.1-mini"\nprice = { input = 1, output = 2 }\n'
@@ -177,7 +184,8 @@ def test_list_prices_are_for_the_providers_own_endpoint(tmp_path):  # S3.6
     assert prices == {"a": (0.4, 1.6), "b": (1.0, 2.0), "c": (None, None), "d": (None, None)}
 
 
-def test_openais_key_goes_to_openai_only(tmp_path):  # S6.3
+@pytest.mark.rule("S6.3")
+def test_openais_key_goes_to_openai_only(tmp_path):
     found = models(
         '[models.a]\nmodel = "gpt-4.1-mini"\n[models.b]\nmodel = "x"\nbase_url = "http://127.0.0.1:8000/v1"\n', tmp_path
     )

@@ -70,7 +70,8 @@ def test_path_is_of_the_call_not_of_the_entry(cache_home: Path) -> None:
     assert len(entries(cache_home)) == 1
 
 
-def test_errors_are_raised_and_not_stored(cache_home: Path) -> None:  # S2.1
+@pytest.mark.rule("S2.1")
+def test_errors_are_raised_and_not_stored(cache_home: Path) -> None:
     for _ in range(2):
         with pytest.raises(
             ContractUnusable, match=r"^a\.worker\.md: .* at 2:5, id is .* \[WM115\] \(and 2 more\)$"

@@ -9,6 +9,7 @@ def placed(findings: tuple[Finding, ...]) -> str:
     return " ".join(f"{finding.line}:{finding.column} {finding.code}" for finding in findings)
 
 
+@pytest.mark.rule("S1.2", "S3.8", "S4.1", "S6.4")
 @pytest.mark.parametrize("case", [pytest.param(case, id=name) for name, case in ALL])
 def test_everything_wrong_is_found_at_its_place(case: Case) -> None:
     data = case.document if isinstance(case.document, bytes) else case.document.encode()

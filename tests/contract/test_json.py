@@ -1,4 +1,4 @@
-"""Strict JSON (S2.2, S6.4): what is refused and where, that both readers agree, and the canonical bytes (S2.3)."""
+"""Strict JSON: what is refused and where, that both readers agree, and the canonical bytes."""
 
 import json
 import random
@@ -87,6 +87,7 @@ REFUSED = [
 ]
 
 
+@pytest.mark.rule("S2.2")
 @pytest.mark.parametrize(("text", "offset", "end", "message", "hint"), REFUSED, ids=[case[0][:24] for case in REFUSED])
 def test_what_is_refused_and_where(text, offset, end, message, hint):
     with pytest.raises(JsonError) as caught:
@@ -169,6 +170,7 @@ def test_every_part_has_its_place():
     assert all(type(e) is Entry and type(e.value) is Span for e in document.places.values())
 
 
+@pytest.mark.rule("S2.2")
 @pytest.mark.parametrize(
     ("data", "offset", "words"),
     [
@@ -186,7 +188,8 @@ def test_bytes_are_strict_utf8(data, offset, words):
     assert words in caught.value.message
 
 
-def test_errors_quote_no_value():  # S5.6
+@pytest.mark.rule("S5.6")
+def test_errors_quote_no_value():
     secret = "hunter2"
     for text in (
         f'["{secret}',
@@ -359,6 +362,7 @@ NUMBERS = [
 ]
 
 
+@pytest.mark.rule("S2.3")
 @pytest.mark.parametrize(("bits", "text"), NUMBERS)
 def test_numbers_as_ecmascript_writes_them(bits, text):
     (value,) = struct.unpack(">d", bytes.fromhex(bits))
@@ -376,13 +380,15 @@ def test_the_published_example():
     )
 
 
+@pytest.mark.rule("S2.3")
 def test_keys_are_sorted_by_utf16():
     text = '{"\\u20ac":"Euro Sign","\\r":"Carriage Return","\\ufb33":"Hebrew Letter Dalet With Dagesh","1":"One","\\ud83d\\ude00":"Emoji: Grinning Face","\\u0080":"Control","\\u00f6":"Latin Small Letter O With Diaeresis"}'
     order = [name for name, _ in json.loads(canonical(load(text)), object_pairs_hook=list)]
     assert order == ["\r", "1", "\u0080", "\u00f6", "\u20ac", "\U0001f600", "\ufb33"]
 
 
-def test_integers_are_exact_and_equal_numbers_share_their_bytes():  # S2.3
+@pytest.mark.rule("S2.3")
+def test_integers_are_exact_and_equal_numbers_share_their_bytes():
     assert canonical(2**53 + 1) == b"9007199254740993"
     assert canonical([1.0, -0.0, 1e2]) == canonical([1, 0, 100])
     assert canonical(True) != canonical(1)

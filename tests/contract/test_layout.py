@@ -292,8 +292,9 @@ def files(tmp_path):
     return tmp_path
 
 
+@pytest.mark.rule("S1.5")
 def test_files_are_laid_out_in_place(cli, files):
-    """S1.5: what has errors is left alone and said."""
+    """What has errors is left alone and said."""
     before = {path.name: (path.stat().st_mtime_ns, path.read_text()) for path in files.glob("*.md")}
     done = cli("fmt", ".")
     assert (done.code, done.out) == (2, b"")
@@ -313,8 +314,8 @@ def test_files_are_laid_out_in_place(cli, files):
     ]
 
 
+@pytest.mark.rule("S1.5")
 def test_check_and_diff_write_nothing(cli, files):
-    """S1.5"""
     check = cli("fmt", "--check", "messy.worker.md", "neat.worker.md")
     assert (check.code, check.out) == (1, b"would change: messy.worker.md\n")
     diff = cli("fmt", "--diff", "messy.worker.md", "-q")

@@ -63,7 +63,8 @@ def test_end_column_stays_on_the_line() -> None:
     assert (duplicate.line, duplicate.column, duplicate.end_column) == (7, 1, 8)
 
 
-def test_meaning_is_all_but_prose() -> None:  # S4.5
+@pytest.mark.rule("S4.5")
+def test_meaning_is_all_but_prose() -> None:
     def meaning(text: str) -> str:
         contract = read(text.encode(), "demo.worker.md").contract
         assert contract is not None
@@ -90,6 +91,7 @@ def test_meaning_is_all_but_prose() -> None:  # S4.5
     assert len({meaning(text) for text in [GOOD, *other]}) == len(other) + 1
 
 
+@pytest.mark.rule("S1.2")
 def test_messages_name_the_other_place_and_the_way_out() -> None:
     def one(text: str) -> tuple[str, str]:
         found = read(text.encode(), "demo.worker.md").findings
@@ -103,7 +105,7 @@ def test_messages_name_the_other_place_and_the_way_out() -> None:
         "stands in the code fence that begins on line 13"
         in one(edit("### Input schema\n", "~~~\n### Input schema\n~~~\n"))[0]
     )
-    assert "line 31" in one(edit("[ok, retry", "[ok, needs_human, retry"))[0]  # S1.2
+    assert "line 31" in one(edit("[ok, retry", "[ok, needs_human, retry"))[0]
 
 
 def test_long_values_are_not_quoted_in_full() -> None:
@@ -170,9 +172,10 @@ def test_any_bytes_give_a_reading(data: bytes) -> None:
         assert 0 <= span.start <= span.end <= len(reading.text)
 
 
+@pytest.mark.rule("S2.1")
 @settings(max_examples=100, deadline=None)
 @given(st.one_of(st.binary(max_size=60), GLUED.map(str.encode)))
-def test_load_raises_only_what_it_says(data: bytes) -> None:  # S2.1
+def test_load_raises_only_what_it_says(data: bytes) -> None:
     reading = read(data, "demo.worker.md", thorough=False)
     if reading.contract is not None:
         assert load(data, "demo.worker.md") == (reading.contract, reading.findings)

@@ -2,9 +2,8 @@
 
 import re
 
-from tests.contract.test_documents import DOCUMENTS
-
 from tests.contract.contract_cases import ALL
+from tests.contract.test_documents import DOCUMENTS
 from workermd.contract.problems import misnamed
 from workermd.contract.rules import GROUPS, RULES
 from workermd.lint.checks import CHECKS

@@ -1,4 +1,4 @@
-"""Schemas: which may be used (S6.4), and why a value does not match (S2.2, S2.5) without quoting it (S5.6)."""
+"""Schemas: which may be used, and why a value does not match without quoting it."""
 
 import contextlib
 import re
@@ -197,7 +197,8 @@ def test_an_empty_key_that_the_engines_path_leaves_out():
     assert inner.keyword == "type"
 
 
-def test_deep_schemas_are_refused_or_checked():  # S6.4
+@pytest.mark.rule("S6.4")
+def test_deep_schemas_are_refused_or_checked():
     schema: dict = {"type": "strin"}
     for _ in range(63):
         schema = {"not": schema}
@@ -208,8 +209,9 @@ def test_deep_schemas_are_refused_or_checked():  # S6.4
     assert "64 levels" in check_schema(schema)[0].message
 
 
+@pytest.mark.rule("S6.4")
 @pytest.mark.parametrize("keyword", ["allOf", "anyOf"])
-def test_schemas_that_multiply_are_refused(keyword):  # S6.4
+def test_schemas_that_multiply_are_refused(keyword):
     defs: dict = {f"a{n}": {keyword: [{"$ref": f"#/$defs/a{n + 1}"}] * 2} for n in range(30)}
     defs["a30"] = {"type": "integer"}
     assert any("10000 schemas" in problem.message for problem in check_schema({"$ref": "#/$defs/a0", "$defs": defs}))
@@ -218,12 +220,14 @@ def test_schemas_that_multiply_are_refused(keyword):  # S6.4
     assert any("64 schemas" in problem.message for problem in check_schema({"$defs": chain}))
 
 
-def test_patterns_that_are_too_large_do_not_hold_up_a_check():  # S6.4
+@pytest.mark.rule("S6.4")
+def test_patterns_that_are_too_large_do_not_hold_up_a_check():
     schema = {"patternProperties": {f"^.{{{n},100000}}$": {} for n in range(500)}}
     assert len(check_schema(schema, thorough=False)) == subject.MAX_PATTERN_PROBLEMS
 
 
-def test_no_schema_reads_the_network_or_a_file(tmp_path):  # S6.4
+@pytest.mark.rule("S6.4")
+def test_no_schema_reads_the_network_or_a_file(tmp_path):
     asked = []
 
     class Recorder(BaseHTTPRequestHandler):
@@ -505,6 +509,7 @@ MISMATCHES = [
 ]
 
 
+@pytest.mark.rule("S2.5")
 @pytest.mark.parametrize(("schema", "instance", "expected"), MISMATCHES, ids=[str(case[0])[:40] for case in MISMATCHES])
 def test_what_is_said_about_a_value(schema, instance, expected):
     assert check_schema(schema) == () or SECRET in str(schema)
@@ -523,7 +528,8 @@ def test_mismatches_are_sorted_by_place_and_at_most_fifty():
     assert all(type(mismatch) is Mismatch for mismatch in found)
 
 
-def test_names_of_properties_are_quoted_in_part_and_escaped():  # S5.6
+@pytest.mark.rule("S5.6")
+def test_names_of_properties_are_quoted_in_part_and_escaped():
     judge = checker({"additionalProperties": False, "propertyNames": {"maxLength": 3}}, "2020-12")
     for mismatch in judge.check({"k" * 9000: 1, "\x1b[31m\u202e": 2}):
         assert len(mismatch.message) < 160
@@ -543,7 +549,8 @@ def test_what_is_no_json_is_not_accepted():
     assert judge.check(deep[0])[0].keyword == "minItems"
 
 
-def test_alternatives_that_multiply_along_the_value_do_not_hang():  # S3.3: the check stands outside an attempt
+@pytest.mark.rule("S3.3")
+def test_alternatives_that_multiply_along_the_value_do_not_hang():  # the check stands outside an attempt
     node = {
         "anyOf": [
             {"properties": {"a": {"$ref": "#"}}, "required": ["a"]},
@@ -660,9 +667,10 @@ def test_both_engines_agree(schema, values):
             assert len(mismatch.message) < 600
 
 
+@pytest.mark.rule("S5.6")
 @settings(max_examples=60, deadline=None)
 @given(schemas, instances)
-def test_no_text_of_a_value_is_ever_repeated(schema, value):  # S5.6
+def test_no_text_of_a_value_is_ever_repeated(schema, value):
     def planted(node):
         if isinstance(node, dict):
             return {name: planted(item) for name, item in node.items()}

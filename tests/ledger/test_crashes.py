@@ -1,4 +1,4 @@
-"""kill -9 at every named point: nothing acknowledged is lost, nothing finished is repeated (S4.3)."""
+"""kill -9 at every named point: nothing acknowledged is lost, nothing finished is repeated."""
 
 import json
 import os
@@ -10,6 +10,8 @@ import pytest
 
 from tests.ledger.ledger_caller import ENVIRONMENT, POINTS, PROGRAM, WORKER, call, violations
 from workermd.ledger.sqlite.store import Ledger
+
+pytestmark = pytest.mark.rule("S4.3")
 
 # What is on the disk after a kill at the point: the run's state, whether there is a result file, a .tmp.
 LEFT = {
@@ -35,7 +37,7 @@ def start(path: str, replies: str, point: str = "") -> subprocess.CompletedProce
 
 
 @pytest.mark.parametrize("point", POINTS)
-def test_state_left_and_next_call(path: str, point: str) -> None:  # S4.3
+def test_state_left_and_next_call(path: str, point: str) -> None:
     killed = start(path, "ok", point)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     state, has_file, has_unfinished = LEFT[point]
@@ -58,13 +60,15 @@ def test_state_left_and_next_call(path: str, point: str) -> None:  # S4.3
     assert sum(line.startswith("start") for line in evidence) == STARTS.get(point, 1)
 
 
-def test_retryable_reply_is_adopted_as_transient(path: str) -> None:  # S3.2
+@pytest.mark.rule("S3.2")
+def test_retryable_reply_is_adopted_as_transient(path: str) -> None:
     assert start(path, "retry,ok", "result_renamed").returncode == -signal.SIGKILL
     assert start(path, "retry,ok").stdout == "ok of attempt 2\n"
     assert violations(path, path + ".evidence", []) == []
 
 
-def test_crashes_use_attempts_up(path: str) -> None:  # S3.2, S4.7
+@pytest.mark.rule("S3.2", "S4.7")
+def test_crashes_use_attempts_up(path: str) -> None:
     for _ in range(3):
         assert start(path, "ok", "result_half").returncode == -signal.SIGKILL
     run = call(path, "ok")
@@ -72,7 +76,7 @@ def test_crashes_use_attempts_up(path: str) -> None:  # S3.2, S4.7
     assert violations(path, path + ".evidence", []) == []
 
 
-def test_every_pair_of_points(tmp_path: Path) -> None:  # S4.3
+def test_every_pair_of_points(tmp_path: Path) -> None:
     done = subprocess.run(
         [*PROGRAM, "pairs", str(tmp_path)], env=ENVIRONMENT, capture_output=True, text=True, timeout=100, check=True
     )

@@ -1,4 +1,4 @@
-"""Disks that fail, fill up, or may not be written: a clear error, never a lost answer (S4.8)."""
+"""Disks that fail, fill up, or may not be written: a clear error, never a lost answer."""
 
 import json
 import os
@@ -17,11 +17,14 @@ from workermd.ledger.sqlite import opening
 from workermd.ledger.sqlite.store import Ledger
 from workermd.protocol.errors import LedgerUnavailable
 
+pytestmark = pytest.mark.rule("S4.8")
+
 ROOT = os.geteuid() == 0
 
 
+@pytest.mark.rule("S4.3")
 @pytest.mark.skipif(shutil.which("gcc") is None, reason="the faults are compiled with gcc")
-def test_failing_system_calls(tmp_path: Path) -> None:  # S4.3, S4.8
+def test_failing_system_calls(tmp_path: Path) -> None:
     library = tmp_path / "write_faults.so"
     source = Path(__file__).with_name("write_faults.c")
     subprocess.run(["gcc", "-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"], check=True, timeout=60)
@@ -60,7 +63,8 @@ os.kill(os.getpid(), 9)
     subprocess.run([sys.executable, "-c", script], env=ENVIRONMENT, check=False, timeout=60)
 
 
-def test_every_prefix_of_the_log(tmp_path: Path) -> None:  # S4.3: a loss of power leaves a prefix of the log
+@pytest.mark.rule("S4.3")
+def test_every_prefix_of_the_log(tmp_path: Path) -> None:  # a loss of power leaves a prefix of the log
     path = str(tmp_path / "whole" / "ledger.db")
     Ledger.open(path).close()
     notes = str(tmp_path / "notes")
@@ -116,7 +120,7 @@ def fill(folder: Path, leave: int) -> Path:
             file.flush()
 
 
-def test_full_disk(small_disk: Path) -> None:  # S4.8
+def test_full_disk(small_disk: Path) -> None:
     path = str(small_disk / "ledger.db")
     with Ledger.open(path) as ledger:
         with ledger.transaction(soon()) as t1:
@@ -143,7 +147,7 @@ def test_full_disk(small_disk: Path) -> None:  # S4.8
     assert damage(path) == []
 
 
-def test_full_disk_when_the_ledger_is_made(small_disk: Path) -> None:  # S4.8
+def test_full_disk_when_the_ledger_is_made(small_disk: Path) -> None:
     ballast = fill(small_disk, 0)
     path = str(small_disk / "ledger.db")
     with pytest.raises(LedgerUnavailable):
@@ -194,7 +198,7 @@ def readable_folder(tmp_path: Path) -> Iterator[Path]:
         folder.chmod(mode)
 
 
-def test_folder_that_may_not_be_written(readable_folder: Path) -> None:  # S4.8
+def test_folder_that_may_not_be_written(readable_folder: Path) -> None:
     said = as_nobody("    Ledger.open(path)", str(readable_folder / "ledger.db"))
     assert "Permission denied" in said
     assert "choose a ledger in a folder that you may write to" in said
@@ -204,7 +208,7 @@ def test_folder_that_may_not_be_written(readable_folder: Path) -> None:  # S4.8
 
 
 @pytest.mark.skipif(not ROOT, reason="another user's ledger needs two users")
-def test_ledger_of_somebody_else(readable_folder: Path) -> None:  # S4.8
+def test_ledger_of_somebody_else(readable_folder: Path) -> None:
     path = str(readable_folder / "ledger.db")
     call(path)
     before = sorted(os.listdir(readable_folder))
@@ -214,7 +218,7 @@ def test_ledger_of_somebody_else(readable_folder: Path) -> None:  # S4.8
 
 
 @pytest.mark.skipif(not ROOT, reason="another user's ledger needs two users")
-def test_file_that_may_only_be_read(readable_folder: Path) -> None:  # S4.8
+def test_file_that_may_only_be_read(readable_folder: Path) -> None:
     path = str(readable_folder / "ledger.db")
     call(path)
     for name in [".", *os.listdir(readable_folder)]:

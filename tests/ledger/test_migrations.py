@@ -174,8 +174,9 @@ def runs(path: str):
         yield ledger
 
 
+@pytest.mark.rule("S3.2", "S4.2", "S4.6", "S9.1", "S9.2")
 @pytest.mark.parametrize("broken", REFUSED)
-def test_rule_refuses(runs: Ledger, broken: str) -> None:  # S3.2, S4.2, S4.6, S9.1, S9.2
+def test_rule_refuses(runs: Ledger, broken: str) -> None:
     statement, reason = REFUSED[broken]
     connection = runs._connection
     before = list(connection.iterdump())
@@ -221,7 +222,8 @@ def test_modes_and_companions(tmp_path: Path) -> None:
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
 
 
-def test_links_lead_to_the_same_companions(tmp_path: Path) -> None:  # S4.4
+@pytest.mark.rule("S4.4")
+def test_links_lead_to_the_same_companions(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "real")
     call(str(tmp_path / "real" / "ledger.db"))
@@ -306,9 +308,10 @@ def test_newer_file_is_refused_untouched(path: str, left_log: bool) -> None:
     Ledger.open(path, migrations=more).close()
 
 
+@pytest.mark.rule("S4.3")
 @pytest.mark.parametrize("older", [False, True])
 @pytest.mark.parametrize("point", ["migration_open", "migration_committed"])
-def test_kill_in_a_migration(path: str, point: str, older: bool) -> None:  # S4.3
+def test_kill_in_a_migration(path: str, point: str, older: bool) -> None:
     run = call(path) if older else None
     migrations = (*MIGRATIONS, NEXT) if older else MIGRATIONS
     script = f"from workermd.ledger.sqlite.store import *; Ledger.open({path!r}, migrations={migrations!r})"
@@ -355,6 +358,7 @@ def overwritten_ledger(path: Path) -> None:
     path.write_bytes(content)
 
 
+@pytest.mark.rule("S4.8")
 @pytest.mark.parametrize(
     ("make", "reason"),
     [
@@ -365,7 +369,7 @@ def overwritten_ledger(path: Path) -> None:
         (overwritten_ledger, "it is damaged"),
     ],
 )
-def test_file_that_is_no_ledger(tmp_path: Path, make, reason: str) -> None:  # S4.8
+def test_file_that_is_no_ledger(tmp_path: Path, make, reason: str) -> None:
     path = tmp_path / "damaged"
     make(path)
     before = path.read_bytes() if path.is_file() else b""
@@ -380,8 +384,9 @@ def test_file_that_is_no_ledger(tmp_path: Path, make, reason: str) -> None:  # S
     assert (path.read_bytes() if path.is_file() else b"") == before
 
 
+@pytest.mark.rule("S4.8")
 @pytest.mark.parametrize("path", ["", "a\0b", "/proc/none/ledger.db", "/dev/null/ledger.db", "/dev/null", "x" * 300])
-def test_path_that_cannot_be(path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # S4.8
+def test_path_that_cannot_be(path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(LedgerUnavailable) as refused:
         Ledger.open(path)

@@ -1,4 +1,4 @@
-"""Random sequences of deeds against a dictionary that says what the ledger should hold (S3.2, S4.2, S4.6)."""
+"""Random sequences of deeds against a dictionary that says what the ledger should hold."""
 
 import shutil
 import tempfile
@@ -12,6 +12,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from tests.ledger.ledger_caller import WORKER, Answer, damage, key, soon
 from workermd.ledger import results
 from workermd.ledger.sqlite.store import Asking, Ledger, LedgerFault, Run
+
+pytestmark = pytest.mark.rule("S3.2", "S4.2", "S4.6")
 
 RUN_IDS = st.sampled_from(["a", "b", "c"])
 TRANSIENT = st.sampled_from(["retryable_error", "timeout", "crashed", "cancelled", "invalid_output"])

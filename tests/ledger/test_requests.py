@@ -1,4 +1,4 @@
-"""Requests to people and their decisions: written with the answer, decided once, one start each (S9.1, S9.2, S9.3)."""
+"""Requests to people and their decisions: written with the answer, decided once, one start each."""
 
 import os
 import signal
@@ -8,9 +8,9 @@ import sys
 import threading
 
 import pytest
-from tests.ledger.test_migrations import SAVED
 
 from tests.ledger.ledger_caller import ENVIRONMENT, WORKER, answer, key, soon
+from tests.ledger.test_migrations import SAVED
 from workermd.ledger import results
 from workermd.ledger.sqlite.migrations import MIGRATIONS
 from workermd.ledger.sqlite.store import Answer, Asking, Decision, Ledger, LedgerFault, Run
@@ -34,7 +34,8 @@ def ledger(path: str):
         yield opened
 
 
-def test_a_request_is_written_with_its_answer_and_read_as_it_was(ledger: Ledger) -> None:  # S9.1
+@pytest.mark.rule("S9.1")
+def test_a_request_is_written_with_its_answer_and_read_as_it_was(ledger: Ledger) -> None:
     run = ask(ledger)
     (asked,) = ledger.asked(run.id)
     assert (asked.worker_id, asked.run_id, asked.n, asked.at, asked.open) == (WORKER, "r", 1, 7_000, True)
@@ -57,7 +58,8 @@ def test_what_is_pending_comes_in_its_order_and_by_worker(ledger: Ledger) -> Non
     assert ledger.pending("another") == ()
 
 
-def test_a_decision_grants_one_start(ledger: Ledger) -> None:  # S9.2
+@pytest.mark.rule("S9.2")
+def test_a_decision_grants_one_start(ledger: Ledger) -> None:
     before = ask(ledger)
     with ledger.transaction(soon()) as t:
         run = t.decide(before, "yes", "ann", "why not")
@@ -70,8 +72,9 @@ def test_a_decision_grants_one_start(ledger: Ledger) -> None:  # S9.2
     assert reopening == (asked.reopening, 1, "ann", "why not", before.envelope, 7_000)
 
 
+@pytest.mark.rule("S9.2")
 @pytest.mark.parametrize("final", [False, True])
-def test_nothing_is_decided_twice(ledger: Ledger, final: bool) -> None:  # S9.2
+def test_nothing_is_decided_twice(ledger: Ledger, final: bool) -> None:
     run = ask(ledger)
     with ledger.transaction(soon()) as t:
         (t.deny_for_good(run, "ann", "") if final else t.decide(run, "deny", "ann", ""))
@@ -83,7 +86,8 @@ def test_nothing_is_decided_twice(ledger: Ledger, final: bool) -> None:  # S9.2
     assert list(ledger._connection.iterdump()) == kept
 
 
-def test_a_run_that_went_on_or_never_asked_is_not_decided(ledger: Ledger) -> None:  # S9.2
+@pytest.mark.rule("S9.2")
+def test_a_run_that_went_on_or_never_asked_is_not_decided(ledger: Ledger) -> None:
     run = ask(ledger)
     with ledger.transaction(soon()) as t:
         t.reopen(run, 1, "ann", "")
@@ -102,7 +106,8 @@ def test_a_run_that_went_on_or_never_asked_is_not_decided(ledger: Ledger) -> Non
     assert (asked.open, asked.decision) == (False, None)
 
 
-def test_denied_for_good_the_run_gets_the_answer_that_was_kept(ledger: Ledger) -> None:  # S9.3
+@pytest.mark.rule("S9.3")
+def test_denied_for_good_the_run_gets_the_answer_that_was_kept(ledger: Ledger) -> None:
     before = ask(ledger)
     with ledger.transaction(soon()) as t:
         run = t.deny_for_good(before, "ann", "too dear")
@@ -116,7 +121,8 @@ def test_denied_for_good_the_run_gets_the_answer_that_was_kept(ledger: Ledger) -
     assert (again.state, again.max_attempts) == ("waiting", 2), "one start, not two"
 
 
-def test_pruned_runs_take_what_they_asked_with_them(ledger: Ledger) -> None:  # S4.6
+@pytest.mark.rule("S4.6")
+def test_pruned_runs_take_what_they_asked_with_them(ledger: Ledger) -> None:
     for number, run_id in enumerate(("open", "granted", "denied")):
         run = ask(ledger, run_id)
         with ledger.transaction(soon()) as t:
@@ -136,7 +142,8 @@ def test_pruned_runs_take_what_they_asked_with_them(ledger: Ledger) -> None:  # 
     assert ledger.asked(unfinished.id)[0].decision is not None
 
 
-def test_deciders_at_the_same_time(path: str) -> None:  # S9.2
+@pytest.mark.rule("S9.2")
+def test_deciders_at_the_same_time(path: str) -> None:
     """Many read the same open request; one decision is written, and one start granted."""
     with Ledger.open(path) as ledger:
         run = ask(ledger)
@@ -178,9 +185,10 @@ with Ledger.open(sys.argv[1]) as ledger:
 """
 
 
+@pytest.mark.rule("S4.3", "S9.2")
 @pytest.mark.parametrize("deed", ["decide", "deny"])
 @pytest.mark.parametrize("point", ["decision_open", "decision_committed"])
-def test_killed_while_deciding(path: str, deed: str, point: str) -> None:  # S4.3, S9.2
+def test_killed_while_deciding(path: str, deed: str, point: str) -> None:
     """All of it is there, or nothing: never a decision without its start, nor a start without its decision."""
     with Ledger.open(path) as ledger:
         run = ask(ledger)
@@ -210,8 +218,9 @@ with Ledger.open(sys.argv[1]) as ledger:
 """
 
 
+@pytest.mark.rule("S4.3", "S9.1")
 @pytest.mark.parametrize("point", ["t2_open", "t2_committed"])
-def test_killed_while_asking(path: str, point: str) -> None:  # S4.3, S9.1
+def test_killed_while_asking(path: str, point: str) -> None:
     """The answer that asks and its request are one: both are there, or neither."""
     killed = subprocess.run(
         [sys.executable, "-c", SETTLE, path],
@@ -229,8 +238,9 @@ def test_killed_while_asking(path: str, point: str) -> None:  # S4.3, S9.1
         )  # fmt: skip
 
 
+@pytest.mark.rule("S4.3")
 @pytest.mark.parametrize("point", ["migration_open", "migration_committed"])
-def test_a_kill_while_version_1_is_brought_up_to_date(path: str, point: str) -> None:  # S4.3
+def test_a_kill_while_version_1_is_brought_up_to_date(path: str, point: str) -> None:
     """The old file is as it was, or the new one is whole; the next call goes on either way."""
     connection = sqlite3.connect(path)
     connection.executescript(SAVED.joinpath("version_1.sql").read_text())

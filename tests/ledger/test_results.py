@@ -1,4 +1,4 @@
-"""Result files: there if and only if the attempt finished in time (S3.3)."""
+"""Result files: there if and only if the attempt finished in time."""
 
 import os
 import subprocess
@@ -21,7 +21,8 @@ def folder(tmp_path: Path) -> str:
     return str(tmp_path)
 
 
-def test_write_read_remove(folder: str) -> None:  # S4.3
+@pytest.mark.rule("S4.3")
+def test_write_read_remove(folder: str) -> None:
     token = results.new_token()
     assert results.read(folder, token) is None
     for data in (b"", b"x", b"\x00\xff" * 300_000):
@@ -34,14 +35,16 @@ def test_write_read_remove(folder: str) -> None:  # S4.3
     assert os.listdir(folder) == []
 
 
-def test_late_result_is_not_there(folder: str) -> None:  # S3.3
+@pytest.mark.rule("S3.3")
+def test_late_result_is_not_there(folder: str) -> None:
     token = results.new_token()
     assert not results.write(folder, token, b"late", time.monotonic() - 0.001)
     assert results.read(folder, token) is None
     assert os.listdir(folder) == []
 
 
-def test_clock_is_read_after_the_sync(folder: str, monkeypatch: pytest.MonkeyPatch) -> None:  # S3.3
+@pytest.mark.rule("S3.3")
+def test_clock_is_read_after_the_sync(folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
     token = results.new_token()
     deadline = time.monotonic() + 0.2
     sync = os.fsync
@@ -55,7 +58,8 @@ def test_clock_is_read_after_the_sync(folder: str, monkeypatch: pytest.MonkeyPat
     assert os.listdir(folder) == []
 
 
-def test_unfinished_file_is_never_read(folder: str) -> None:  # S4.3
+@pytest.mark.rule("S4.3")
+def test_unfinished_file_is_never_read(folder: str) -> None:
     token = results.new_token()
     Path(folder, token + ".tmp").write_bytes(b"half")
     assert results.read(folder, token) is None
@@ -63,7 +67,8 @@ def test_unfinished_file_is_never_read(folder: str) -> None:  # S4.3
     assert results.read(folder, token) == b"x"
 
 
-def test_folder_that_is_missing(tmp_path: Path) -> None:  # S4.8
+@pytest.mark.rule("S4.8")
+def test_folder_that_is_missing(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No such file"):
         results.write(str(tmp_path / "none"), results.new_token(), b"x", soon())
     assert results.read(str(tmp_path / "none"), results.new_token()) is None
@@ -117,7 +122,8 @@ def test_sweep(tmp_path: Path) -> None:
     assert results.sweep(str(folder), {still_open}, 0) == 3
 
 
-def test_open_sweeps_now_and_then(path: str) -> None:  # S4.3: what is not adopted yet is never swept
+@pytest.mark.rule("S4.3")
+def test_open_sweeps_now_and_then(path: str) -> None:  # what is not adopted yet is never swept
     call(path)
     folder = Path(path + ".results")
     with Ledger.open(path) as ledger, ledger.transaction(soon()) as t1:

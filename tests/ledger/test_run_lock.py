@@ -1,4 +1,4 @@
-"""The run lock with real processes: it outlives its supervisor, and is free when nobody is left (S4.4)."""
+"""The run lock with real processes: it outlives its supervisor, and is free when nobody is left."""
 
 import os
 import select
@@ -15,6 +15,8 @@ from tests.ledger.ledger_caller import ENVIRONMENT, soon
 from workermd.ledger import run_lock as lock_module
 from workermd.ledger.run_lock import RunLock, run_offset
 from workermd.protocol.errors import ConfigurationError, LedgerUnavailable
+
+pytestmark = pytest.mark.rule("S4.4")
 
 OFFSET = run_offset("example", "r")
 
@@ -71,7 +73,8 @@ def wait_for_end(pid: int) -> None:
         os.close(descriptor)
 
 
-def test_lock_survives_the_supervisor(path: str) -> None:  # S4.3, S4.4
+@pytest.mark.rule("S4.3")
+def test_lock_survives_the_supervisor(path: str) -> None:
     process, child = supervisor(path)
     try:
         with RunLock.open(path) as other:
@@ -87,7 +90,7 @@ def test_lock_survives_the_supervisor(path: str) -> None:  # S4.3, S4.4
         assert other.acquire(OFFSET, soon())  # Free when both are gone.
 
 
-def test_lock_survives_the_attempt(path: str) -> None:  # S4.4
+def test_lock_survives_the_attempt(path: str) -> None:
     process, child = supervisor(path)
     os.kill(child, signal.SIGKILL)
     with RunLock.open(path) as other:
@@ -112,7 +115,8 @@ def test_release_frees_it_for_all(path: str) -> None:
         end(process)
 
 
-def test_waiting_ends_when_the_holder_does(path: str) -> None:  # S2.3
+@pytest.mark.rule("S2.3")
+def test_waiting_ends_when_the_holder_does(path: str) -> None:
     process, child = supervisor(path, seconds=1)
     end(process)
     ticks: list[float] = []
@@ -134,7 +138,7 @@ def test_tick_may_end_the_waiting(path: str) -> None:
             second.acquire(OFFSET, soon(), tick)
 
 
-def test_one_process_two_files(path: str) -> None:  # S4.4: batches take their locks without waiting
+def test_one_process_two_files(path: str) -> None:  # batches take their locks without waiting
     with RunLock.open(path) as first, RunLock.open(path) as second:
         assert first.try_acquire(OFFSET)
         assert not second.try_acquire(OFFSET)
@@ -175,8 +179,9 @@ def test_file(tmp_path: Path) -> None:
     lock.close()
 
 
+@pytest.mark.rule("S4.8")
 @pytest.mark.parametrize("path", ["/dev/null/ledger", "/proc/none/ledger", "a\0b"])
-def test_path_that_cannot_be(path: str) -> None:  # S4.8
+def test_path_that_cannot_be(path: str) -> None:
     with pytest.raises(LedgerUnavailable) as refused:
         RunLock.open(path)
     assert refused.value.hint

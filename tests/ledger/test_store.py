@@ -47,7 +47,8 @@ def settle(ledger: Ledger, run_id: str, status: str = "ok", max_attempts: int = 
     return close(ledger, claim(ledger, run_id, max_attempts), status, answer(status))
 
 
-def test_admit_claim_settle(ledger: Ledger, clock: Steps) -> None:  # S2.4, S4.2
+@pytest.mark.rule("S2.4", "S4.2")
+def test_admit_claim_settle(ledger: Ledger, clock: Steps) -> None:
     assert ledger.look(WORKER, "r") is None
     run = claim(ledger)
     assert (run.state, run.attempts, run.status, run.output) == ("running", 1, None, None)
@@ -67,7 +68,8 @@ def test_admit_claim_settle(ledger: Ledger, clock: Steps) -> None:  # S2.4, S4.2
     assert attempt == (1, run.open_token, "a test", 1_000, 2_000, "ok", {"code": "ok"})
 
 
-def test_admit_again_changes_nothing(ledger: Ledger) -> None:  # S2.3
+@pytest.mark.rule("S2.3")
+def test_admit_again_changes_nothing(ledger: Ledger) -> None:
     run = claim(ledger)
     before = list(ledger._connection.iterdump())
     with ledger.transaction(soon()) as t1:
@@ -75,7 +77,8 @@ def test_admit_again_changes_nothing(ledger: Ledger) -> None:  # S2.3
     assert list(ledger._connection.iterdump()) == before
 
 
-def test_same_run_id_of_two_workers(ledger: Ledger) -> None:  # S4.1
+@pytest.mark.rule("S4.1")
+def test_same_run_id_of_two_workers(ledger: Ledger) -> None:
     with ledger.transaction(soon()) as t1:
         first, second = t1.admit(key()), t1.admit(key(worker_id="other"))
     assert first.id != second.id
@@ -83,28 +86,31 @@ def test_same_run_id_of_two_workers(ledger: Ledger) -> None:  # S4.1
     assert ledger.find("none") == ()
 
 
-def test_transient_outcome_waits(ledger: Ledger) -> None:  # S3.2
+@pytest.mark.rule("S3.2")
+def test_transient_outcome_waits(ledger: Ledger) -> None:
     run = close(ledger, claim(ledger), "timeout", None)
     assert run == ledger.look(WORKER, "r")
     assert (run.state, run.attempts, run.open_token, run.output) == ("waiting", 1, None, None)
     assert claim(ledger).attempts == 2
 
 
-def test_no_attempt_beyond_the_bound(ledger: Ledger) -> None:  # S3.2, S4.3
+@pytest.mark.rule("S3.2", "S4.3", "S4.7")
+def test_no_attempt_beyond_the_bound(ledger: Ledger) -> None:
     close(ledger, claim(ledger, max_attempts=2), "crashed", None)
     last = claim(ledger, max_attempts=9)  # What a later caller says about the bound does not count.
     assert (last.attempts, last.max_attempts) == (2, 2)
     with pytest.raises(LedgerFault, match="has to be settled"):
         close(ledger, last, "crashed", None)
     assert ledger.look(WORKER, "r") == last
-    done = close(ledger, last, "crashed", answer("needs_human"))  # S4.7
+    done = close(ledger, last, "crashed", answer("needs_human"))
     assert (done.state, done.status) == ("done", "needs_human")
     assert [attempt.outcome for attempt in ledger.attempts(done.id)] == ["crashed", "crashed"]
     with pytest.raises(LedgerFault):
         claim(ledger)
 
 
-def test_retryable_error_is_final_only_at_the_end(ledger: Ledger) -> None:  # S1.1
+@pytest.mark.rule("S1.1")
+def test_retryable_error_is_final_only_at_the_end(ledger: Ledger) -> None:
     run = claim(ledger, max_attempts=2)
     with pytest.raises(LedgerFault, match="no final answer while attempts are left"):
         close(ledger, run, "retryable_error", answer("retryable_error"))
@@ -117,7 +123,8 @@ def test_early_final_answer(ledger: Ledger) -> None:
     assert (done.attempts, done.max_attempts, done.state) == (1, 3, "done")
 
 
-def test_adoption_and_claim_in_one_transaction(ledger: Ledger) -> None:  # S4.3
+@pytest.mark.rule("S4.3")
+def test_adoption_and_claim_in_one_transaction(ledger: Ledger) -> None:
     left = claim(ledger)
     with ledger.transaction(soon()) as t1:
         run = t1.admit(key())
@@ -129,7 +136,8 @@ def test_adoption_and_claim_in_one_transaction(ledger: Ledger) -> None:  # S4.3
     assert run.open_token != left.open_token
 
 
-def test_stale_run_is_refused(ledger: Ledger) -> None:  # S4.2
+@pytest.mark.rule("S4.2")
+def test_stale_run_is_refused(ledger: Ledger) -> None:
     run = claim(ledger)
     close(ledger, run, "ok", answer())
     for deed in (
@@ -197,7 +205,8 @@ def test_savepoint_fails_alone(ledger: Ledger) -> None:
     assert ledger.look(WORKER, "bad") == run
 
 
-def test_reopen(ledger: Ledger, clock: Steps) -> None:  # S3.2
+@pytest.mark.rule("S3.2")
+def test_reopen(ledger: Ledger, clock: Steps) -> None:
     done = settle(ledger, "r", "needs_human", max_attempts=1)
     clock.now = 5_000
     with ledger.transaction(soon()) as t:
@@ -239,7 +248,8 @@ def prune(ledger: Ledger, **filters) -> int:
         return t.prune(**filters)
 
 
-def test_prune_keeps_what_is_unfinished(ledger: Ledger) -> None:  # S4.6
+@pytest.mark.rule("S4.6")
+def test_prune_keeps_what_is_unfinished(ledger: Ledger) -> None:
     with ledger.transaction(soon()) as t:
         t.admit(key("waiting"))
     claim(ledger, "running")
@@ -254,7 +264,8 @@ def test_prune_keeps_what_is_unfinished(ledger: Ledger) -> None:  # S4.6
         assert ledger._connection.execute(f"SELECT count(*) FROM {table}").fetchone() == (left,)
 
 
-def test_prune_filters(ledger: Ledger, clock: Steps) -> None:  # S4.6
+@pytest.mark.rule("S4.6")
+def test_prune_filters(ledger: Ledger, clock: Steps) -> None:
     for number, run_id in enumerate("abcd"):
         clock.now = number * 1_000
         settle(ledger, run_id, "ok" if run_id in "ac" else "needs_human")
@@ -291,7 +302,8 @@ def test_listing(ledger: Ledger) -> None:
     assert not hasattr(ledger.runs()[0], "output")
 
 
-def test_rejections_bind_nothing(ledger: Ledger) -> None:  # S2.2
+@pytest.mark.rule("S2.2")
+def test_rejections_bind_nothing(ledger: Ledger) -> None:
     for _ in range(2):
         ledger.reject(WORKER, "r", "input_schema_mismatch", b"\1" * 32)
     ledger.reject(WORKER, None, "input_schema_mismatch", None)
@@ -303,6 +315,7 @@ def test_rejections_bind_nothing(ledger: Ledger) -> None:  # S2.2
     assert claim(ledger).attempts == 1
 
 
+@pytest.mark.rule("S2.2")
 @pytest.mark.parametrize(
     ("run_id", "digest", "written"),
     [
@@ -313,14 +326,15 @@ def test_rejections_bind_nothing(ledger: Ledger) -> None:  # S2.2
         ("r", b"short", False),
     ],
 )
-def test_reject_never_raises(ledger: Ledger, run_id: str, digest: bytes | None, written: bool) -> None:  # S2.2
+def test_reject_never_raises(ledger: Ledger, run_id: str, digest: bytes | None, written: bool) -> None:
     ledger.reject(WORKER, run_id, "input_schema_mismatch", digest)
     entries = ledger.rejections()
     assert len(entries) == written
     assert all(len(entry.run_id or "") <= 256 for entry in entries)
 
 
-def test_reject_on_a_closed_table(ledger: Ledger) -> None:  # S2.2
+@pytest.mark.rule("S2.2")
+def test_reject_on_a_closed_table(ledger: Ledger) -> None:
     ledger._connection.execute("DROP TABLE rejections")
     ledger.reject(WORKER, "r", "input_schema_mismatch", None)
     assert claim(ledger).attempts == 1
@@ -331,7 +345,8 @@ def test_text_that_is_not_unicode_is_in_no_row(ledger: Ledger) -> None:
     assert ledger.find("\udcff") == ()
 
 
-def test_clock_only_labels(path: str) -> None:  # S4.2
+@pytest.mark.rule("S4.2")
+def test_clock_only_labels(path: str) -> None:
     jumping = Steps(9_000_000, 5_000_000, -7, 3, 1, 0, 2**62)
     with Ledger.open(path, now=jumping) as ledger:
         first = claim(ledger, "first", 2)
@@ -346,7 +361,8 @@ def test_clock_only_labels(path: str) -> None:  # S4.2
             claim(ledger, "first", 2)
 
 
-def test_waits_do_not_follow_the_wall_clock(path: str, monkeypatch: pytest.MonkeyPatch) -> None:  # S4.2
+@pytest.mark.rule("S4.2")
+def test_waits_do_not_follow_the_wall_clock(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
     call(path)
     monkeypatch.setattr(time, "time", lambda: -1e9)
     monkeypatch.setattr(time, "time_ns", lambda: -(10**18))
@@ -354,7 +370,8 @@ def test_waits_do_not_follow_the_wall_clock(path: str, monkeypatch: pytest.Monke
         t.admit(key("second"))
 
 
-def test_damage_under_way(path: str) -> None:  # S4.8
+@pytest.mark.rule("S4.8")
+def test_damage_under_way(path: str) -> None:
     with Ledger.open(path) as ledger:
         settle(ledger, "r")
         ledger._connection.execute("PRAGMA writable_schema = ON")

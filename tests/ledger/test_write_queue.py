@@ -46,8 +46,9 @@ def claim(ledger: Ledger, run_id: str, give_up_at: float) -> None:
         t1.start_attempt(t1.admit(key(run_id)), results.new_token(), "a test")
 
 
+@pytest.mark.rule("S4.8")
 @pytest.mark.parametrize("deed", ["hold", "begin"])
-def test_lock_held_for_a_second(path: str, deed: str) -> None:  # S4.8
+def test_lock_held_for_a_second(path: str, deed: str) -> None:
     call(path)
     with Ledger.open(path) as ledger, holder(deed, path) as process:
         started = time.monotonic()
@@ -59,8 +60,9 @@ def test_lock_held_for_a_second(path: str, deed: str) -> None:  # S4.8
         assert ledger.look(WORKER, "second") is not None
 
 
+@pytest.mark.rule("S4.8")
 @pytest.mark.parametrize("deed", ["hold", "begin"])
-def test_lock_held_beyond_the_limit(path: str, deed: str) -> None:  # S4.8
+def test_lock_held_beyond_the_limit(path: str, deed: str) -> None:
     call(path)
     with Ledger.open(path) as ledger, holder(deed, path) as process:
         started = time.monotonic()
@@ -77,7 +79,8 @@ def test_lock_held_beyond_the_limit(path: str, deed: str) -> None:  # S4.8
         assert ledger._connection.execute("PRAGMA busy_timeout").fetchone()[0] == opening.BUSY_SECONDS * 1000
 
 
-def test_stopped_holder(path: str) -> None:  # S4.8
+@pytest.mark.rule("S4.8")
+def test_stopped_holder(path: str) -> None:
     call(path)
     with Ledger.open(path) as ledger, holder("hold", path) as process:
         process.send_signal(signal.SIGSTOP)
@@ -164,7 +167,8 @@ def test_two_ledgers_of_one_process(path: str) -> None:
         assert first.look(WORKER, "r") == second.look(WORKER, "r")
 
 
-def test_eight_processes(path: str) -> None:  # S4.2, S4.4
+@pytest.mark.rule("S4.2", "S4.4")
+def test_eight_processes(path: str) -> None:
     until = time.monotonic() + 4
     unmeasured = {name: value for name, value in ENVIRONMENT.items() if not name.startswith("COV")}
     processes = [

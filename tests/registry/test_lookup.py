@@ -39,10 +39,11 @@ def test_it_validates_without_findings(cli):
     assert cli("validate", SPEC).code == 0
 
 
+@pytest.mark.rule("S1.2", "S5.2")
 @pytest.mark.parametrize("status", ["ok", "retryable_error", "invalid_request", "invalid_output"])
 @pytest.mark.parametrize("kind", ["command", "function"])
 def test_each_status_is_a_document_that_its_own_schema_accepts(cli, tmp_path, program, kind, status):
-    """S1.2 S5.2: judged by jsonschema, not by our own engine."""
+    """Judged by jsonschema, not by our own engine."""
     (tmp_path / "tasks.py").write_text(FUNCTION)
     (tmp_path / "input.json").write_text(json.dumps({"run_id": "r", "task": "t", "context": {"answer": status}}))
     backend = program(PROGRAM) if kind == "command" else ["--function", "tasks:run"]
@@ -52,8 +53,9 @@ def test_each_status_is_a_document_that_its_own_schema_accepts(cli, tmp_path, pr
     assert (done.document["status"], done.code) == (status, Status(status).exit_code)
 
 
+@pytest.mark.rule("S5.2")
 def test_an_input_that_it_does_not_allow_is_answered_in_its_own_shape(cli, program):
-    """S5.2: a missing run_id too."""
+    """A missing run_id too."""
     done = cli("run", SPEC, "-", *program(PROGRAM), given='{"task": "t"}')
     assert READING.contract is not None
     Draft202012Validator(READING.contract.output_schema).validate(done.document)

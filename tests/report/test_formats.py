@@ -49,9 +49,10 @@ def test_the_table_and_the_command_line_offer_the_same():
     assert ", ".join(formats.FORMATS).removeprefix("text, ") in option.help
 
 
+@pytest.mark.rule("S1.5")
 @pytest.mark.parametrize("name", formats.FORMATS)
 def test_what_could_not_be_checked_is_seen_in_every_format(cli, files, name):
-    """S1.5: a report of nothing never reads as clean."""
+    """A report of nothing never reads as clean."""
     done = cli("validate", "good.worker.md", "missing.worker.md", "--output", f"{name}=report", "-q")
     assert done.code == 2
     text = (files / "report").read_text()
@@ -62,9 +63,10 @@ def test_what_could_not_be_checked_is_seen_in_every_format(cli, files, name):
     assert ("no such file" in alone.out.decode()) == (name != "text"), "the text says it on standard error"
 
 
+@pytest.mark.rule("S6.5")
 @pytest.mark.parametrize("name", formats.FORMATS)
 def test_every_format_bears_hostile_words(name):
-    """S6.5: paths and words of a contract are data."""
+    """Paths and words of a contract are data."""
     shown = formats.FORMATS[name](report(HOSTILE, HOSTILE, HOSTILE, text=HOSTILE)).decode()
     shown += formats.FORMATS[name](unchecked(HOSTILE)).decode()
     assert "\x1b" not in shown
@@ -103,6 +105,7 @@ def test_standard_output_is_given_once(cli, files):
         assert refused.err.startswith("workermd: standard output is asked for by two outputs")
 
 
+@pytest.mark.rule("S1.5")
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -115,7 +118,6 @@ def test_standard_output_is_given_once(cli, files):
     ],
 )
 def test_a_wrong_output_is_refused(cli, files, arguments, said):
-    """S1.5"""
     done = cli("validate", "good.worker.md", *(word for each in arguments for word in ("--output", each)))
     assert done.code == 2
     assert said in done.err
@@ -277,9 +279,9 @@ def test_annotations_have_their_place(cli, files):
         assert data.startswith(finding["message"])
 
 
+@pytest.mark.rule("S6.5")
 @pytest.mark.parametrize("words", ["a%0Ab", "a\r\nb", "a::error::b", "a,line=9", "a:b,c%3A", "::stop-commands::x"])
 def test_no_value_leaves_its_annotation(words):
-    """S6.5"""
     (line,) = github.of_report(report(words, words)).decode().splitlines()
     command, values, data = parsed(line)
     assert (command, values["file"], data) == ("error", words, words)
@@ -346,8 +348,9 @@ def test_markdown_is_a_headline_and_a_table(cli, files):
     )
 
 
+@pytest.mark.rule("S6.5")
 def test_markdown_renders_as_the_words_that_were_found():
-    """S6.5: by a real Markdown parser, with tables."""
+    """By a real Markdown parser, with tables."""
     from markdown_it import MarkdownIt
 
     tokens = MarkdownIt("commonmark").enable("table").parse(markdown.of_report(report("p|q", HOSTILE)).decode())

@@ -175,8 +175,9 @@ def test_a_narrow_terminal_never_wraps_the_live_line(watched, columns):
     assert max(map(len, drawn)) < columns
 
 
+@pytest.mark.rule("S8.5")
 def test_ctrl_c_typed_at_the_terminal(cli, contract, given, program, terminal, evidence):
-    """Exit 130, one document, the attempt's process gone, the run resumable (S8.5)."""
+    """Exit 130, one document, the attempt's process gone, the run resumable."""
     screen = terminal()
     body = f"evidence(str(os.getpid()))\nif task['attempt'] == 1: time.sleep(60)\n{OK}"
     process = cli.start(

@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 import yaml
 
 from tests.conftest import ROOT
@@ -31,8 +32,8 @@ def test_the_hooks_are_those_of_the_file():
     assert re.findall(r"- id: (workermd-\w+)", PAGE) == [hook["id"] for hook in hooks]
 
 
+@pytest.mark.rule("S1.5")
 def test_the_call_shown_works(cli, tmp_path):
-    """S1.5"""
     (command,) = re.findall(r"```sh\nworkermd (.*)\n```", PAGE)
     (tmp_path / "contracts").symlink_to(ROOT / "contracts")
     assert cli(*command.split()).code == 0

@@ -55,13 +55,14 @@ def started(trial, n=1, run_id="r"):
 # --- killed at a named point ----------------------------------------------------------------------------
 
 
+@pytest.mark.rule("S3.2", "S4.3", "S9.1")
 @pytest.mark.parametrize("replies", [OK, RETRY, ASK], ids=["ok", "retry-first", "ask-first"])
 @pytest.mark.parametrize("at", POINTS)
 def test_a_kill_at_every_point(trial, at, replies):
-    """S4.3 S3.2: the call dies there; the next one does what the table of crash points says, and no more.
+    """The call dies there; the next one does what the table of crash points says, and no more.
 
     With `retry-first` a result file is found that is no final answer: it must not become one. With `ask-first` the
-    answer comes with a request to a person, or not at all (S9.1).
+    answer comes with a request to a person, or not at all.
     """
     model = Expected(replies)
     for point in (at, ""):
@@ -72,9 +73,10 @@ def test_a_kill_at_every_point(trial, at, replies):
     assert violations(trial) == []
 
 
+@pytest.mark.rule("S4.3", "S4.7")
 @pytest.mark.parametrize("at", HOST)
 def test_only_the_attempts_process_dies(trial, at):
-    """S4.3 S4.7: a result that has its name counts; without one every start is used up, and a person is asked."""
+    """A result that has its name counts; without one every start is used up, and a person is asked."""
     model = Expected(OK)
     code = model.call(at)
     done = trial.call("r", OK, at=at)
@@ -82,16 +84,18 @@ def test_only_the_attempts_process_dies(trial, at):
     assert violations(trial) == []
 
 
+@pytest.mark.rule("S4.3", "S9.2")
 @pytest.mark.parametrize("flags", [(), ("--deny",), ("--deny", "--final")], ids=["approve", "deny", "final"])
 @pytest.mark.parametrize("at", DECIDING)
 def test_a_kill_while_a_person_decides(trial, at, flags):
-    """S4.3 S9.2: the decision and its one start are there, or neither; the next attempt is told all of them."""
+    """The decision and its one start are there, or neither; the next attempt is told all of them."""
     assert cases.decided(at, *flags)(trial) == []
 
 
+@pytest.mark.rule("S9.2", "S9.4")
 @pytest.mark.parametrize("at", POINTS)
 def test_a_kill_in_the_attempt_that_a_decision_granted(trial, at):
-    """S9.2 S9.4: one decision stands for one start, however often it is asked for; what was decided is not lost."""
+    """One decision stands for one start, however often it is asked for; what was decided is not lost."""
     model = Expected(ASK, max_attempts=1)
     trial = Trial(trial.folder / "one", max_attempts=1)
     codes = [(trial.call("r", ASK).code, model.call()), (trial.approve("r").code, model.approve())]
@@ -102,9 +106,10 @@ def test_a_kill_in_the_attempt_that_a_decision_granted(trial, at):
     assert violations(trial) == []
 
 
+@pytest.mark.rule("S4.3")
 @pytest.mark.parametrize("at", ["migration_open", "migration_committed"])
 def test_a_kill_while_the_ledger_is_made(trial, at):
-    """S4.3: it is there or it is not."""
+    """It is there or it is not."""
     assert trial.call("r", OK, at=at).code == KILLED
     assert trial.call("r", OK).code == 0
     assert violations(trial) == []
@@ -129,8 +134,9 @@ def test_the_seeded_faults_still_fit_the_source(tmp_path, fault):
     seeded(fault, tmp_path)
 
 
+@pytest.mark.rule("S3.2", "S4.7")
 def test_attempts_used_up_by_crashes_are_not_given_back(trial):
-    """S3.2 S4.7: two claims, two crashes: the third call starts nothing and asks a person."""
+    """Two claims, two crashes: the third call starts nothing and asks a person."""
     assert [trial.call("r", OK, at="t1_committed").code for _ in range(2)] == [KILLED, KILLED]
     done = trial.call("r", OK)
     assert (done.code, done.document["result"]["error"]["code"]) == (6, "attempts_exhausted")
@@ -141,8 +147,9 @@ def test_attempts_used_up_by_crashes_are_not_given_back(trial):
 # --- killed by somebody else ----------------------------------------------------------------------------
 
 
+@pytest.mark.rule("S4.3")
 def test_the_called_process_is_killed_in_the_task(trial):
-    """S4.3: the attempt goes on, keeps the lock, and is adopted by the next call, which waits for it."""
+    """The attempt goes on, keeps the lock, and is adopted by the next call, which waits for it."""
     process = trial.start("r", OK, seconds=(1,))
     host = started(trial).host
     process.kill()
@@ -155,8 +162,9 @@ def test_the_called_process_is_killed_in_the_task(trial):
     assert violations(trial) == []
 
 
+@pytest.mark.rule("S4.3", "S8.5")
 def test_the_attempts_process_is_killed_in_the_task(trial):
-    """S4.3 S8.5: the same call goes on with the next attempt; the program of the first one is ended before."""
+    """The same call goes on with the next attempt; the program of the first one is ended before."""
     process = trial.start("r", OK, seconds=(30, 0))
     line = started(trial)
     os.kill(line.host, signal.SIGKILL)
@@ -166,8 +174,9 @@ def test_the_attempts_process_is_killed_in_the_task(trial):
     assert violations(trial) == []
 
 
+@pytest.mark.rule("S4.3", "S4.4")
 def test_both_are_killed_in_the_task(trial):
-    """S4.3 S4.4: the program that is left keeps the run's lock, so the next attempt begins after its end."""
+    """The program that is left keeps the run's lock, so the next attempt begins after its end."""
     process = trial.start("r", OK, seconds=(1.5, 0))
     line = started(trial)
     process.kill()
@@ -179,8 +188,9 @@ def test_both_are_killed_in_the_task(trial):
     assert violations(trial) == []
 
 
+@pytest.mark.rule("S2.3")
 def test_no_wait_finds_a_dead_owner(trial):
-    """S2.3: nobody executes the run any more, so there is nothing to refuse."""
+    """Nobody executes the run any more, so there is nothing to refuse."""
     trial.call("r", OK, at="before_order")
     wait_for(lambda: trial.call("r", OK, "--no-wait").code == 0)
     assert violations(trial) == []
@@ -198,8 +208,9 @@ def function(cli, contract, given, tmp_path):
     return write
 
 
+@pytest.mark.rule("S3.3", "S4.4")
 def test_orphans_without_the_lock_end_before_the_next_attempt(cli, function, tmp_path):
-    """S4.4 S3.3: both are dead, and what the task had started let go of the lock."""
+    """Both are dead, and what the task had started let go of the lock."""
     call, env = function(
         "import os, subprocess, sys, time\n"
         "def run(task):\n"
@@ -221,8 +232,9 @@ def test_orphans_without_the_lock_end_before_the_next_attempt(cli, function, tmp
     assert not alive(orphan)
 
 
+@pytest.mark.rule("S3.3", "S4.3")
 def test_a_result_with_its_name_counts_and_its_orphans_end(cli, function, tmp_path):
-    """S4.3 S3.3: the attempt's process dies before it has ended what its task left behind; so does the caller."""
+    """The attempt's process dies before it has ended what its task left behind; so does the caller."""
     call, env = function(
         "import os, subprocess, sys, time\n"
         "def run(task):\n"
@@ -246,8 +258,9 @@ def test_a_result_with_its_name_counts_and_its_orphans_end(cli, function, tmp_pa
     assert not alive(int((tmp_path / "pids").read_text()))
 
 
+@pytest.mark.rule("S4.2")
 def test_a_caller_that_dies_while_the_backend_loads_leaves_no_process(cli, function, tmp_path):
-    """S4.2: a library that hangs at its import must not keep the run locked for ever."""
+    """A library that hangs at its import must not keep the run locked for ever."""
     call, env = function("def run(task): return {'result': {}}")
     (tmp_path / "autogen_core").mkdir()
     (tmp_path / "autogen_core" / "__init__.py").write_text(
@@ -281,8 +294,9 @@ def test_an_interrupt_while_the_backend_loads_uses_no_attempt_up(cli, function, 
     assert (done.code, len(done.document["attempts"])) == (0, 1), done.err
 
 
+@pytest.mark.rule("S4.3")
 def test_a_finished_attempt_is_adopted_though_the_backend_cannot_be_loaded_any_more(cli, function, tmp_path):
-    """S4.3: nothing has to be started for it."""
+    """Nothing has to be started for it."""
     call, env = function("def run(task): return {'result': {}}")
     assert cli(*call, env=env | {"WORKERMD_CRASH_AT": "attempt_ended"}).code == KILLED
     (tmp_path / "autogen_core").mkdir()
@@ -294,8 +308,9 @@ def test_a_finished_attempt_is_adopted_though_the_backend_cannot_be_loaded_any_m
 # --- stopped, late --------------------------------------------------------------------------------------
 
 
+@pytest.mark.rule("S2.3", "S4.2")
 def test_a_stopped_owner_is_waited_for_and_loses_nothing(trial):
-    """S2.3 S4.2: nobody takes its run away, however long it stands; continued, it answers as if nothing had been."""
+    """Nobody takes its run away, however long it stands; continued, it answers as if nothing had been."""
     process = trial.start("r", OK, seconds=(0.3,))
     started(trial)
     process.send_signal(signal.SIGSTOP)
@@ -309,8 +324,9 @@ def test_a_stopped_owner_is_waited_for_and_loses_nothing(trial):
     assert violations(trial) == []
 
 
+@pytest.mark.rule("S3.3")
 def test_a_result_that_gets_its_name_too_late_is_a_timeout(trial, tmp_path):
-    """S3.3: the task ends in time, its result is synced after the deadline, and the caller stands still meanwhile."""
+    """The task ends in time, its result is synced after the deadline, and the caller stands still meanwhile."""
     (tmp_path / "sitecustomize.py").write_text(
         "import os, signal, time\n"
         "from workermd.attempt.host import TIMER_GRACE\n"
@@ -336,9 +352,10 @@ def test_a_result_that_gets_its_name_too_late_is_a_timeout(trial, tmp_path):
     assert violations(trial) == []
 
 
+@pytest.mark.rule("S3.3", "S4.3")
 @pytest.mark.parametrize("name", ["blocking_sleep", "busy_in_c"])
 def test_an_attempt_without_its_caller_is_ended_by_its_own_timer(cli, contract, given, tmp_path, name):
-    """S3.3 S4.3: asleep or spinning in C; then the next call goes on."""
+    """Asleep or spinning in C; then the next call goes on."""
     (tmp_path / "tasks.py").write_text(
         "import os\nfrom tests.attempt import unruly\n"
         "def run(task):\n"
@@ -363,8 +380,9 @@ def test_an_attempt_without_its_caller_is_ended_by_its_own_timer(cli, contract, 
 # --- clocks ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.rule("S4.2")
 def test_a_wall_clock_that_jumps_moves_nothing_but_labels(cli, contract, given, program, evidence, tmp_path):
-    """S4.2: years forward and back between and within the calls; claims, waits, deadlines and adoption do not care."""
+    """Years forward and back between and within the calls; claims, waits, deadlines and adoption do not care."""
     plant = tmp_path / "plant"
     plant.mkdir()
     (plant / "sitecustomize.py").write_text(
@@ -437,10 +455,11 @@ with open(os.path.join({disk!r}, 'ballast'), 'wb', buffering=0) as file:
 """
 
 
+@pytest.mark.rule("S4.3", "S4.8")
 def test_an_answer_that_cannot_be_settled_is_kept_and_adopted(
     cli, contract, given, program, evidence, small_disk, tmp_path
 ):
-    """S4.8 S4.3: the ledger's disk is full after the attempt; the result lies on another one."""
+    """The ledger's disk is full after the attempt; the result lies on another one."""
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     (small_disk / "l.db.results").symlink_to(elsewhere)
@@ -455,8 +474,9 @@ def test_an_answer_that_cannot_be_settled_is_kept_and_adopted(
     assert evidence() == ["start"]
 
 
+@pytest.mark.rule("S4.8")
 def test_a_result_that_finds_no_space_is_no_half_result(cli, contract, given, program, small_disk):
-    """S4.8: the attempt is used up, nothing half-written stays."""
+    """The attempt is used up, nothing half-written stays."""
     ledger = cli.ledger
     ledger.parent.mkdir()
     (ledger.parent / "ledger.db.results").symlink_to(small_disk)
@@ -466,8 +486,9 @@ def test_a_result_that_finds_no_space_is_no_half_result(cli, contract, given, pr
     assert {path.name for path in small_disk.iterdir()} <= {"ballast", ".swept"}
 
 
+@pytest.mark.rule("S4.8")
 def test_a_result_that_cannot_be_written_is_said_in_one_line(cli, contract, given, program):
-    """S4.8: the folder went away during the task."""
+    """The folder went away during the task."""
     body = f"import shutil; shutil.rmtree({str(cli.ledger) + '.results'!r}); {ok_reply()}"
     done = cli("run", contract(constraints={"max_attempts": 1}), given(), *program(body))
     assert (done.code, done.document["result"]["error"]["code"]) == (5, "attempts_exhausted")
@@ -475,8 +496,9 @@ def test_a_result_that_cannot_be_written_is_said_in_one_line(cli, contract, give
     assert "Traceback" not in done.err
 
 
+@pytest.mark.rule("S4.8")
 def test_no_attempt_is_used_up_where_none_can_be_prepared(cli, contract, given, program, evidence):
-    """S4.8: found out before the task starts, and before the claim is committed."""
+    """Found out before the task starts, and before the claim is committed."""
     call = ["run", contract(constraints={"max_attempts": 1}), given(), *program(f"evidence('start'); {ok_reply()}")]
     blocked = cli.ledger.parent / "ledger.db.artifacts"
     blocked.parent.mkdir()
@@ -496,15 +518,17 @@ def left_open(trial):
     return trial.results / token
 
 
+@pytest.mark.rule("S4.7", "S4.8")
 def test_a_damaged_result_is_none(trial):
-    """S4.8 S4.7: what the attempt did is unknown; the run is not stuck for it."""
+    """What the attempt did is unknown; the run is not stuck for it."""
     left_open(trial).write_bytes(b'{"output": "half')
     done = trial.call("r", OK, "--envelope")
     assert (done.code, [each["outcome"] for each in done.document["attempts"]]) == (0, ["crashed", "ok"]), done.err
 
 
+@pytest.mark.rule("S4.8")
 def test_a_result_that_cannot_be_read_changes_nothing(trial):
-    """S4.8: a clear error; with the cause removed, the run goes on."""
+    """A clear error; with the cause removed, the run goes on."""
     path = left_open(trial)
     path.mkdir()
     done = trial.call("r", OK)

@@ -10,9 +10,9 @@ from contextlib import closing
 
 import jsonschema
 import pytest
-from tests.report.test_live import Terminal
 
 from tests.conftest import FOUR, ROOT, contract_text, wait_for
+from tests.report.test_live import Terminal
 from tests.test_readme import blocks_of, laid_out, printed_as_shown
 from workermd.contract import cache
 from workermd.protocol.envelope import envelope_schema
@@ -76,8 +76,9 @@ def requests(cli, run_id="r1", *arguments):
 # --- the loop -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.rule("S9.1", "S9.2", "S9.4")
 def test_a_tool_call_is_asked_approved_and_goes_on(cli, tool):
-    """S9.1 S9.2 S9.4: one start more than the contract's, and the decision in the task."""
+    """One start more than the contract's, and the decision in the task."""
     first = cli(*flagged(tool, "--envelope"))
     assert (first.code, first.document["status"], first.document["error"]["code"]) == (
         6, "needs_human", "approval_required",
@@ -115,8 +116,9 @@ def test_a_tool_call_is_asked_approved_and_goes_on(cli, tool):
     assert cli(*tool).out == done.out
 
 
+@pytest.mark.rule("S9.2")
 def test_one_decision_is_one_start(cli, contract, given, program):
-    """S9.2: a task that asks again and again gets one start for each answer, and all answers so far."""
+    """A task that asks again and again gets one start for each answer, and all answers so far."""
     body = "evidence('start'); reply({'error': {'message': ' '.join(d['answer'] for d in task['decisions']) or '-'}}); sys.exit(77)"
     call = ["run", contract(statuses=ALL, constraints={"max_attempts": 1}), given(), *program(body)]
     said = []
@@ -134,8 +136,9 @@ def test_one_decision_is_one_start(cli, contract, given, program):
     assert len({each["id"] for each in shown["requests"]}) == 4
 
 
+@pytest.mark.rule("S3.2", "S9.2")
 def test_starts_that_were_left_stay_beside_the_one_granted(cli, contract, given, program):
-    """S9.2 S3.2: the granted attempt may fail for a while, as any other."""
+    """The granted attempt may fail for a while, as any other."""
     body = "if not task['decisions']: sys.exit(77)\nif task['attempt'] < 3: sys.exit(75)\nreply({'result': {}})"
     call = ["run", contract(statuses=ALL), given(), *program(body)]
     assert cli(*call).code == 6
@@ -144,8 +147,8 @@ def test_starts_that_were_left_stay_beside_the_one_granted(cli, contract, given,
     assert [each["outcome"] for each in done.document["attempts"]] == ["needs_human", "retryable_error", "ok"]
 
 
+@pytest.mark.rule("S9.3")
 def test_a_denial_is_told_and_goes_on(cli, tool):
-    """S9.3"""
     cli(*tool)
     assert cli("approve", "r1", "--deny", "--reason", "too dear", "--by", "ann").code == 0
     done = cli(*tool)
@@ -153,8 +156,9 @@ def test_a_denial_is_told_and_goes_on(cli, tool):
     assert (done.code, told["answer"], told["reason"]) == (0, "deny", "too dear")
 
 
+@pytest.mark.rule("S2.3", "S9.3")
 def test_a_denial_for_good_settles_the_run(cli, tool):
-    """S9.3 S2.3: another answer than the one that asked, the same from then on; nothing is started."""
+    """Another answer than the one that asked, the same from then on; nothing is started."""
     before = cli(*flagged(tool, "--envelope"))
     decided = cli("approve", "r1", "--deny", "--final", "--reason", "no", "--by", "ann")
     assert decided.out.decode().splitlines()[1] == "the run is settled as invalid_output [approval_denied]"
@@ -189,8 +193,9 @@ def test_a_denial_for_good_settles_the_run(cli, tool):
     assert starts(cli) == ["1", "2"]
 
 
+@pytest.mark.rule("S5.3", "S9.1")
 def test_a_contract_without_a_status_in_its_output_asks_too(cli, tmp_path, given):
-    """S9.1 S5.3: the envelope is what is printed, and so it is after a denial for good."""
+    """The envelope is what is printed, and so it is after a denial for good."""
     (tmp_path / "tasks.py").write_text(TOOL)
     output = {
         "type": "object",
@@ -210,8 +215,8 @@ def test_a_contract_without_a_status_in_its_output_asks_too(cli, tmp_path, given
     assert cli(*other).code == 0
 
 
+@pytest.mark.rule("S8.4", "S9.1", "S9.4")
 def test_a_program_asks_and_is_told(cli, question):
-    """S8.4 S9.1 S9.4"""
     first = cli(*flagged(question, "--envelope")).document
     assert first["request"]["options"] == ["a", "b"]
     assert "--answer TEXT (a, b), or --deny" in first["error"]["hint"]
@@ -219,8 +224,8 @@ def test_a_program_asks_and_is_told(cli, question):
     assert cli(*question).document["result"] == {"answers": ["b"]}
 
 
+@pytest.mark.rule("S9.1")
 def test_a_document_that_says_needs_human_asks_whether_to_go_on(cli, contract, given, program):
-    """S9.1"""
     body = "reply({'status': 'ok' if task['decisions'] else 'needs_human', 'result': {'why': 'look at it'}})"
     call = ["run", contract(statuses=ALL), given(), *program(body)]
     first = cli(*flagged(call, "--envelope")).document
@@ -230,9 +235,9 @@ def test_a_document_that_says_needs_human_asks_whether_to_go_on(cli, contract, g
     assert cli(*call).code == 0
 
 
+@pytest.mark.rule("S1.4", "S4.7", "S9.1")
 @pytest.mark.parametrize("body", ["sys.exit(3)", "os.kill(os.getpid(), 9)"])
 def test_what_only_needs_mending_asks_nobody(cli, contract, given, program, body):
-    """S9.1 S1.4 S4.7"""
     call = ["run", contract(statuses=ALL, constraints={"max_attempts": 1}), given(), *program(body)]
     done = cli(*flagged(call, "--envelope"))
     assert (done.code, "request" in done.document, pending(cli)) == (6, False, [])
@@ -240,23 +245,26 @@ def test_what_only_needs_mending_asks_nobody(cli, contract, given, program, body
     assert (refused.code, "asks nobody: it is settled as needs_human" in refused.err) == (2, True)
 
 
+@pytest.mark.rule("S1.6")
 def test_a_success_that_is_called_needs_human_asks_nobody(cli, contract, given, program):
-    """S1.6: the contract says that it is one."""
+    """The contract says that it is one."""
     spec = contract(statuses=ALL, constraints={"success_statuses": "[ok, needs_human]"})
     done = cli("run", spec, given(), "--envelope", *program("reply({'status': 'needs_human', 'result': {}})"))
     assert (done.code, "request" in done.document, pending(cli)) == (0, False, [])
 
 
+@pytest.mark.rule("S1.4", "S9.6")
 def test_without_the_status_nobody_can_be_asked(cli, contract, given, program):
-    """S9.6 S1.4: what only the task knew."""
+    """What only the task knew."""
     done = cli("run", contract(), given(), "--envelope", *program(ASKS))
     assert (done.code, done.document["error"]["code"]) == (4, "approval_required")
     assert "the contract's statuses lack needs_human" in done.document["error"]["hint"]
     assert pending(cli) == []
 
 
+@pytest.mark.rule("S4.5", "S9.4")
 def test_a_contract_that_changed_meanwhile_does_not_go_on(cli, tool, contract):
-    """S4.5 S9.4: what was approved is not what would run."""
+    """What was approved is not what would run."""
     cli(*tool)
     cli("approve", "r1", "--by", "ann")
     changed = contract(statuses=ALL, constraints={"max_attempts": 1}, purpose="Another.")
@@ -267,8 +275,9 @@ def test_a_contract_that_changed_meanwhile_does_not_go_on(cli, tool, contract):
 # --- what is written ------------------------------------------------------------------------------------
 
 
+@pytest.mark.rule("S6.3", "S9.1")
 def test_no_secret_is_in_a_request(cli, contract, given, program):
-    """S6.3 S9.1: in none of its texts, nowhere beside the ledger."""
+    """In none of its texts, nowhere beside the ledger."""
     body = """
 key = os.environ['API_KEY']
 reply({'error': {'message': f'Use {key}?', 'options': [key, 'no'], 'kind': 'tool',
@@ -289,6 +298,7 @@ sys.exit(77)
     assert "hunter2" not in cli("runs", "pending").out.decode() + done.err
 
 
+@pytest.mark.rule("S9.1")
 @pytest.mark.parametrize("kind", ["function", "command"])
 @pytest.mark.parametrize(
     ("proposed", "said"),
@@ -302,7 +312,7 @@ sys.exit(77)
     ],
 )
 def test_nobody_is_asked_about_what_cannot_be_shown(cli, contract, given, program, tmp_path, kind, proposed, said):
-    """S9.1: a failure for good, with what is wrong; never cut, never a fault of ours."""
+    """A failure for good, with what is wrong; never cut, never a fault of ours."""
     spec = contract(statuses=ALL)
     if kind == "function":
         (tmp_path / "tasks.py").write_text(
@@ -325,8 +335,9 @@ def test_nobody_is_asked_about_what_cannot_be_shown(cli, contract, given, progra
     assert pending(cli) == []
 
 
+@pytest.mark.rule("S9.1")
 def test_what_is_asked_is_made_to_fit():
-    """S9.1: a question is cut, options are; a kind without its proposal is a question."""
+    """A question is cut, options are; a kind without its proposal is a question."""
     said = details("q\x1b[2J\ud800" * 5000, ["x" * 300, "", 7, "x" * 300, *map(str, range(50))])
     assert (len(said["question"]), len(said["options"]), len(said["options"][0])) == (2000, 20, 200)
     assert said["options"][1] == "0"
@@ -349,8 +360,9 @@ def test_what_is_asked_is_made_to_fit():
     assert details("q", proposed={"a": (1, {2: "b"})})["proposed"] == {"a": [1, {"2": "b"}]}
 
 
+@pytest.mark.rule("S9.1")
 def test_a_result_file_that_asks_nonsense_is_put_in_order(cli, contract, given, tmp_path):
-    """S9.1: what an attempt's process left is a task's word, not ours."""
+    """What an attempt's process left is a task's word, not ours."""
     (tmp_path / "tasks.py").write_text(
         "from workermd import NeedsHuman\n"
         "class Odd(NeedsHuman):\n"
@@ -362,8 +374,8 @@ def test_a_result_file_that_asks_nonsense_is_put_in_order(cli, contract, given, 
     assert done.document["request"]["question"] == "the task raised Odd"
 
 
+@pytest.mark.rule("S6.5")
 def test_what_is_shown_has_no_control_characters(cli, contract, given, program):
-    """S6.5"""
     body = "reply({'error': {'message': 'a\\x1b[31m\\nb', 'kind': 'plan', 'proposed': {'plan': 'c\\x1b[31m\\nd\\x07'}}}); sys.exit(77)"
     done = cli("run", contract(statuses=ALL), given(), *program(body))
     shown = cli("runs", "pending").out.decode() + cli("runs", "show", "r1").out.decode() + done.err
@@ -417,8 +429,9 @@ REFUSED = {
 }  # fmt: skip
 
 
+@pytest.mark.rule("S9.2")
 def test_decisions_that_make_no_sense_are_refused(cli, question, contract, given, program):
-    """S9.2: one line each, and nothing has changed."""
+    """One line each, and nothing has changed."""
     nowhere = cli("approve", "r1", "--by", "ann")
     assert (nowhere.code, "there is no ledger yet" in nowhere.err, cli.ledger.exists()) == (2, True, False)
     cli(*question)
@@ -434,8 +447,8 @@ def test_decisions_that_make_no_sense_are_refused(cli, question, contract, given
     assert (request["open"], request["decision"]) == (True, None)
 
 
+@pytest.mark.rule("S9.2")
 def test_deciding_twice_says_who_was_first(cli, question):
-    """S9.2"""
     cli(*question)
     (request,) = pending(cli)
     done = cli("approve", "r1", "--answer", "a", "--request", request["id"], env={"USER": "ben"})
@@ -450,8 +463,9 @@ def test_deciding_twice_says_who_was_first(cli, question):
     assert (late.code, late.err.endswith(": a; see what happened: workermd runs show\n")) == (2, True)
 
 
+@pytest.mark.rule("S9.2")
 def test_people_who_decide_at_the_same_time(cli, question):
-    """S9.2: one of them does."""
+    """One of them does."""
     cli(*question)
     crowd = [cli.start("approve", "r1", "--answer", "ab"[n % 2], "--by", f"p{n}") for n in range(6)]
     ended = [process.communicate(timeout=60) for process in crowd]
@@ -464,8 +478,9 @@ def test_people_who_decide_at_the_same_time(cli, question):
     assert (shown["attempts"], shown["max_attempts"], len(shown["reopenings"])) == (2, 3, 1)
 
 
+@pytest.mark.rule("S9.1")
 def test_a_request_that_the_run_left_behind_is_closed(cli, question):
-    """S9.1: reopened by name, it asks anew; the first request is not the one that is decided."""
+    """Reopened by name, it asks anew; the first request is not the one that is decided."""
     cli(*question)
     (first,) = pending(cli)
     cli("runs", "reopen", "r1", "--by", "bob")
@@ -504,8 +519,8 @@ def test_ages():
     assert {seconds: age(seconds * 1_000_000) for seconds in cases} == cases
 
 
+@pytest.mark.rule("S4.6")
 def test_pruning_takes_requests_too(cli, question):
-    """S4.6"""
     cli(*question)
     assert cli("runs", "prune", "--all").out == b"1 finished run removed\n"
     assert pending(cli) == []
@@ -513,8 +528,9 @@ def test_pruning_takes_requests_too(cli, question):
         assert connection.execute("SELECT count(*) FROM requests").fetchone() == (0,)
 
 
+@pytest.mark.rule("S9.4")
 def test_the_gate_lets_through_what_a_person_approved(cli):
-    """S9.4: and nothing that blocks by itself."""
+    """Nothing that blocks by itself."""
     merged = cli.folder / "merged.json"
     aggregate = ROOT / "contracts" / "aggregate.worker.md"
     merged.write_bytes(cli("run", aggregate, ROOT / "contracts/examples/aggregate.input.json").out)
@@ -548,10 +564,11 @@ class Silent:
         return False
 
 
+@pytest.mark.rule("S9.6")
 @pytest.mark.parametrize("statuses", [FOUR, ALL])
 @pytest.mark.parametrize("deed", [run, plan])
 def test_who_cannot_be_asked_is_refused_before_the_run(contract, given, program, tmp_path, monkeypatch, statuses, deed):
-    """S9.6: nothing is started, created or stored."""
+    """Nothing is started, created or stored."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     loaded, _ = cache.load(contract(statuses=statuses).read_bytes(), "echo.worker.md")
     command = tuple(program("reply({'result': {}})")[3:])
@@ -568,8 +585,9 @@ def test_who_cannot_be_asked_is_refused_before_the_run(contract, given, program,
     assert not (tmp_path / "l.db").exists()
 
 
+@pytest.mark.rule("S9.6")
 def test_neither_kind_is_set_up_to_ask():
-    """S9.6: what a task's own code does is not known."""
+    """What a task's own code does is not known."""
     assert not Binding("function", "", function="a:b").asks_people
     assert not Binding("command", "", command=("a",)).asks_people
 
@@ -613,8 +631,8 @@ def until(screen, process, text):
     screen.text = screen.text.partition(text)[2]
 
 
+@pytest.mark.rule("S9.5")
 def test_a_tool_call_is_approved_on_the_spot(cli, tool, terminal):
-    """S9.5"""
     code, document = talk(cli, terminal, tool, ("approve, deny, your answer; empty leaves it open> ", b"yes\n"))
     (told,) = document["result"]["decisions"]
     assert (code, told["answer"], told["by"]) == (0, "approve", "ann")
@@ -623,8 +641,9 @@ def test_a_tool_call_is_approved_on_the_spot(cli, tool, terminal):
     assert request["decision"]["answer"] == "approve"
 
 
+@pytest.mark.rule("S9.5")
 def test_the_person_sees_what_is_asked(cli, tool, terminal):
-    """S9.5: the question, the call, the options, and where it stands when nothing is said."""
+    """The question, the call, the options, and where it stands when nothing is said."""
     seen = []
     code, document = talk(cli, terminal, tool, ("asks (tool, request ", lambda: seen.append(1)), ("open> ", b"\n"))
     assert (code, document["status"], seen) == (6, "needs_human", [1])
@@ -640,8 +659,8 @@ def test_the_person_sees_what_is_asked(cli, tool, terminal):
     assert (process.returncode, process.communicate()[0]) == (6, cli(*tool).out)
 
 
+@pytest.mark.rule("S9.5")
 def test_an_answer_that_is_not_allowed_is_asked_for_again(cli, question, terminal):
-    """S9.5"""
     code, document = talk(
         cli, terminal, question,
         ("options: a, b", lambda: None), ("a, b, deny; empty leaves it open> ", b"c\n"),
@@ -650,8 +669,9 @@ def test_an_answer_that_is_not_allowed_is_asked_for_again(cli, question, termina
     assert (code, document["result"]) == (0, {"answers": ["b"]})
 
 
+@pytest.mark.rule("S9.5")
 def test_several_questions_in_one_call(cli, contract, given, program, terminal):
-    """S9.5: each has a start and a deadline of its own; what the person takes is not the run's."""
+    """Each has a start and a deadline of its own; what the person takes is not the run's."""
     body = (
         "n = len(task['decisions'])\n"
         "if n < 2: reply({'error': {'message': f'Question {n}?'}}); sys.exit(77)\n"
@@ -672,16 +692,18 @@ def test_several_questions_in_one_call(cli, contract, given, program, terminal):
     assert document["result"]["left"] > 1
 
 
+@pytest.mark.rule("S9.5")
 def test_an_interrupt_at_the_question_leaves_it_open(cli, tool, terminal):
-    """S9.5: the answer is printed, the exit code says that it was interrupted."""
+    """The answer is printed, the exit code says that it was interrupted."""
     code, document = talk(cli, terminal, tool, ("open> ", b"\x03"))
     assert (code, document["status"]) == (130, "needs_human")
     assert len(pending(cli)) == 1
     assert starts(cli) == ["1"]
 
 
+@pytest.mark.rule("S9.2", "S9.5")
 def test_somebody_else_is_quicker(cli, tool, terminal):
-    """S9.2 S9.5: the run's lock is free at the question; the first decision counts, and the run goes on with it."""
+    """The run's lock is free at the question; the first decision counts, and the run goes on with it."""
 
     def elsewhere():
         assert cli("approve", "r1", "--deny", "--by", "bob").code == 0
@@ -693,15 +715,16 @@ def test_somebody_else_is_quicker(cli, tool, terminal):
     assert starts(cli) == ["1", "2"]
 
 
+@pytest.mark.rule("S2.3", "S9.5")
 def test_others_get_the_answer_while_somebody_thinks(cli, tool, terminal):
-    """S2.3 S9.5"""
     got = []
     talk(cli, terminal, tool, ("open> ", lambda: (got.append(cli(*tool).code), os.write(terminal.ours, b"\n"))))
     assert got == [6]
 
 
+@pytest.mark.rule("S9.5")
 def test_the_input_is_the_one_it_began_with(cli, tool, given, terminal):
-    """S9.5: a file that changes at the question is not read again."""
+    """A file that changes at the question is not read again."""
 
     def change():
         given("another")
@@ -711,9 +734,10 @@ def test_the_input_is_the_one_it_began_with(cli, tool, given, terminal):
     assert (code, document["run_id"]) == (0, "r1")
 
 
+@pytest.mark.rule("S9.5")
 @pytest.mark.parametrize("missing", ["stdin", "stderr", "both"])
 def test_without_a_terminal_it_is_refused(cli, tool, terminal, missing):
-    """S9.5: exit 2, nothing is started."""
+    """Exit 2, nothing is started."""
     streams = {"stdin": subprocess.DEVNULL, "stderr": subprocess.PIPE}
     if missing == "stdin":
         streams["stderr"] = terminal.theirs
@@ -726,15 +750,15 @@ def test_without_a_terminal_it_is_refused(cli, tool, terminal, missing):
     assert starts(cli) == []
 
 
+@pytest.mark.rule("S9.5")
 def test_an_input_from_standard_input_is_refused(cli, tool, terminal):
-    """S9.5"""
     code, document = talk(cli, terminal, [*tool[:2], "-", *tool[3:]])
     assert (code, document["error"]["code"]) == (2, "usage")
     assert "give the input as a file" in document["error"]["hint"]
 
 
+@pytest.mark.rule("S9.1", "S9.5")
 def test_a_killed_questioner_leaves_the_request(cli, tool, terminal):
-    """S9.1 S9.5"""
     process = cli.start(
         *tool, "--interactive", stdin=terminal.theirs, stderr=terminal.theirs, preexec_fn=terminal.adopt
     )

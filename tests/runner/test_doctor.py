@@ -3,8 +3,8 @@
 import json
 
 import pytest
-from tests.report.test_live import Terminal
 
+from tests.report.test_live import Terminal
 from workermd.testing import Server, Text
 
 CONFIG = """

@@ -2,11 +2,14 @@
 
 import os
 
+import pytest
+
 OK = "reply({'status': 'ok', 'result': {}})"
 
 
+@pytest.mark.rule("S2.2", "S2.3", "S4.5")
 def test_a_plan_names_the_refusal(cli, contract, given, program):
-    """S2.2 S2.3 S4.5: with the exit code that the run would have."""
+    """With the exit code that the run would have."""
     spec, backend = contract(), program("time.sleep(60)")
     broken = cli("run", spec, "-", "--dry-run", *backend, given="{")
     assert (broken.code, broken.document["would"], broken.document["code"]) == (3, "refuse", "input_schema_mismatch")
@@ -22,8 +25,9 @@ def test_a_plan_names_the_refusal(cli, contract, given, program):
     assert (changed.code, changed.document["code"]) == (3, "contract_changed")
 
 
+@pytest.mark.rule("S5.6")
 def test_a_plan_says_who_chose_the_backend_and_quotes_no_argument(cli, contract, given):
-    """S5.6: an argument of a program may be a secret."""
+    """An argument of a program may be a secret."""
     done = cli("run", contract(), given(), "--dry-run", "--backend", "command", "--", "true", "--token=hunter2")
     assert done.document["backend"] == {
         "kind": "command",

@@ -6,6 +6,7 @@ from contextlib import closing
 from pathlib import Path
 
 import hypothesis
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -198,6 +199,6 @@ def check(*, examples: int, steps: int, seed: int | None = None) -> None:
     run_state_machine_as_test(Calls, settings=chosen)
 
 
+@pytest.mark.rule("S2.3", "S3.2", "S4.3", "S4.5", "S4.6", "S9.2")
 def test_calls_crashes_decisions_reopenings_and_prunings_do_what_a_dictionary_says():
-    """S2.3 S3.2 S4.3 S4.5 S4.6 S9.2"""
     check(examples=5, steps=10)

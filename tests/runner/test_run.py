@@ -18,8 +18,9 @@ OK = "reply({'status': 'ok', 'result': {'attempt': task['attempt']}})"
 # --- the order of a run ---------------------------------------------------------------------------------
 
 
+@pytest.mark.rule("S2.3", "S2.4", "S4.4")
 def test_a_run_prints_its_output_and_is_replayed_byte_for_byte(cli, contract, given, program, evidence):
-    """S2.3 S2.4 S4.4: one start, the same bytes for ever, `replayed` said on standard error."""
+    """One start, the same bytes for ever, `replayed` said on standard error."""
     spec, document, backend = contract(), given(), program(f"evidence('start'); {OK}")
     first = cli("run", spec, document, *backend)
     assert (first.code, first.document) == (0, {"run_id": "r1", "status": "ok", "result": {"attempt": 1}})
@@ -30,8 +31,9 @@ def test_a_run_prints_its_output_and_is_replayed_byte_for_byte(cli, contract, gi
     assert evidence() == ["start"]
 
 
+@pytest.mark.rule("S2.2")
 def test_an_input_against_the_schema_binds_nothing(cli, contract, given, program, evidence):
-    """S2.2: no attempt, no row; the same run_id can be used with a good input; it is noted as a rejection."""
+    """No attempt, no row; the same run_id can be used with a good input; it is noted as a rejection."""
     spec, backend = contract(), program(f"evidence('start'); {OK}")
     bad = cli("run", spec, given(task=7), *backend)
     assert (bad.code, bad.document["status"]) == (3, "invalid_request")
@@ -41,6 +43,7 @@ def test_an_input_against_the_schema_binds_nothing(cli, contract, given, program
     assert cli("run", spec, given(task="seven"), *backend).code == 0
 
 
+@pytest.mark.rule("S2.2")
 @pytest.mark.parametrize(
     ("text", "found"),
     [
@@ -54,14 +57,15 @@ def test_an_input_against_the_schema_binds_nothing(cli, contract, given, program
     ],
 )
 def test_the_input_is_read_strictly(cli, contract, program, text, found):
-    """S2.2: the same JSON rules as everywhere."""
+    """The same JSON rules as everywhere."""
     done = cli("run", contract(), "-", *program(OK), given=text)
     assert (done.code, done.document["status"]) == (3, "invalid_request")
     assert found.lower() in done.document["result"]["error"]["message"].lower()
 
 
+@pytest.mark.rule("S2.2")
 def test_the_run_id_can_come_from_the_command_line(cli, contract, given, program):
-    """S2.2: put where the key is absent; a contradiction is a usage error."""
+    """Put where the key is absent; a contradiction is a usage error."""
     spec, backend = contract(), program(OK)
     done = cli("run", spec, given(None, task="x"), "--run-id", "from-flag", *backend)
     assert done.document["run_id"] == "from-flag"
@@ -72,14 +76,16 @@ def test_the_run_id_can_come_from_the_command_line(cli, contract, given, program
     assert (missing.code, missing.document["run_id"]) == (3, "")
 
 
+@pytest.mark.rule("S4.1")
 @pytest.mark.parametrize("run_id", ["", "a\nb", "x" * 513, "a\u0000b"])
 def test_an_unusable_key_is_refused(cli, contract, given, program, run_id):
-    """S1 table, S4.1: the key names rows, folders and variables."""
+    """The key names rows, folders and variables."""
     assert cli("run", contract(), given(run_id), *program(OK)).code == 3
 
 
+@pytest.mark.rule("S2.3")
 def test_the_same_key_with_another_input_is_a_conflict(cli, contract, given, program, evidence):
-    """S2.3: refused, nothing changed; how the input is written does not matter."""
+    """Refused, nothing changed; how the input is written does not matter."""
     spec, backend = contract(), program(f"evidence('start'); {OK}")
     first = cli("run", spec, given(task="x"), *backend)
     other = cli("run", spec, given(task="y"), *backend)
@@ -89,8 +95,9 @@ def test_the_same_key_with_another_input_is_a_conflict(cli, contract, given, pro
     assert evidence() == ["start"]
 
 
+@pytest.mark.rule("S2.1", "S5.1")
 def test_a_contract_that_cannot_be_used_is_refused_before_anything_else(cli, tmp_path, given, program):
-    """S2.1: exit 2, every finding with its place, one JSON document on standard output (S5.1)."""
+    """Exit 2, every finding with its place, one JSON document on standard output."""
     spec = tmp_path / "bad.worker.md"
     spec.write_text("---\nid: a b\nid: c\n---\n# x\n")
     done = cli("run", spec, given(), *program(OK))
@@ -116,12 +123,13 @@ def test_a_dry_run_starts_and_stores_nothing(cli, contract, given, program, evid
 # --- statuses, exits and documents ----------------------------------------------------------------------
 
 
+@pytest.mark.rule("S1.1", "S1.5")
 @pytest.mark.parametrize(
     ("status", "code"),
     [("ok", 0), ("invalid_request", 3), ("invalid_output", 4), ("retryable_error", 5), ("needs_human", 6)],
 )
 def test_every_status_has_its_exit_code(cli, contract, given, program, status, code):
-    """S1.1: and the document is one that the contract's own schema accepts."""
+    """The document is one that the contract's own schema accepts."""
     spec = contract(statuses=ALL, constraints={"max_attempts": 1})
     done = cli("run", spec, given(), "--envelope", *program(f"reply({{'status': {status!r}, 'result': {{}}}})"))
     envelope = done.document
@@ -131,11 +139,12 @@ def test_every_status_has_its_exit_code(cli, contract, given, program, status, c
         code,
         True,
     )
-    assert cli("run", spec, given(), "--exit-zero", *program(OK)).code == 0  # S1.5
+    assert cli("run", spec, given(), "--exit-zero", *program(OK)).code == 0
 
 
+@pytest.mark.rule("S1.6")
 def test_a_status_of_the_contracts_own_is_final(cli, contract, given, program, evidence):
-    """S1.6: exit 7, or 0 where success_statuses lists it."""
+    """Exit 7, or 0 where success_statuses lists it."""
     backend = program("evidence('start'); reply({'status': 'draft', 'result': {}})")
     plain = contract("a.worker.md", id="a", statuses=[*FOUR, "draft"])
     assert cli("run", plain, given(), *backend).code == 7
@@ -144,16 +153,16 @@ def test_a_status_of_the_contracts_own_is_final(cli, contract, given, program, e
     assert evidence() == ["start", "start"]
 
 
+@pytest.mark.rule("S1.3")
 def test_a_status_outside_the_enum_is_invalid_output(cli, contract, given, program):
-    """S1.3"""
     spec = contract(constraints={"max_attempts": 1})
     done = cli("run", spec, given(), *program("reply({'status': 'needs_human', 'result': {}})"))
     assert (done.code, done.document["result"]["error"]["code"]) == (4, "status_not_allowed")
 
 
+@pytest.mark.rule("S1.4")
 @pytest.mark.parametrize(("statuses", "status", "code"), [(FOUR, "invalid_output", 4), (ALL, "needs_human", 6)])
 def test_a_permanent_failure_is_not_retried(cli, contract, given, program, evidence, statuses, status, code):
-    """S1.4"""
     done = cli("run", contract(statuses=statuses), given(), *program("evidence('start'); sys.exit(3)"))
     assert (done.code, done.document["status"]) == (code, status)
     assert done.document["result"]["error"] == {
@@ -164,15 +173,16 @@ def test_a_permanent_failure_is_not_retried(cli, contract, given, program, evide
     assert evidence() == ["start"]
 
 
+@pytest.mark.rule("S1.6")
 def test_an_enum_without_a_failures_status_still_gets_it(cli, contract, given, program):
-    """S1.6: printed with our status all the same, and the envelope says so."""
+    """Printed with our status all the same, and the envelope says so."""
     spec = contract(statuses=["ok"], constraints={"max_attempts": 1})
     done = cli("run", spec, given(), "--envelope", *program("sys.exit(3)"))
     assert (done.code, done.document["status"], done.document["output_valid"]) == (4, "invalid_output", False)
 
 
+@pytest.mark.rule("S5.3")
 def test_a_site_contract_answers_with_its_outputs_or_the_envelope(cli, contract, given, program):
-    """S5.3"""
     outputs = {"type": "object", "required": ["summary"], "properties": {"summary": {"type": "string"}}}
     spec = contract(output_schema=outputs, constraints={"status_enum": None, "max_attempts": 1})
     fine = cli("run", spec, given(), *program("reply({'summary': 's'})"))
@@ -184,8 +194,9 @@ def test_a_site_contract_answers_with_its_outputs_or_the_envelope(cli, contract,
     assert again.out == failed.out
 
 
+@pytest.mark.rule("S5.4")
 def test_the_envelope_matches_its_schema(cli, contract, given, program):
-    """S5.4: judged by another engine than ours."""
+    """Judged by another engine than ours."""
     from jsonschema import Draft202012Validator
 
     schema = cli("schema", "envelope").document
@@ -199,8 +210,9 @@ def test_the_envelope_matches_its_schema(cli, contract, given, program):
     Draft202012Validator(schema).validate(cli("run", spec, given("r", task=7), "--envelope", *program(OK)).document)
 
 
+@pytest.mark.rule("S5.1")
 def test_standard_output_carries_one_document_and_nothing_else(cli, contract, given, program):
-    """S5.1: what a task says goes to standard error as log lines, without control characters."""
+    """What a task says goes to standard error as log lines, without control characters."""
     body = f"print('\\x1b[31mred', file=sys.stderr); {OK}"
     done = cli("run", contract(), given(), *program(body))
     assert json.loads(done.out)["status"] == "ok"
@@ -210,8 +222,8 @@ def test_standard_output_carries_one_document_and_nothing_else(cli, contract, gi
     assert quiet.err == ""
 
 
+@pytest.mark.rule("S5.6")
 def test_messages_quote_no_value(cli, contract, given, program):
-    """S5.6"""
     secret = "hunter2-hunter2"
     bad_input = cli("run", contract(), given(task=[secret]), *program(OK))
     bad_output = cli("run", contract(), given(), *program(f"reply({{'status': 'ok', 'result': {secret!r}}})"))
@@ -223,6 +235,7 @@ def test_messages_quote_no_value(cli, contract, given, program):
 # --- the output check -----------------------------------------------------------------------------------
 
 
+@pytest.mark.rule("S2.5", "S2.6")
 @pytest.mark.parametrize(
     ("body", "code"),
     [
@@ -239,14 +252,14 @@ def test_messages_quote_no_value(cli, contract, given, program):
     ],
 )
 def test_a_bad_output_is_never_accepted(cli, contract, given, program, body, code):
-    """S2.5 S2.6"""
     done = cli("run", contract(constraints={"max_attempts": 1}), given(), *program(body))
     assert (done.code, done.document["status"]) == (4, "invalid_output")
     assert done.document["result"]["error"]["code"] == code
 
 
+@pytest.mark.rule("S2.5")
 def test_a_bad_output_is_repaired_by_the_next_attempt(cli, contract, given, program):
-    """S2.5: which is told what was wrong."""
+    """Which is told what was wrong."""
     body = (
         "if task['attempt'] == 1: reply({'status': 'ok', 'result': 'text'})\n"
         "else: reply({'status': 'ok', 'result': {'told': task['feedback']}})"
@@ -260,8 +273,9 @@ def test_a_bad_output_is_repaired_by_the_next_attempt(cli, contract, given, prog
 # --- bounds ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.rule("S3.2")
 def test_attempts_count_over_the_life_of_a_run(cli, contract, given, program, evidence):
-    """S3.2: a later invocation uses what is left; then the stored answer comes back; reopen grants more."""
+    """A later invocation uses what is left; then the stored answer comes back; reopen grants more."""
     spec = contract(constraints={"max_attempts": 3, "timeout_seconds": 1})
     backend = program("evidence('start'); time.sleep(30)")
     first = cli("run", spec, given(), *backend)
@@ -281,8 +295,9 @@ def test_attempts_count_over_the_life_of_a_run(cli, contract, given, program, ev
     assert cli("runs", "reopen", "r1", "--by", "ann").code == 2  # it is ok now
 
 
+@pytest.mark.rule("S3.1", "S3.4")
 def test_one_deadline_over_attempts_and_back_off(cli, contract, given, program):
-    """S3.1 S3.4: transient failures are retried inside it, and it ends the whole invocation."""
+    """Transient failures are retried inside it, and it ends the whole invocation."""
     spec = contract(constraints={"max_attempts": 50, "timeout_seconds": 6})
     began = time.monotonic()
     done = cli("run", spec, given(), "--envelope", *program("sys.exit(75)"))
@@ -292,43 +307,44 @@ def test_one_deadline_over_attempts_and_back_off(cli, contract, given, program):
     assert done.document["error"]["retryable"] is True
 
 
+@pytest.mark.rule("S3.1")
 def test_an_attempt_can_have_a_bound_of_its_own(cli, contract, given, program):
-    """S3.1: attempt_timeout_seconds; the run goes on with the next attempt."""
+    """`attempt_timeout_seconds`: the run goes on with the next attempt."""
     spec = contract(constraints={"attempt_timeout_seconds": 4})
     body = "if task['attempt'] == 1: time.sleep(60)\n" + OK
     done = cli("run", spec, given(), "--envelope", *program(body))
     assert (done.code, [each["outcome"] for each in done.document["attempts"]]) == (0, ["timeout", "ok"])
 
 
+@pytest.mark.rule("S3.7")
 @pytest.mark.parametrize(
     "flags", [["--timeout", "21"], ["--timeout", "0"], ["--max-attempts", "3"], ["--max-attempts", "0"]]
 )
 def test_a_flag_may_tighten_a_bound_not_loosen_it(cli, contract, given, program, flags):
-    """S3.7"""
     done = cli("run", contract(), given(), *flags, *program(OK))
     assert done.code == 2
     assert "tighten" in done.err
 
 
+@pytest.mark.rule("S3.7")
 def test_tightened_bounds_hold(cli, contract, given, program):
-    """S3.7"""
     slow = cli("run", contract(), given(), "--timeout", "0.5", *program("time.sleep(60)"))
     assert slow.document["result"]["error"]["code"] == "timeout"
     once = cli("run", contract(), given("r2"), "--max-attempts", "1", "--envelope", *program("sys.exit(75)"))
     assert len(once.document["attempts"]) == 1
 
 
+@pytest.mark.rule("S3.6")
 @pytest.mark.parametrize("bound", ["max_tokens: 5", "max_cost_usd: 1", "tools_allowed: [a]", "rate_limit: 10/min"])
 def test_a_bound_that_the_backend_cannot_hold_is_refused(cli, contract, given, program, bound):
-    """S3.6"""
     name, _, value = bound.partition(": ")
     done = cli("run", contract(constraints={name: value}), given(), *program(OK))
     assert done.code == 2
     assert name in done.err
 
 
+@pytest.mark.rule("S3.6")
 def test_max_output_bytes_is_held(cli, contract, given, program):
-    """S3.6"""
     spec = contract(constraints={"max_output_bytes": 200, "max_attempts": 1})
     done = cli("run", spec, given(), *program("reply({'status': 'ok', 'result': {'x': 'y' * 300}})"))
     assert done.document["result"]["error"]["code"] == "output_too_large"
@@ -338,8 +354,9 @@ def test_max_output_bytes_is_held(cli, contract, given, program):
 # --- idempotency under concurrency and change -----------------------------------------------------------
 
 
+@pytest.mark.rule("S2.3", "S4.4")
 def test_concurrent_duplicates_get_one_execution(cli, contract, given, program, evidence):
-    """S4.4 S2.3: the others wait and get the same bytes; another input is refused at once."""
+    """The others wait and get the same bytes; another input is refused at once."""
     spec, document = contract(), given()
     backend = program(f"evidence('start'); time.sleep(4); {OK}")
     crowd = [cli.start("run", spec, document, *backend) for _ in range(5)]
@@ -368,8 +385,8 @@ def test_a_task_that_asks_for_its_own_run_is_refused(cli, contract, given, progr
     assert done.document["result"]["out"]["result"]["error"]["code"] == "run_in_progress"
 
 
+@pytest.mark.rule("S4.5")
 def test_a_changed_contract_replays_finished_runs_and_refuses_unfinished_ones(cli, contract, given, program):
-    """S4.5"""
     cli("run", contract(), given("done"), *program(OK))
     cli("run", contract(), given("open"), "--timeout", "0.5", *program("time.sleep(60)"))
     changed = contract(purpose="Another purpose.")
@@ -381,8 +398,9 @@ def test_a_changed_contract_replays_finished_runs_and_refuses_unfinished_ones(cl
     assert cli("run", contract(), given("open"), *program(OK)).code == 0
 
 
+@pytest.mark.rule("S4.7", "S8.5")
 def test_a_crashed_attempt_is_used_up_and_the_last_one_is_unknown(cli, contract, given, program):
-    """S4.7 S8.5: what a killed program wrote before is no answer."""
+    """What a killed program wrote before is no answer."""
     body = f"{OK}\nsys.stdout.flush(); os.kill(os.getpid(), 9)"
     done = cli("run", contract(), given(), "--envelope", *program(body))
     assert [each["outcome"] for each in done.document["attempts"]] == ["crashed", "crashed"]
@@ -392,8 +410,9 @@ def test_a_crashed_attempt_is_used_up_and_the_last_one_is_unknown(cli, contract,
     assert (human.code, human.document["status"]) == (6, "needs_human")
 
 
+@pytest.mark.rule("S4.6")
 def test_prune_removes_finished_runs_only(cli, contract, given, program):
-    """S4.6: its key is free again; an unfinished run stays."""
+    """Its key is free again; an unfinished run stays."""
     cli("run", contract(), given("done"), *program(OK))
     cli("run", contract(), given("open"), "--timeout", "0.5", *program("time.sleep(60)"))
     assert cli("runs", "prune").code == 2
@@ -426,8 +445,9 @@ def test_an_interrupt_ends_the_attempt_and_leaves_the_run_resumable(cli, contrac
     assert (done.code, done.document["result"]["attempt"]) == (0, 2)
 
 
+@pytest.mark.rule("S4.7")
 def test_an_interrupt_on_the_last_attempt_is_settled(cli, contract, given, program, evidence):
-    """S4.7: its outcome is unknown."""
+    """Its outcome is unknown."""
     spec = contract(constraints={"max_attempts": 1})
     process = cli.start("run", spec, given(), *program("evidence('start'); time.sleep(60)"))
     wait_for(evidence)
@@ -441,8 +461,8 @@ def test_an_interrupt_on_the_last_attempt_is_settled(cli, contract, given, progr
 # --- trust ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.rule("S6.3", "S8.4")
 def test_a_task_sees_an_environment_from_an_allow_list(cli, contract, given, program):
-    """S6.3 S8.4"""
     body = "reply({'status': 'ok', 'result': dict(os.environ)})"
     secret = {"API_KEY": "s3cret-value", "OTHER": "x"}
     spec = contract()
@@ -458,8 +478,8 @@ def test_a_task_sees_an_environment_from_an_allow_list(cli, contract, given, pro
     assert masked.document["result"]["API_KEY"] == "***"
 
 
+@pytest.mark.rule("S6.3")
 def test_secrets_are_masked_in_logs_errors_and_the_ledger(cli, contract, given, program):
-    """S6.3"""
     body = "print(os.environ['API_KEY'], file=sys.stderr); reply({'error': {'code': 'x', 'message': os.environ['API_KEY']}}); sys.exit(3)"
     done = cli("run", contract(), given(), "--secret-env", "API_KEY", *program(body), env={"API_KEY": "s3cret-value"})
     assert "***" in done.err
@@ -468,9 +488,10 @@ def test_secrets_are_masked_in_logs_errors_and_the_ledger(cli, contract, given, 
     assert b"s3cret" not in stored
 
 
+@pytest.mark.rule("S6.3")
 @pytest.mark.parametrize("secret", ['with "quotes" and \\', "two\nlines", "schlüssel", "output", "null"])
 def test_a_secret_is_masked_however_it_is_written(cli, contract, given, program, secret):
-    """S6.3: escaped in JSON in any way; and a secret that looks like a word of ours breaks nothing."""
+    """Escaped in JSON in any way; and a secret that looks like a word of ours breaks nothing."""
     body = (
         "key = os.environ['API_KEY']\n"
         "escaped = ''.join(f'\\\\u{ord(c):04x}' for c in key)\n"

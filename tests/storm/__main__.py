@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.runner.test_model import check
-
 from tests.storm import kills
 from tests.storm.cases import Case, pairs, singles
 from tests.storm.faults import FAULTS, Fault, seeded

@@ -174,10 +174,11 @@ def test_a_file_of_bad_rows_is_explained_up_to_a_bound(check, monkeypatch):
     assert (result["error_count"], result["invalid_rows"]) == (8, 5)
 
 
+@pytest.mark.rule("S5.6")
 def test_messages_do_not_echo_values(check):
     answer = check("id,age\nhunter2,1\n", rules=[{"rule": "range", "field": "id", "max": 1}])
     assert answer["result"]["error_count"] == 2
-    assert "hunter2" not in json.dumps(answer)  # S5.6
+    assert "hunter2" not in json.dumps(answer)
 
 
 def test_a_hundred_thousand_rows(check, tmp_path):
@@ -261,6 +262,7 @@ def test_a_wrong_setting_is_a_permanent_failure(make_task, settings):
         run(make_task(document, **settings))
 
 
+@pytest.mark.rule("S6.4")
 @pytest.mark.parametrize(
     "schema",
     [
@@ -272,6 +274,6 @@ def test_a_wrong_setting_is_a_permanent_failure(make_task, settings):
         {"properties": {"a": {"minimum": "1"}}},
     ],
 )
-def test_an_unusable_record_schema_is_refused(make_task, example, schema):  # S6.4
+def test_an_unusable_record_schema_is_refused(make_task, example, schema):
     answer = example.complete(run(make_task({"run_id": "r", "records": [{"a": 1}], "record_schema": schema})))
     assert answer["result"]["error"]["code"] == "bad_record_schema"

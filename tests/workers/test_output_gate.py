@@ -150,7 +150,8 @@ def test_reasons_are_capped_and_counted(judge):
     assert (len(answer["result"]["reasons"]), answer["result"]["reason_count"]) == (100, 500)
 
 
-def test_reasons_do_not_echo_values(judge):  # S5.6
+@pytest.mark.rule("S5.6")
+def test_reasons_do_not_echo_values(judge):
     policy = {"forbidden": [{"name": "token", "pattern": "hunter2"}], "schema": {"properties": {"a": {"const": 1}}}}
     answer = judge({"a": "hunter2"}, policy)
     assert answer["result"]["reason_count"] == 2
@@ -165,8 +166,9 @@ BAD_POLICIES = [
 ]
 
 
+@pytest.mark.rule("S6.4")
 @pytest.mark.parametrize("policy", BAD_POLICIES)
-def test_an_unusable_policy_of_the_input_is_its_senders_matter(judge, policy):  # S6.4
+def test_an_unusable_policy_of_the_input_is_its_senders_matter(judge, policy):
     answer = judge({"a": "x"}, policy)
     assert (answer["status"], answer["result"]["error"]["code"]) == ("invalid_request", "bad_policy")
 
@@ -187,7 +189,8 @@ def test_an_unusable_policy_of_the_operator_is_a_permanent_failure(judge, policy
         judge({"a": "x"}, operators={"policy": policy})
 
 
-def test_a_pattern_costs_linear_time(judge):  # S6.4
+@pytest.mark.rule("S6.4")
+def test_a_pattern_costs_linear_time(judge):
     answer = judge({"k": "a" * 50_000 + "!"}, {"forbidden": [{"name": "n", "pattern": "^(a+)+$"}]})
     assert answer["status"] == "ok"
 
@@ -224,6 +227,7 @@ def test_a_gate_pipes_into_a_gate(example, make_task, judge):
     assert through(example, make_task, judge({"valid": False}))["status"] == "invalid_output"
 
 
+@pytest.mark.rule("S9.4")
 @pytest.mark.parametrize(
     ("result", "answer", "status", "codes"),
     [
@@ -235,7 +239,7 @@ def test_a_gate_pipes_into_a_gate(example, make_task, judge):
         ({}, "deny", "ok", []),
     ],
 )
-def test_what_a_person_decided_settles_what_needed_one(example, make_task, result, answer, status, codes):  # S9.4
+def test_what_a_person_decided_settles_what_needed_one(example, make_task, result, answer, status, codes):
     task = make_task({"run_id": "r", "status": "ok", "result": result})
     decisions = ({"answer": "approve"}, {"answer": answer})
     done = example.complete(run(task._replace(decisions=decisions)))

@@ -46,8 +46,9 @@ def test_the_docs_name_every_setting(name):
         assert f"| `{setting}` |" in section, setting
 
 
+@pytest.mark.rule("S5.2")
 @pytest.mark.parametrize("name", SHIPPED)
-def test_a_failure_can_be_said_in_the_output_schema(name):  # S5.2
+def test_a_failure_can_be_said_in_the_output_schema(name):
     text = (ROOT / f"contracts/{name}.worker.md").read_text("utf-8")
     schema = json.loads(re.findall(r"```json\n(.*?)```", text, re.DOTALL)[1])
     error = {"code": "timeout", "message": "too late", "retryable": True}

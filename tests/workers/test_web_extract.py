@@ -187,11 +187,12 @@ def test_a_failing_server_is_retryable(extract, server, status):
     assert (caught.value.after, caught.value.code) == (None, "backend_unavailable")
 
 
+@pytest.mark.rule("S3.4")
 @pytest.mark.parametrize(
     ("header", "least", "most"),
     [("7", 7, 7), (" 0 ", 0, 0), ("soon", None, None), ("-1", None, None), ("9" * 30, None, None), ("", None, None)],
 )
-def test_retry_after_is_passed_on(extract, server, header, least, most):  # S3.4
+def test_retry_after_is_passed_on(extract, server, header, least, most):
     server.pages["/"] = (429, {**HTML, "Retry-After": header}, b"")
     with pytest.raises(Retryable) as caught:
         extract(server.url)

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from tests.backends.agents.kinds import KINDS_UNDER_TEST, KindUnderTest
 
+from tests.backends.agents.kinds import KINDS_UNDER_TEST, KindUnderTest
 from tests.conftest import FOUR, Cli, Done
 from workermd.testing import Server
 

@@ -16,9 +16,9 @@ pytest.importorskip("ag2", reason="the extra ag2 is not installed")
 import ag2
 from ag2.config.openai.mappers import tool_to_api
 from openai.resources.chat.completions import AsyncCompletions
+
 from tests.backends.agents.conftest import ANSWER, Bound
 from tests.backends.agents.kinds import KindUnderTest
-
 from workermd.backends.ag2 import single as kind
 from workermd.backends.ag2.agents import OwnTool
 from workermd.backends.agents import response_format
@@ -262,7 +262,8 @@ def test_a_swarm_that_reached_its_rounds_has_not_answered(run):
     assert "spoke 6 times" in ran.result.failure["message"]
 
 
-def test_turns_bound_a_swarm_too(run):  # S3.6
+@pytest.mark.rule("S3.6")
+def test_turns_bound_a_swarm_too(run):
     script = [ToolCalls((Call("transfer_to_expert", {}),)), Text(ANSWER)]
     ran = run(script, pattern="swarm", agents=HANDING, budget=Budget(max_turns=1))
     assert ran.result.failure["code"] == "budget_exceeded"
@@ -358,8 +359,9 @@ def test_an_agent_that_says_nothing_ends_the_attempt(run, pattern):
     assert time.monotonic() - began < 10
 
 
+@pytest.mark.rule("S3.3")
 @pytest.mark.parametrize("pattern", FAILING)
-def test_an_agent_that_hangs_is_left_at_the_deadline(run, pattern):  # S3.3
+def test_an_agent_that_hangs_is_left_at_the_deadline(run, pattern):
     began = time.monotonic()
     ran = run(
         [*FAILING[pattern], Hang()], pattern=pattern, seconds=1.5, agents=HANDING if pattern == "swarm" else WRITERS

@@ -7,9 +7,9 @@ import time
 from typing import Any
 
 import pytest
+
 from tests.backends.agents.conftest import ANSWER, Bound
 from tests.backends.agents.kinds import KindUnderTest
-
 from workermd.task.binding import Binding, Model
 from workermd.task.task import Limits, Task
 from workermd.testing import Call, Hang, Problem, Refusal, Server, Text, ToolCalls, Truncated

@@ -3,7 +3,6 @@
 import shutil
 
 from tests.backends.agents.recordings import model
-
 from tests.conftest import ROOT
 from tests.test_readme import BLOCKS, at_port, blocks_of, laid_out, printed_as_shown
 from workermd.task.journal import EVENTS

@@ -4,8 +4,8 @@ import json
 from typing import Any
 
 import pytest
-from tests.backends.agents.conftest import ANSWER
 
+from tests.backends.agents.conftest import ANSWER
 from workermd.backends.agents.completion import fault_of, in_shape
 from workermd.testing import Garbage, Text
 

@@ -30,8 +30,8 @@ from autogen_agentchat.teams import (
 )
 from autogen_core.model_context import BufferedChatCompletionContext
 from autogen_ext.models.openai import OpenAIChatCompletionClient
-from tests.backends.agents.test_team import DONE, FACTS, PLAN, agents, decided, ledger, messages, perform, said
 
+from tests.backends.agents.test_team import DONE, FACTS, PLAN, agents, decided, ledger, messages, perform, said
 from tests.conftest import ROOT
 from workermd.backends.autogen import team
 from workermd.backends.autogen.components import FORMS, MAX_DEPTH, SHORT_NAMES, Unfit, checked

@@ -5,8 +5,8 @@ import time
 from typing import Any, NamedTuple
 
 import pytest
-from tests.backends.agents.conftest import ANSWER
 
+from tests.backends.agents.conftest import ANSWER
 from tests.conftest import FOUR
 from workermd.testing import (
     Call,
@@ -121,8 +121,9 @@ for words, message in {
     CASES[f"{words}, then good"] = Case([Garbage(body), Text(ANSWER)], "ok", "", ["retryable_error", "ok"], 2, SECOND)
 
 
+@pytest.mark.rule("S1.4", "S2.5", "S3.4", "S3.5", "S8.2")
 @pytest.mark.parametrize("name", CASES)
-def test_the_same_envelope_whichever_framework_ran(bound, name):  # S1.4, S2.5, S3.4, S3.5, S8.2
+def test_the_same_envelope_whichever_framework_ran(bound, name):
     case = CASES[name]
     ran = bound(case.script)
     envelope = ran.envelope
@@ -137,7 +138,8 @@ def test_the_same_envelope_whichever_framework_ran(bound, name):  # S1.4, S2.5, 
     assert "Traceback" not in ran.done.err or case.code == "backend_failed"
 
 
-def test_a_hanging_endpoint_is_left_at_the_deadline(bound):  # S3.3
+@pytest.mark.rule("S3.3")
+def test_a_hanging_endpoint_is_left_at_the_deadline(bound):
     began = time.monotonic()
     ran = bound([Hang()] * 2, "--timeout", "3")
     assert time.monotonic() - began < 10
@@ -149,7 +151,8 @@ def test_a_hanging_endpoint_is_left_at_the_deadline(bound):  # S3.3
     assert not ran.server.open_connections
 
 
-def test_feedback_reaches_the_model(bound):  # S2.5
+@pytest.mark.rule("S2.5")
+def test_feedback_reaches_the_model(bound):
     ran = bound([Text('{"status": "ok", "result": 5}'), Text(ANSWER)])
     assert ran.envelope["status"] == "ok"
     first, second = (json.dumps(received.body["messages"]) for received in ran.server.requests)
@@ -158,7 +161,8 @@ def test_feedback_reaches_the_model(bound):  # S2.5
     assert "/result" in second
 
 
-def test_the_key_goes_to_the_endpoint_and_nowhere_else(bound):  # S6.3
+@pytest.mark.rule("S6.3")
+def test_the_key_goes_to_the_endpoint_and_nowhere_else(bound):
     key = "sk-secret-4711"
     ran = bound([Text(json.dumps({"status": "ok", "result": {"said": key}}))],
                 model={"api_key_env": "MY_KEY"}, env={"MY_KEY": key}, serve={"key": key})  # fmt: skip
@@ -168,40 +172,46 @@ def test_the_key_goes_to_the_endpoint_and_nowhere_else(bound):  # S6.3
     assert all(key not in str(received.raw) for received in ran.server.requests)
 
 
-def test_a_key_that_is_not_set_uses_no_attempt_up(bound):  # S3.2
+@pytest.mark.rule("S3.2")
+def test_a_key_that_is_not_set_uses_no_attempt_up(bound):
     ran = bound([Text(ANSWER)], model={"api_key_env": "MY_KEY"})
     assert ran.done.code == 2
     assert "MY_KEY" in ran.envelope["error"]["message"]
     assert not ran.server.requests
 
 
-def test_turns_are_bounded_over_all_attempts(bound):  # S3.6
+@pytest.mark.rule("S3.6")
+def test_turns_are_bounded_over_all_attempts(bound):
     ran = bound([Text("no")] * 9, constraints={"max_attempts": 5, "max_turns": 2})
     assert (ran.envelope["status"], ran.envelope["error"]["code"]) == ("invalid_output", "budget_exceeded")
     assert len(ran.server.requests) == 2
     assert ran.envelope["usage"] == TWO
 
 
-def test_tokens_are_bounded_over_all_attempts(bound):  # S3.6
+@pytest.mark.rule("S3.6")
+def test_tokens_are_bounded_over_all_attempts(bound):
     ran = bound([Text("no")] * 9, constraints={"max_attempts": 5, "max_tokens": 40})
     assert ran.envelope["error"]["code"] == "budget_exceeded"
     assert len(ran.server.requests) == 3  # 18, 36, 54
 
 
-def test_tokens_that_nobody_counts_cannot_be_bounded(bound):  # S3.6
+@pytest.mark.rule("S3.6")
+def test_tokens_that_nobody_counts_cannot_be_bounded(bound):
     ran = bound([Text(ANSWER, usage=None)], constraints={"max_tokens": 1000})
     assert ran.envelope["error"]["code"] == "budget_exceeded"
     assert "reports no usage" in ran.envelope["error"]["message"]
 
 
-def test_cost_is_bounded(bound):  # S3.6
+@pytest.mark.rule("S3.6")
+def test_cost_is_bounded(bound):
     price = {"price": {"input": 1000000, "output": 1000000}}  # a dollar for a token
     ran = bound([Text("no")] * 9, constraints={"max_attempts": 5, "max_cost_usd": 20}, model=price)
     assert ran.envelope["error"]["code"] == "budget_exceeded"
     assert ran.envelope["usage"] == TWO | {"cost_usd": 36}
 
 
-def test_a_cost_of_unknown_price_is_refused_before_the_run(bound):  # S3.6
+@pytest.mark.rule("S3.6")
+def test_a_cost_of_unknown_price_is_refused_before_the_run(bound):
     ran = bound([Text(ANSWER)], constraints={"max_cost_usd": 1})
     assert ran.done.code == 2
     assert "price" in ran.envelope["error"]["message"]
@@ -239,11 +249,12 @@ def test_a_tool_is_called_and_answers_the_model(bound, called):
     assert ran.envelope["usage"] == TWO | {"tool_calls": 1}
 
 
+@pytest.mark.rule("S3.6")
 @pytest.mark.parametrize(
     ("allowed", "tool"),
     [("[subtract]", "add"), ("[add(a=2)]", "add"), ("[add(b=9*)]", "add")],
 )
-def test_a_call_that_the_contract_does_not_allow_is_not_made(bound, called, allowed, tool):  # S3.6
+def test_a_call_that_the_contract_does_not_allow_is_not_made(bound, called, allowed, tool):
     script = [ToolCalls((Call(tool, {"a": 1, "b": 2}),)), Text(ANSWER)]
     ran = bound(script, config=TOOLS, worker={"tools": ["add"]}, constraints={"tools_allowed": allowed})
     assert ran.envelope["status"] == "ok", ran.done.err
@@ -260,7 +271,8 @@ def test_the_operators_patterns_bound_a_tool_too(bound, called):
     assert called() == ["7+1"]
 
 
-def test_tool_calls_are_bounded(bound, called):  # S3.6
+@pytest.mark.rule("S3.6")
+def test_tool_calls_are_bounded(bound, called):
     script = [ToolCalls((Call("add", {"a": number}),)) for number in range(9)]
     ran = bound(script, config=TOOLS, worker={"tools": ["add"]}, constraints={"max_tool_calls": 3})
     assert ran.envelope["error"]["code"] == "budget_exceeded"
@@ -302,8 +314,9 @@ def test_a_tool_that_needs_approval_ends_the_attempt(bound, called):
     assert (request["kind"], request["proposed"]) == ("tool", {"tool": "add", "arguments": {"a": 1}})
 
 
+@pytest.mark.rule("S9.2")
 @pytest.mark.parametrize(("decision", "made"), [((), ["1+1"]), (("--deny",), [])])
-def test_what_a_person_decided_holds_for_the_next_attempt(bound, called, cli, decision, made):  # S9.2
+def test_what_a_person_decided_holds_for_the_next_attempt(bound, called, cli, decision, made):
     five = ["ok", "retryable_error", "invalid_request", "invalid_output", "needs_human"]
     script = [ToolCalls((Call("add", {"a": 1}),)), ToolCalls((Call("add", {"a": 1}),)), Text(ANSWER)]
     options = {"config": TOOLS + "approve = true\n", "worker": {"tools": ["add"]}, "statuses": five, "run_id": "asks"}
@@ -315,7 +328,8 @@ def test_what_a_person_decided_holds_for_the_next_attempt(bound, called, cli, de
     assert "People decided" in str(ran.server.requests[0].body)
 
 
-def test_an_agent_asks_a_person_and_knows_the_answer_the_next_time(bound, cli):  # S9.4
+@pytest.mark.rule("S9.4")
+def test_an_agent_asks_a_person_and_knows_the_answer_the_next_time(bound, cli):
     asks = ToolCalls([Call("ask_user", {"question": "Which city?", "options": ["Rome", "Oslo"]})])
     given = {"worker": {"ask_user": True}, "statuses": [*FOUR, "needs_human"], "run_id": "asked"}
     ran = bound([asks], **given)

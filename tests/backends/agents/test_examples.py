@@ -6,9 +6,9 @@ import subprocess
 
 import jsonschema
 import pytest
+
 from tests.backends.agents.kinds import KINDS_UNDER_TEST
 from tests.backends.agents.recordings import CHECK, DRAFT, EXAMPLES, FOLDER, NOTES, command, record
-
 from tests.conftest import ROOT
 
 MODULES = {kind.name: kind.module for kind in KINDS_UNDER_TEST}

@@ -1,4 +1,4 @@
-"""Patterns of tool calls, and the gate that holds calls against them (S3.6)."""
+"""Patterns of tool calls, and the gate that holds calls against them."""
 
 import contextlib
 import fnmatch
@@ -19,6 +19,7 @@ for _ in range(900):
     DEEP = {"a": DEEP}
 
 
+@pytest.mark.rule("S3.6")
 @pytest.mark.parametrize(
     ("pattern", "tool", "arguments", "fits"),
     [
@@ -85,7 +86,7 @@ for _ in range(900):
         ("read(path=../docs/*)", "read", {"path": "../docs/a"}, True),
     ],
 )
-def test_what_fits_a_pattern(pattern, tool, arguments, fits):  # S3.6
+def test_what_fits_a_pattern(pattern, tool, arguments, fits):
     assert read(pattern).fits(tool, arguments) is fits
 
 
@@ -190,7 +191,8 @@ def test_arguments_nested_too_deeply_are_not_allowed():
     assert gate.refusal(ToolBinding("a", allow=("a(x=y)",)), {"x": DEEP}, None) != ""
 
 
-def test_a_refusal_quotes_no_argument():  # S5.6
+@pytest.mark.rule("S5.6")
+def test_a_refusal_quotes_no_argument():
     assert "hunter2" not in gate.refusal(ToolBinding("a"), {"password": "hunter2"}, ("a(password=x)",))
 
 

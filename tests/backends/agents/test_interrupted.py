@@ -12,7 +12,6 @@ import pytest
 pytest.importorskip("autogen_agentchat", reason="AutoGen's AgentChat is not installed")
 
 from tests.backends.agents.conftest import ANSWER
-
 from workermd.testing import Call, Hang, Server, Text, ToolCalls
 
 
@@ -54,7 +53,8 @@ def test_an_interrupt_in_a_call_of_a_model_leaves_nothing(asking):
     assert b"Traceback" not in err
 
 
-def test_a_killed_run_goes_on_with_what_its_attempts_have_used(asking, cli):  # S3.2, S3.6, S4.3
+@pytest.mark.rule("S3.2", "S3.6", "S4.3")
+def test_a_killed_run_goes_on_with_what_its_attempts_have_used(asking, cli):
     process, server, command = asking([Text("no"), Hang(), Text(ANSWER)])
     process.kill()
     process.communicate(timeout=20)
@@ -71,7 +71,8 @@ def test_events_that_cannot_be_written_end_no_run(chat):
     assert ran.envelope["status"] == "ok"
 
 
-def test_a_reader_of_events_that_reads_nothing_holds_up_no_run(chat, tmp_path):  # S3.1
+@pytest.mark.rule("S3.1")
+def test_a_reader_of_events_that_reads_nothing_holds_up_no_run(chat, tmp_path):
     pipe = tmp_path / "events"
     os.mkfifo(pipe)
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
@@ -89,7 +90,8 @@ def test_a_reader_of_events_that_reads_nothing_holds_up_no_run(chat, tmp_path): 
     assert json.loads(lines[0])["event"] == "attempt"
 
 
-def test_a_tool_says_how_long_to_wait(chat, tmp_path):  # S3.4
+@pytest.mark.rule("S3.4")
+def test_a_tool_says_how_long_to_wait(chat, tmp_path):
     (tmp_path / "later.py").write_text(
         "from workermd import Retryable\ndef go() -> str:\n    raise Retryable('not now', after=3)\n"
     )

@@ -19,8 +19,8 @@ import pytest
 pytest.importorskip("mcp", reason="mcp is not installed, so no MCP server can be tried")
 
 from mcp import types
-from tests.backends.agents.conftest import ANSWER
 
+from tests.backends.agents.conftest import ANSWER
 from tests.conftest import ANYTHING, FOUR, wait_for
 from workermd.backends.agents import mcp_client
 from workermd.backends.agents.mcp_client import Answered, connected, runners
@@ -108,7 +108,8 @@ def _listens(port: int) -> bool:
 # --- the kind ---------------------------------------------------------------------------------------------------
 
 
-def test_a_tool_is_called_and_its_result_is_the_output(gateway, cli):  # S7.2
+@pytest.mark.rule("S7.2")
+def test_a_tool_is_called_and_its_result_is_the_output(gateway, cli):
     done = gateway("add", {"a": 1, "b": 2})
     assert done.code == 0, done.err
     assert done.document["outputs"] == {"run_id": "a", "status": "ok", "result": {"result": 3}}
@@ -117,7 +118,8 @@ def test_a_tool_is_called_and_its_result_is_the_output(gateway, cli):  # S7.2
     assert "add was called" in done.err  # the server's stderr is the attempt's log
 
 
-def test_a_finished_call_is_not_made_again(gateway, cli):  # S2.3
+@pytest.mark.rule("S2.3")
+def test_a_finished_call_is_not_made_again(gateway, cli):
     first, second = gateway("add", {"a": 1}), gateway("add", {"a": 1})
     assert second.document["replayed"] is True
     assert first.document["outputs"] == second.document["outputs"]
@@ -138,7 +140,8 @@ def test_over_http(gateway, cli, contract, given, address):
     assert done.document["result"] == {"title": "two words", "words": 2}, done.err
 
 
-def test_headers_come_from_variables(gateway, cli, contract, given):  # S6.3
+@pytest.mark.rule("S6.3")
+def test_headers_come_from_variables(gateway, cli, contract, given):
     """The server notes what it is sent, and answers that nobody may."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/mcp"
@@ -160,7 +163,8 @@ def test_headers_come_from_variables(gateway, cli, contract, given):  # S6.3
     assert b"sk-4711" not in out + err
 
 
-def test_a_tool_outside_the_contracts_list_is_not_called(gateway, cli):  # S3.6
+@pytest.mark.rule("S3.6")
+def test_a_tool_outside_the_contracts_list_is_not_called(gateway, cli):
     done = gateway("add", {"a": 1}, constraints={"tools_allowed": "[say, add(a=2)]"})
     assert error(done) == ("needs_human", "tool_denied", False)
     assert len(done.document["notes"]) == 1
@@ -182,7 +186,8 @@ def test_a_tool_outside_the_operators_patterns_is_not_called(gateway, cli):
     assert not (cli.folder / "called.txt").exists()
 
 
-def test_the_binding_names_the_tool_where_the_input_does_not(gateway):  # S7.2
+@pytest.mark.rule("S7.2")
+def test_the_binding_names_the_tool_where_the_input_does_not(gateway):
     schema = {
         "type": "object",
         "required": ["run_id"],
@@ -260,7 +265,8 @@ def test_a_recorded_call_is_given_back_without_its_server(gateway, cli, tmp_path
     assert (cli.folder / "called.txt").read_text() == "1+1\n"
 
 
-def test_calls_are_bounded(gateway, cli):  # S3.6
+@pytest.mark.rule("S3.6")
+def test_calls_are_bounded(gateway, cli):
     done = gateway("add", {"a": 1}, constraints={"max_tool_calls": 0})
     assert error(done)[1] == "budget_exceeded"
     assert not (cli.folder / "called.txt").exists()
@@ -274,12 +280,14 @@ def test_pictures_are_artifacts(gateway):
     assert done.document["outputs"]["result"] == {"text": "[image, image/png, about 6 bytes]"}
 
 
-def test_an_output_that_is_too_large_is_none(gateway):  # S3.6
+@pytest.mark.rule("S3.6")
+def test_an_output_that_is_too_large_is_none(gateway):
     done = gateway("large", {"characters": 5000}, constraints={"max_output_bytes": 1000, "max_attempts": 1})
     assert error(done)[1] == "output_too_large"
 
 
-def test_a_server_gets_the_listed_variables_alone(gateway):  # S6.3
+@pytest.mark.rule("S6.3")
+def test_a_server_gets_the_listed_variables_alone(gateway):
     bound = config('server = "s"\nenv = ["NOT_FOR_SERVERS"]', env=["FOR_IT"], secret_env=["SECRET_FOR_IT"])
     given = {"FOR_IT": "1", "SECRET_FOR_IT": "hunter2hunter2", "NOT_FOR_SERVERS": "3", "HIDDEN": "4"}
     done = gateway("variables", {}, config=bound, env=given)
@@ -445,7 +453,8 @@ def test_the_table_of_errors(gateway, number):
     assert told in done.document["error"]["message"]
 
 
-def test_what_a_server_says_of_its_tools_is_data():  # S6.5
+@pytest.mark.rule("S6.5")
+def test_what_a_server_says_of_its_tools_is_data():
     server = Server("h", hostile("instructs"))
     binding = Binding("chat", "here", tools=(ToolBinding("go", server="h"),), servers={"h": server})
 
@@ -462,8 +471,9 @@ def test_what_a_server_says_of_its_tools_is_data():  # S6.5
     assert len(runner.schema["properties"]["a"]["description"]) <= 1024
 
 
+@pytest.mark.rule("S3.3")
 @pytest.mark.parametrize("deed", ["never answers", "never begins", "forks"])
-def test_nothing_survives_the_deadline(gateway, deed):  # S3.3
+def test_nothing_survives_the_deadline(gateway, deed):
     began = time.monotonic()
     words = hostile(deed, "hang") if deed == "forks" else hostile(deed)
     done = gateway("go", {}, server=words, constraints={"timeout_seconds": 3, "max_attempts": 1})
@@ -479,7 +489,8 @@ def survivors(done: Any) -> list[int]:
     return [pid for pid in processes.marked(b"WORKERMD_RUN_ID=a") if pid != os.getpid()]
 
 
-def test_a_grandchild_of_a_server_does_not_outlive_the_attempt(gateway):  # S3.3
+@pytest.mark.rule("S3.3")
+def test_a_grandchild_of_a_server_does_not_outlive_the_attempt(gateway):
     done = gateway("go", {}, server=hostile("forks"))
     assert done.code == 0
     assert survivors(done) == []
@@ -624,7 +635,8 @@ def test_agents_call_the_tools_of_a_server(bound):
     assert told[1] == "5"
 
 
-def test_an_instruction_in_a_description_opens_no_gate(bound):  # S6.5
+@pytest.mark.rule("S6.5")
+def test_an_instruction_in_a_description_opens_no_gate(bound):
     command = json.dumps(list(hostile("instructs")))
     config = f'[servers.s]\ncommand = {command}\n[tools.go]\nserver = "s"\n'
     script = [ToolCalls((Call("rm", {"path": "/"}),)), Text(ANSWER)]
@@ -654,7 +666,8 @@ def test_a_long_answer_is_cut_and_said_to_be(bound):
     assert told.endswith("[cut: the answer has 1000000 characters, of which these are the first 262144]")
 
 
-def test_a_server_that_dies_ends_the_attempt(bound):  # S3.4
+@pytest.mark.rule("S3.4")
+def test_a_server_that_dies_ends_the_attempt(bound):
     config = TOOLS.format(command=json.dumps(honest())) + '[tools.die]\nserver = "s"\n'
     ran = bound([ToolCalls((Call("die", {}),)), Text(ANSWER)], config=config, worker={"tools": ["die"]})
     assert [attempt["outcome"] for attempt in ran.envelope["attempts"]] == ["retryable_error", "ok"], ran.done.err

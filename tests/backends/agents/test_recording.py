@@ -1,12 +1,12 @@
-"""A recorded attempt replays offline, with no key and no tool; what differs is named; no secret is kept (S6.3)."""
+"""A recorded attempt replays offline, with no key and no tool; what differs is named; no secret is kept."""
 
 import json
 from pathlib import Path
 
 import pytest
+
 from tests.backends.agents.conftest import ANSWER
 from tests.backends.agents.test_conformance import SUMS, TOOLS
-
 from workermd.testing import Call, Problem, Text, ToolCalls
 
 

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
 from tests.backends.agents.conftest import ANSWER, Bound
 from tests.backends.agents.kinds import KindUnderTest
-
 from tests.conftest import FOUR
 from workermd.testing import Call, Received, Slow, Text, ToolCalls, Usage
 
@@ -50,20 +50,23 @@ def calling(left: tuple[Call, ...], right: tuple[Call, ...], seconds: float = 0)
     return script
 
 
-def test_a_bound_of_turns_is_one_for_both(both):  # S3.6
+@pytest.mark.rule("S3.6")
+def test_a_bound_of_turns_is_one_for_both(both):
     ran = both(lambda received: Text(ANSWER), constraints={"max_turns": 1})
     assert ran.envelope["error"]["code"] == "budget_exceeded"
     assert ran.envelope["usage"]["turns"] == 1
     assert len(ran.server.requests) <= 1
 
 
-def test_tokens_of_both_count(both):  # S3.6
+@pytest.mark.rule("S3.6")
+def test_tokens_of_both_count(both):
     ran = both(lambda received: Text(ANSWER, usage=Usage(100, 100)), constraints={"max_tokens": 250})
     assert ran.envelope["error"]["code"] == "budget_exceeded"
     assert ran.envelope["usage"] == {"turns": 2, "input_tokens": 200, "output_tokens": 200}
 
 
-def test_approvals_are_asked_one_by_one(both, cli):  # S9.1
+@pytest.mark.rule("S9.1")
+def test_approvals_are_asked_one_by_one(both, cli):
     script = calling((Call("add", {"a": 1}), Call("add", {"a": 3})), (Call("add", {"a": 2}), Call("add", {"a": 3})))
     given = {"config": TOOL + "approve = true\n", "worker": {"tools": ["add"]}, "statuses": [*FOUR, "needs_human"]}
     asked = []

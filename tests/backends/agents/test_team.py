@@ -523,6 +523,7 @@ def test_turns_of_selectors_and_leaders_count(perform):
     assert ended.failure["code"] == "budget_exceeded"
 
 
+@pytest.mark.rule("S3.3")
 @pytest.mark.parametrize(
     ("script", "arrangement"),
     [
@@ -534,7 +535,7 @@ def test_turns_of_selectors_and_leaders_count(perform):
     ],
     ids=["pair", "ledger", "selector", "nested", "parallel"],
 )
-def test_the_deadline_ends_a_team_wherever_it_is(perform, capfd, script, arrangement):  # S3.3
+def test_the_deadline_ends_a_team_wherever_it_is(perform, capfd, script, arrangement):
     began = time.monotonic()
     ended = perform([*script, Hang(), Hang()], arrangement, seconds=1.5)
     assert ended.failure["kind"] == "timeout"

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.backends.agents.conftest import ANSWER
 
+from tests.backends.agents.conftest import ANSWER
 from tests.conftest import FOUR, loaded_by
 from workermd.backends.agents import bounded, functions, tools
 from workermd.system import processes
@@ -155,7 +155,8 @@ def test_a_function_that_leaves_is_told_to_the_model(bound, tmp_path):
     assert "Traceback" in ran.done.err  # the log has what the model is not told
 
 
-def test_a_task_error_of_a_tool_ends_the_attempt(bound, tmp_path):  # S8.3
+@pytest.mark.rule("S8.3")
+def test_a_task_error_of_a_tool_ends_the_attempt(bound, tmp_path):
     (tmp_path / "some_tools.py").write_text(SOURCE)
     config = '[tools.later]\nfunction = "some_tools:later"\n'
     ran = bound([ToolCalls((Call("later", {}),)), Text(ANSWER)], config=config, worker={"tools": ["later"]})
@@ -163,7 +164,8 @@ def test_a_task_error_of_a_tool_ends_the_attempt(bound, tmp_path):  # S8.3
     assert ran.envelope["attempts"][0]["error"]["message"] == "not now"
 
 
-def test_a_tool_that_blocks_is_left_at_the_deadline(bound, tmp_path):  # S3.3
+@pytest.mark.rule("S3.3")
+def test_a_tool_that_blocks_is_left_at_the_deadline(bound, tmp_path):
     (tmp_path / "slow.py").write_text("import time\ndef wait() -> str:\n    time.sleep(600)\n    return ''\n")
     config = '[tools.wait]\nfunction = "slow:wait"\n'
     began = time.monotonic()
@@ -291,7 +293,8 @@ def test_code_runs_and_its_files_are_in_the_artifacts_folder(bound, tmp_path):
     assert [file.name for file in made.parent.iterdir()] == ["made.txt"]
 
 
-def test_code_that_does_not_end_is_ended_with_all_that_it_started(bound):  # S3.3
+@pytest.mark.rule("S3.3")
+def test_code_that_does_not_end_is_ended_with_all_that_it_started(bound):
     text = (
         "import subprocess, sys\n"
         "for group in (False, True):\n"
@@ -303,7 +306,8 @@ def test_code_that_does_not_end_is_ended_with_all_that_it_started(bound):  # S3.
     assert [pid for pid in processes.marked(b"WORKERMD_RUN_ID=endless") if pid != os.getpid()] == []
 
 
-def test_code_sees_no_keys(bound):  # S6.3
+@pytest.mark.rule("S6.3")
+def test_code_sees_no_keys(bound):
     ran, told = code_of(
         bound,
         ("python", "import os; print(sorted(name for name in os.environ))"),

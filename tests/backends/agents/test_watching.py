@@ -5,9 +5,9 @@ import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
+
 from tests.backends.agents.conftest import ANSWER
 from tests.backends.agents.test_conformance import SUMS, TOOLS
-
 from workermd.testing import Call, Hang, Text, ToolCalls
 
 SCRIPT = [ToolCalls((Call("add", {"a": 1, "b": 2}),)), Text(ANSWER)]
@@ -54,7 +54,8 @@ def test_secrets_are_masked_in_events(bound, tmp_path):
     assert "sk-secret" not in (tmp_path / "events.jsonl").read_text() + ran.done.err
 
 
-def test_the_usage_of_a_killed_attempt_is_counted(bound):  # S3.6
+@pytest.mark.rule("S3.6")
+def test_the_usage_of_a_killed_attempt_is_counted(bound):
     ran = bound([Text("no"), Hang()], "--timeout", "5")
     assert ran.envelope["error"]["code"] == "timeout"
     assert ran.envelope["usage"] == {"turns": 2, "input_tokens": 12, "output_tokens": 6}

@@ -14,7 +14,6 @@ import pytest
 pytest.importorskip("autogen_agentchat", reason="AutoGen's AgentChat is not installed")
 
 from tests.backends.agents.conftest import ANSWER
-
 from workermd.testing import Garbage, Text
 
 
@@ -87,6 +86,7 @@ def completion(**changed: object) -> Garbage:
     return Garbage(json.dumps(document | changed).encode())
 
 
+@pytest.mark.rule("S3.6")
 @pytest.mark.parametrize(
     "usage",
     [
@@ -99,7 +99,7 @@ def completion(**changed: object) -> Garbage:
     ],
     ids=["negative", "huge", "fraction", "text", "half", "list"],
 )
-def test_usage_that_is_no_count_is_none(chat, usage):  # S3.6
+def test_usage_that_is_no_count_is_none(chat, usage):
     ran = chat([completion(usage=usage)], model={"price": {"input": 1.0, "output": 1.0}})
     assert ran.envelope["status"] == "ok"
     assert ran.envelope["usage"] == {"turns": 1}
@@ -158,8 +158,9 @@ def test_headers_that_are_no_text_change_nothing(chat, raw):
     assert chat([], model={"base_url": server.url}).envelope["status"] == "ok"
 
 
+@pytest.mark.rule("S6.3")
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
-def test_no_key_follows_a_redirect(chat, raw, status):  # S6.3
+def test_no_key_follows_a_redirect(chat, raw, status):
     elsewhere = raw(200, completion().body)
     server = raw(status, b"", location=elsewhere.url.encode() + b"/chat/completions")
     ran = chat([], model={"base_url": server.url, "api_key_env": "SOME_KEY"}, env={"SOME_KEY": "sk-very-secret"})
@@ -178,8 +179,9 @@ WAITS = {
 }
 
 
+@pytest.mark.rule("S3.4")
 @pytest.mark.parametrize(("after", "again"), WAITS.values(), ids=WAITS)
-def test_what_a_provider_asks_to_wait(chat, raw, after, again):  # S3.4
+def test_what_a_provider_asks_to_wait(chat, raw, after, again):
     server = raw(429, b"{}", retry_after=after)
     limits = {"max_attempts": 2, "timeout_seconds": 20}
     ran = chat([], model={"base_url": server.url}, constraints=limits)
@@ -199,8 +201,9 @@ def test_a_proxy_is_one_where_its_variable_is_passed_on(chat, raw):
     assert (local.envelope["status"], len(proxy.requests)) == ("ok", 1)
 
 
+@pytest.mark.rule("S6.3")
 @pytest.mark.parametrize("address", ["http://me:sk-1@127.0.0.1:1/v1", "http://127.0.0.1:1/v1?key=sk-1", "http:///v1"])
-def test_an_address_of_the_flags_is_looked_at_and_not_told(cli, contract, given, address):  # S6.3
+def test_an_address_of_the_flags_is_looked_at_and_not_told(cli, contract, given, address):
     done = cli("run", contract(), given("a"), "--model", "m", "--base-url", address)
     assert done.code == 2
     assert "--base-url" in done.err

@@ -1,4 +1,4 @@
-"""S6.5: whatever a repository says, the contract keeps its structure, its schemas and its purpose."""
+"""Whatever a repository says, the contract keeps its structure, its schemas and its purpose."""
 
 import re
 
@@ -13,6 +13,8 @@ from workermd.derive.evidence import of_lines, open_source
 from workermd.derive.model import Evidence, Interface
 from workermd.derive.plain import as_code
 from workermd.lint.engine import lint
+
+pytestmark = pytest.mark.rule("S6.5")
 
 INTRO = "Widget turns lists of things into neatly arranged widgets"
 HOSTILE = {

@@ -50,8 +50,9 @@ def test_every_line_of_evidence_is_there_and_hashes_right(tmp_path, kind):
             assert len(one.quote) <= 400
 
 
+@pytest.mark.rule("S6.4")
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_schema_passes_the_check_and_refers_to_nothing(tmp_path, kind):  # S6.4
+def test_every_schema_passes_the_check_and_refers_to_nothing(tmp_path, kind):
     for interface in find_all(case(tmp_path, kind)):
         for schema in schemas(interface):
             assert check_schema(schema) == ()
@@ -146,7 +147,7 @@ def test_choose_says_what_there_is(tmp_path, wanted, message, hint):
     assert "\x1b" not in caught.value.message + caught.value.hint
 
 
-# --- hostile repositories: S6.4, S6.5 ---
+# --- hostile repositories ---
 
 
 def operation(schema: object) -> str:
@@ -174,6 +175,7 @@ MULTIPLYING = {
 }
 
 
+@pytest.mark.rule("S6.4")
 @pytest.mark.parametrize(
     ("path", "content", "reason"),
     [
@@ -209,6 +211,7 @@ def test_a_file_that_cannot_be_read_is_left_out_with_its_reason(tmp_path, path, 
     assert reason in found.skipped[0].reason
 
 
+@pytest.mark.rule("S6.4")
 @pytest.mark.parametrize(
     ("content", "note"),
     [
@@ -261,6 +264,7 @@ def test_alternatives_that_were_cut_may_overlap(tmp_path):
     assert accepts(found.input_schema, {"body": "both match now"})
 
 
+@pytest.mark.rule("S6.5")
 def test_names_and_texts_hold_nothing_invisible(tmp_path):
     document = {
         "openapi": "3.1.0",
@@ -335,7 +339,8 @@ def test_hostile_commands_end(tmp_path):
     assert time.monotonic() - began < 10
 
 
-def test_nothing_of_the_repository_is_run_or_imported(tmp_path):  # S6.5
+@pytest.mark.rule("S6.5")
+def test_nothing_of_the_repository_is_run_or_imported(tmp_path):
     mark = tmp_path / "ran"
     code = f"open({str(mark)!r}, 'w')\ndef f(a: int = open({str(mark)!r}, 'w')) -> int: ...\n"
     build(tmp_path, f"=== pkg/__init__.py\n{code}=== setup.py\nfrom setuptools import setup\n{code}setup(name='x')\n")
