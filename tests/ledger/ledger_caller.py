@@ -23,8 +23,10 @@ from itertools import product
 
 import workermd
 from workermd.ledger import results
+from workermd.ledger.records import Answer, Key, NewQuestion, Run
 from workermd.ledger.run_lock import RunLock, run_offset
-from workermd.ledger.sqlite.store import Answer, Asking, Key, Ledger, Run, Transaction
+from workermd.ledger.sqlite.store import Ledger
+from workermd.ledger.sqlite.transaction import Transaction
 from workermd.protocol.errors import LedgerUnavailable
 from workermd.system import crash
 
@@ -67,7 +69,7 @@ def close(transaction: Transaction, run: Run, reply: bytes | None) -> Run:
     if reply.startswith(b"retry"):
         return transaction.close_attempt(run, "retryable_error", {}, answer("retryable_error") if last else None)
     if reply.startswith(b"ask"):
-        asking = Asking((run.open_token or "")[:12], "question", "which?", (), None, answer("invalid_output"))
+        asking = NewQuestion((run.open_token or "")[:12], "question", "which?", (), None, answer("invalid_output"))
         return transaction.close_attempt(run, "needs_human", {}, Answer("needs_human", reply, b"{}"), asking)
     return transaction.close_attempt(run, "ok", {"bytes": len(reply)}, Answer("ok", reply, b"{}"))
 
@@ -138,7 +140,7 @@ def violations(path: str, evidence: str, printed: list[bytes]) -> list[str]:
     with ledger:
         run = ledger.look(WORKER, "r")
         attempts = ledger.attempts(run.id) if run else ()
-        asked = [each.n for each in ledger.asked(run.id)] if run else []
+        asked = [each.n for each in ledger.questions(run.id)] if run else []
     if run is None or run.state != "done":
         return [*wrong, f"not settled: {run}"]
     lines = _lines(evidence)

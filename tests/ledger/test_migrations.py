@@ -12,9 +12,10 @@ import pytest
 
 from tests.ledger.ledger_caller import ENVIRONMENT, WORKER, answer, call, key, soon
 from workermd.ledger import results
+from workermd.ledger.records import Answer, NewQuestion
 from workermd.ledger.sqlite.migrations import APPLICATION_ID, MIGRATIONS, statements
-from workermd.ledger.sqlite.opening import BUSY_SECONDS
-from workermd.ledger.sqlite.store import Answer, Asking, Ledger, LedgerFault
+from workermd.ledger.sqlite.opening import BUSY_SECONDS, LedgerFault
+from workermd.ledger.sqlite.store import Ledger
 from workermd.protocol.errors import LedgerUnavailable
 
 SAVED = Path(__file__).with_name("saved")
@@ -161,7 +162,7 @@ def runs(path: str):
             t.start_attempt(t.admit(key("two", 2)), results.new_token(), "a test")
             run = t.start_attempt(t.admit(key("three", 2)), results.new_token(), "a test")
             t.close_attempt(run, "ok", {}, answer())
-            asking = Asking("0123456789ab", "question", "q", (), None, Answer("", b"", b""))
+            asking = NewQuestion("0123456789ab", "question", "q", (), None, Answer("", b"", b""))
             for name in ("four", "five", "six", "seven"):
                 run = t.start_attempt(t.admit(key(name, 1)), results.new_token(), "a test")
                 run = t.close_attempt(run, "needs_human", {}, answer("needs_human"), asking if name != "four" else None)
@@ -291,7 +292,7 @@ def test_newer_file_is_refused_untouched(path: str, left_log: bool) -> None:
     call(path)
     more = (*MIGRATIONS, NEXT)
     if left_log:
-        script = f"import os; from workermd.ledger.sqlite.store import *; L = Ledger.open({path!r}, migrations={more!r}); os._exit(0)"
+        script = f"import os; from workermd.ledger.sqlite.store import Ledger; L = Ledger.open({path!r}, migrations={more!r}); os._exit(0)"
         subprocess.run([sys.executable, "-c", script], env=ENVIRONMENT, check=True, timeout=60)
     else:
         Ledger.open(path, migrations=more).close()
@@ -314,7 +315,7 @@ def test_newer_file_is_refused_untouched(path: str, left_log: bool) -> None:
 def test_kill_in_a_migration(path: str, point: str, older: bool) -> None:
     run = call(path) if older else None
     migrations = (*MIGRATIONS, NEXT) if older else MIGRATIONS
-    script = f"from workermd.ledger.sqlite.store import *; Ledger.open({path!r}, migrations={migrations!r})"
+    script = f"from workermd.ledger.sqlite.store import Ledger; Ledger.open({path!r}, migrations={migrations!r})"
     environment = {**ENVIRONMENT, "WORKERMD_CRASH_AT": point}
     killed = subprocess.run([sys.executable, "-c", script], env=environment, check=False, timeout=60)
     assert killed.returncode == -signal.SIGKILL

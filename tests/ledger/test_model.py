@@ -11,7 +11,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from tests.ledger.ledger_caller import WORKER, Answer, damage, key, soon
 from workermd.ledger import results
-from workermd.ledger.sqlite.store import Asking, Ledger, LedgerFault, Run
+from workermd.ledger.records import NewQuestion, Run
+from workermd.ledger.sqlite.opening import LedgerFault
+from workermd.ledger.sqlite.store import Ledger
 
 pytestmark = pytest.mark.rule("S3.2", "S4.2", "S4.6")
 
@@ -20,7 +22,7 @@ TRANSIENT = st.sampled_from(["retryable_error", "timeout", "crashed", "cancelled
 FINAL = st.sampled_from(["ok", "needs_human", "invalid_output", "invalid_request", "own_status", "retryable_error"])
 REFUSED = object()
 DENIED = Answer("invalid_output", b"denied", b"{}")
-ASKING = Asking("0123456789ab", "question", "which?", ("a", "b"), None, DENIED)
+ASKING = NewQuestion("0123456789ab", "question", "which?", ("a", "b"), None, DENIED)
 
 
 class LedgerMachine(RuleBasedStateMachine):
@@ -167,7 +169,7 @@ class LedgerMachine(RuleBasedStateMachine):
             assert run.open_token == (expected["token"] if run.state == "running" else None)
             assert [attempt.outcome for attempt in self.ledger.attempts(run.id)] == expected["outcomes"]
             assert [entry.granted for entry in self.ledger.reopenings(run.id)] == expected["reopened"]
-            asked = {each.n: each.decision and each.decision.answer for each in self.ledger.asked(run.id)}
+            asked = {each.n: each.decision and each.decision.answer for each in self.ledger.questions(run.id)}
             assert asked == expected["asked"]
 
 

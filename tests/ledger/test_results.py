@@ -147,7 +147,12 @@ def test_open_sweeps_now_and_then(path: str) -> None:  # what is not adopted yet
 def test_attempts_import_little() -> None:
     script = "import sys; import workermd; before = set(sys.modules); import workermd.ledger.results; print(*set(sys.modules) - before)"
     done = subprocess.run([sys.executable, "-c", script], env=ENVIRONMENT, capture_output=True, text=True, check=True)
-    assert set(done.stdout.split()) == {"workermd.system.crash", "workermd.ledger", "workermd.ledger.results"}
+    assert set(done.stdout.split()) == {
+        "workermd.system",
+        "workermd.system.crash",
+        "workermd.ledger",
+        "workermd.ledger.results",
+    }
 
 
 def test_ledger_imports_little() -> None:

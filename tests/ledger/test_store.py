@@ -7,7 +7,10 @@ import pytest
 
 from tests.ledger.ledger_caller import CONTRACT, WORKER, answer, call, key, soon
 from workermd.ledger import results
-from workermd.ledger.sqlite.store import Answer, Ledger, LedgerFault, Rejection, Run, Transaction
+from workermd.ledger.records import Answer, Rejection, Run
+from workermd.ledger.sqlite.opening import LedgerFault
+from workermd.ledger.sqlite.store import Ledger
+from workermd.ledger.sqlite.transaction import Transaction
 from workermd.protocol.errors import LedgerUnavailable
 
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable
 
-from workermd.ledger.sqlite.store import Asked
+from workermd.ledger.records import Question
 from workermd.protocol.envelope import Document, timestamp
 from workermd.report.say import plain
 from workermd.runner.decisions import quoted, shown
@@ -11,7 +11,7 @@ from workermd.runner.decisions import quoted, shown
 _INDENT = "  "
 
 
-def pending(requests: Iterable[Asked], now: int) -> str:
+def pending(requests: Iterable[Question], now: int) -> str:
     """Every request with what it takes to decide it. `now` is in Unix microseconds."""
     return "\n".join(
         f"{plain(each.worker_id)} {plain(each.run_id)}  {each.kind}  {age(now - each.at)} old  request {each.id}\n"
@@ -49,7 +49,7 @@ def age(microseconds: int) -> str:
     return f"{seconds} s"
 
 
-def events(requests: Iterable[Asked]) -> list[tuple[int, str]]:
+def events(requests: Iterable[Question]) -> list[tuple[int, str]]:
     """What belongs into a run's timeline: when, and what happened."""
     found: list[tuple[int, str]] = []
     for each in requests:
@@ -62,7 +62,7 @@ def events(requests: Iterable[Asked]) -> list[tuple[int, str]]:
     return found
 
 
-def request(each: Asked) -> Document:
+def request(each: Question) -> Document:
     """A request as a document, with its decision or null."""
     decided = each.decision
     decision: Document | None = None

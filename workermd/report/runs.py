@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
-from workermd.ledger.sqlite.store import Asked, Attempt, Reopening, Run, RunSummary
+from workermd.ledger.records import Attempt, Question, Reopening, Run, RunSummary
 from workermd.protocol.envelope import Document, timestamp
 from workermd.report import people
 from workermd.report.table import table as drawn
@@ -30,7 +30,7 @@ def table(rows: Iterable[RunSummary]) -> str:
 
 
 def timeline(
-    row: Run, attempts: tuple[Attempt, ...], reopenings: tuple[Reopening, ...], requests: tuple[Asked, ...]
+    row: Run, attempts: tuple[Attempt, ...], reopenings: tuple[Reopening, ...], requests: tuple[Question, ...]
 ) -> str:
     """What happened to a run, in order. The reopening that a decision granted is told with it."""
     granted = {each.reopening for each in requests}

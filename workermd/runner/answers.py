@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from workermd.contract.json import strict
 from workermd.contract.model import Contract
-from workermd.ledger.sqlite.store import Answer, Attempt, Key, Ledger, Run
+from workermd.ledger.records import Answer, Attempt, Key, Run
+from workermd.ledger.sqlite.store import Ledger
 from workermd.protocol import envelope as envelopes
 from workermd.protocol.envelope import AttemptRecord, Document, Failure, Record, Status
 from workermd.runner.verdict import Verdict

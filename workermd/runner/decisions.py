@@ -3,8 +3,8 @@
 import time
 from typing import NamedTuple
 
-from workermd.ledger.sqlite.requests import ID_LENGTH, document_of
-from workermd.ledger.sqlite.store import Answer, Asked, Asking, Attempt, Ledger, Run
+from workermd.ledger.records import QUESTION_ID_LENGTH, Answer, Attempt, NewQuestion, Question, Run, question_document
+from workermd.ledger.sqlite.store import Ledger
 from workermd.protocol.envelope import Document, Status, timestamp
 from workermd.protocol.errors import UsageError
 from workermd.runner import verdict
@@ -28,14 +28,14 @@ _BY_DOCUMENT = "The task answered needs_human; its output says why. Shall it go 
 
 def to_store(
     answers: Answers, final: Verdict, run: Run, attempts: tuple[Attempt, ...], detail: Document
-) -> tuple[Answer, Asking | None]:
+) -> tuple[Answer, NewQuestion | None]:
     """The final answer of a run whose open attempt ended with `detail`, and what it asks of a person, if anything."""
     said = _said(final)
     if said is None:
         return answers.to_store(final, attempts, detail), None
     denied = answers.to_store(verdict.denied(quoted(run.run_id)), attempts, detail)
-    request = Asking(
-        id=(run.open_token or "")[:ID_LENGTH],
+    request = NewQuestion(
+        id=(run.open_token or "")[:QUESTION_ID_LENGTH],
         kind=said["request_kind"],
         question=said["question"],
         options=tuple(said["options"]),
@@ -44,7 +44,7 @@ def to_store(
     )
     assert final.failure is not None
     final = final._replace(failure=final.failure._replace(hint=_hint(run.run_id, request.options)))
-    return answers.to_store(final, attempts, detail, document_of(request)), request
+    return answers.to_store(final, attempts, detail, question_document(request)), request
 
 
 def _said(final: Verdict) -> Document | None:
@@ -88,7 +88,7 @@ class Choice(NamedTuple):
     request_id: str = ""
 
 
-def decide(ledger: Ledger, worker_id: str, run_id: str, choice: Choice) -> tuple[Run, Asked]:
+def decide(ledger: Ledger, worker_id: str, run_id: str, choice: Choice) -> tuple[Run, Question]:
     """Record a decision and grant the one start that goes on with it, or settle the run as denied, for good.
 
     Raises UsageError where there is nothing to decide any more, or the answer is none of the options.
@@ -107,9 +107,9 @@ def decide(ledger: Ledger, worker_id: str, run_id: str, choice: Choice) -> tuple
     return run, request
 
 
-def open_request(ledger: Ledger, run: Run, request_id: str = "") -> Asked:
+def open_request(ledger: Ledger, run: Run, request_id: str = "") -> Question:
     """The request of a run that waits for a person. Raises UsageError with the reason where there is none."""
-    requests = ledger.asked(run.id)
+    requests = ledger.questions(run.id)
     name = f"run {run.run_id[:80]!r}"
     chosen = [each for each in requests if each.id == request_id] if request_id else requests[-1:]
     if not chosen:
@@ -168,7 +168,7 @@ def _state(run: Run) -> str:
 # --- going on -------------------------------------------------------------------------------------------
 
 
-def told(requests: tuple[Asked, ...]) -> tuple[Document, ...]:
+def told(requests: tuple[Question, ...]) -> tuple[Document, ...]:
     """The decisions among a run's requests, as its next attempt is told them (S9.4)."""
     decisions: list[Document] = []
     for request in requests:

@@ -2,7 +2,8 @@
 
 from workermd.contract.json import strict
 from workermd.contract.schema import checker
-from workermd.ledger.sqlite.store import Ledger, Run
+from workermd.ledger.records import Run
+from workermd.ledger.sqlite.store import Ledger
 from workermd.protocol import envelope as envelopes
 from workermd.protocol.envelope import Document, Status
 from workermd.runner.answers import Answered

@@ -19,8 +19,10 @@ from workermd.attempt.spawn import TICK, Ending, Host
 from workermd.contract.json import strict
 from workermd.contract.model import Constraints, Contract
 from workermd.ledger import artifacts, results
+from workermd.ledger.records import Key, Run
 from workermd.ledger.run_lock import RunLock, run_offset
-from workermd.ledger.sqlite.store import Key, Ledger, Run, Transaction
+from workermd.ledger.sqlite.store import Ledger
+from workermd.ledger.sqlite.transaction import Transaction
 from workermd.protocol import back_off
 from workermd.protocol.envelope import EXIT_INTERRUPTED, Document, Failure, Status, summed
 from workermd.protocol.errors import ConfigurationError, Interrupted, LedgerUnavailable, UsageError
@@ -580,7 +582,7 @@ def _earlier(ledger: Ledger, row: Run) -> Earlier:
     closed = [attempt.detail or {} for attempt in ledger.attempts(row.id) if attempt.outcome is not None]
     feedback = closed[-1].get("feedback", ()) if closed else ()
     spent = summed(detail.get("usage") for detail in closed)
-    return Earlier(tuple(feedback), spent, decisions.told(ledger.asked(row.id)))
+    return Earlier(tuple(feedback), spent, decisions.told(ledger.questions(row.id)))
 
 
 def _how(ending: Ending) -> str:

@@ -5,7 +5,8 @@ from typing import Any
 
 from workermd.cli.commands.runs import existing, login, one
 from workermd.config import configuration
-from workermd.ledger.sqlite.store import Asked, Ledger, Run
+from workermd.ledger.records import Question, Run
+from workermd.ledger.sqlite.store import Ledger
 from workermd.protocol.envelope import encoded, timestamp
 from workermd.protocol.errors import UsageError
 from workermd.report import people as report
@@ -24,7 +25,7 @@ def execute(values: dict[str, Any]) -> int:
 
 def _pending(path: str, values: dict[str, Any]) -> int:
     ledger = Ledger.open_read_only(path)
-    requests: tuple[Asked, ...] = ()
+    requests: tuple[Question, ...] = ()
     if ledger is not None:
         with ledger:
             requests = ledger.pending(values["worker"])
@@ -48,7 +49,7 @@ def _approve(path: str, values: dict[str, Any]) -> int:
     with Ledger.open(path) as ledger:
         run = _asking(ledger, values)
         run, request = decisions.decide(ledger, run.worker_id, run.run_id, choice)
-        decided = next(each for each in ledger.asked(run.id) if each.n == request.n)
+        decided = next(each for each in ledger.questions(run.id) if each.n == request.n)
     if values["format"] == "json":
         left = run.max_attempts - run.attempts if run.state != "done" else 0
         what = {"worker_id": run.worker_id, "run_id": run.run_id, "status": run.status, "attempts_left": left}

@@ -8,7 +8,8 @@ from typing import Any
 
 from workermd.config import configuration
 from workermd.ledger import artifacts
-from workermd.ledger.sqlite.store import Ledger, Run, RunSummary
+from workermd.ledger.records import Run, RunSummary
+from workermd.ledger.sqlite.store import Ledger
 from workermd.protocol.envelope import Document, Status, encoded, timestamp
 from workermd.protocol.errors import UsageError
 from workermd.report import people, say
@@ -55,7 +56,7 @@ def _show(path: str, values: dict[str, Any]) -> int:
         row = one(ledger, values)
         attempts = ledger.attempts(row.id)
         reopenings = ledger.reopenings(row.id)
-        requests = ledger.asked(row.id)
+        requests = ledger.questions(row.id)
     if values["format"] == "json":
         document = _summary(row) | {
             "attempts_made": [_attempt(each) for each in attempts],

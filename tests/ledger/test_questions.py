@@ -12,16 +12,18 @@ import pytest
 from tests.ledger.ledger_caller import ENVIRONMENT, WORKER, answer, key, soon
 from tests.ledger.test_migrations import SAVED
 from workermd.ledger import results
+from workermd.ledger.records import Answer, Decision, NewQuestion, Run
 from workermd.ledger.sqlite.migrations import MIGRATIONS
-from workermd.ledger.sqlite.store import Answer, Asking, Decision, Ledger, LedgerFault, Run
+from workermd.ledger.sqlite.opening import LedgerFault
+from workermd.ledger.sqlite.store import Ledger
 
 DENIED = Answer("invalid_output", b"denied\n", b'{"status": "invalid_output"}')
-ASKING = Asking(
+ASKING = NewQuestion(
     "0123456789ab", "tool", "May I?", ("yes", "no"), {"tool": "rm", "arguments": {"path": "ä", "n": [1, None]}}, DENIED
 )
 
 
-def ask(ledger: Ledger, run_id: str = "r", asking: Asking = ASKING, max_attempts: int = 1) -> Run:
+def ask(ledger: Ledger, run_id: str = "r", asking: NewQuestion = ASKING, max_attempts: int = 1) -> Run:
     with ledger.transaction(soon()) as t:
         run = t.start_attempt(t.admit(key(run_id, max_attempts)), results.new_token(), "a test")
     with ledger.transaction(soon()) as t:
@@ -37,7 +39,7 @@ def ledger(path: str):
 @pytest.mark.rule("S9.1")
 def test_a_request_is_written_with_its_answer_and_read_as_it_was(ledger: Ledger) -> None:
     run = ask(ledger)
-    (asked,) = ledger.asked(run.id)
+    (asked,) = ledger.questions(run.id)
     assert (asked.worker_id, asked.run_id, asked.n, asked.at, asked.open) == (WORKER, "r", 1, 7_000, True)
     assert asked.document() == {
         "id": "0123456789ab",
@@ -65,7 +67,7 @@ def test_a_decision_grants_one_start(ledger: Ledger) -> None:
         run = t.decide(before, "yes", "ann", "why not")
     assert run == ledger.look(WORKER, "r")
     assert (run.state, run.attempts, run.max_attempts, run.output) == ("waiting", 1, 2, None)
-    (asked,) = ledger.asked(run.id)
+    (asked,) = ledger.questions(run.id)
     assert (asked.open, asked.decision) == (False, Decision("yes", "ann", "why not", final=False, at=7_000))
     assert ledger.pending() == ()
     (reopening,) = ledger.reopenings(run.id)
@@ -102,7 +104,7 @@ def test_a_run_that_went_on_or_never_asked_is_not_decided(ledger: Ledger) -> Non
             words = ("yes", "bob", "") if deed == "decide" else ("bob", "")
             with pytest.raises(LedgerFault), ledger.transaction(soon()) as t:
                 getattr(t, deed)(each, *words)
-    (asked,) = ledger.asked(run.id)
+    (asked,) = ledger.questions(run.id)
     assert (asked.open, asked.decision) == (False, None)
 
 
@@ -113,7 +115,7 @@ def test_denied_for_good_the_run_gets_the_answer_that_was_kept(ledger: Ledger) -
         run = t.deny_for_good(before, "ann", "too dear")
     assert (run.state, run.attempts, run.max_attempts) == ("done", 1, 1)
     assert Answer(run.status or "", run.output or b"", run.envelope or b"") == DENIED
-    assert ledger.asked(run.id)[0].decision == Decision("deny", "ann", "too dear", final=True, at=7_000)
+    assert ledger.questions(run.id)[0].decision == Decision("deny", "ann", "too dear", final=True, at=7_000)
     assert ledger._connection.execute("SELECT replaced FROM decisions").fetchall() == [(before.envelope,)]
     assert ledger.reopenings(run.id) == ()
     with ledger.transaction(soon()) as t:
@@ -139,7 +141,7 @@ def test_pruned_runs_take_what_they_asked_with_them(ledger: Ledger) -> None:
     for table in ("requests", "decisions", "reopenings", "attempts"):
         assert ledger._connection.execute(f"SELECT count(*) FROM {table}").fetchone() == (1,), table
     assert [each.run_id for each in ledger.pending()] == []
-    assert ledger.asked(unfinished.id)[0].decision is not None
+    assert ledger.questions(unfinished.id)[0].decision is not None
 
 
 @pytest.mark.rule("S9.2")
@@ -170,7 +172,7 @@ def test_deciders_at_the_same_time(path: str) -> None:
         after = ledger.look(WORKER, "r")
         assert after is not None
         assert after.max_attempts == run.max_attempts + 1
-        (asked,) = ledger.asked(run.id)
+        (asked,) = ledger.questions(run.id)
         assert asked.decision is not None
         assert done == [asked.decision.who]
 
@@ -198,7 +200,7 @@ def test_killed_while_deciding(path: str, deed: str, point: str) -> None:
     with Ledger.open(path) as ledger:
         after = ledger.look(WORKER, "r")
         assert after is not None
-        (asked,) = ledger.asked(run.id)
+        (asked,) = ledger.questions(run.id)
         granted = [entry.granted for entry in ledger.reopenings(run.id)]
         if point == "decision_open":
             assert (after, asked.open, asked.decision, granted) == (run, True, None, [])
@@ -211,7 +213,7 @@ def test_killed_while_deciding(path: str, deed: str, point: str) -> None:
 
 SETTLE = """
 import sys, time
-from tests.ledger.test_requests import ask
+from tests.ledger.test_questions import ask
 from workermd.ledger.sqlite.store import Ledger
 with Ledger.open(sys.argv[1]) as ledger:
     ask(ledger)
@@ -233,7 +235,7 @@ def test_killed_while_asking(path: str, point: str) -> None:
         run = ledger.look(WORKER, "r")
         assert run is not None
         settled = point == "t2_committed"
-        assert (run.state, len(ledger.asked(run.id)), len(ledger.pending())) == (
+        assert (run.state, len(ledger.questions(run.id)), len(ledger.pending())) == (
             "done" if settled else "running", settled, settled,
         )  # fmt: skip
 
@@ -246,7 +248,7 @@ def test_a_kill_while_version_1_is_brought_up_to_date(path: str, point: str) -> 
     connection.executescript(SAVED.joinpath("version_1.sql").read_text())
     before = connection.execute("SELECT * FROM runs ORDER BY id").fetchall()
     connection.close()
-    script = f"from workermd.ledger.sqlite.store import *; Ledger.open({path!r})"
+    script = f"from workermd.ledger.sqlite.store import Ledger; Ledger.open({path!r})"
     environment = {**ENVIRONMENT, "WORKERMD_CRASH_AT": point}
     assert subprocess.run([sys.executable, "-c", script], env=environment, check=False, timeout=60).returncode == -9
     connection = sqlite3.connect(path)
@@ -258,12 +260,12 @@ def test_a_kill_while_version_1_is_brought_up_to_date(path: str, point: str) -> 
     with Ledger.open(path) as ledger:
         assert ledger._connection.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
         run = ask(ledger, "new")
-        assert len(ledger.asked(run.id)) == 1
+        assert len(ledger.questions(run.id)) == 1
 
 
 def test_the_size_of_the_files_is_not_that_of_the_questions(ledger: Ledger) -> None:
     """A request of the largest size that is allowed is a row like any other."""
     large = ASKING._replace(proposed={"plan": "x" * 65_000}, kind="plan", question="q" * 2000)
     run = ask(ledger, "large", large)
-    assert ledger.asked(run.id)[0].proposed == large.proposed
+    assert ledger.questions(run.id)[0].proposed == large.proposed
     assert os.path.getsize(ledger.path) < 1 << 20

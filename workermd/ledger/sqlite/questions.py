@@ -5,69 +5,9 @@ stands as that attempt left it; a decision is one row beside it, and names the r
 """
 
 import json
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
-from workermd.protocol.envelope import Document
-
-if TYPE_CHECKING:
-    from workermd.ledger.sqlite.store import Answer
-
-ID_LENGTH = 12
-
-
-class Asking(NamedTuple):
-    """A request to be written. `denied` is the answer that the run gets when a person denies it for good."""
-
-    id: str
-    kind: str
-    question: str
-    options: tuple[str, ...]
-    proposed: Document | None
-    denied: "Answer"
-
-
-class Decision(NamedTuple):
-    """What a person decided. `final` means that it grants no start: the run is settled as denied."""
-
-    answer: str
-    who: str
-    reason: str
-    final: bool
-    at: int
-
-
-class Asked(NamedTuple):
-    """A request as it stands in the ledger. `n` is the attempt that asked; `reopening` is the start granted."""
-
-    worker_id: str
-    run_id: str
-    n: int
-    id: str
-    kind: str
-    question: str
-    options: tuple[str, ...]
-    proposed: Document | None
-    at: int
-    open: bool
-    decision: Decision | None
-    reopening: int | None
-
-    def document(self) -> Document:
-        """`{id, kind, question, options, proposed?}`, as in the envelope and in a task's decisions."""
-        return document_of(self)
-
-
-def document_of(request: Asking | Asked) -> Document:
-    document: Document = {
-        "id": request.id,
-        "kind": request.kind,
-        "question": request.question,
-        "options": list(request.options),
-    }
-    if request.proposed is not None:
-        document["proposed"] = request.proposed
-    return document
-
+from workermd.ledger.records import Decision, NewQuestion, Question
 
 _OPEN = "r.state = 'done' AND r.status = 'needs_human' AND r.attempts = q.n AND d.run IS NULL"
 _ASKED = f"""
@@ -98,18 +38,18 @@ WHERE id = ?2 AND attempts = ?3 AND state = 'done'
 """
 
 
-def values_of(run_row_id: int, n: int, request: Asking, at: int) -> tuple[Any, ...]:
+def values_of(run_row_id: int, n: int, question: NewQuestion, at: int) -> tuple[Any, ...]:
     """The values of ASK. Raises ValueError for a proposal that is no JSON."""
-    proposed = None if request.proposed is None else json.dumps(request.proposed, allow_nan=False)
-    words = (request.id, request.kind, request.question, json.dumps(request.options), proposed)
-    return (run_row_id, n, *words, request.denied.output, request.denied.envelope, at)
+    proposed = None if question.proposed is None else json.dumps(question.proposed, allow_nan=False)
+    words = (question.id, question.kind, question.question, json.dumps(question.options), proposed)
+    return (run_row_id, n, *words, question.denied.output, question.denied.envelope, at)
 
 
-def read(row: tuple[Any, ...]) -> Asked:
+def read(row: tuple[Any, ...]) -> Question:
     """A row of OF_A_RUN or PENDING."""
     worker_id, run_id, n, number, kind, question, options, proposed, at, is_open, *decided, reopening = row
     answer, who, reason, final, decided_at = decided
-    return Asked(
+    return Question(
         worker_id=worker_id,
         run_id=run_id,
         n=n,

@@ -1,0 +1,156 @@
+"""What a ledger keeps, as records: every ledger reads and writes these, whatever it stores them in.
+
+Times are Unix microseconds and only label records: no clock decides anything (S4.2).
+"""
+
+from typing import NamedTuple
+
+from workermd.protocol.envelope import Document
+
+QUESTION_ID_LENGTH = 12
+"""Hexadecimal digits: a question is named by the start of its attempt's token."""
+
+
+class Run(NamedTuple):
+    """One row of the ledger, as it was when it was read.
+
+    `state` is `waiting` (an attempt may be claimed), `running` (attempt `attempts` is open) or `done`.
+    `status`, `output` (the exact bytes printed), `envelope` and `settled_at` are set exactly when it is
+    `done`. `open_token` names the result file of the open attempt.
+    """
+
+    id: int
+    worker_id: str
+    run_id: str
+    input_sha256: bytes
+    input: bytes
+    contract_sha256: bytes
+    max_attempts: int
+    attempts: int
+    state: str
+    status: str | None
+    output: bytes | None
+    envelope: bytes | None
+    created_at: int
+    settled_at: int | None
+    open_token: str | None
+
+
+class RunSummary(NamedTuple):
+    """A run without its documents."""
+
+    id: int
+    worker_id: str
+    run_id: str
+    max_attempts: int
+    attempts: int
+    state: str
+    status: str | None
+    created_at: int
+    settled_at: int | None
+
+
+class Attempt(NamedTuple):
+    """One start of the task. `outcome` and `ended_at` are None while it is open."""
+
+    n: int
+    token: str
+    owner: str
+    started_at: int
+    ended_at: int | None
+    outcome: str | None
+    detail: Document | None
+
+
+class Key(NamedTuple):
+    """What a run is admitted with: its key, its canonical input and its bound."""
+
+    worker_id: str
+    run_id: str
+    input_sha256: bytes
+    input: bytes
+    contract_sha256: bytes
+    max_attempts: int
+
+
+class Answer(NamedTuple):
+    """A final answer. `output` holds the bytes to print, now and at every replay."""
+
+    status: str
+    output: bytes
+    envelope: bytes
+
+
+class Reopening(NamedTuple):
+    """Who granted more attempts, and the envelope of the answer that was set aside."""
+
+    n: int
+    granted: int
+    who: str
+    reason: str
+    envelope: bytes
+    at: int
+
+
+class Rejection(NamedTuple):
+    """An input that was refused before any attempt. It binds no run_id (S2.2)."""
+
+    worker_id: str
+    run_id: str | None
+    code: str
+    input_sha256: bytes | None
+    at: int
+
+
+class NewQuestion(NamedTuple):
+    """A question to be written. `denied` is the answer that the run gets when a person denies it for good."""
+
+    id: str
+    kind: str
+    question: str
+    options: tuple[str, ...]
+    proposed: Document | None
+    denied: Answer
+
+
+class Decision(NamedTuple):
+    """What a person decided. `final` means that it grants no start: the run is settled as denied."""
+
+    answer: str
+    who: str
+    reason: str
+    final: bool
+    at: int
+
+
+class Question(NamedTuple):
+    """A question as it stands in the ledger. `n` is the attempt that asked; `reopening` is the start granted."""
+
+    worker_id: str
+    run_id: str
+    n: int
+    id: str
+    kind: str
+    question: str
+    options: tuple[str, ...]
+    proposed: Document | None
+    at: int
+    open: bool
+    decision: Decision | None
+    reopening: int | None
+
+    def document(self) -> Document:
+        """`{id, kind, question, options, proposed?}`, as in the envelope and in a task's decisions."""
+        return question_document(self)
+
+
+def question_document(question: NewQuestion | Question) -> Document:
+    document: Document = {
+        "id": question.id,
+        "kind": question.kind,
+        "question": question.question,
+        "options": list(question.options),
+    }
+    if question.proposed is not None:
+        document["proposed"] = question.proposed
+    return document

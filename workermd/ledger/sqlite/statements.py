@@ -1,0 +1,57 @@
+"""The ledger's questions and changes as SQL. Requests of people have theirs in `requests.py`."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from workermd.ledger.records import Attempt
+
+RUN = """
+SELECT r.id, r.worker_id, r.run_id, r.input_sha256, r.input, r.contract_sha256, r.max_attempts, r.attempts, r.state,
+       r.status, r.output, r.envelope, r.created_at, r.settled_at, a.token
+FROM runs r LEFT JOIN attempts a ON a.run = r.id AND a.n = r.attempts AND a.outcome IS NULL
+"""
+RUN_BY_KEY = RUN + "WHERE r.worker_id = ? AND r.run_id = ?"
+RUN_BY_RUN_ID = RUN + "WHERE r.run_id = ? ORDER BY r.id DESC"
+ATTEMPTS = "SELECT n, token, owner, started_at, ended_at, outcome, detail FROM attempts WHERE run = ? ORDER BY n"
+ADMIT = """
+INSERT INTO runs (worker_id, run_id, input_sha256, input, contract_sha256, max_attempts, created_at)
+VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (worker_id, run_id) DO NOTHING
+"""
+CLAIM = """
+UPDATE runs SET state = 'running', attempts = attempts + 1
+WHERE id = ? AND state = 'waiting' AND attempts = ? AND attempts < max_attempts
+"""
+START = "INSERT INTO attempts (run, n, token, owner, started_at) VALUES (?, ?, ?, ?, ?)"
+END = "UPDATE attempts SET outcome = ?, detail = ?, ended_at = ? WHERE run = ? AND n = ? AND outcome IS NULL"
+WAIT = "UPDATE runs SET state = 'waiting' WHERE id = ? AND attempts = ? AND state = 'running'"
+SETTLE = """
+UPDATE runs SET state = 'done', status = ?, output = ?, envelope = ?, settled_at = ?
+WHERE id = ? AND attempts = ? AND state = 'running'
+"""
+NOTE_REOPENING = """
+INSERT INTO reopenings (run, n, granted, who, reason, envelope, at)
+SELECT r.id, 1 + (SELECT count(*) FROM reopenings o WHERE o.run = r.id), ?, ?, ?, r.envelope, ?
+FROM runs r WHERE r.id = ? AND r.worker_id = ? AND r.run_id = ? AND r.state = 'done' AND r.status <> 'ok'
+"""
+REOPEN = """
+UPDATE runs SET max_attempts = max_attempts + ?, state = 'waiting',
+                status = NULL, output = NULL, envelope = NULL, settled_at = NULL
+WHERE id = ? AND worker_id = ? AND run_id = ? AND state = 'done' AND status <> 'ok'
+"""
+REJECT = "INSERT INTO rejections (worker_id, run_id, code, input_sha256, at) VALUES (?, ?, ?, ?, ?)"
+
+
+def attempt(row: tuple[Any, ...]) -> Attempt:
+    attempt = Attempt(*row)
+    return attempt if row[-1] is None else attempt._replace(detail=json.loads(row[-1]))
+
+
+def where(filters: Mapping[str, object]) -> tuple[str, tuple[object, ...]]:
+    """The conditions whose value is not None, as SQL, and their values."""
+    chosen = {condition: value for condition, value in filters.items() if value is not None}
+    return " AND ".join(chosen) or "1", tuple(chosen.values())
+
+
+def encodable(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
