@@ -14,7 +14,7 @@ from tests.conftest import ROOT
 from tests.contract.schema_draws import Draws, drawn, mutated
 from tests.contract.schema_mazes import mazes
 from tests.contract.schema_pairs import NONE, PAIRS, Pair
-from workermd.contract.compare.facts import Source
+from workermd.contract.compare.facts import SchemaSource
 from workermd.contract.compare.schemas import is_subset, obstacles
 from workermd.contract.reader import read
 from workermd.contract.schema import check_schema, checker, draft_of
@@ -24,7 +24,7 @@ SEED = 20120
 
 
 def node(schema: Any) -> Any:
-    return Source(schema, draft_of(schema) if isinstance(schema, dict) else "2020-12").node
+    return SchemaSource(schema, draft_of(schema) if isinstance(schema, dict) else "2020-12").node
 
 
 def judge(schema: Any) -> Any:

@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from workermd.contract.json import located, strict
-from workermd.contract.json.located import Entry, read
+from workermd.contract.json.located import JsonPlace, read
 from workermd.contract.json.strict import JsonError, canonical, load, load_bytes
 from workermd.contract.model import Span
 
@@ -167,7 +167,7 @@ def test_every_part_has_its_place():
         "/a~1b/1/m~0n": ('"m~n"', '"x\\ty"'),
         "/key": ('"k\\u0065y"', "{}"),
     }
-    assert all(type(e) is Entry and type(e.value) is Span for e in document.places.values())
+    assert all(type(e) is JsonPlace and type(e.value) is Span for e in document.places.values())
 
 
 @pytest.mark.rule("S2.2")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from workermd.derive.address import Place, Token, api_of, parse
+from workermd.derive.address import RepositoryAddress, Token, api_of, parse
 from workermd.protocol.errors import DeriveError
 
 GHE = {"GH_HOST": "git.example.com"}
@@ -11,31 +11,47 @@ GHE = {"GH_HOST": "git.example.com"}
 @pytest.mark.parametrize(
     ("named", "environ", "expected"),
     [
-        ("acme/thing", {}, Place("github.com", "acme", "thing")),
-        ("acme/thing.git", {}, Place("github.com", "acme", "thing")),
-        ("acme/thing.js", {}, Place("github.com", "acme", "thing.js")),
-        ("acme/thing@v1.2", {}, Place("github.com", "acme", "thing", ("v1.2",))),
-        ("acme/thing@feature/x", {}, Place("github.com", "acme", "thing", ("feature/x",))),
-        ("acme_corp/.github", {}, Place("github.com", "acme_corp", ".github")),
-        ("acme/thing", GHE, Place("git.example.com", "acme", "thing")),
-        ("acme/thing", {"GITHUB_SERVER_URL": "https://git.example.com"}, Place("git.example.com", "acme", "thing")),
-        ("acme/thing", {"GITHUB_API_URL": "https://g.example/api/v3"}, Place("g.example", "acme", "thing")),
-        ("https://github.com/acme/thing", GHE, Place("github.com", "acme", "thing")),
-        ("https://github.com/acme/thing/", {}, Place("github.com", "acme", "thing")),
-        ("http://www.GitHub.com/acme/thing.git", {}, Place("github.com", "acme", "thing")),
-        ("https://github.com/acme/thing?tab=readme#top", {}, Place("github.com", "acme", "thing")),
-        ("https://github.com/acme/thing@v2", {}, Place("github.com", "acme", "thing", ("v2",))),
-        ("https://github.com/acme/thing/tree/main", {}, Place("github.com", "acme", "thing", ("main",))),
-        ("https://github.com/acme/thing/tree/a/b", {}, Place("github.com", "acme", "thing", ("a", "a/b"))),
-        ("https://github.com/acme/thing/blob/v1/R.md", {}, Place("github.com", "acme", "thing", ("v1", "v1/R.md"))),
-        ("https://github.com/acme/thing/releases/tag/v%2B1", {}, Place("github.com", "acme", "thing", ("v+1",))),
-        ("https://github.com/acme/thing/commit/0a1b2c3", {}, Place("github.com", "acme", "thing", ("0a1b2c3",))),
-        ("https://github.com/acme/thing/issues/4", {}, Place("github.com", "acme", "thing")),
-        ("github.com/acme/thing", {}, Place("github.com", "acme", "thing")),
-        ("git@github.com:acme/thing.git", {}, Place("github.com", "acme", "thing")),
-        ("ssh://git@github.com:22/acme/thing.git", {}, Place("github.com", "acme", "thing")),
-        ("https://git.example.com/acme/thing", GHE, Place("git.example.com", "acme", "thing")),
-        ("https://corp.ghe.com/acme/thing", {}, Place("corp.ghe.com", "acme", "thing")),
+        ("acme/thing", {}, RepositoryAddress("github.com", "acme", "thing")),
+        ("acme/thing.git", {}, RepositoryAddress("github.com", "acme", "thing")),
+        ("acme/thing.js", {}, RepositoryAddress("github.com", "acme", "thing.js")),
+        ("acme/thing@v1.2", {}, RepositoryAddress("github.com", "acme", "thing", ("v1.2",))),
+        ("acme/thing@feature/x", {}, RepositoryAddress("github.com", "acme", "thing", ("feature/x",))),
+        ("acme_corp/.github", {}, RepositoryAddress("github.com", "acme_corp", ".github")),
+        ("acme/thing", GHE, RepositoryAddress("git.example.com", "acme", "thing")),
+        (
+            "acme/thing",
+            {"GITHUB_SERVER_URL": "https://git.example.com"},
+            RepositoryAddress("git.example.com", "acme", "thing"),
+        ),
+        ("acme/thing", {"GITHUB_API_URL": "https://g.example/api/v3"}, RepositoryAddress("g.example", "acme", "thing")),
+        ("https://github.com/acme/thing", GHE, RepositoryAddress("github.com", "acme", "thing")),
+        ("https://github.com/acme/thing/", {}, RepositoryAddress("github.com", "acme", "thing")),
+        ("http://www.GitHub.com/acme/thing.git", {}, RepositoryAddress("github.com", "acme", "thing")),
+        ("https://github.com/acme/thing?tab=readme#top", {}, RepositoryAddress("github.com", "acme", "thing")),
+        ("https://github.com/acme/thing@v2", {}, RepositoryAddress("github.com", "acme", "thing", ("v2",))),
+        ("https://github.com/acme/thing/tree/main", {}, RepositoryAddress("github.com", "acme", "thing", ("main",))),
+        ("https://github.com/acme/thing/tree/a/b", {}, RepositoryAddress("github.com", "acme", "thing", ("a", "a/b"))),
+        (
+            "https://github.com/acme/thing/blob/v1/R.md",
+            {},
+            RepositoryAddress("github.com", "acme", "thing", ("v1", "v1/R.md")),
+        ),
+        (
+            "https://github.com/acme/thing/releases/tag/v%2B1",
+            {},
+            RepositoryAddress("github.com", "acme", "thing", ("v+1",)),
+        ),
+        (
+            "https://github.com/acme/thing/commit/0a1b2c3",
+            {},
+            RepositoryAddress("github.com", "acme", "thing", ("0a1b2c3",)),
+        ),
+        ("https://github.com/acme/thing/issues/4", {}, RepositoryAddress("github.com", "acme", "thing")),
+        ("github.com/acme/thing", {}, RepositoryAddress("github.com", "acme", "thing")),
+        ("git@github.com:acme/thing.git", {}, RepositoryAddress("github.com", "acme", "thing")),
+        ("ssh://git@github.com:22/acme/thing.git", {}, RepositoryAddress("github.com", "acme", "thing")),
+        ("https://git.example.com/acme/thing", GHE, RepositoryAddress("git.example.com", "acme", "thing")),
+        ("https://corp.ghe.com/acme/thing", {}, RepositoryAddress("corp.ghe.com", "acme", "thing")),
         ("./acme/thing", {}, None),
         ("/srv/thing", {}, None),
         ("~/thing", {}, None),

@@ -10,8 +10,8 @@ import pytest
 
 from tests.derive.conftest import FILES
 from tests.derive.github_server import GitHubServer, Reply
-from workermd.derive.address import Place, api_of
-from workermd.derive.api import Answer, Conversation, Limit, Patience, limit_of
+from workermd.derive.address import RepositoryAddress, api_of
+from workermd.derive.api import ApiResponse, Conversation, Limit, Patience, limit_of
 from workermd.derive.github import GitHubRepository
 from workermd.protocol.errors import DeriveError
 
@@ -45,7 +45,7 @@ class Patient:
             now=lambda: time.time() + self._ahead,
         )
         try:
-            repository = GitHubRepository(Place("github.com", "acme", "thing"), talk, self.said.append)
+            repository = GitHubRepository(RepositoryAddress("github.com", "acme", "thing"), talk, self.said.append)
             repository.files()
             return repository
         finally:
@@ -149,7 +149,7 @@ def test_waiting_stays_within_the_whole_time(github, patient):
     ],
 )
 def test_odd_headers_of_a_limit(headers, limit):
-    found = limit_of(Answer(429, headers, b""), 5000.0)
+    found = limit_of(ApiResponse(429, headers, b""), 5000.0)
     assert isinstance(found, Limit)
     assert found.seconds == limit
 
@@ -158,7 +158,7 @@ def test_odd_headers_of_a_limit(headers, limit):
     ("status", "headers"), [(200, {"retry-after": "5"}), (404, {"x-ratelimit-remaining": "0"}), (403, {})]
 )
 def test_other_answers_are_no_limits(status, headers):
-    assert limit_of(Answer(status, headers, b"{}"), 0.0) is None
+    assert limit_of(ApiResponse(status, headers, b"{}"), 0.0) is None
 
 
 @pytest.mark.parametrize(

@@ -81,7 +81,7 @@ def check_place(place: Any) -> None:
     assert region["endColumn"] >= region["startColumn"]  # 3.30.8
 
 
-def written(*results: sarif.Result) -> Any:
+def written(*results: sarif.SarifResult) -> Any:
     log = json.loads(sarif.log(RULES, results))
     check(log)
     return log
@@ -108,8 +108,8 @@ def test_a_log_without_results_has_the_rules() -> None:
 
 @pytest.mark.parametrize("text", ["[a](b)", "{0}", "\\[", "{{0}}", "plain", "\\"])
 def test_text_is_neither_link_nor_placeholder(text: str) -> None:
-    place = sarif.Place("a", 1, 1, 1)
-    shown = written(sarif.Result("A2", "note", text, place, ((place, text),)))["runs"][0]["results"][0]["message"][
+    place = sarif.SarifPlace("a", 1, 1, 1)
+    shown = written(sarif.SarifResult("A2", "note", text, place, ((place, text),)))["runs"][0]["results"][0]["message"][
         "text"
     ]
     back = re.sub(r"\\(.)", r"\1", shown).replace("{{", "{").replace("}}", "}")
@@ -125,14 +125,14 @@ def test_paths_are_uri_references(path: str) -> None:
 
 def test_a_result_without_its_rule_is_refused() -> None:
     with pytest.raises(ValueError, match="no rule"):
-        written(sarif.Result("A3", "note", "x", sarif.Place("a", 1, 1, 1)))
+        written(sarif.SarifResult("A3", "note", "x", sarif.SarifPlace("a", 1, 1, 1)))
 
 
 def test_the_schema_is_the_official_one_and_refuses_what_is_wrong() -> None:
     assert (
         OFFICIAL["id"] == "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
     )
-    log = written(sarif.Result("A2", "note", "x", sarif.Place("a", 1, 1, 1)))
+    log = written(sarif.SarifResult("A2", "note", "x", sarif.SarifPlace("a", 1, 1, 1)))
     for path, value in (
         (("version",), "2.0.0"),
         (("runs", 0, "results", 0, "level"), "info"),

@@ -257,7 +257,7 @@ def _patterns(fields: dict[str, Any], place: str) -> tuple[str, ...]:
     for text in texts:
         try:
             tool_pattern.read(text)
-        except tool_pattern.Malformed as error:
+        except tool_pattern.MalformedPattern as error:
             raise ConfigurationError(
                 f"{place}: allow has {text[:60]!r}, which is no pattern: {error}",
                 'write for example allow = ["read(path=docs/*)"]',

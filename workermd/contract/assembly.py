@@ -3,8 +3,8 @@
 from workermd.contract import document, sections
 from workermd.contract.constraints import Merged, bullets, check_loose, flattened, merge
 from workermd.contract.document import Body, Section, line_span
-from workermd.contract.fields import Fields, read_fields
-from workermd.contract.json.located import Entry, JsonDocument
+from workermd.contract.fields import FrontMatterFields, read_fields
+from workermd.contract.json.located import JsonDocument, JsonPlace
 from workermd.contract.json.located import read as read_json
 from workermd.contract.json.strict import JsonError
 from workermd.contract.meaning import Parts
@@ -27,7 +27,7 @@ class Assembly:
 
     def parts(self, front: YamlMapping | None, root: Span) -> Parts:
         """`root` is the place for keys that the front matter lacks. None: there is none to read."""
-        fields = Fields({}, [])
+        fields = FrontMatterFields({}, [])
         if front is not None:
             fields = read_fields(front, root, self.problems)
             self._place(front.places, "/front_matter")
@@ -60,7 +60,7 @@ class Assembly:
             for name in missing:
                 sections.add_missing(name, whole, self.lines, self.problems)
 
-    def _place(self, entries: dict[str, Entry], prefix: str) -> None:
+    def _place(self, entries: dict[str, JsonPlace], prefix: str) -> None:
         for pointer, entry in entries.items():
             self.places[prefix + pointer] = entry.value
             if entry.key is not None:
@@ -95,7 +95,7 @@ class Assembly:
             return None
         return found
 
-    def _constraints(self, fields: Fields) -> Merged:
+    def _constraints(self, fields: FrontMatterFields) -> Merged:
         """What the front matter and the section state together."""
         given = list(fields.given)
         section = self.body.section(document.CONSTRAINTS)
@@ -118,7 +118,7 @@ class Assembly:
         self.keys.update({f"/constraints/{name}": span for name, span in merged.keys.items()})
         return merged
 
-    def _purpose(self, fields: Fields) -> str:
+    def _purpose(self, fields: FrontMatterFields) -> str:
         listed = fields.values.get("purpose")
         place = self.places.get("/front_matter/purpose")
         found = sections.purpose(self.body, self.lines)

@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 from workermd.contract import forms
 from workermd.contract.document import Section, line_span
 from workermd.contract.forms import Form, WrongForm
-from workermd.contract.json.located import Entry
+from workermd.contract.json.located import JsonPlace
 from workermd.contract.json.strict import escape
 from workermd.contract.model import Constraints, Lines, Span
 from workermd.contract.problems import Problems, meant, quoted
-from workermd.contract.sections import Text, loose_paragraphs
+from workermd.contract.sections import PlacedText, loose_paragraphs
 from workermd.protocol.envelope import Document
 
 FORMS: dict[str, Form] = {
@@ -62,7 +62,7 @@ class Merged(NamedTuple):
     keys: dict[str, Span]
 
 
-def bullets(texts: list[Text], problems: Problems) -> list[Given]:
+def bullets(texts: list[PlacedText], problems: Problems) -> list[Given]:
     """The constraints of one-line bullets `key: rest of line`."""
     given: list[Given] = []
     lines: dict[str, int] = {}
@@ -101,7 +101,7 @@ def check_loose(section: Section, lines: Lines, problems: Problems) -> None:
 
 
 def flattened(
-    values: dict[str, Any], places: dict[str, Entry], pointer: str, prefix: str, *, textual: bool
+    values: dict[str, Any], places: dict[str, JsonPlace], pointer: str, prefix: str, *, textual: bool
 ) -> Iterator[Given]:
     """The members of a mapping as constraints; groups below it under dotted names."""
     for key, value in values.items():

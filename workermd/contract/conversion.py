@@ -10,7 +10,17 @@ from workermd.contract.constraints import ALIASES, FORMS, Given, bullets, flatte
 from workermd.contract.document import Block
 from workermd.contract.fields import FIELD_LISTS, GROUPS, read_fields
 from workermd.contract.json import located
-from workermd.contract.layout import Edit, Entry, Layout, applied, bullet, laid_out, newline_before, rank, take_apart
+from workermd.contract.layout import (
+    KeyLines,
+    Layout,
+    Replacement,
+    applied,
+    bullet,
+    laid_out,
+    newline_before,
+    rank,
+    take_apart,
+)
 from workermd.contract.model import Reading, Span
 from workermd.contract.problems import Problems
 from workermd.contract.reader import read
@@ -55,7 +65,7 @@ def _same(before: Reading, text: str) -> Reading:
 # --- the front matter -------------------------------------------------------------------------------------
 
 
-def _front(layout: Layout, entries: tuple[Entry, ...]) -> str:
+def _front(layout: Layout, entries: tuple[KeyLines, ...]) -> str:
     text = layout.reading.text
     names = {entry.key for entry in entries}
     dropped = {*GROUPS, *({"worker_id"} if "id" in names else ())}
@@ -81,7 +91,7 @@ def _purpose_line(layout: Layout) -> str | None:
     return f"Purpose: {purpose}" if sections.purpose(layout.body, layout.lines) is None else None
 
 
-def _without_spec(layout: Layout, newline: str) -> Iterator[Edit]:
+def _without_spec(layout: Layout, newline: str) -> Iterator[Replacement]:
     """The heading and the fence go; the purpose takes the heading's place; what else stands there stays."""
     spec = layout.body.section(document.WORKER_SPEC)
     if spec is None:
@@ -93,8 +103,8 @@ def _without_spec(layout: Layout, newline: str) -> Iterator[Edit]:
     before = layout.lines.line_text(spec.heading.line - 1).strip() if spec.heading.line > 1 else ""
     after = layout.lines.line_text(spec.heading.end).strip() if spec.heading.end <= layout.lines.count else ""
     above, below = newline if before else "", newline if after else ""  # a paragraph of its own
-    yield Edit(_whole(layout, spec.heading), f"{above}{line}{newline}{below}" if line else "")
-    yield Edit(_whole(layout, fence), "")
+    yield Replacement(_whole(layout, spec.heading), f"{above}{line}{newline}{below}" if line else "")
+    yield Replacement(_whole(layout, fence), "")
 
 
 def _whole(layout: Layout, block: Block) -> Span:
@@ -113,7 +123,7 @@ def _whole(layout: Layout, block: Block) -> Span:
 # --- the constraints --------------------------------------------------------------------------------------
 
 
-def _constraints(layout: Layout, newline: str) -> Iterator[Edit]:
+def _constraints(layout: Layout, newline: str) -> Iterator[Replacement]:
     """All constraints, wherever they were stated, as bullets in the section."""
     section = layout.body.section(document.CONSTRAINTS)
     if section is None:
@@ -129,13 +139,13 @@ def _constraints(layout: Layout, newline: str) -> Iterator[Edit]:
     there = {one.name for one in bullets(items, problems)}
     written = _bullets(given, there)
     if fence is not None:
-        yield Edit(_whole_fence(layout, fence), written.replace("\n", newline))
+        yield Replacement(_whole_fence(layout, fence), written.replace("\n", newline))
     elif written:
         after = lines.position(items[-1].span.start).line + 1 if items else section.heading.end
         place = lines.start(after) if after <= lines.count else len(lines.text)
         gap = newline if place == len(lines.text) and not lines.text.endswith("\n") else ""
         gap += "" if items else newline
-        yield Edit(Span(place, place), gap + written.replace("\n", newline))
+        yield Replacement(Span(place, place), gap + written.replace("\n", newline))
 
 
 def _whole_fence(layout: Layout, fence: Block) -> Span:

@@ -11,13 +11,13 @@ from typing import Literal, NamedTuple
 
 from workermd.contract import bump
 from workermd.contract.bump import Bump
-from workermd.contract.compare.facts import DRAFT_URIS, Source
+from workermd.contract.compare.facts import DRAFT_URIS, SchemaSource
 from workermd.contract.compare.schemas import Obstacle, obstacles
 from workermd.contract.json.strict import canonical, shown
 from workermd.contract.model import Contract, Lines, Reading
 from workermd.protocol import tool_pattern
 from workermd.protocol.envelope import Document
-from workermd.protocol.tool_pattern import Pattern
+from workermd.protocol.tool_pattern import ToolPattern
 
 Verdict = Literal["breaking", "compatible", "unknown"]
 
@@ -25,7 +25,7 @@ MAX_OUTPUT_BYTES = 1 << 20
 """What holds where a contract has no `max_output_bytes` (S3.6)."""
 
 
-class Kind(NamedTuple):
+class ChangeKind(NamedTuple):
     """`requires` is the least bump; `why` is one sentence."""
 
     verdict: Verdict
@@ -33,55 +33,67 @@ class Kind(NamedTuple):
     why: str
 
 
-KINDS: dict[str, Kind] = {
-    "id-changed": Kind(
+KINDS: dict[str, ChangeKind] = {
+    "id-changed": ChangeKind(
         "breaking", "major", "Callers name the worker by its id, and finished runs are looked up under it."
     ),
-    "shape-changed": Kind(
+    "shape-changed": ChangeKind(
         "breaking",
         "major",
         "A failure is printed as another document: the output of one shape, the envelope of the other.",
     ),
-    "status-moved": Kind(
+    "status-moved": ChangeKind(
         "breaking", "major", "Consumers find the status in the output or in the envelope, not in both."
     ),
-    "mode-changed": Kind(
+    "mode-changed": ChangeKind(
         "unknown", "major", "The mode chooses a default backend; an operator may have bound the worker by it."
     ),
-    "purpose-changed": Kind("unknown", "minor", "The purpose tells a task what to do; no rule can compare the words."),
-    "idempotency-key-changed": Kind(
+    "purpose-changed": ChangeKind(
+        "unknown", "minor", "The purpose tells a task what to do; no rule can compare the words."
+    ),
+    "idempotency-key-changed": ChangeKind(
         "breaking", "major", "Runs are found again by the value of this field, so settled ones would run again."
     ),
-    "input-narrowed": Kind("breaking", "major", "An input that was accepted is refused."),
-    "input-widened": Kind("compatible", "minor", "Inputs are accepted that were refused; all others still are."),
-    "input-undecided": Kind("unknown", "major", "An input that was accepted may be refused; the rules cannot tell."),
-    "input-reworded": Kind("compatible", "patch", "The same inputs are accepted."),
-    "output-widened": Kind("breaking", "major", "An output can come that was impossible."),
-    "output-narrowed": Kind("compatible", "minor", "Outputs that were possible come no more; no new ones do."),
-    "output-undecided": Kind("unknown", "major", "An output may come that was impossible; the rules cannot tell."),
-    "output-reworded": Kind("compatible", "patch", "The same outputs are possible."),
-    "status-added": Kind("breaking", "major", "Consumers decide by the status and do not know this one."),
-    "status-removed": Kind("compatible", "minor", "A status that consumers know comes no more."),
-    "success-changed": Kind("breaking", "major", "The exit code of a status changes between success and failure."),
-    "timeout-raised": Kind("breaking", "major", "Callers wait as long as the contract says, and no longer."),
-    "timeout-lowered": Kind(
+    "input-narrowed": ChangeKind("breaking", "major", "An input that was accepted is refused."),
+    "input-widened": ChangeKind("compatible", "minor", "Inputs are accepted that were refused; all others still are."),
+    "input-undecided": ChangeKind(
+        "unknown", "major", "An input that was accepted may be refused; the rules cannot tell."
+    ),
+    "input-reworded": ChangeKind("compatible", "patch", "The same inputs are accepted."),
+    "output-widened": ChangeKind("breaking", "major", "An output can come that was impossible."),
+    "output-narrowed": ChangeKind("compatible", "minor", "Outputs that were possible come no more; no new ones do."),
+    "output-undecided": ChangeKind(
+        "unknown", "major", "An output may come that was impossible; the rules cannot tell."
+    ),
+    "output-reworded": ChangeKind("compatible", "patch", "The same outputs are possible."),
+    "status-added": ChangeKind("breaking", "major", "Consumers decide by the status and do not know this one."),
+    "status-removed": ChangeKind("compatible", "minor", "A status that consumers know comes no more."),
+    "success-changed": ChangeKind(
+        "breaking", "major", "The exit code of a status changes between success and failure."
+    ),
+    "timeout-raised": ChangeKind("breaking", "major", "Callers wait as long as the contract says, and no longer."),
+    "timeout-lowered": ChangeKind(
         "unknown", "minor", "The answer comes in time as before, but work that fitted may not fit now."
     ),
-    "attempt-timeout-raised": Kind("compatible", "minor", "The whole run keeps its limit."),
-    "attempt-timeout-lowered": Kind("unknown", "minor", "An attempt that was long enough may be cut off."),
-    "attempts-raised": Kind("breaking", "major", "The effects of a task may happen more often than was promised."),
-    "attempts-lowered": Kind("unknown", "minor", "Nothing happens more often, but a run that needed the retry fails."),
-    "budget-raised": Kind("breaking", "major", "A run may spend more than was promised."),
-    "budget-lowered": Kind("unknown", "minor", "Nothing more is spent, but a run that needed it fails."),
-    "size-raised": Kind("breaking", "major", "An output may be larger than was promised."),
-    "size-lowered": Kind("unknown", "minor", "No output is larger, but one that fitted may not fit now."),
-    "tool-added": Kind("breaking", "major", "A run may use a tool that nobody agreed to."),
-    "tool-removed": Kind("unknown", "minor", "Nothing more is allowed, but a run that needed the tool fails."),
-    "rate-limit-added": Kind("breaking", "major", "Calls that were allowed may be refused."),
-    "rate-limit-changed": Kind("unknown", "major", "Rate limits are free text; no rule can compare the words."),
-    "rate-limit-removed": Kind("compatible", "minor", "No call is refused that was allowed."),
-    "backoff-changed": Kind("compatible", "patch", "The run keeps its limits."),
-    "notes-changed": Kind("compatible", "patch", "Notes bind nobody."),
+    "attempt-timeout-raised": ChangeKind("compatible", "minor", "The whole run keeps its limit."),
+    "attempt-timeout-lowered": ChangeKind("unknown", "minor", "An attempt that was long enough may be cut off."),
+    "attempts-raised": ChangeKind(
+        "breaking", "major", "The effects of a task may happen more often than was promised."
+    ),
+    "attempts-lowered": ChangeKind(
+        "unknown", "minor", "Nothing happens more often, but a run that needed the retry fails."
+    ),
+    "budget-raised": ChangeKind("breaking", "major", "A run may spend more than was promised."),
+    "budget-lowered": ChangeKind("unknown", "minor", "Nothing more is spent, but a run that needed it fails."),
+    "size-raised": ChangeKind("breaking", "major", "An output may be larger than was promised."),
+    "size-lowered": ChangeKind("unknown", "minor", "No output is larger, but one that fitted may not fit now."),
+    "tool-added": ChangeKind("breaking", "major", "A run may use a tool that nobody agreed to."),
+    "tool-removed": ChangeKind("unknown", "minor", "Nothing more is allowed, but a run that needed the tool fails."),
+    "rate-limit-added": ChangeKind("breaking", "major", "Calls that were allowed may be refused."),
+    "rate-limit-changed": ChangeKind("unknown", "major", "Rate limits are free text; no rule can compare the words."),
+    "rate-limit-removed": ChangeKind("compatible", "minor", "No call is refused that was allowed."),
+    "backoff-changed": ChangeKind("compatible", "patch", "The run keeps its limits."),
+    "notes-changed": ChangeKind("compatible", "patch", "Notes bind nobody."),
 }
 """Every change that is told, with its verdict. The names are stable."""
 
@@ -251,7 +263,7 @@ def _schema(side: _Side, old: tuple[Document, str], new: tuple[Document, str]) -
         reason = "schemas of draft 4 are compared as text only, and these differ"
         yield _Told(side.undecided, reason, root, root)
         return
-    was, now = Source(*old).node, Source(*new).node
+    was, now = SchemaSource(*old).node, SchemaSource(*new).node
     gone = obstacles(was, now)
     come = tuple(each._replace(a=each.b, b=each.a) for each in obstacles(now, was))
     may_break = _Places(come if side is _OUTPUT else gone)
@@ -413,10 +425,10 @@ def _is_covered(tool: str, tools: tuple[str, ...]) -> bool:
     return wanted is not None and any(found is not None and found.covers(wanted) for found in map(_pattern, tools))
 
 
-def _pattern(tool: str) -> Pattern | None:
+def _pattern(tool: str) -> ToolPattern | None:
     try:
         return tool_pattern.read(tool)
-    except tool_pattern.Malformed:
+    except tool_pattern.MalformedPattern:
         return None
 
 

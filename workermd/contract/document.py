@@ -84,7 +84,7 @@ class Body(NamedTuple):
         return next((section for section in self.sections if section.name == name), None)
 
 
-class Bounds(NamedTuple):
+class FrontMatterBounds(NamedTuple):
     """Where the front matter's YAML stands, and the first line of the body. `yaml` None: there is none."""
 
     yaml: Span | None
@@ -98,19 +98,19 @@ def line_span(lines: Lines, line: int) -> Span:
     return Span(start + len(text) - len(text.lstrip(" \t")), start + len(text.rstrip(" \t")))
 
 
-def bounds(lines: Lines, problems: Problems) -> Bounds | None:
+def bounds(lines: Lines, problems: Problems) -> FrontMatterBounds | None:
     """Find the front matter. None: it never ends, which has been reported.
 
     A first line that is almost `---` is reported and then taken for what was meant.
     """
     first = _opening(lines, problems)
     if first is None:
-        return Bounds(None, 1)
+        return FrontMatterBounds(None, 1)
     last = line_of_marker(lines, first + 1)
     if last is None:
         _add_no_end(lines, first, problems)
         return None
-    return Bounds(Span(lines.start(first + 1), lines.start(last)), last + 1)
+    return FrontMatterBounds(Span(lines.start(first + 1), lines.start(last)), last + 1)
 
 
 def line_of_marker(lines: Lines, line: int) -> int | None:

@@ -40,7 +40,7 @@ OTHERS_USE = {"name", "version", "tags", "purpose", "inputs", "outputs"}
 OF_FIELD_LIST = "a list of one-key maps such as `- text: string`"
 
 
-class Fields(NamedTuple):
+class FrontMatterFields(NamedTuple):
     """`values` holds what the front matter says, `given` the constraints that it states."""
 
     values: Document
@@ -52,9 +52,9 @@ def is_ours(keys: list[str]) -> bool:
     return any(key in KNOWN and key not in OTHERS_USE for key in keys)
 
 
-def read_fields(front: YamlMapping, root: Span, problems: Problems) -> Fields:
+def read_fields(front: YamlMapping, root: Span, problems: Problems) -> FrontMatterFields:
     """Check every key. `root` is the place for keys that are missing."""
-    fields = Fields({}, [])
+    fields = FrontMatterFields({}, [])
     for key, value in front.values.items():
         if value is not None:  # an alias, which has been reported
             _read_field(key, value, front, fields, problems)
@@ -64,7 +64,7 @@ def read_fields(front: YamlMapping, root: Span, problems: Problems) -> Fields:
     return fields
 
 
-def _read_field(key: str, value: Tree, front: YamlMapping, fields: Fields, problems: Problems) -> None:
+def _read_field(key: str, value: Tree, front: YamlMapping, fields: FrontMatterFields, problems: Problems) -> None:
     entry = front.places[f"/{escape(key)}"]
     key_span = entry.key or entry.value
     if value == "" and key in KNOWN:

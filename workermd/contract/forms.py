@@ -132,7 +132,7 @@ def _is_tool(word: str) -> bool:
         return True
     try:
         tool_pattern.read(word)
-    except tool_pattern.Malformed:
+    except tool_pattern.MalformedPattern:
         return False
     return word.isprintable()
 

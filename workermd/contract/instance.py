@@ -38,7 +38,7 @@ def check(data: bytes, path: str, schema: Document, draft: str) -> tuple[str, tu
     return text, problems.findings()
 
 
-def _marked(mismatch: Mismatch, places: dict[str, located.Entry]) -> Span:
+def _marked(mismatch: Mismatch, places: dict[str, located.JsonPlace]) -> Span:
     """The value that is wrong; of a property that should not be there, its key."""
     place = mismatch.pointer
     while place not in places:  # a place that the engine put into words of its own

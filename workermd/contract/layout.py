@@ -19,7 +19,7 @@ from workermd.contract.json.strict import escape
 from workermd.contract.model import Lines, Places, Reading, Span
 from workermd.contract.problems import Problems
 from workermd.contract.reader import parse, read
-from workermd.contract.sections import Text
+from workermd.contract.sections import PlacedText
 from workermd.protocol import tool_pattern
 
 ORDER = (*FIELDS, *FIELD_LISTS, *GROUPS)
@@ -33,14 +33,14 @@ class Unsafe(Exception):
     """A layout would change what a file means; says what. It is a fault of ours."""
 
 
-class Edit(NamedTuple):
+class Replacement(NamedTuple):
     """New text for a piece of the file."""
 
     span: Span
     text: str
 
 
-class Entry(NamedTuple):
+class KeyLines(NamedTuple):
     """A key of the front matter with its value: whole lines, the comments right above the key included."""
 
     key: str
@@ -55,8 +55,8 @@ class Layout(NamedTuple):
     reading: Reading
     lines: Lines
     body: Body
-    bounds: document.Bounds
-    entries: tuple[Entry, ...] | None
+    bounds: document.FrontMatterBounds
+    entries: tuple[KeyLines, ...] | None
     front: Span
 
 
@@ -81,7 +81,7 @@ def take_apart(reading: Reading) -> Layout:
     return Layout(reading, lines, body, bounds, _entries(front, parsed.parts.keys, parsed.parts.places, lines), front)
 
 
-def applied(text: str, edits: list[Edit]) -> str:
+def applied(text: str, edits: list[Replacement]) -> str:
     """The text with every edit made. They do not overlap."""
     pieces, at = [], 0
     for edit in sorted(edits):
@@ -108,7 +108,7 @@ def _codes(reading: Reading) -> Counter[str]:
 # --- front matter -----------------------------------------------------------------------------------------
 
 
-def _entries(front: Span, keys: Places, places: Places, lines: Lines) -> tuple[Entry, ...] | None:
+def _entries(front: Span, keys: Places, places: Places, lines: Lines) -> tuple[KeyLines, ...] | None:
     """The keys with their lines; None unless every key begins a line of its own."""
     found = sorted(
         (span, name.removeprefix("/front_matter/").replace("~1", "/").replace("~0", "~"))
@@ -126,7 +126,7 @@ def _entries(front: Span, keys: Places, places: Places, lines: Lines) -> tuple[E
         starts.append(lines.start(line))
         floor = _after_value(f"/front_matter/{escape(name)}", places, lines)
     ends = [*starts[1:], front.end]
-    return tuple(Entry(name, span, Span(*piece)) for (span, name), *piece in zip(found, starts, ends, strict=True))
+    return tuple(KeyLines(name, span, Span(*piece)) for (span, name), *piece in zip(found, starts, ends, strict=True))
 
 
 def _after_value(name: str, places: Places, lines: Lines) -> int:
@@ -139,14 +139,14 @@ def _after_value(name: str, places: Places, lines: Lines) -> int:
     return floor
 
 
-def _front_matter(layout: Layout) -> Iterator[Edit]:
+def _front_matter(layout: Layout) -> Iterator[Replacement]:
     if layout.entries is None:
         return
     wanted = sorted(layout.entries, key=lambda entry: rank(entry.key, ORDER))
     if wanted != list(layout.entries):
         text = layout.lines.text
         span = Span(layout.entries[0].span.start, layout.entries[-1].span.end)
-        yield Edit(span, "".join(text[entry.span.start : entry.span.end] for entry in wanted))
+        yield Replacement(span, "".join(text[entry.span.start : entry.span.end] for entry in wanted))
 
 
 def rank(key: str, order: tuple[str, ...]) -> int:
@@ -159,14 +159,14 @@ def rank(key: str, order: tuple[str, ...]) -> int:
 # --- JSON -------------------------------------------------------------------------------------------------
 
 
-def _json_sections(layout: Layout) -> Iterator[Edit]:
+def _json_sections(layout: Layout) -> Iterator[Replacement]:
     for name in (document.INPUT_SCHEMA, document.OUTPUT_SCHEMA, document.CONSTRAINTS):
         span = fence_of(layout.body.section(name), "json", layout.lines)
         if span is not None:
             newline = newline_before(layout.lines.text, span.start)
             text = layout.lines.text[span.start : span.end]
             if text.strip():
-                yield Edit(span, indented(text, newline) + newline)
+                yield Replacement(span, indented(text, newline) + newline)
 
 
 def newline_before(text: str, offset: int) -> str:
@@ -185,7 +185,7 @@ def fence_of(section: Section | None, word: str, lines: Lines) -> Span | None:
 # --- bullets ----------------------------------------------------------------------------------------------
 
 
-def _bullets(layout: Layout) -> Iterator[Edit]:
+def _bullets(layout: Layout) -> Iterator[Replacement]:
     section = layout.body.section(document.CONSTRAINTS)
     if section is None:
         return
@@ -196,7 +196,7 @@ def _bullets(layout: Layout) -> Iterator[Edit]:
     for slot, item in zip(found, ordered, strict=True):
         line = layout.lines.position(slot.span.start).line
         start = layout.lines.start(line)
-        yield Edit(Span(start, start + len(layout.lines.line_text(line))), bullet(item.text))
+        yield Replacement(Span(start, start + len(layout.lines.line_text(line))), bullet(item.text))
 
 
 def bullet(text: str) -> str:
@@ -210,7 +210,7 @@ def bullet(text: str) -> str:
     return f"- {key}: {value}".rstrip(" \t")
 
 
-def _are_one_list(section: Section, found: list[Text], lines: Lines) -> bool:
+def _are_one_list(section: Section, found: list[PlacedText], lines: Lines) -> bool:
     """Only blank lines stand between the bullets. A comment or a sentence may speak of the bullet beside it:
     then the order is the author's."""
     if not found:

@@ -31,7 +31,7 @@ class Mismatch(NamedTuple):
 Path = Sequence[str | int]
 
 
-class Rule(NamedTuple):
+class AppliedKeyword(NamedTuple):
     """A keyword, its value, the schema around it, and the value of the instance that it judges."""
 
     keyword: str
@@ -58,11 +58,11 @@ def mismatches(error: "ValidationError", schema: Any, instance: Any) -> Iterator
         yield Mismatch(at, "propertyNames", message, schema_pointer)
     else:
         keyword = str(rule_place[-1]) if rule_place else error.kind.name
-        message = _message(error, Rule(keyword, value, around, found), schema, instance)
+        message = _message(error, AppliedKeyword(keyword, value, around, found), schema, instance)
         yield Mismatch(at, keyword, message, schema_pointer)
 
 
-def say(rule: Rule) -> str:
+def say(rule: AppliedKeyword) -> str:
     """The sentence for a keyword, without its subject: "is shorter than minLength 3"."""
     sentence = _SENTENCES.get(rule.keyword)
     if rule.value is None and rule.keyword != "const":
@@ -97,34 +97,34 @@ def several(values: Sequence[Any], limit: int = 8) -> str:
 # --- sentences ---
 
 
-def _type(rule: Rule) -> str:
+def _type(rule: AppliedKeyword) -> str:
     allowed = rule.value if isinstance(rule.value, list) else [rule.value]
     return f"is {type_of(rule.found)}, allowed: {', '.join(map(str, allowed))}"
 
 
-def _enum(rule: Rule) -> str:
+def _enum(rule: AppliedKeyword) -> str:
     if len(rule.value) == 1:
         return f"must be {of_schema(rule.value[0])}, the only value of the enum"
     return f"must be one of the {len(rule.value)} values of the enum: {several(rule.value)}"
 
 
-def _required(rule: Rule) -> str:
+def _required(rule: AppliedKeyword) -> str:
     missing = [name for name in rule.value if isinstance(name, str) and name not in rule.found]
     return f"lacks the required property {several(missing)}"
 
 
-def _limit(text: str) -> Callable[[Rule], str]:
+def _limit(text: str) -> Callable[[AppliedKeyword], str]:
     return lambda rule: f"{text} {rule.keyword} {of_schema(rule.value)}"
 
 
-def _exclusive(text: str, bound: str) -> Callable[[Rule], str]:
+def _exclusive(text: str, bound: str) -> Callable[[AppliedKeyword], str]:
     """Draft 4 writes `exclusiveMinimum: true` beside the bound."""
     return lambda rule: (
         f"{text} {rule.keyword} {of_schema(rule.schema.get(bound) if rule.value is True else rule.value)}"
     )
 
 
-_SENTENCES: dict[str, Callable[[Rule], str]] = {
+_SENTENCES: dict[str, Callable[[AppliedKeyword], str]] = {
     "type": _type,
     "enum": _enum,
     "const": lambda rule: f"must be the const {of_schema(rule.value)}",
@@ -153,7 +153,7 @@ _SENTENCES: dict[str, Callable[[Rule], str]] = {
 }
 
 
-def _message(error: "ValidationError", rule: Rule, schema: Any, instance: Any) -> str:
+def _message(error: "ValidationError", rule: AppliedKeyword, schema: Any, instance: Any) -> str:
     kind: Any = error.kind
     name = type(kind).__name__
     if name in {"AnyOf", "OneOfNotValid"}:
@@ -204,7 +204,7 @@ def _inner(error: "ValidationError", schema: Any) -> str:
     if type(inner.kind).__name__ in {"AnyOf", "OneOfNotValid", "OneOfMultipleValid", "FalseSchema"}:
         return f"{shown(name)} does not match the schema of propertyNames"
     place, around, value = _rule(schema, inner.schema_path)
-    return f"{shown(name)} {say(Rule(str(place[-1]), value, around, name))}"
+    return f"{shown(name)} {say(AppliedKeyword(str(place[-1]), value, around, name))}"
 
 
 def _unexpected(name: str, allowed: Any) -> str:

@@ -14,7 +14,7 @@ LISTED_PER_CODE = 20
 """A hostile file can break one rule a hundred thousand times; beyond this many, one finding counts the rest."""
 
 
-class Problem(NamedTuple):
+class FileProblem(NamedTuple):
     code: str
     span: Span
     message: str
@@ -27,7 +27,7 @@ class Problems:
     def __init__(self, path: str, lines: Lines) -> None:
         self.path = path
         self.lines = lines
-        self._listed: list[Problem] = []
+        self._listed: list[FileProblem] = []
         self._counts: dict[str, int] = {}
         self._overflow: dict[str, Span] = {}
 
@@ -36,7 +36,7 @@ class Problems:
         count = self._counts.get(code, 0)
         self._counts[code] = count + 1
         if count < LISTED_PER_CODE:
-            self._listed.append(Problem(code, span, message, hint if isinstance(hint, str) else hint()))
+            self._listed.append(FileProblem(code, span, message, hint if isinstance(hint, str) else hint()))
         elif count == LISTED_PER_CODE:
             self._overflow[code] = span
 
@@ -55,14 +55,14 @@ class Problems:
 
     def findings(self) -> tuple[Finding, ...]:
         rest = [
-            Problem(
+            FileProblem(
                 code, span, f"{self._counts[code] - LISTED_PER_CODE} more of this kind, from here on, not listed", ""
             )
             for code, span in self._overflow.items()
         ]
         return ordered(self._finding(problem) for problem in [*self._listed, *rest])
 
-    def _finding(self, problem: Problem) -> Finding:
+    def _finding(self, problem: FileProblem) -> Finding:
         """The marked text ends with the line it begins on."""
         line, column = self.lines.position(problem.span.start)
         last = len(self.lines.line_text(line)) + 1

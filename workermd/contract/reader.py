@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from workermd.contract import document, sections, yamltext
 from workermd.contract.assembly import Assembly
-from workermd.contract.document import Body, Bounds, Section, line_span
+from workermd.contract.document import Body, FrontMatterBounds, Section, line_span
 from workermd.contract.fields import is_ours
 from workermd.contract.json.strict import canonical
 from workermd.contract.meaning import Parts, check, statuses
@@ -127,7 +127,9 @@ def _go_on_without(lines: Lines, body: Body, problems: Problems) -> bool:
     return later is None
 
 
-def _front(bounds: Bounds, spec: Section | None, lines: Lines, problems: Problems) -> tuple[YamlMapping | None, Span]:
+def _front(
+    bounds: FrontMatterBounds, spec: Section | None, lines: Lines, problems: Problems
+) -> tuple[YamlMapping | None, Span]:
     """What the front matter or the Worker spec says, and the place for what it does not say."""
     if bounds.yaml is not None:
         if spec is not None:

@@ -11,7 +11,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from workermd.contract.json.strict import MAX_DEPTH, pointer, shown, too_deep
-from workermd.contract.mismatch import Mismatch, Rule, mismatches, of_schema, say, type_of
+from workermd.contract.mismatch import AppliedKeyword, Mismatch, mismatches, of_schema, say, type_of
 from workermd.contract.subschemas import SchemaProblem, Survey
 
 if TYPE_CHECKING:
@@ -223,7 +223,7 @@ def _meta_problem(prefix: str, error: "MetaError") -> SchemaProblem:
         words = "array, boolean, integer, null, number, object, string, or a list of them"
         value = of_schema(error.instance) if isinstance(error.instance, str) else "no name of a type"
         return SchemaProblem(place, f"'type' is {value}, allowed: {words}", "Name one of them, or a list of them.")
-    rule = Rule(str(error.validator), error.validator_value, {}, error.instance)
+    rule = AppliedKeyword(str(error.validator), error.validator_value, {}, error.instance)
     said = say(rule)
     if rule.keyword in {"anyOf", "oneOf"}:
         said = f"has a value that the draft does not allow for it ({type_of(error.instance)})"

@@ -14,7 +14,7 @@ _TAG = re.compile("<[^<>]*>")
 _SPACE = re.compile("[ \t]+")
 
 
-class Text(NamedTuple):
+class PlacedText(NamedTuple):
     """A piece of text and where it stands."""
 
     text: str
@@ -107,7 +107,7 @@ def _why_no_heading(line: int, body: Body) -> str:
     return "is no heading of that name"
 
 
-def purpose(body: Body, lines: Lines) -> Text | None:
+def purpose(body: Body, lines: Lines) -> PlacedText | None:
     """The first paragraph outside lists and quotes that starts `Purpose:`, its lines joined by spaces."""
     for block in body.blocks:
         if block.kind == "paragraph" and block.level == 0 and block.text.startswith("Purpose:"):
@@ -115,11 +115,11 @@ def purpose(body: Body, lines: Lines) -> Text | None:
             start = line_span(lines, block.line).start + len("Purpose:")
             start += len(text) - len(text.lstrip(" \t"))
             joined = " ".join(part.strip(" \t") for part in text.split("\n")).strip(" \t")
-            return Text(joined, Span(start, max(start, line_span(lines, block.end - 1).end)))
+            return PlacedText(joined, Span(start, max(start, line_span(lines, block.end - 1).end)))
     return None
 
 
-def items(section: Section, lines: Lines, problems: Problems) -> list[Text]:
+def items(section: Section, lines: Lines, problems: Problems) -> list[PlacedText]:
     """The one-line bullets of the section, each without its marker. Other items are reported."""
     found = []
     for at, block in enumerate(section.blocks):
@@ -136,7 +136,7 @@ def items(section: Section, lines: Lines, problems: Problems) -> list[Text]:
             problems.add("WM602", line_span(lines, block.line), message, "Write each constraint as one line.")
             continue
         start = lines.start(block.line)
-        found.append(Text(text[1], Span(start + text.start(1), start + text.end(1))))
+        found.append(PlacedText(text[1], Span(start + text.start(1), start + text.end(1))))
     return found
 
 

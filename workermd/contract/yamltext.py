@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import yaml
 
-from workermd.contract.json.located import Entry
+from workermd.contract.json.located import JsonPlace
 from workermd.contract.json.strict import escape
 from workermd.contract.model import Span
 from workermd.contract.problems import Problems, quoted
@@ -37,7 +37,7 @@ class YamlMapping(NamedTuple):
     """`places` maps JSON Pointers to key and value. `complete` is False when reading stopped early."""
 
     values: dict[str, Tree]
-    places: dict[str, Entry]
+    places: dict[str, JsonPlace]
     complete: bool
 
 
@@ -125,7 +125,7 @@ class _Reader:
         self.offset = start
         self.problems = problems
         self.mapping: dict[str, Tree] = {}
-        self.places: dict[str, Entry] = {}
+        self.places: dict[str, JsonPlace] = {}
         self.found_mapping = False
         self.root_kind = "nothing"
         self._documents = 0
@@ -250,7 +250,7 @@ class _Reader:
         pointer = self._pointer()
         frame = self._frames[-1] if self._frames else None
         if pointer is not None:
-            self.places[pointer] = Entry(frame.key_span if frame else None, span)
+            self.places[pointer] = JsonPlace(frame.key_span if frame else None, span)
         if frame is None:
             self.root_kind = "a list" if isinstance(value, list) else "a single value"
         elif isinstance(frame.container, list):

@@ -26,7 +26,7 @@ _PAGES = {"tree": 1, "blob": 1, "commit": 1, "commits": 1, "raw": 1, "blame": 1,
 _MAX_REF_PARTS = 6
 
 
-class Place(NamedTuple):
+class RepositoryAddress(NamedTuple):
     """A repository on a host. `refs` are tried in turn; empty means the default branch.
 
     The address of a page does not tell where the ref ends and a path begins: `tree/a/b` is the ref `a`, or `a/b`.
@@ -93,7 +93,7 @@ def is_path(named: str) -> bool:
     return named.startswith(("/", "./", "../", "~", "file://")) or named in {".", ".."}
 
 
-def parse(named: str, environ: Mapping[str, str]) -> Place | None:
+def parse(named: str, environ: Mapping[str, str]) -> RepositoryAddress | None:
     """The repository that the text names; None when it has the form of a path. Raises DeriveError."""
     if is_path(named):
         return None
@@ -110,7 +110,7 @@ def parse(named: str, environ: Mapping[str, str]) -> Place | None:
     return None
 
 
-def _of_url(named: str, environ: Mapping[str, str]) -> Place:
+def _of_url(named: str, environ: Mapping[str, str]) -> RepositoryAddress:
     try:
         parts = urlsplit(named if "://" in named else f"https://{named}")
         host = (parts.hostname or "") + (f":{parts.port}" if parts.port else "")
@@ -128,7 +128,7 @@ def _of_url(named: str, environ: Mapping[str, str]) -> Place:
     return _of_path(host, parts.path, named, environ)
 
 
-def _of_path(host: str, path: str, named: str, environ: Mapping[str, str]) -> Place:
+def _of_path(host: str, path: str, named: str, environ: Mapping[str, str]) -> RepositoryAddress:
     segments = [unquote(segment) for segment in path.strip("/").split("/")]
     if len(segments) < 2:
         raise DeriveError(f"{shown(named)} names no repository", f"Name {_FORMS}.")
@@ -151,7 +151,9 @@ def _candidates(parts: list[str], named: str) -> tuple[str, ...]:
     return tuple(check_ref("/".join(kept[:count]), named) for count in range(1, len(kept) + 1))
 
 
-def _place(host: str, owner: str, name: str, refs: tuple[str, ...], *, named: str, environ: Mapping[str, str]) -> Place:
+def _place(
+    host: str, owner: str, name: str, refs: tuple[str, ...], *, named: str, environ: Mapping[str, str]
+) -> RepositoryAddress:
     name = name.removesuffix(".git")
     host = web_host(host)
     if not OWNER.fullmatch(owner) or not NAME.fullmatch(name):
@@ -161,7 +163,7 @@ def _place(host: str, owner: str, name: str, refs: tuple[str, ...], *, named: st
             f"{shown(named)}: {shown(host)} is not known as a GitHub host",
             f"If it runs GitHub Enterprise, set GH_HOST={shown(host)}; otherwise clone it and name the folder.",
         )
-    return Place(host, owner, name, refs)
+    return RepositoryAddress(host, owner, name, refs)
 
 
 def web_host(host: str) -> str:

@@ -11,8 +11,8 @@ from workermd.derive.address import Api, shown, token_variable
 from workermd.protocol.errors import DeriveError
 
 if TYPE_CHECKING:
-    from workermd.derive.api_cache import Answers
-    from workermd.derive.transport import Wire
+    from workermd.derive.api_cache import ResponseCache
+    from workermd.derive.transport import ApiTransport
 
 JSON = "application/vnd.github+json"
 _REDIRECTS = {301, 302, 307, 308}
@@ -35,7 +35,7 @@ class Patience(NamedTuple):
 PATIENCE = Patience()
 
 
-class Answer(NamedTuple):
+class ApiResponse(NamedTuple):
     """`headers` have lower-case names; `body` is without content encoding."""
 
     status: int
@@ -72,15 +72,15 @@ class Conversation:
         self._sleep, self._clock, self._now = sleep, clock, now
         self._deadline = clock() + self._patience.total
         self._volume = 0
-        self._wire: Wire | None = None
+        self._wire: ApiTransport | None = None
         with _extra():
             from workermd.derive.api_cache import cache_path, open_answers
         path = cache_path()
         if offline and not path:
             raise DeriveError("--offline answers from the cache, and WORKERMD_CACHE is off", "Unset WORKERMD_CACHE.")
-        self._answers: Answers | None = open_answers(path, progress) if path else None
+        self._answers: ResponseCache | None = open_answers(path, progress) if path else None
 
-    def ask(self, path: str, *, cap: int, lasting: bool = False, accept: str = JSON) -> Answer:
+    def ask(self, path: str, *, cap: int, lasting: bool = False, accept: str = JSON) -> ApiResponse:
         """The answer to a GET, whatever its status; limits, redirects and broken connections are dealt with.
 
         `path` is below the API's base, or an absolute URL on the same host. Raises DeriveError.
@@ -126,7 +126,7 @@ class Conversation:
             "Check the name; a fine-grained token needs the repository listed and read access to its contents.",
         )
 
-    def refuse(self, answer: Answer, place: str, known: Mapping[int, tuple[str, str]]) -> NoReturn:
+    def refuse(self, answer: ApiResponse, place: str, known: Mapping[int, tuple[str, str]]) -> NoReturn:
         """Raises DeriveError with what a status means here."""
         token = self.api.token
         said = _message(answer)
@@ -158,7 +158,7 @@ class Conversation:
             meaning = (f"{place}: {self.api.host} answered {answer.status}{said}", "Try again later.")
         raise DeriveError(*meaning)
 
-    def _weigh(self, answer: Answer) -> None:
+    def _weigh(self, answer: ApiResponse) -> None:
         self._volume += len(answer.body)
         if self._volume > self._patience.volume:
             raise DeriveError(
@@ -180,7 +180,7 @@ class Conversation:
                 "Name the repository where it is now, or check GITHUB_API_URL and the proxy.",
             )
 
-    def _kept(self, url: str, accept: str) -> Answer:
+    def _kept(self, url: str, accept: str) -> ApiResponse:
         from workermd.derive.api_cache import key_of
 
         assert self._answers is not None
@@ -192,7 +192,7 @@ class Conversation:
             )
         return answer
 
-    def _answered(self, url: str, accept: str, *, cap: int, lasting: bool) -> Answer:
+    def _answered(self, url: str, accept: str, *, cap: int, lasting: bool) -> ApiResponse:
         waits = failures = 0
         while True:
             answer, reason = self._try(url, accept, cap=cap, lasting=lasting)
@@ -211,7 +211,7 @@ class Conversation:
                 self._limited(limit, seconds, answer)
             self._pause(seconds, f"{limit.kind}: waiting until {self._at(seconds)}", limit)
 
-    def _try(self, url: str, accept: str, *, cap: int, lasting: bool) -> tuple[Answer | None, str]:
+    def _try(self, url: str, accept: str, *, cap: int, lasting: bool) -> tuple[ApiResponse | None, str]:
         if self._clock() > self._deadline:
             raise DeriveError(
                 f"{self.api.host}: the {self._patience.total:.0f} s for one repository are over",
@@ -219,7 +219,7 @@ class Conversation:
             )
         if self._wire is None:
             self._wire = self._connect()
-        from workermd.derive.transport import TooLarge, Unreachable
+        from workermd.derive.transport import ResponseTooLarge, Unreachable
 
         try:
             return self._wire.get(url, accept, lasting=lasting, cap=cap, deadline=self._deadline), ""
@@ -227,16 +227,16 @@ class Conversation:
             if trouble.lasting:
                 self._give_up(str(trouble))
             return None, str(trouble)
-        except TooLarge:
+        except ResponseTooLarge:
             raise DeriveError(
                 f"{self.api.host}: the answer to {shown(url)} has more than {cap:,} bytes",
                 f"If it is needed, {_UPGRADE}.",
             ) from None
 
-    def _connect(self) -> "Wire":
+    def _connect(self) -> "ApiTransport":
         with _extra():
-            from workermd.derive.transport import Wire
-        wire = Wire(self.api, self._answers, self._clock)
+            from workermd.derive.transport import ApiTransport
+        wire = ApiTransport(self.api, self._answers, self._clock)
         if self.api.token is not None and not wire.door.token_is_sent:
             self._progress(f"the token of {self.api.token.variable} is not sent: {shown(self.api.base)} is not https")
         return wire
@@ -255,7 +255,7 @@ class Conversation:
             f"Check the network and the proxy settings, use --offline with what is cached, or {_UPGRADE}.",
         )
 
-    def _limited(self, limit: Limit, seconds: float, answer: Answer | None) -> NoReturn:
+    def _limited(self, limit: Limit, seconds: float, answer: ApiResponse | None) -> NoReturn:
         size = answer.headers.get("x-ratelimit-limit", "") if answer else ""
         allowed = f" ({size} requests an hour)" if size.isdigit() else ""
         more = "" if self.api.token else f"set {token_variable(self.api.host)} for a higher limit, "
@@ -283,7 +283,7 @@ def _extra() -> Iterator[None]:
         ) from None
 
 
-def limit_of(answer: Answer, now: float) -> Limit | None:
+def limit_of(answer: ApiResponse, now: float) -> Limit | None:
     """A limit by what the host says of it: `retry-after`, then `x-ratelimit-reset`, then its words. None: no limit.
 
     `now` is Unix time; the host's own `date` counts instead where it gives one, because the two clocks may differ.
@@ -318,7 +318,7 @@ def _moment(text: str) -> float | None:
         return None
 
 
-def _message(answer: Answer) -> str:
+def _message(answer: ApiResponse) -> str:
     """The host's own words for an error, ready to follow a sentence; empty where there are none."""
     try:
         document = json.loads(answer.body)

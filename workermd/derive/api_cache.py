@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable
 
 from workermd.derive.address import Token
-from workermd.derive.api import Answer
+from workermd.derive.api import ApiResponse
 from workermd.derive.imports import without
 from workermd.protocol.errors import DeriveError
 from workermd.system.cache import folder_of
@@ -24,7 +24,7 @@ _MAX_BYTES = 256 << 20
 _UNUSED_SECONDS = 90 * 86_400.0
 
 
-class Answers(SqliteStorage):
+class ResponseCache(SqliteStorage):
     """Keeps one answer for each key: a new one takes the place of what was there."""
 
     def create_entry(
@@ -34,13 +34,13 @@ class Answers(SqliteStorage):
             self.remove_entry(entry.id)
         return super().create_entry(request, response, key, ttl=ttl, tti=tti)
 
-    def kept(self, key: str) -> Answer | None:
+    def kept(self, key: str) -> ApiResponse | None:
         """What is stored, whatever its age."""
         for entry in self.get_entries(key):
             headers = {name.lower(): value for name, value in entry.response.headers.items()}
             stream = entry.response.stream
             body = b"".join(chunk for chunk in stream) if stream is not None else b""  # type: ignore[union-attr]
-            return Answer(entry.response.status_code, headers, body)
+            return ApiResponse(entry.response.status_code, headers, body)
         return None
 
     def forget(self, key: str) -> None:
@@ -68,7 +68,7 @@ def cache_path() -> str:
     return os.path.join(folder, "answers.db") if folder else ""
 
 
-def open_answers(path: str, progress: Callable[[str], None]) -> Answers:
+def open_answers(path: str, progress: Callable[[str], None]) -> ResponseCache:
     """Raises DeriveError when the folder cannot be made or somebody else could read or write it."""
     folder = os.path.dirname(path)
     try:
@@ -90,7 +90,7 @@ def open_answers(path: str, progress: Callable[[str], None]) -> Answers:
     logger = logging.getLogger("hishel")
     logger.handlers = [_Trouble(path, progress)]
     logger.propagate = False
-    answers = Answers(database_path=path, max_size=_MAX_BYTES, default_tti=_UNUSED_SECONDS)
+    answers = ResponseCache(database_path=path, max_size=_MAX_BYTES, default_tti=_UNUSED_SECONDS)
     try:
         answers.get_entries("")
     except RuntimeError:

@@ -28,7 +28,7 @@ class Choices(NamedTuple):
     worker_id: str | None
 
 
-class Result(NamedTuple):
+class Derivation(NamedTuple):
     """A contract's text, what `--format json` says of it, and the lines for the person who derives it."""
 
     text: str
@@ -36,7 +36,7 @@ class Result(NamedTuple):
     remarks: tuple[str, ...]
 
 
-def result_of(repository: Repository, choices: Choices, make: Callable[[], Result]) -> Result:
+def result_of(repository: Repository, choices: Choices, make: Callable[[], Derivation]) -> Derivation:
     """The result that was kept, else the one that `make` gives, which is then kept. Raises what `make` raises."""
     folder = cache.folder_of("derived") if repository.kept else None
     if folder is None:
@@ -44,7 +44,7 @@ def result_of(repository: Repository, choices: Choices, make: Callable[[], Resul
     key = _key(repository, choices)
     entry = cache.load(folder, key)
     try:
-        return Result(entry["text"], entry["report"], tuple(entry["remarks"]))
+        return Derivation(entry["text"], entry["report"], tuple(entry["remarks"]))
     except (KeyError, TypeError):
         result = make()
     cache.store(folder, key, result._asdict())

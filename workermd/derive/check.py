@@ -11,9 +11,9 @@ from workermd.contract.sections import info_word
 from workermd.derive import claims as claim_documents
 from workermd.derive import record as records
 from workermd.derive.compose import Derived, Piece, pieces
-from workermd.derive.evidence import Source, digest, facts_of, of_lines, open_source
+from workermd.derive.evidence import SourceFile, digest, facts_of, of_lines, open_source
 from workermd.derive.model import Claim, Evidence, Repository
-from workermd.derive.record import Record, text_sha256
+from workermd.derive.record import DerivationRecord, text_sha256
 from workermd.derive.schemas import written
 
 State = Literal["true", "moved", "changed", "gone", "new", "unchecked"]
@@ -87,7 +87,7 @@ def examine(text: str, repository: Repository, path: str = "-") -> tuple[Drift, 
     return tuple(drifts)
 
 
-def _claim_lines(found: records.Found) -> Iterator[int]:
+def _claim_lines(found: records.PlacedRecord) -> Iterator[int]:
     """The lines of the claims in the block: each begins with its member `field`."""
     first = found.lines.position(found.place.start).line
     last = found.lines.position(found.place.end).line
@@ -100,7 +100,7 @@ def _claim_lines(found: records.Found) -> Iterator[int]:
 class _Lookup:
     """Looks evidence up in a repository; every file is read and every search made once."""
 
-    def __init__(self, repository: Repository, record: Record) -> None:
+    def __init__(self, repository: Repository, record: DerivationRecord) -> None:
         self.repository = repository
         self.record = record
         self.paths = {file.path for file in repository.files()}
@@ -112,7 +112,7 @@ class _Lookup:
         self.fresh_evidence = {
             evidence.sha256: evidence for claim in self.fresh for evidence in claim.evidence if evidence.path
         }
-        self._sources: dict[str, Source | None] = {}
+        self._sources: dict[str, SourceFile | None] = {}
 
     def state(self, claim: Claim, evidence: Evidence) -> tuple[State, Evidence | None]:
         if not evidence.path:
@@ -136,7 +136,7 @@ class _Lookup:
             return "unchecked", None
         return ("gone" if self._has_ended(claim) else "changed"), None
 
-    def _source(self, path: str) -> Source | None:
+    def _source(self, path: str) -> SourceFile | None:
         if path not in self._sources:
             self._sources[path] = open_source(self.repository, path) if path in self.paths else None
         return self._sources[path]
@@ -164,7 +164,7 @@ def _fact_digest(fact: str) -> str:
     return text_sha256(fact)
 
 
-def _find_lines(source: Source, evidence: Evidence) -> int | None:
+def _find_lines(source: SourceFile, evidence: Evidence) -> int | None:
     """The first line from which the cited lines stand in the file, the nearest to where they stood."""
     count = evidence.last_line - evidence.first_line + 1
     starts = range(1, len(source.lines) - count + 2)
@@ -213,7 +213,9 @@ def _of_interface(drifts: tuple[Drift, ...]) -> bool:
     return any(drift.field == "interface" and drift.state in DRIFTED for drift in drifts)
 
 
-def _renewed(old: Record, fresh: Derived, repository: Repository, drifts: tuple[Drift, ...]) -> Record:
+def _renewed(
+    old: DerivationRecord, fresh: Derived, repository: Repository, drifts: tuple[Drift, ...]
+) -> DerivationRecord:
     """The old claims that hold, the new ones in place of those that drifted."""
     followed = {claim: _followed(claim, drifts) for claim in old.claims}
     broken = {(claim.field, claim.text) for claim, now in followed.items() if now is None}
@@ -260,7 +262,7 @@ def _followed(claim: Claim, drifts: tuple[Drift, ...]) -> Claim | None:
     return claim._replace(evidence=tuple(evidence))
 
 
-def _rewritten(text: str, old: Record, new: Record) -> tuple[str, list[str]]:
+def _rewritten(text: str, old: DerivationRecord, new: DerivationRecord) -> tuple[str, list[str]]:
     """The pieces that differ, replaced where they stand as derived."""
     before = [piece for piece in pieces(old, None) if piece.id != "block"]
     after = [piece for piece in pieces(new, None) if piece.id != "block"]
@@ -334,7 +336,7 @@ def _applied(text: str, edits: list[tuple[int, int, str]]) -> str:
 class _Schemas:
     """The schema sections of a contract: replaced only where the author has not touched them."""
 
-    def __init__(self, text: str, path: str, old: Record, fresh: Derived) -> None:
+    def __init__(self, text: str, path: str, old: DerivationRecord, fresh: Derived) -> None:
         sections = _schema_texts(text, path)
         self.fresh = {
             structure.INPUT_SCHEMA: written(fresh.schemas.input_schema),
@@ -345,7 +347,7 @@ class _Schemas:
             name for name in derived if name in sections and text_sha256(sections[name][2]) == derived[name]
         }
 
-    def noted_in(self, record: Record) -> Record:
+    def noted_in(self, record: DerivationRecord) -> DerivationRecord:
         digests = {name: text_sha256(text) for name, text in self.fresh.items()}
         if structure.INPUT_SCHEMA in self.untouched:
             record = record._replace(input_sha256=digests[structure.INPUT_SCHEMA])

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from workermd.derive import confidence, install, licence, mode, readme
 from workermd.derive.evidence import languages_of, of_fact, of_lines, open_source
 from workermd.derive.manifest import Manifest, manifests
-from workermd.derive.mode import Choice
+from workermd.derive.mode import ModeChoice
 from workermd.derive.model import Claim, Evidence, Interface, Repository
 from workermd.derive.plain import address, visible
 from workermd.derive.readme import Readme
@@ -23,7 +23,7 @@ _SENTENCES = ("summary", "repository_description")
 
 def gather(
     repository: Repository, interface: Interface | None, mode_wanted: str | None = None, notes: tuple[str, ...] = ()
-) -> tuple[tuple[Claim, ...], Choice]:
+) -> tuple[tuple[Claim, ...], ModeChoice]:
     """The claims and the mode. `notes` say what of the interface could not be expressed."""
     stated = manifests(repository)
     page = readme.open_readme(repository)
@@ -55,7 +55,7 @@ def _status(repository: Repository, page: Readme | None) -> Iterator[Claim]:
         yield Claim("status", banner.kind, (banner.evidence,), 0.6 if banner.kind == "notice" else 0.9)
 
 
-def _summary(repository: Repository, summary: readme.Statement | None) -> Iterator[Claim]:
+def _summary(repository: Repository, summary: readme.ReadmeStatement | None) -> Iterator[Claim]:
     description = repository.facts.description
     if summary:
         score = confidence.of_summary(summary.text, description)
@@ -133,7 +133,7 @@ def _tags(repository: Repository) -> Iterator[Claim]:
         yield Claim("tag", visible(topic, 50), (of_fact(repository, topic),), 1.0)
 
 
-def _mode_claim(choice: Choice) -> Claim:
+def _mode_claim(choice: ModeChoice) -> Claim:
     evidence: tuple[Evidence, ...] = tuple(signal.evidence for signal in choice.signals if signal.side == choice.mode)
     if choice.forced:
         return Claim("worker_mode", choice.mode, evidence, 1.0, "The caller chose it.")

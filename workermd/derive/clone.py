@@ -8,9 +8,9 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from workermd.derive.address import check_ref, is_github, parse, shown
-from workermd.derive.git import Answer, Git
+from workermd.derive.git import Git, GitOutput
 from workermd.derive.model import Facts, File
-from workermd.derive.tree import Entry, Tree, page_of
+from workermd.derive.tree import Tree, TreeEntry, page_of
 from workermd.protocol.errors import DeriveError
 
 _SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
@@ -93,7 +93,7 @@ class Clone:
             )
         raise DeriveError(f"{self._place} has no commits yet", "Commit something first: a contract cites a commit.")
 
-    def _refusal(self, answer: Answer) -> DeriveError:
+    def _refusal(self, answer: GitOutput) -> DeriveError:
         if "dubious ownership" in answer.error:
             return DeriveError(
                 f"{self._place} belongs to another user, and git refuses to read it",
@@ -136,7 +136,7 @@ class Clone:
         except (OverflowError, ValueError, OSError):
             return ""
 
-    def _entries(self) -> Iterator[Entry]:
+    def _entries(self) -> Iterator[TreeEntry]:
         for line in self._git.records("ls-tree", "-r", "-z", "--long", "--full-tree", self.commit):
             head, _, path = line.partition(b"\t")
             words = head.split()
@@ -145,7 +145,7 @@ class Clone:
             except UnicodeDecodeError:
                 continue  # evidence could not name it
             if len(words) == 4 and words[1] == b"blob" and words[3].isdigit():
-                yield Entry(words[0].decode(), name, int(words[3]), words[2].decode())
+                yield TreeEntry(words[0].decode(), name, int(words[3]), words[2].decode())
 
 
 def open_clone(folder: str, ref: str, environ: Mapping[str, str], progress: Callable[[str], None]) -> Clone:

@@ -20,7 +20,7 @@ from workermd.derive.mode import ORCHESTRATION
 from workermd.derive.model import Claim, Evidence, Interface, Repository
 from workermd.derive.plain import QUOTE_LENGTH, address, as_code, slug, visible, whole
 from workermd.derive.readme import find_readme
-from workermd.derive.record import MARK, Record, encoded, text_sha256
+from workermd.derive.record import MARK, DerivationRecord, encoded, text_sha256
 from workermd.derive.schemas import STATUSES, Schemas, Unusable, of_interface, starter, undescribed, written
 from workermd.derive.tree import BLOB_CAP
 from workermd.lint.engine import lint
@@ -49,7 +49,7 @@ class Derived(NamedTuple):
     """A derived contract. `notes` are for the person who derives it: what was left out, what to look at."""
 
     text: str
-    record: Record
+    record: DerivationRecord
     schemas: Schemas
     notes: tuple[str, ...]
 
@@ -132,11 +132,11 @@ def _record(
     *,
     made: Schemas,
     wishes: _Wishes,
-) -> Record:
+) -> DerivationRecord:
     facts = repository.facts
     name = slug(facts.name) or slug(facts.owner) or "repository"
     part = f"-{slug(interface.name, 40) or interface.kind}" if interface else ""
-    return Record(
+    return DerivationRecord(
         owner=visible(facts.owner, 100),
         name=visible(facts.name, 100),
         url=whole(facts.url) if _has_form(url, facts.url) and address(facts.url) else "",
@@ -177,7 +177,7 @@ def _fault(derived: Derived) -> Finding | None:
 # --- the text ---
 
 
-def pieces(record: Record, made: Schemas | None) -> list[Piece]:
+def pieces(record: DerivationRecord, made: Schemas | None) -> list[Piece]:
     """The contract's text in parts, in order. Without `made` the texts of the schemas' fences are left out."""
     block = encoded(record)
     return [
@@ -194,7 +194,7 @@ def pieces(record: Record, made: Schemas | None) -> list[Piece]:
     ]
 
 
-def _front(record: Record, block: str) -> Iterator[Piece]:
+def _front(record: DerivationRecord, block: str) -> Iterator[Piece]:
     """One piece for each key: the registry's keys in its order, then ours. What is not known is left out."""
     language, licence, documentation = (
         claim.text if (claim := record.first(field)) else ""
@@ -228,7 +228,7 @@ def _front(record: Record, block: str) -> Iterator[Piece]:
     yield Piece("front/end", "---\n\n")
 
 
-def _scores(record: Record) -> list[str]:
+def _scores(record: DerivationRecord) -> list[str]:
     best: dict[str, float] = {}
     for claim in record.claims:
         if claim.field in confidence.WEIGHTS:
@@ -236,7 +236,7 @@ def _scores(record: Record) -> list[str]:
     return [f"{field} {score:g}" for field, score in best.items()]
 
 
-def _title(record: Record) -> str:
+def _title(record: DerivationRecord) -> str:
     """Words and a few marks: a heading and a value at once."""
     return f"{' '.join(re.sub(r'[^A-Za-z0-9._-]+', ' ', record.name).split()) or 'repository'} Repo-Derived Worker"
 
@@ -295,7 +295,7 @@ _LABELS = {
 }
 
 
-def _summary(record: Record) -> Iterator[str]:
+def _summary(record: DerivationRecord) -> Iterator[str]:
     """What a reader must know first comes first: the state of the project."""
     if record.quotes == "none":
         yield f"In short: {_in_short(record)}"
@@ -315,7 +315,7 @@ def _summary(record: Record) -> Iterator[str]:
     yield f"Worker mode classification: {record.mode}{_noted(mode) if mode else ''}"
 
 
-def _in_short(record: Record) -> str:
+def _in_short(record: DerivationRecord) -> str:
     """Facts in place of the repository's own summary; each stands elsewhere with its evidence."""
     named = "/".join(part for part in (record.owner, record.name) if part)
     licence, language = record.first("repository_license"), record.first("repository_language")
@@ -331,7 +331,7 @@ def _in_short(record: Record) -> str:
     return f"{'; '.join(parts)}."
 
 
-def _extracted(record: Record) -> Iterator[str]:
+def _extracted(record: DerivationRecord) -> Iterator[str]:
     """The repository, every file that a claim rests on, and the links that matter."""
     if record.url:
         yield f"{_linked('Repository', record.url)} at commit `{record.commit}`"
@@ -349,7 +349,7 @@ def _extracted(record: Record) -> Iterator[str]:
             yield f"{label}: {_linked(field, claim.text)} {_sources(claim)}"
 
 
-def _notes(record: Record) -> Iterator[str]:
+def _notes(record: DerivationRecord) -> Iterator[str]:
     """Every quoted passage once: what it supports, the words, where they stand, their digest."""
     shown: dict[tuple[str, int, int], list[Claim]] = {}
     quotes: dict[tuple[str, int, int], Evidence] = {}
@@ -367,7 +367,7 @@ def _notes(record: Record) -> Iterator[str]:
         yield "No file of the repository supports a claim."
 
 
-def _installs(record: Record) -> Iterator[str]:
+def _installs(record: DerivationRecord) -> Iterator[str]:
     labels = {
         "install": "",
         "install_from_source": "From source: ",
@@ -382,7 +382,7 @@ def _installs(record: Record) -> Iterator[str]:
         yield "None was found in the code fences of the README."
 
 
-def _machine_part(record: Record, made: Schemas | None) -> Iterator[Piece]:
+def _machine_part(record: DerivationRecord, made: Schemas | None) -> Iterator[Piece]:
     interface = record.first("interface")
     derived = bool(record.interface)
     kind = "derived from an interface" if derived else "derived starter"
@@ -401,7 +401,7 @@ def _machine_part(record: Record, made: Schemas | None) -> Iterator[Piece]:
     yield from _listed("constraints", "### Constraints", _constraints(record))
 
 
-def purpose(record: Record) -> str:
+def purpose(record: DerivationRecord) -> str:
     """One sentence of ours: a task receives it, so no sentence of the repository may stand here."""
     if record.interface:
         kind, _, place = record.interface.partition(":")
@@ -412,7 +412,7 @@ def purpose(record: Record) -> str:
     return "Call one tool of the repository as a bounded worker step."
 
 
-def _constraints(record: Record) -> Iterator[str]:
+def _constraints(record: DerivationRecord) -> Iterator[str]:
     """Only bounds that every backend can hold."""
     yield f"timeout_seconds: {TIMEOUT_SECONDS}"
     yield f"attempt_timeout_seconds: {ATTEMPT_TIMEOUT_SECONDS}"

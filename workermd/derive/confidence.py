@@ -4,7 +4,7 @@ docs/derive.md has the same tables in words. The numbers say how many independen
 sentence is to be true.
 """
 
-from workermd.derive.mode import Choice
+from workermd.derive.mode import ModeChoice
 from workermd.derive.model import Claim, Interface
 
 WEIGHTS: dict[str, int] = {"interface": 4, "repository_license": 2, "summary": 2, "worker_mode": 1, "install": 1}
@@ -26,7 +26,7 @@ def _words(text: str) -> set[str]:
     return {word.strip(".,:;!?()[]\"'`*").lower() for word in text[:2000].split()}
 
 
-def of_mode(choice: Choice) -> float:
+def of_mode(choice: ModeChoice) -> float:
     """0.5 for a tie, 0.1 more for each weight of margin, at most 0.95; 1 where the caller chose."""
     return 1.0 if choice.forced else round(min(0.95, 0.5 + 0.1 * choice.margin), 2)
 

@@ -8,7 +8,7 @@ from workermd.derive.plain import cut, whole
 from workermd.derive.tree import NotRead
 
 
-class Source(NamedTuple):
+class SourceFile(NamedTuple):
     """A file of the repository: its bytes, cut into lines that keep their ends. A line ends with LF alone."""
 
     path: str
@@ -20,7 +20,7 @@ class Source(NamedTuple):
         return b"".join(self.lines).decode("utf-8", "replace")
 
 
-def open_source(repository: Repository, path: str, limit: int | None = None) -> Source | None:
+def open_source(repository: Repository, path: str, limit: int | None = None) -> SourceFile | None:
     """Read a file; None when it is too large or not there. Lines beyond `limit` bytes are left out.
 
     Raises DeriveError where the source fails: what it could not say is not what the repository does not say.
@@ -31,7 +31,7 @@ def open_source(repository: Repository, path: str, limit: int | None = None) -> 
         return None
     if limit is not None and len(data) > limit:
         data = data[: data.rfind(b"\n", 0, limit) + 1]
-    return Source(path, data, tuple(data.splitlines(keepends=True)) if b"\r" not in data else _split(data))
+    return SourceFile(path, data, tuple(data.splitlines(keepends=True)) if b"\r" not in data else _split(data))
 
 
 def _split(data: bytes) -> tuple[bytes, ...]:
@@ -44,7 +44,7 @@ def digest(lines: tuple[bytes, ...]) -> str:
     return hashlib.sha256(b"".join(lines)).hexdigest()
 
 
-def of_lines(repository: Repository, source: Source, first: int, last: int) -> Evidence:
+def of_lines(repository: Repository, source: SourceFile, first: int, last: int) -> Evidence:
     """Lines `first` to `last` (from 1, both included); `last` is clipped to the file."""
     last = max(first, min(last, len(source.lines)))
     quoted = source.lines[first - 1 : last]

@@ -38,7 +38,7 @@ _SECONDS = 120.0
 _ANSWER_SECONDS = 30.0
 
 
-class Answer(NamedTuple):
+class GitOutput(NamedTuple):
     """What a finished git said. `error` is one printable line."""
 
     code: int
@@ -59,7 +59,7 @@ class Git:
         self._reader: subprocess.Popen[bytes] | None = None
         self._unread = b""
 
-    def run(self, *arguments: str) -> Answer:
+    def run(self, *arguments: str) -> GitOutput:
         """Raises DeriveError when git is missing or does not end in two minutes."""
         try:
             done = subprocess.run(
@@ -80,7 +80,7 @@ class Git:
                 "Run `git fsck` there, or name a fresh clone.",
             ) from None
         lines = done.stderr.decode(errors="replace").strip().splitlines()
-        return Answer(done.returncode, done.stdout, shown(lines[0]) if lines else "")
+        return GitOutput(done.returncode, done.stdout, shown(lines[0]) if lines else "")
 
     def records(self, *arguments: str) -> Iterator[bytes]:
         """What git prints with `-z`, one record after the other, so that a tree without end can be left.

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 from urllib.parse import quote
 
-from workermd.derive.address import NAME, OWNER, Api, Place, shown
-from workermd.derive.api import Answer, Conversation
+from workermd.derive.address import NAME, OWNER, Api, RepositoryAddress, shown
+from workermd.derive.api import ApiResponse, Conversation
 from workermd.derive.model import Facts, File
-from workermd.derive.tree import BLOB_CAP, Entry, Tree, page_of
+from workermd.derive.tree import BLOB_CAP, Tree, TreeEntry, page_of
 from workermd.protocol.errors import DeriveError
 
 _SHA = re.compile(r"[0-9a-f]{40}")
@@ -32,7 +32,7 @@ class GitHubRepository:
 
     kept = True
 
-    def __init__(self, place: Place, talk: Conversation, progress: Callable[[str], None]) -> None:
+    def __init__(self, place: RepositoryAddress, talk: Conversation, progress: Callable[[str], None]) -> None:
         """Raises DeriveError."""
         self._talk = talk
         self._progress = progress
@@ -88,7 +88,7 @@ class GitHubRepository:
     def close(self) -> None:
         self._talk.close()
 
-    def _repository(self, place: Place) -> dict[str, Any]:
+    def _repository(self, place: RepositoryAddress) -> dict[str, Any]:
         answer = self._talk.ask(f"/repos/{place.owner}/{place.name}", cap=_DOCUMENT_CAP)
         if answer.status != 200:
             self._talk.refuse(answer, self._place, {404: self._talk.absent(self._place)})
@@ -162,7 +162,7 @@ class GitHubRepository:
             yield document
             url = next_page(answer.headers.get("link", ""))
 
-    def _entries(self, commit: dict[str, Any]) -> Iterator[Entry]:
+    def _entries(self, commit: dict[str, Any]) -> Iterator[TreeEntry]:
         details = commit.get("commit")
         tree = details.get("tree") if isinstance(details, dict) else None
         sha = tree.get("sha") if isinstance(tree, dict) else None
@@ -171,7 +171,7 @@ class GitHubRepository:
         self._calls = 0
         return self._below(str(sha), "")
 
-    def _below(self, sha: str, folder: str) -> Iterator[Entry]:
+    def _below(self, sha: str, folder: str) -> Iterator[TreeEntry]:
         """All files below a tree. Where one answer cannot hold them, its folders are asked for one by one."""
         found = self._listing(sha, recursive=True)
         if found.get("truncated") is not True:
@@ -201,13 +201,13 @@ class GitHubRepository:
             self._talk.forget(path)
             raise
 
-    def _named(self, listing: dict[str, Any], folder: str) -> Iterator[Entry]:
+    def _named(self, listing: dict[str, Any], folder: str) -> Iterator[TreeEntry]:
         for item in _list(listing.get("tree")):
             if not isinstance(item, dict) or item.get("type") != "blob":
                 continue
             path, mode, size, sha = item.get("path"), item.get("mode"), item.get("size"), str(item.get("sha"))
             if isinstance(path, str) and isinstance(mode, str) and isinstance(size, int) and _SHA.fullmatch(sha):
-                yield Entry(mode, folder + path, size, sha)
+                yield TreeEntry(mode, folder + path, size, sha)
 
     def _blob(self, file: File) -> bytes:
         path = f"{self._root}/git/blobs/{file.sha}"
@@ -223,13 +223,13 @@ class GitHubRepository:
             )
         return answer.body
 
-    def _object(self, answer: Answer, what: str) -> dict[str, Any]:
+    def _object(self, answer: ApiResponse, what: str) -> dict[str, Any]:
         document = self._document(answer, what)
         if not isinstance(document, dict):
             self._odd(what)
         return document
 
-    def _document(self, answer: Answer, what: str) -> Any:
+    def _document(self, answer: ApiResponse, what: str) -> Any:
         try:
             return json.loads(answer.body)
         except (ValueError, RecursionError):
@@ -248,7 +248,9 @@ class GitHubRepository:
         )
 
 
-def open_github(place: Place, api: Api, *, offline: bool, progress: Callable[[str], None]) -> GitHubRepository:
+def open_github(
+    place: RepositoryAddress, api: Api, *, offline: bool, progress: Callable[[str], None]
+) -> GitHubRepository:
     """Raises DeriveError."""
     talk = Conversation(api, offline=offline, progress=progress)
     try:
@@ -267,7 +269,7 @@ def next_page(link: str) -> str | None:
     return None
 
 
-def _full_name(found: dict[str, Any], place: Place) -> tuple[str, str]:
+def _full_name(found: dict[str, Any], place: RepositoryAddress) -> tuple[str, str]:
     owner, _, name = str(found.get("full_name")).partition("/")
     return (owner, name) if OWNER.fullmatch(owner) and NAME.fullmatch(name) else (place.owner, place.name)
 

@@ -179,7 +179,7 @@ _VALUE_FLAGS |= {
 _VALUE_FLAGS |= {"--version", "-v", "--features", "-F", "--git", "--path", "--source", "-n", "--name", "--filter", "-C"}
 
 
-class Command(NamedTuple):
+class InstallCommand(NamedTuple):
     """`text` is one command without prompt and comment; `placeholders` must be replaced before it can be used."""
 
     text: str
@@ -195,9 +195,9 @@ class _Line(NamedTuple):
     last: int
 
 
-def commands(readme: Readme, own_names: frozenset[str]) -> tuple[Command, ...]:
+def commands(readme: Readme, own_names: frozenset[str]) -> tuple[InstallCommand, ...]:
     """The install commands, each once, in the README's order. `own_names` are the packages of the repository."""
-    found: dict[str, Command] = {}
+    found: dict[str, InstallCommand] = {}
     for read in readme.reads:
         passage = read.passage
         shell = passage.kind == "fence" and passage.info.strip("{}.") in SHELLS
@@ -262,7 +262,7 @@ def _commands_of(line: str) -> Iterator[list[str]]:
     yield from commands
 
 
-def _command(words: list[str], line: _Line, readme: Readme, own_names: frozenset[str]) -> Command | None:
+def _command(words: list[str], line: _Line, readme: Readme, own_names: frozenset[str]) -> InstallCommand | None:
     while words and (words[0] in ("sudo", "env", "time", "command") or _ASSIGNMENT.fullmatch(words[0])):
         words = words[1:]
     found = next(((start, tool) for start, tool in INSTALLERS if tuple(words[: len(start)]) == start), None)
@@ -276,7 +276,7 @@ def _command(words: list[str], line: _Line, readme: Readme, own_names: frozenset
     if tool == "npx" and role != "package" and not {"-y", "--yes"} & set(words):
         return None  # it runs something of others, and installs nothing that stays
     placeholders = tuple(dict.fromkeys(_PLACEHOLDER.findall(text)))
-    return Command(text, tool, role, placeholders, readme.evidence(line.first, line.last))
+    return InstallCommand(text, tool, role, placeholders, readme.evidence(line.first, line.last))
 
 
 def _role(rest: list[str], tool: str, readme: Readme, own_names: frozenset[str]) -> Role:

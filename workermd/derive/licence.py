@@ -8,8 +8,8 @@ import posixpath
 import re
 from typing import Literal, NamedTuple
 
-from workermd.derive.evidence import Source, of_fact, of_lines, open_source
-from workermd.derive.manifest import Manifest, Statement
+from workermd.derive.evidence import SourceFile, of_fact, of_lines, open_source
+from workermd.derive.manifest import Manifest, ManifestStatement
 from workermd.derive.model import Claim, Evidence, Repository
 
 MAX_BYTES = 256 * 1024
@@ -119,7 +119,7 @@ def recognise(text: str) -> tuple[Recognised, ...]:
 def licence_files(repository: Repository) -> tuple[LicenceFile, ...]:
     """The licence files at the root, in `docs/` and in `LICENSES/`, with what each covers."""
     paths = [file.path for file in repository.files() if _is_licence(file.path)]
-    read: list[tuple[str, Source, tuple[Recognised, ...]]] = []
+    read: list[tuple[str, SourceFile, tuple[Recognised, ...]]] = []
     for path in sorted(paths, key=lambda path: (path.count("/"), path))[:MOST_FILES]:
         source = open_source(repository, path, MAX_BYTES)
         licences = recognise(source.text()) if source else ()
@@ -133,7 +133,7 @@ def licence_files(repository: Repository) -> tuple[LicenceFile, ...]:
     return tuple(found)
 
 
-def _last_line(source: Source) -> int:
+def _last_line(source: SourceFile) -> int:
     return max(1, len(source.lines))
 
 
@@ -219,7 +219,7 @@ def _code_claim(
     return Claim("repository_license", text, evidence, round(max(confidence, 0.3), 2), note)
 
 
-def _doubts(files: list[LicenceFile], stated: list[Statement], text: str) -> list[tuple[str, float]]:
+def _doubts(files: list[LicenceFile], stated: list[ManifestStatement], text: str) -> list[tuple[str, float]]:
     """What speaks against the files' licence, each with what it takes off the confidence."""
     named = _named(files)
     doubts = []
@@ -245,7 +245,7 @@ def _agrees(expression: str, named: list[str]) -> bool:
 
 
 def _chosen(
-    named: list[str], files: list[LicenceFile], stated: list[Statement]
+    named: list[str], files: list[LicenceFile], stated: list[ManifestStatement]
 ) -> tuple[str | None, tuple[Evidence, ...]]:
     """The text of the claim and what supports it: the files, or a manifest's expression that says the same more fully."""
     evidence = tuple(file.evidence for file in files)

@@ -10,13 +10,13 @@ import tomllib
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
-from workermd.derive.evidence import Source, of_lines, open_source
+from workermd.derive.evidence import SourceFile, of_lines, open_source
 from workermd.derive.model import Evidence, Repository
 
 MAX_BYTES = 512 * 1024
 
 
-class Statement(NamedTuple):
+class ManifestStatement(NamedTuple):
     """A value of a manifest and the line that states it. `kind` names a runtime, else is empty."""
 
     kind: str
@@ -29,8 +29,8 @@ class Manifest(NamedTuple):
 
     path: str
     names: tuple[str, ...]
-    licence: Statement | None
-    runtimes: tuple[Statement, ...]
+    licence: ManifestStatement | None
+    runtimes: tuple[ManifestStatement, ...]
     dependencies: tuple[tuple[str, Evidence], ...]
 
 
@@ -59,7 +59,7 @@ def manifests(repository: Repository) -> tuple[Manifest, ...]:
     return tuple(found)
 
 
-def _manifest(repository: Repository, source: Source, values: _Values) -> Manifest:
+def _manifest(repository: Repository, source: SourceFile, values: _Values) -> Manifest:
     lines = [line.decode("utf-8", "replace") for line in source.lines]
 
     def at(key: str, text: str) -> Evidence | None:
@@ -74,8 +74,8 @@ def _manifest(repository: Repository, source: Source, values: _Values) -> Manife
     return Manifest(
         source.path,
         tuple(values.names),
-        Statement("", values.licence, licence) if values.licence and licence else None,
-        tuple(Statement(kind, version, place) for kind, version, place in runtimes if place),
+        ManifestStatement("", values.licence, licence) if values.licence and licence else None,
+        tuple(ManifestStatement(kind, version, place) for kind, version, place in runtimes if place),
         tuple((name.lower(), place) for name, place in dependencies if place),
     )
 

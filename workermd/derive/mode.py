@@ -11,7 +11,7 @@ from typing import NamedTuple
 from workermd.derive.evidence import of_fact
 from workermd.derive.manifest import Manifest
 from workermd.derive.model import Evidence, Interface, Repository
-from workermd.derive.readme import Statement
+from workermd.derive.readme import ReadmeStatement
 
 ORCHESTRATION = "agent-orchestration-worker"
 GATEWAY = "tool-gateway-worker"
@@ -74,7 +74,7 @@ class Signal(NamedTuple):
     evidence: Evidence
 
 
-class Choice(NamedTuple):
+class ModeChoice(NamedTuple):
     """`margin` is the weight by which the mode won; 0 for the fallback. `forced` by the caller."""
 
     mode: str
@@ -85,24 +85,27 @@ class Choice(NamedTuple):
 
 def choose(
     repository: Repository,
-    summary: Statement | None,
+    summary: ReadmeStatement | None,
     manifests: tuple[Manifest, ...],
     interface: Interface | None,
     forced: str | None = None,
-) -> Choice:
+) -> ModeChoice:
     """Weigh the signals. `forced` is a mode that the caller wants whatever they say."""
     signals = tuple(_signals(repository, summary, manifests, interface))
     weight = dict.fromkeys(MODES, 0)
     for signal in signals:
         weight[signal.side] += signal.weight
     if forced:
-        return Choice(forced, 0, signals, forced=True)
+        return ModeChoice(forced, 0, signals, forced=True)
     mode = ORCHESTRATION if weight[ORCHESTRATION] > weight[GATEWAY] else GATEWAY
-    return Choice(mode, abs(weight[ORCHESTRATION] - weight[GATEWAY]), signals)
+    return ModeChoice(mode, abs(weight[ORCHESTRATION] - weight[GATEWAY]), signals)
 
 
 def _signals(
-    repository: Repository, summary: Statement | None, manifests: tuple[Manifest, ...], interface: Interface | None
+    repository: Repository,
+    summary: ReadmeStatement | None,
+    manifests: tuple[Manifest, ...],
+    interface: Interface | None,
 ) -> Iterator[Signal]:
     if interface is not None and interface.evidence:
         side, weight = INTERFACES.get(interface.kind, (GATEWAY, 3))
@@ -122,7 +125,7 @@ def _signals(
                 yield Signal(side, weight, f"dependency {name}", evidence)
 
 
-def _words(repository: Repository, summary: Statement | None) -> Iterator[Signal]:
+def _words(repository: Repository, summary: ReadmeStatement | None) -> Iterator[Signal]:
     """Each pattern once: in the README's first paragraph, else in the description."""
     texts: list[tuple[str, str, Evidence]] = []
     if summary:

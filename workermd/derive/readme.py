@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from workermd.derive import markdown
-from workermd.derive.evidence import Source, of_lines, open_source
+from workermd.derive.evidence import SourceFile, of_lines, open_source
 from workermd.derive.markdown import Link, Passage
 from workermd.derive.model import Evidence, Repository
 from workermd.derive.plain import address, visible
@@ -44,7 +44,7 @@ _WORD = re.compile(r"[^\W\d_]{2,}")
 _IDEOGRAPH = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 
 
-class Statement(NamedTuple):
+class ReadmeStatement(NamedTuple):
     """`kind` says what it is about (a status, a runtime, a sort of link); `text` is of one line."""
 
     kind: str
@@ -62,7 +62,7 @@ class Read(NamedTuple):
 
 class Readme(NamedTuple):
     repository: Repository
-    source: Source
+    source: SourceFile
     reads: tuple[Read, ...]
 
     def evidence(self, first: int, last: int) -> Evidence:
@@ -130,7 +130,7 @@ def is_prose(passage: Passage) -> bool:
     )
 
 
-def summary(readme: Readme) -> Statement | None:
+def summary(readme: Readme) -> ReadmeStatement | None:
     """The first real paragraph: prose at the top level, not a banner, not below a heading about something else.
 
     Links with words between that do not end as a sentence does are taken only where there is nothing else.
@@ -152,7 +152,7 @@ def summary(readme: Readme) -> Statement | None:
         of_kind = [passage for passage in candidates if passage.kind == kind]
         told = [each for each in of_kind if len(each.links) < 2 or _SENTENCE_END.search(each.text[-20:])]
         for passage in [*told[:1], *of_kind[:1]]:
-            return Statement("summary", visible(passage.text, 400), readme.of(passage))
+            return ReadmeStatement("summary", visible(passage.text, 400), readme.of(passage))
     return None
 
 
@@ -210,7 +210,7 @@ class _Notice(NamedTuple):
     quoted: bool
 
 
-def banners(readme: Readme) -> tuple[Statement, ...]:
+def banners(readme: Readme) -> tuple[ReadmeStatement, ...]:
     """What the README says of the project's own state: deprecated, archived, in maintenance mode, moved.
 
     Looked for in the introduction and below headings about status. A highlighted notice of the introduction
@@ -222,7 +222,7 @@ def banners(readme: Readme) -> tuple[Statement, ...]:
         states = _states(notice, name)
         if states:
             evidence = readme.evidence(notice.first_line, notice.last_line)
-            found.append(Statement(", ".join(states), visible(notice.text, 400), evidence))
+            found.append(ReadmeStatement(", ".join(states), visible(notice.text, 400), evidence))
     return tuple(found[:MOST_BANNERS])
 
 
@@ -284,9 +284,9 @@ _REQUIREMENTS = re.compile(
 )
 
 
-def versions(readme: Readme) -> tuple[Statement, ...]:
+def versions(readme: Readme) -> tuple[ReadmeStatement, ...]:
     """The runtimes that the README says are needed or supported, one statement for each."""
-    found: dict[str, Statement] = {}
+    found: dict[str, ReadmeStatement] = {}
     for read in readme.reads:
         passage = read.passage
         if passage.kind not in ("paragraph", "cell", "html") or len(passage.text) > 2000:
@@ -297,7 +297,7 @@ def versions(readme: Readme) -> tuple[Statement, ...]:
             for match in _RUNTIME_VERSION.finditer(sentence):
                 kind = match["runtime"]
                 text = visible(f"{kind} {match['version']}", 60)
-                found.setdefault(kind.lower(), Statement(kind, text, readme.of(passage)))
+                found.setdefault(kind.lower(), ReadmeStatement(kind, text, readme.of(passage)))
     return tuple(found.values())[:MOST_VERSIONS]
 
 
@@ -325,15 +325,15 @@ _KINDS: tuple[tuple[str, re.Pattern[str], re.Pattern[str]], ...] = (
 )
 
 
-def links(readme: Readme) -> tuple[Statement, ...]:
+def links(readme: Readme) -> tuple[ReadmeStatement, ...]:
     """The first link each to documentation, changelog and homepage. A link around an image alone is a badge."""
-    found: dict[str, Statement] = {}
+    found: dict[str, ReadmeStatement] = {}
     for read in readme.reads:
         for link in read.passage.links:
             kind = _kind(link) if link.text else None
             target = _resolved(link.target, readme) if kind and kind not in found else None
             if kind and target:
-                found[kind] = Statement(kind, target, readme.of(read.passage))
+                found[kind] = ReadmeStatement(kind, target, readme.of(read.passage))
     return tuple(found[kind] for kind, _, _ in _KINDS if kind in found)
 
 

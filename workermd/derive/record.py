@@ -20,7 +20,7 @@ MARK = "x-workermd-evidence"
 """The second word of the fence's info string; the first is `json`."""
 
 
-class Record(NamedTuple):
+class DerivationRecord(NamedTuple):
     """`interface` is `KIND:PATH#NAME`, empty for the starter; `input_sha256`, `output_sha256` of the schemas' text.
 
     `stars` is a snapshot and no claim. `url` is empty where the repository has no web page. `quotes` is one of `QUOTES`.
@@ -53,7 +53,7 @@ def text_sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def encoded(record: Record) -> str:
+def encoded(record: DerivationRecord) -> str:
     """The block's text: one claim's member a line, invisible characters as escapes, no line like a fence."""
     values = {"schema_version": SCHEMA_VERSION, **record._asdict()}
     if record.quotes == "full":
@@ -70,22 +70,24 @@ def _whole(value: Any) -> Any:
     return whole(value) if isinstance(value, str) else value
 
 
-class Found(NamedTuple):
+class PlacedRecord(NamedTuple):
     """The record of a contract and where its JSON stands in the text."""
 
-    record: Record
+    record: DerivationRecord
     place: Span
     lines: Lines
 
 
-def find(text: str, path: str = "-") -> Found:
+def find(text: str, path: str = "-") -> PlacedRecord:
     """The record in a contract's text. Raises DeriveError where there is none or it was damaged."""
     lines = Lines(text)
     for fence in fences(lines, path):
         words = fence.text.split()
         if words[:1] == ["json"] and MARK in words[1:]:
             place = structure.fence_content(fence, lines)
-            return Found(_decoded(text[place.start : place.end], path, lines.position(place.start).line), place, lines)
+            return PlacedRecord(
+                _decoded(text[place.start : place.end], path, lines.position(place.start).line), place, lines
+            )
     raise DeriveError(
         f"{path}: has no evidence block (a json code fence marked {MARK})",
         "Derive it again; only derived contracts can be checked.",
@@ -104,7 +106,7 @@ def fences(lines: Lines, path: str) -> list[Block]:
     ]
 
 
-def _decoded(text: str, path: str, line: int) -> Record:
+def _decoded(text: str, path: str, line: int) -> DerivationRecord:
     hint = "Restore it from the file's history, or derive the contract again."
     try:
         values = load(text)
@@ -114,7 +116,7 @@ def _decoded(text: str, path: str, line: int) -> Record:
         raise DeriveError(f"{path}:{line}: the evidence block is of another version", hint)
     try:
         listed = values.pop("claims")
-        record = Record(**values, claims=tuple(claim_documents.from_document(each) for each in listed))
+        record = DerivationRecord(**values, claims=tuple(claim_documents.from_document(each) for each in listed))
     except (KeyError, TypeError, ValueError):
         raise DeriveError(f"{path}:{line}: the evidence block was damaged", hint) from None
     texts = [value for name, value in record._asdict().items() if name not in ("stars", "claims")]

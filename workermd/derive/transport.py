@@ -13,8 +13,8 @@ from urllib.request import getproxies, proxy_bypass
 
 from workermd import __version__
 from workermd.derive.address import Api
-from workermd.derive.api import Answer
-from workermd.derive.api_cache import Answers, key_of
+from workermd.derive.api import ApiResponse
+from workermd.derive.api_cache import ResponseCache, key_of
 from workermd.derive.imports import without
 
 with without("httpx._main"):
@@ -38,7 +38,7 @@ class Unreachable(Exception):
         self.lasting = lasting
 
 
-class TooLarge(Exception):
+class ResponseTooLarge(Exception):
     """The answer has more bytes than asked for at most."""
 
 
@@ -82,7 +82,7 @@ class Door(httpx.BaseTransport):
         for chunk in response.iter_bytes():
             held += len(chunk)
             if held > cap:
-                raise TooLarge
+                raise ResponseTooLarge
             if self._clock() > deadline:
                 raise httpx.ReadTimeout("the answer took too long")
             parts.append(chunk)
@@ -99,10 +99,10 @@ class Door(httpx.BaseTransport):
             self._transport.close()
 
 
-class Wire:
+class ApiTransport:
     """GET requests to one API. `answers` None: nothing is kept."""
 
-    def __init__(self, api: Api, answers: Answers | None, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, api: Api, answers: ResponseCache | None, clock: Callable[[], float] = time.monotonic) -> None:
         self._api = api
         self._clock = clock
         self._cached = answers is not None
@@ -121,10 +121,10 @@ class Wire:
             "Connection": "keep-alive",
         }
 
-    def get(self, url: str, accept: str, *, lasting: bool, cap: int, deadline: float) -> Answer:
+    def get(self, url: str, accept: str, *, lasting: bool, cap: int, deadline: float) -> ApiResponse:
         """`lasting`: what stands at the URL never changes, so a stored answer needs no question.
 
-        Raises Unreachable, TooLarge.
+        Raises Unreachable, ResponseTooLarge.
         """
         # Everything else is asked for again each time: an age of up to a minute is allowed by GitHub, but a derive that
         # follows a push has to see it. The question is conditional, and free for a token when nothing changed.
@@ -141,7 +141,7 @@ class Wire:
             response.read()
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise Unreachable(_reason(error), lasting=_distrusted(error)) from None
-        return Answer(
+        return ApiResponse(
             response.status_code, {name.lower(): value for name, value in response.headers.items()}, response.content
         )
 

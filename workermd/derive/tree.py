@@ -18,7 +18,7 @@ class NotRead(DeriveError):
     """A file that is not there, or too large to be read. Everything else that keeps a file from us ends the derive."""
 
 
-class Entry(NamedTuple):
+class TreeEntry(NamedTuple):
     """A line of a tree as a source reports it. `mode` is git's, such as `100644`."""
 
     mode: str
@@ -30,7 +30,7 @@ class Entry(NamedTuple):
 class Tree:
     """The regular files of one commit, and the bytes of those that were read last (at most 8 MiB)."""
 
-    def __init__(self, place: str, entries: Iterable[Entry]) -> None:
+    def __init__(self, place: str, entries: Iterable[TreeEntry]) -> None:
         """Raises DeriveError when there are more than 500,000 files."""
         self._place = place
         found: dict[str, File] = {}

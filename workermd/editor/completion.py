@@ -14,7 +14,7 @@ from workermd.contract.rules import RULES
 from workermd.editor.buffer import Buffer
 from workermd.editor.diagnostics import at
 from workermd.editor.hover import explained, meaning
-from workermd.editor.outline import FRONT_MATTER, Part, holds_keys, placed
+from workermd.editor.outline import FRONT_MATTER, DocumentPart, holds_keys, placed
 from workermd.lint.front_matter import MODES
 from workermd.protocol.envelope import Status
 
@@ -41,7 +41,7 @@ Words = dict[str, str]
 Kind = types.CompletionItemKind
 
 
-class Offer(NamedTuple):
+class CompletionOffer(NamedTuple):
     """`typed` is how many characters before the cursor a word takes the place of; it is written as `form` has it."""
 
     words: Words
@@ -69,11 +69,11 @@ def at_offset(buffer: Buffer, offset: int) -> list[types.CompletionItem]:
     ]
 
 
-def _offer(buffer: Buffer, offset: int) -> Offer | None:
+def _offer(buffer: Buffer, offset: int) -> CompletionOffer | None:
     line = buffer.lines.position(offset).line
     before = buffer.reading.text[buffer.lines.start(line) : offset]
     if ignore := _IGNORE.fullmatch(before):
-        return Offer({code: explained(code) for code in RULES}, len(ignore[1]), Kind.Constant)
+        return CompletionOffer({code: explained(code) for code in RULES}, len(ignore[1]), Kind.Constant)
     part = buffer.outline.part(line)
     if part is None:
         return None
@@ -91,7 +91,7 @@ def _offer(buffer: Buffer, offset: int) -> Offer | None:
 # --- keys -------------------------------------------------------------------------------------------------
 
 
-def _new_key(buffer: Buffer, part: Part, line: int, typed: str, mark: str) -> Offer:
+def _new_key(buffer: Buffer, part: DocumentPart, line: int, typed: str, mark: str) -> CompletionOffer:
     """The keys that are not given yet; `mark` begins the bullet where there is none."""
     outline = buffer.outline
     groups = outline.groups(line)
@@ -100,10 +100,10 @@ def _new_key(buffer: Buffer, part: Part, line: int, typed: str, mark: str) -> Of
     given = {key.name for each in range(part.first, part.end) if each != line and (key := outline.key(each))}
     full = {name: placed(name, groups, part)[0] for name in known}
     words = {name: meaning(whole, is_constraint=is_constraint) for name, whole in full.items() if whole not in given}
-    return Offer(words, len(typed), Kind.Property, '"{}": ' if part.form == "json" else f"{mark}{{}}: ")
+    return CompletionOffer(words, len(typed), Kind.Property, '"{}": ' if part.form == "json" else f"{mark}{{}}: ")
 
 
-def _fields(part: Part, groups: tuple[str, ...]) -> Iterable[str]:
+def _fields(part: DocumentPart, groups: tuple[str, ...]) -> Iterable[str]:
     if groups:
         return ()
     if part.name == FRONT_MATTER:
@@ -123,7 +123,7 @@ def _constraints(groups: tuple[str, ...]) -> Iterator[str]:
 # --- values -----------------------------------------------------------------------------------------------
 
 
-def _value(buffer: Buffer, line: int, offset: int, before: str) -> Offer | None:
+def _value(buffer: Buffer, line: int, offset: int, before: str) -> CompletionOffer | None:
     key = buffer.outline.key(line)
     if key is None or offset < key.after:
         return None
@@ -131,9 +131,9 @@ def _value(buffer: Buffer, line: int, offset: int, before: str) -> Offer | None:
     if key.is_constraint and key.name in ("status_enum", "success_statuses"):
         listed = _LISTED.sub("", after)
         words = _without(_statuses(buffer), listed)
-        return Offer(words, len(after) - len(listed), Kind.EnumMember, "{}" if "[" in after else "[{}]")
+        return CompletionOffer(words, len(after) - len(listed), Kind.EnumMember, "{}" if "[" in after else "[{}]")
     value = _VALUE.fullmatch(after)
-    return Offer(_single(buffer, key.name), len(value[1]), Kind.Value) if value else None
+    return CompletionOffer(_single(buffer, key.name), len(value[1]), Kind.Value) if value else None
 
 
 def _single(buffer: Buffer, name: str) -> Words:
@@ -161,7 +161,7 @@ def _without(words: Words, listed: str) -> Words:
     return {word: said for word, said in words.items() if word not in there}
 
 
-def _status_of_schema(buffer: Buffer, part: Part, offset: int) -> Offer | None:
+def _status_of_schema(buffer: Buffer, part: DocumentPart, offset: int) -> CompletionOffer | None:
     """In the list of statuses of an output schema."""
     start = max(buffer.lines.start(part.first), offset - _FAR_BACK)
     found = _STATUS_LIST.search(buffer.reading.text[start:offset])
@@ -169,7 +169,7 @@ def _status_of_schema(buffer: Buffer, part: Part, offset: int) -> Offer | None:
         return None
     begun = found[1].count('"') % 2 == 1
     listed = found[1].rpartition('"')[0] if begun else found[1]
-    return Offer(
+    return CompletionOffer(
         _without(_statuses(buffer), listed),
         len(found[1]) - len(listed) - 1 if begun else 0,
         Kind.EnumMember,

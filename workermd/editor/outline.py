@@ -26,7 +26,7 @@ _BULLET = re.compile(r"([ \t]{0,3})[-*+][ \t]+([\w.-]+)[ \t]*:")
 _KEYS = {"yaml": _YAML_KEY, "json": _JSON_KEY, "bullets": _BULLET}
 
 
-class Part(NamedTuple):
+class DocumentPart(NamedTuple):
     """Lines from `first` on, `end` excluded. The lines between the marks of a fence are a part of their own."""
 
     name: str
@@ -35,7 +35,7 @@ class Part(NamedTuple):
     end: int
 
 
-class Key(NamedTuple):
+class LineKey(NamedTuple):
     """A key at the beginning of a line. `name` is dotted in the groups of constraints."""
 
     name: str
@@ -49,36 +49,36 @@ class Outline:
         self.lines = lines
 
     @cached_property
-    def parts(self) -> tuple[Part, ...]:
+    def parts(self) -> tuple[DocumentPart, ...]:
         """In the order of the file, a section before the fences in it."""
         bounds = document.bounds(self.lines, Problems("", self.lines))
         beyond = self.lines.count + 1
         if bounds is None:
-            return (Part(FRONT_MATTER, "yaml", 2, beyond),)
+            return (DocumentPart(FRONT_MATTER, "yaml", 2, beyond),)
         body = document.read_body(self.lines, bounds.body_line, whole=True)
         found = []
         if bounds.yaml is not None:
             first = self.lines.position(bounds.yaml.start).line
-            found.append(Part(FRONT_MATTER, "yaml", first, bounds.body_line - 1))
+            found.append(DocumentPart(FRONT_MATTER, "yaml", first, bounds.body_line - 1))
         headings = [block.line for block in body.blocks if block.kind == "heading" and block.level == 0]
         for section in body.sections:
             last = section.blocks[-1].line if section.blocks else section.heading.line
             end = next((line for line in headings if line > last), beyond)
             form: Form = "bullets" if section.name == document.CONSTRAINTS else "prose"
-            found.append(Part(section.name, form, section.heading.line, end))
+            found.append(DocumentPart(section.name, form, section.heading.line, end))
             for block in section.blocks:
                 language = block.text.strip().lower()
                 if block.kind == "fence" and block.level == 0 and (language in ("json", "yaml")):
                     inside: Form = "json" if language == "json" else "yaml"
                     closed = document.fence_is_closed(block, self.lines)
-                    found.append(Part(section.name, inside, block.line + 1, block.end - closed))
+                    found.append(DocumentPart(section.name, inside, block.line + 1, block.end - closed))
         return tuple(found)
 
-    def part(self, line: int) -> Part | None:
+    def part(self, line: int) -> DocumentPart | None:
         """The innermost part that holds a line."""
         return next((part for part in reversed(self.parts) if part.first <= line < part.end), None)
 
-    def key(self, line: int) -> Key | None:
+    def key(self, line: int) -> LineKey | None:
         """The key that a line gives a value, where it is one of the front matter's or a constraint."""
         part = self.part(line)
         if part is None or not holds_keys(part):
@@ -88,7 +88,7 @@ class Outline:
             return None
         name, is_constraint = placed(found[2], self.groups(line), part)
         start = self.lines.start(line)
-        return Key(name, is_constraint, Span(start + found.start(2), start + found.end(2)), start + found.end())
+        return LineKey(name, is_constraint, Span(start + found.start(2), start + found.end(2)), start + found.end())
 
     def groups(self, line: int) -> tuple[str, ...]:
         """The keys that a line is indented below, the outermost first."""
@@ -108,12 +108,12 @@ class Outline:
         return tuple(found)
 
 
-def holds_keys(part: Part) -> bool:
+def holds_keys(part: DocumentPart) -> bool:
     """Whether the keys of a part are the contract's own and not those of a schema."""
     return part.form in ("yaml", "bullets") or (part.form == "json" and part.name == document.CONSTRAINTS)
 
 
-def placed(name: str, groups: tuple[str, ...], part: Part) -> tuple[str, bool]:
+def placed(name: str, groups: tuple[str, ...], part: DocumentPart) -> tuple[str, bool]:
     """The name of a key as `MEANINGS` or `CONSTRAINT_MEANINGS` has it, and whether the latter does."""
     below = tuple(group for group in groups if group in GROUPS)
     nested = tuple(group for group in below if group in NESTED)

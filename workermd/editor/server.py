@@ -32,7 +32,7 @@ MOST_PAUSE = 0.5
 took after any other. So a contract of the usual size is checked at each key, a huge one when its author stops."""
 
 
-class Server(LanguageServer):
+class EditorServer(LanguageServer):
     """The whole text comes with each change: pygls splits lines at more characters than the protocol does, so that
     parts of a text would be put in wrong places; and a contract is small."""
 
@@ -113,38 +113,38 @@ def is_ours(uri: str) -> bool:
     return uri.startswith(UNSAVED) or uri.partition("?")[0].endswith(SUFFIX)
 
 
-async def opened(ls: Server, given: types.DidOpenTextDocumentParams) -> None:
+async def opened(ls: EditorServer, given: types.DidOpenTextDocumentParams) -> None:
     ls.check(given.text_document.uri, at_once=True)
 
 
-async def changed(ls: Server, given: types.DidChangeTextDocumentParams) -> None:
+async def changed(ls: EditorServer, given: types.DidChangeTextDocumentParams) -> None:
     ls.check(given.text_document.uri)
 
 
-async def saved(ls: Server, given: types.DidSaveTextDocumentParams) -> None:
+async def saved(ls: EditorServer, given: types.DidSaveTextDocumentParams) -> None:
     ls.look_again(given.text_document.uri)
 
 
-async def closed(ls: Server, given: types.DidCloseTextDocumentParams) -> None:
+async def closed(ls: EditorServer, given: types.DidCloseTextDocumentParams) -> None:
     ls.forget(given.text_document.uri)
 
 
-async def configured(ls: Server, _given: types.DidChangeConfigurationParams) -> None:
+async def configured(ls: EditorServer, _given: types.DidChangeConfigurationParams) -> None:
     for uri in list(ls.workspace.text_documents):
         ls.look_again(uri)
 
 
-async def hovered(ls: Server, given: types.HoverParams) -> types.Hover | None:
+async def hovered(ls: EditorServer, given: types.HoverParams) -> types.Hover | None:
     buffer = await ls.buffer(given.text_document.uri)
     return None if buffer is None else hover.at_offset(buffer, _offset(buffer, given.position))
 
 
-async def completed(ls: Server, given: types.CompletionParams) -> list[types.CompletionItem]:
+async def completed(ls: EditorServer, given: types.CompletionParams) -> list[types.CompletionItem]:
     buffer = await ls.buffer(given.text_document.uri)
     return [] if buffer is None else completion.at_offset(buffer, _offset(buffer, given.position))
 
 
-async def acted(ls: Server, given: types.CodeActionParams) -> list[types.CodeAction]:
+async def acted(ls: EditorServer, given: types.CodeActionParams) -> list[types.CodeAction]:
     uri = given.text_document.uri
     buffer = await ls.buffer(uri)
     if buffer is None:
@@ -153,17 +153,17 @@ async def acted(ls: Server, given: types.CodeActionParams) -> list[types.CodeAct
     return actions.of(buffer, uri, chosen, given.context)
 
 
-async def outlined(ls: Server, given: types.DocumentSymbolParams) -> list[types.DocumentSymbol]:
+async def outlined(ls: EditorServer, given: types.DocumentSymbolParams) -> list[types.DocumentSymbol]:
     buffer = await ls.buffer(given.text_document.uri)
     return [] if buffer is None else symbols.of(buffer)
 
 
-async def formatted(ls: Server, given: types.DocumentFormattingParams) -> list[types.TextEdit]:
+async def formatted(ls: EditorServer, given: types.DocumentFormattingParams) -> list[types.TextEdit]:
     buffer = await ls.buffer(given.text_document.uri)
     return [] if buffer is None else actions.laid_out(buffer)
 
 
-async def ended(ls: Server, _given: None) -> None:
+async def ended(ls: EditorServer, _given: None) -> None:
     ls.ended = True
 
 
@@ -171,8 +171,8 @@ def _offset(buffer: Buffer, position: types.Position) -> int:
     return buffer.offset(buffer.positions.offset(position))
 
 
-def server(flags: configuration.Flags) -> Server:
-    made = Server(flags)
+def server(flags: configuration.Flags) -> EditorServer:
+    made = EditorServer(flags)
     made.feature(types.TEXT_DOCUMENT_DID_OPEN)(opened)
     made.feature(types.TEXT_DOCUMENT_DID_CHANGE)(changed)
     made.feature(types.TEXT_DOCUMENT_DID_SAVE)(saved)

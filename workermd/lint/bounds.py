@@ -71,7 +71,7 @@ def _wrong_with(tool: str) -> str:
         return "which is no name"
     try:
         tool_pattern.read(tool)
-    except tool_pattern.Malformed as error:
+    except tool_pattern.MalformedPattern as error:
         return f"which is no pattern ({error})"
     return ""
 

@@ -15,7 +15,7 @@ _PAIRS = (
 )
 
 
-class Reason(NamedTuple):
+class Impossibility(NamedTuple):
     """`keyword` is the one to mark."""
 
     keyword: str
@@ -23,7 +23,7 @@ class Reason(NamedTuple):
     hint: str
 
 
-def reasons(schema: dict[str, Any]) -> Iterator[Reason]:
+def reasons(schema: dict[str, Any]) -> Iterator[Impossibility]:
     """All that is certain about a schema that the meta-schema accepts."""
     yield from _bounds(schema)
     yield from _listed(schema)
@@ -31,13 +31,13 @@ def reasons(schema: dict[str, Any]) -> Iterator[Reason]:
     yield from _all_of(schema)
 
 
-def _bounds(schema: dict[str, Any]) -> Iterator[Reason]:
+def _bounds(schema: dict[str, Any]) -> Iterator[Impossibility]:
     for least, most in _PAIRS:
         fewest, largest = number(schema, least), number(schema, most)
         if fewest is not None and largest is not None and fewest > largest:
             if least == "minContains" and "contains" not in schema:
                 continue
-            yield Reason(
+            yield Impossibility(
                 least, f"{_said(least, fewest)} is above {_said(most, largest)}", f"Lower {least}, or raise {most}."
             )
     low, high = _limit(schema, "minimum", "exclusiveMinimum"), _limit(schema, "maximum", "exclusiveMaximum")
@@ -49,7 +49,7 @@ def _bounds(schema: dict[str, Any]) -> Iterator[Reason]:
         first = floor(lowest) + 1 if low_open else ceil(lowest)
         empty = first > (ceil(highest) - 1 if high_open else floor(highest))
     if empty:
-        yield Reason(
+        yield Impossibility(
             low_word,
             f"{_said(low_word, lowest)} and {_said(high_word, highest)} leave no number between them",
             "Lower the one, or raise the other.",
@@ -102,48 +102,48 @@ def _type(value: Any) -> set[str]:
     return {"string"} if isinstance(value, str) else {"array"} if isinstance(value, list) else {"object"}
 
 
-def _listed(schema: dict[str, Any]) -> Iterator[Reason]:
+def _listed(schema: dict[str, Any]) -> Iterator[Impossibility]:
     types = types_of(schema)
     named = " or ".join(sorted(types))
     listed = schema.get("enum")
     if listed == []:
-        yield Reason("enum", "the enum is empty", "List the values that are allowed.")
+        yield Impossibility("enum", "the enum is empty", "List the values that are allowed.")
     elif isinstance(listed, list) and not any(types & _type(value) for value in listed):
-        yield Reason("enum", f"no value of the enum is of type {named}", "Correct the type, or the values.")
+        yield Impossibility("enum", f"no value of the enum is of type {named}", "Correct the type, or the values.")
     if "const" not in schema:
         return
     if not types & _type(schema["const"]):
-        yield Reason("const", f"the const is not of type {named}", "Correct the type, or the const.")
+        yield Impossibility("const", f"the const is not of type {named}", "Correct the type, or the const.")
     if isinstance(listed, list) and listed and canonical(schema["const"]) not in {canonical(value) for value in listed}:
-        yield Reason("const", "the const is no value of the enum", "Keep one of the two.")
+        yield Impossibility("const", "the const is no value of the enum", "Keep one of the two.")
 
 
-def _properties(schema: dict[str, Any]) -> Iterator[Reason]:
+def _properties(schema: dict[str, Any]) -> Iterator[Impossibility]:
     required, properties = schema.get("required"), schema.get("properties")
     names = {name for name in required if isinstance(name, str)} if isinstance(required, list) else set()
     properties = properties if isinstance(properties, dict) else {}
     for name in sorted(names):
         if properties.get(name) is False or properties.get(name) == {"not": {}}:
             hint = "Remove it from required, or give the property a schema."
-            yield Reason("required", f"{shown(name)} is required and forbidden", hint)
+            yield Impossibility("required", f"{shown(name)} is required and forbidden", hint)
     most, least = number(schema, "maxProperties"), number(schema, "minProperties")
     if most is not None and len(names) > most:
         message = f"{len(names)} properties are required, above {_said('maxProperties', most)}"
-        yield Reason("maxProperties", message, "Raise maxProperties, or require fewer.")
+        yield Impossibility("maxProperties", message, "Raise maxProperties, or require fewer.")
     closed = schema.get("additionalProperties") is False and "patternProperties" not in schema
     if closed and least is not None and least > len(properties):
         message = f"{_said('minProperties', least)} is above the {len(properties)} properties there are, and others are forbidden"
-        yield Reason("minProperties", message, "Lower minProperties, or add properties.")
+        yield Impossibility("minProperties", message, "Lower minProperties, or add properties.")
 
 
-def _all_of(schema: dict[str, Any]) -> Iterator[Reason]:
+def _all_of(schema: dict[str, Any]) -> Iterator[Impossibility]:
     listed = schema.get("allOf")
     parts = [part for part in listed if isinstance(part, dict)] if isinstance(listed, list) else []
     common = _with_integers(types_of(schema))
     for part in parts:
         common &= _with_integers(types_of(part))
     if not common:
-        yield Reason("allOf", "the types in allOf exclude each other", "Make the types agree, or use anyOf.")
+        yield Impossibility("allOf", "the types in allOf exclude each other", "Make the types agree, or use anyOf.")
 
 
 def _with_integers(types: set[str]) -> set[str]:

@@ -26,11 +26,11 @@ _UPWARD = re.compile(r"(?:^|[/\\])\.\.(?:$|[/\\])")
 Glob = tuple[str, ...]
 
 
-class Malformed(ValueError):
+class MalformedPattern(ValueError):
     """No pattern. The message says what is allowed."""
 
 
-class Pattern(NamedTuple):
+class ToolPattern(NamedTuple):
     """A pattern that was read. `arguments` maps names of arguments, or paths to them, to patterns of their values."""
 
     name: Glob
@@ -43,33 +43,33 @@ class Pattern(NamedTuple):
     def fits(self, tool: str, arguments: dict[str, Any]) -> bool:
         return self.names(tool) and all(_fits(glob, arguments, key) for key, glob in self.arguments.items())
 
-    def covers(self, other: "Pattern") -> bool:
+    def covers(self, other: "ToolPattern") -> bool:
         """Whether every call that fits the other fits this one too, as far as it can be told from the two texts."""
         return _like(self.name, other.name) and all(
             key in other.arguments and _value_fits(glob, other.arguments[key]) for key, glob in self.arguments.items()
         )
 
 
-def read(text: str) -> Pattern:
-    """Raises Malformed."""
+def read(text: str) -> ToolPattern:
+    """Raises MalformedPattern."""
     name = _NAME.match(text)
     if name is None:
-        raise Malformed("a tool pattern is NAME or NAME(argument=pattern, …)")
+        raise MalformedPattern("a tool pattern is NAME or NAME(argument=pattern, …)")
     rest = text[name.end() :]
     if not rest:
-        return Pattern(_glob(name[0]), {})
+        return ToolPattern(_glob(name[0]), {})
     if not rest.startswith("(") or _closing(rest) != len(rest) - 1:
-        raise Malformed("a tool pattern ends with its name, or with the bracket that closes its arguments")
+        raise MalformedPattern("a tool pattern ends with its name, or with the bracket that closes its arguments")
     arguments: dict[str, Glob] = {}
     for part in split(rest[1:-1]):
         key, equals, value = part.partition("=")
         key = key.strip()
         if not equals or not key:
-            raise Malformed("inside the brackets stand pairs: argument=pattern")
+            raise MalformedPattern("inside the brackets stand pairs: argument=pattern")
         if key in arguments:
-            raise Malformed("an argument stands in the brackets twice")
+            raise MalformedPattern("an argument stands in the brackets twice")
         arguments[key] = _glob(_stripped(value))
-    return Pattern(_glob(name[0]), arguments)
+    return ToolPattern(_glob(name[0]), arguments)
 
 
 def split(text: str) -> list[str]:
@@ -117,7 +117,7 @@ def _glob(text: str) -> Glob:
     while at < len(text):
         if text[at] == "\\":
             if at + 1 == len(text):
-                raise Malformed("a backslash stands before the character that it takes as it is")
+                raise MalformedPattern("a backslash stands before the character that it takes as it is")
             tokens.append(text[at + 1])
             at += 2
             continue

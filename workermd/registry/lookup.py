@@ -25,7 +25,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _WORD = re.compile(rf"({_NAME.pattern})(?:@([0-9A-Za-z.-]{{1,60}}))?")
 
 
-class Entry(NamedTuple):
+class IndexRow(NamedTuple):
     """One row of an index. `digest` is the SHA-256 (hex) of the file's bytes; `source` a URL, `commit` an id and
     `date` YYYY-MM-DD, each "" where the contract does not say. `folder` is the registry's."""
 
@@ -91,14 +91,14 @@ def resolve(word: str, among: tuple[str, ...]) -> Resolved:
     return Resolved(entry.path, entry.digest, contents(entry))
 
 
-def find(word: str, among: tuple[str, ...]) -> Entry:
+def find(word: str, among: tuple[str, ...]) -> IndexRow:
     """The entry of the first registry that has it; of several versions the highest release."""
     form = _WORD.fullmatch(word)
     if form is None:
         raise ContractUnusable(
             f"{word[:80]}: no name of a registry", "write NAME or NAME@VERSION; see: workermd registry list"
         )
-    known: list[Entry] = []
+    known: list[IndexRow] = []
     for folder in among:
         index = entries(folder)
         versions = [entry for entry in index if entry.name == form[1] and form[2] in (None, entry.version)]
@@ -116,7 +116,7 @@ def find(word: str, among: tuple[str, ...]) -> Entry:
     )
 
 
-def contents(entry: Entry) -> bytes:
+def contents(entry: IndexRow) -> bytes:
     """The bytes of an entry's file. Raises ContractUnusable when they are not those that were entered."""
     try:
         with open(entry.path, "rb") as file:
@@ -137,7 +137,7 @@ def contents(entry: Entry) -> bytes:
 # --- the index ---
 
 
-def entries(folder: str) -> tuple[Entry, ...]:
+def entries(folder: str) -> tuple[IndexRow, ...]:
     """A registry's entries in the index's order. Raises ConfigurationError for an index that is not ours."""
     path = os.path.join(folder, INDEX)
     try:
@@ -159,7 +159,7 @@ def entries(folder: str) -> tuple[Entry, ...]:
     return found
 
 
-def _entry(row: Any, place: str, folder: str) -> Entry:
+def _entry(row: Any, place: str, folder: str) -> IndexRow:
     if not isinstance(row, dict) or sorted(row) != sorted(KEYS) or not all(isinstance(row[key], str) for key in KEYS):
         raise ConfigurationError(f"{place} is not an object of the texts {', '.join(KEYS)}", "restore the file")
     try:
@@ -171,13 +171,13 @@ def _entry(row: Any, place: str, folder: str) -> Entry:
     # A file elsewhere would be no part of the registry: an index may come from strangers.
     if "/" in row["file"] or not row["file"].endswith(SUFFIX) or not row["file"].isprintable():
         raise ConfigurationError(f"{place} names no file *{SUFFIX} of its folder", "restore the file")
-    return Entry(**row, folder=folder)
+    return IndexRow(**row, folder=folder)
 
 
 # --- adding ---
 
 
-def add(data: bytes, folder: str, name: str = "") -> tuple[Entry, bool]:
+def add(data: bytes, folder: str, name: str = "") -> tuple[IndexRow, bool]:
     """Put a contract into a registry, `name` being its id unless given: the entry, and whether anything was new.
 
     The file is there before the index names it, and both are replaced whole: a reader sees the state before or
@@ -207,7 +207,7 @@ def add(data: bytes, folder: str, name: str = "") -> tuple[Entry, bool]:
     return entry, True
 
 
-def _made(data: bytes, folder: str, name: str) -> tuple[Entry, bytes]:
+def _made(data: bytes, folder: str, name: str) -> tuple[IndexRow, bytes]:
     reading = read(data, f"{name or 'contract'}{SUFFIX}")
     contract = reading.contract
     if contract is None:
@@ -224,10 +224,10 @@ def _made(data: bytes, folder: str, name: str) -> tuple[Entry, bytes]:
     source = head.get("source_repository") or head.get("source_registry_url", "")
     date = head.get("derived_on") or head.get("repository_updated_at", "")
     digest = sha256(data).hex()
-    return Entry(name, contract.version, digest, "", source, head.get("x-commit", ""), date, folder), data
+    return IndexRow(name, contract.version, digest, "", source, head.get("x-commit", ""), date, folder), data
 
 
-def _file(entry: Entry, known: tuple[Entry, ...]) -> str:
+def _file(entry: IndexRow, known: tuple[IndexRow, ...]) -> str:
     """NAME.worker.md for the first version; a file that is there already is taken only if it is the same."""
     taken = {each.file for each in known}
     for file in (f"{entry.name}{SUFFIX}", f"{entry.word}{SUFFIX}"):
@@ -273,7 +273,7 @@ def _write(path: str, data: bytes) -> None:
 # --- checking ---
 
 
-class Fault(NamedTuple):
+class RegistryFault(NamedTuple):
     """What `verify` found: `word` is NAME@VERSION, or "" for a file without an entry."""
 
     word: str
@@ -281,28 +281,30 @@ class Fault(NamedTuple):
     message: str
 
 
-def verify(folder: str) -> tuple[Fault, ...]:
+def verify(folder: str) -> tuple[RegistryFault, ...]:
     """Everything that is wrong with a registry. Raises ConfigurationError when its index cannot be read."""
-    faults: list[Fault] = []
+    faults: list[RegistryFault] = []
     index = entries(folder)
     for entry in index:
         try:
             reading = reading_of(entry)
         except ContractUnusable as error:
-            faults.append(Fault(entry.word, entry.path, error.message.removeprefix(f"{entry.path}: ")))
+            faults.append(RegistryFault(entry.word, entry.path, error.message.removeprefix(f"{entry.path}: ")))
             continue
         faults += [
-            Fault(entry.word, entry.path, f"{finding.line}:{finding.column}: {finding.code} {finding.message}")
+            RegistryFault(entry.word, entry.path, f"{finding.line}:{finding.column}: {finding.code} {finding.message}")
             for finding in reading.findings
             if finding.severity == "error"
         ]
         if reading.contract and reading.contract.version != entry.version:
-            faults.append(Fault(entry.word, entry.path, f"the contract is version {reading.contract.version}"))
+            faults.append(RegistryFault(entry.word, entry.path, f"the contract is version {reading.contract.version}"))
     strays = {name for name in os.listdir(folder) if name.endswith(SUFFIX)} - {entry.file for entry in index}
-    faults += [Fault("", os.path.join(folder, name), f"no entry of {INDEX} names it") for name in sorted(strays)]
+    faults += [
+        RegistryFault("", os.path.join(folder, name), f"no entry of {INDEX} names it") for name in sorted(strays)
+    ]
     return tuple(faults)
 
 
-def reading_of(entry: Entry) -> Reading:
+def reading_of(entry: IndexRow) -> Reading:
     """What an entry's file says. Raises ContractUnusable for a digest that is not the entry's."""
     return read(contents(entry), entry.path)

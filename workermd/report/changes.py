@@ -68,10 +68,10 @@ def as_sarif(found: Difference) -> bytes:
     return sarif.log(rules, map(_result, found.changes), properties=versions)
 
 
-def _result(change: Change) -> sarif.Result:
+def _result(change: Change) -> sarif.SarifResult:
     related = ((_place(change.old), "Before the change."),)
     properties: Document = {"verdict": change.verdict, "requires": change.requires, "pointer": change.pointer}
-    return sarif.Result(
+    return sarif.SarifResult(
         change.kind,
         _LEVELS[change.verdict],
         f"{change.pointer}: {change.reason}.",
@@ -81,10 +81,10 @@ def _result(change: Change) -> sarif.Result:
     )
 
 
-def _place(spot: Spot) -> sarif.Place:
+def _place(spot: Spot) -> sarif.SarifPlace:
     """Scanners know files by their path in the repository: a Git reference is cut down to it."""
     path = spot.path.split(":", 2)[2] if spot.path.startswith("git:") else spot.path
-    return sarif.Place(path, spot.line, spot.column, spot.end_column)
+    return sarif.SarifPlace(path, spot.line, spot.column, spot.end_column)
 
 
 def as_markdown(found: Difference) -> str:

@@ -63,15 +63,15 @@ def sarif(path: str, drifts: Iterable[Drift]) -> bytes:
     return log.log(rules, [_result(path, drift) for drift in drifts])
 
 
-def _result(path: str, drift: Drift) -> log.Result:
+def _result(path: str, drift: Drift) -> log.SarifResult:
     code = RULES[drift.state][0]
     properties: Document = {"state": drift.state, "field": drift.field}
     for name, evidence in (("cited", drift.evidence), ("found", drift.found)):
         if evidence is not None:
             properties[name] = evidence.permalink
     message = f"{drift.message}: {visible(drift.text, 120)}"
-    return log.Result(
-        code, _LEVELS.get(drift.state, "error"), message, log.Place(path, drift.line, 1, 1), properties=properties
+    return log.SarifResult(
+        code, _LEVELS.get(drift.state, "error"), message, log.SarifPlace(path, drift.line, 1, 1), properties=properties
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from workermd.contract.model import Contract
 from workermd.protocol.envelope import Document, encoded
-from workermd.registry.lookup import KEYS, Entry, Fault
+from workermd.registry.lookup import KEYS, IndexRow, RegistryFault
 from workermd.report.say import plain
 from workermd.report.table import table as drawn
 
@@ -13,7 +13,7 @@ SCHEMA_VERSION = 1
 
 _HEAD = ("NAME", "WORKER", "DATE", "SOURCE")
 
-Rows = Iterable[tuple[Entry, Contract | None]]
+Rows = Iterable[tuple[IndexRow, Contract | None]]
 """Entries, each with its contract; None where the file cannot be used."""
 
 
@@ -48,18 +48,18 @@ def listed(rows: Rows, folders: Iterable[str]) -> bytes:
     return encoded({"schema_version": SCHEMA_VERSION, "registries": list(folders), "entries": made})
 
 
-def faults(found: Iterable[Fault]) -> str:
+def faults(found: Iterable[RegistryFault]) -> str:
     return "".join(
         plain(f"{each.path}: {f'{each.word}: ' if each.word else ''}{each.message}") + "\n" for each in found
     )
 
 
-def verified(found: Iterable[Fault], entries: int) -> bytes:
+def verified(found: Iterable[RegistryFault], entries: int) -> bytes:
     """`{schema_version, entries, findings: [{word, path, message}]}`."""
     return encoded(
         {"schema_version": SCHEMA_VERSION, "entries": entries, "findings": [each._asdict() for each in found]}
     )
 
 
-def summary(found: tuple[Fault, ...], entries: int) -> str:
+def summary(found: tuple[RegistryFault, ...], entries: int) -> str:
     return f"{len(found)} finding{'s' * (len(found) != 1)} in {entries} entr{'y' if entries == 1 else 'ies'}\n"

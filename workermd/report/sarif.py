@@ -35,7 +35,7 @@ class SarifRule(NamedTuple):
     help_uri: str = ""
 
 
-class Place(NamedTuple):
+class SarifPlace(NamedTuple):
     """`end_column` is the first column after the marked text; equal to `column` for a point."""
 
     path: str
@@ -44,22 +44,22 @@ class Place(NamedTuple):
     end_column: int
 
 
-class Result(NamedTuple):
+class SarifResult(NamedTuple):
     """One result of the rule `rule_id`. `related` are places with a sentence each. `fingerprint` says which
     result of another log this one is, when lines have moved; it may be empty."""
 
     rule_id: str
     level: Level
     message: str
-    place: Place
-    related: tuple[tuple[Place, str], ...] = ()
+    place: SarifPlace
+    related: tuple[tuple[SarifPlace, str], ...] = ()
     properties: Document = {}  # noqa: RUF012 - a frozen record's default, never mutated
     fingerprint: str = ""
 
 
 def log(
     rules: Iterable[SarifRule],
-    results: Iterable[Result],
+    results: Iterable[SarifResult],
     *,
     properties: Document | None = None,
     failures: Iterable[WorkermdError] | None = None,
@@ -95,17 +95,19 @@ def of_report(report: Report) -> bytes:
     return log(rules, of_findings(report.findings, report.sources), failures=report.unchecked)
 
 
-def of_findings(findings: Iterable[Finding], sources: Mapping[str, str] | None = None) -> list[Result]:
+def of_findings(findings: Iterable[Finding], sources: Mapping[str, str] | None = None) -> list[SarifResult]:
     """Findings as results: the message with its hint. `sources` are the texts that fingerprints are made from."""
     lines = {path: Lines(text) for path, text in (sources or {}).items()}
     seen: Counter[tuple[str, str]] = Counter()
     results = []
     for finding in findings:
-        place = Place(finding.path, finding.line, finding.column, finding.end_column)
+        place = SarifPlace(finding.path, finding.line, finding.column, finding.end_column)
         mark = ""
         if finding.path in lines:
             mark = _fingerprint(finding, lines[finding.path], seen)
-        results.append(Result(finding.code, LEVELS[finding.severity], of_finding(finding), place, fingerprint=mark))
+        results.append(
+            SarifResult(finding.code, LEVELS[finding.severity], of_finding(finding), place, fingerprint=mark)
+        )
     return results
 
 
@@ -142,7 +144,7 @@ def _rule(rule: SarifRule) -> Document:
     return document
 
 
-def _result(result: Result, index: dict[str, int]) -> Document:
+def _result(result: SarifResult, index: dict[str, int]) -> Document:
     if result.rule_id not in index:
         raise ValueError(f"no rule {result.rule_id}")
     document: Document = {
@@ -164,7 +166,7 @@ def _result(result: Result, index: dict[str, int]) -> Document:
     return document
 
 
-def _location(place: Place) -> Document:
+def _location(place: SarifPlace) -> Document:
     region: dict[str, Any] = {"startLine": place.line, "startColumn": place.column, "endColumn": place.end_column}
     return {"artifactLocation": {"uri": uri(place.path)}, "region": region}
 

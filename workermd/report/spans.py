@@ -28,7 +28,7 @@ def wanted() -> bool:
     )
 
 
-class Span(NamedTuple):
+class TraceSpan(NamedTuple):
     """One span before it is handed on. Times are Unix microseconds, ids hexadecimal digits; `error` is its type."""
 
     name: str
@@ -51,7 +51,7 @@ class Spans:
         self._began = 0
         self._open: dict[str, Document] = {}
         self._agents: dict[str, tuple[str, int, int]] = {}
-        self._spans: list[Span] = []
+        self._spans: list[TraceSpan] = []
         self._content = os.environ.get(_CAPTURE, "").lower() == "true"
 
     def attempt(self, n: int, _most: int) -> None:
@@ -72,7 +72,7 @@ class Spans:
         self._agents[name] = (span, start, at)
         return span
 
-    def _call(self, first: Document, reply: Document) -> Span:
+    def _call(self, first: Document, reply: Document) -> TraceSpan:
         model = first.get("model", "")
         attributes: dict[str, Any] = {
             "gen_ai.operation.name": "chat",
@@ -90,9 +90,9 @@ class Spans:
         if self._content:
             attributes["gen_ai.output.messages"] = reply.get("text", "")
         status = reply.get("status", 200)
-        return Span(f"chat {model}", "", "", 0, 0, attributes, "" if status == 200 else str(status))
+        return TraceSpan(f"chat {model}", "", "", 0, 0, attributes, "" if status == 200 else str(status))
 
-    def _tool(self, first: Document, result: Document) -> Span:
+    def _tool(self, first: Document, result: Document) -> TraceSpan:
         name = first.get("tool", "")
         attributes = {
             "gen_ai.operation.name": "execute_tool",
@@ -103,20 +103,22 @@ class Spans:
         if self._content:
             attributes["gen_ai.tool.call.arguments"] = str(first.get("arguments"))
             attributes["gen_ai.tool.call.result"] = result.get("text", "")
-        return Span(f"execute_tool {name}", "", "", 0, 0, attributes, "tool_error" if result.get("failed") else "")
+        return TraceSpan(f"execute_tool {name}", "", "", 0, 0, attributes, "tool_error" if result.get("failed") else "")
 
     def ended(self, outcome: str, code: str) -> None:
         attempt, now = self._trace.attempt(self._n), _now()
         for first in self._open.values():  # what was under way when the attempt was ended
             name = f"chat {first.get('model')}" if first["event"] == "request" else f"execute_tool {first.get('tool')}"
             agent = self._agents[first.get("agent", "")][0]
-            self._spans.append(Span(name, first["span"], agent, first["at"], now, {}, code or outcome))
+            self._spans.append(TraceSpan(name, first["span"], agent, first["at"], now, {}, code or outcome))
         for name, (span, start, end) in self._agents.items():
             said = {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": name}
-            self._spans.append(Span(f"invoke_agent {name}", span, attempt, start, end, said))
+            self._spans.append(TraceSpan(f"invoke_agent {name}", span, attempt, start, end, said))
         attributes: dict[str, Any] = {"workermd.attempt": self._n, "workermd.outcome": outcome}
         error = "" if outcome == "ok" else code or outcome
-        self._spans.append(Span(f"attempt {self._n}", attempt, self._trace.run, self._began, now, attributes, error))
+        self._spans.append(
+            TraceSpan(f"attempt {self._n}", attempt, self._trace.run, self._began, now, attributes, error)
+        )
         self._open, self._agents = {}, {}
 
     def finished(self, envelope: Document) -> None:
@@ -131,7 +133,7 @@ class Spans:
         }
         name = f"run {envelope['worker_id']}"
         code = envelope.get("error", {}).get("code", "")
-        self._spans.append(Span(name, self._trace.run, self._trace.parent, self._start, _now(), attributes, code))
+        self._spans.append(TraceSpan(name, self._trace.run, self._trace.parent, self._start, _now(), attributes, code))
         try:
             problem = _export(self._spans, self._trace)
         except ImportError:
@@ -140,7 +142,7 @@ class Spans:
             note(f"spans were not exported; {problem}")
 
 
-def _export(spans: list[Span], trace: Trace) -> str:
+def _export(spans: list[TraceSpan], trace: Trace) -> str:
     """Why they could not be handed on; empty when they were."""
     import logging
 
@@ -155,7 +157,7 @@ def _export(spans: list[Span], trace: Trace) -> str:
     def context(span: str) -> SpanContext:
         return SpanContext(int(trace.trace_id, 16), int(span, 16), False, TraceFlags(int(trace.flags, 16)))
 
-    def readable(span: Span) -> ReadableSpan:
+    def readable(span: TraceSpan) -> ReadableSpan:
         return ReadableSpan(
             name=span.name,
             context=context(span.span),

@@ -10,7 +10,7 @@ from workermd.workers.pointer import escaped, value_at
 SHOWN = 5
 
 
-class Part(NamedTuple):
+class SourceShare(NamedTuple):
     """One source's share. `rank` orders sources in a conflict: the higher one wins."""
 
     source: str
@@ -53,15 +53,15 @@ def run(task: Task) -> Document:
     }
 
 
-def _part(part: Document) -> Part:
+def _part(part: Document) -> SourceShare:
     rank = (float(part.get("priority", 0)), float(part.get("confidence", 0)))
-    return Part(part["source"], rank, part["data"])
+    return SourceShare(part["source"], rank, part["data"])
 
 
 _LEFT_OUT = object()
 
 
-def _merge(parts: list[Part], pointer: str, conflicts: list[Conflict]) -> Any:
+def _merge(parts: list[SourceShare], pointer: str, conflicts: list[Conflict]) -> Any:
     """The one value that `parts` have at `pointer`. Objects are merged member by member; everything else,
     arrays included, is one value."""
     if all(isinstance(part.data, dict) for part in parts):
@@ -74,7 +74,7 @@ def _merge(parts: list[Part], pointer: str, conflicts: list[Conflict]) -> Any:
     return chosen.data if chosen else _LEFT_OUT
 
 
-def _merge_objects(parts: list[Part], pointer: str, conflicts: list[Conflict]) -> Document:
+def _merge_objects(parts: list[SourceShare], pointer: str, conflicts: list[Conflict]) -> Document:
     merged: Document = {}
     for key in dict.fromkeys(key for part in parts for key in part.data):
         having = [part._replace(data=part.data[key]) for part in parts if key in part.data]
@@ -84,7 +84,7 @@ def _merge_objects(parts: list[Part], pointer: str, conflicts: list[Conflict]) -
     return merged
 
 
-def _choose(parts: list[Part]) -> Part | None:
+def _choose(parts: list[SourceShare]) -> SourceShare | None:
     """The part of the highest rank; None when parts of that rank differ among themselves."""
     best = max(part.rank for part in parts)
     leading = [part for part in parts if part.rank == best]

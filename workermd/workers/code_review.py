@@ -46,7 +46,7 @@ class Issue(NamedTuple):
     source: str
 
 
-class Mismatch(Exception):
+class ContentMismatch(Exception):
     """A given file is neither the old nor the new side of the diff. The message names it."""
 
 
@@ -64,7 +64,7 @@ def run(task: Task) -> Document:
     notes: list[str] = []
     try:
         texts = _python_texts(files, task.input.get("files", {}), settings["folder"], notes)
-    except Mismatch as problem:
+    except ContentMismatch as problem:
         return failed(Status.INVALID_REQUEST, "diff_mismatch", str(problem))
     found = _analyse(task, files, texts, settings, notes)
     issues = list(_from_diff(files, set() if found is None else set(texts), settings))
@@ -113,7 +113,7 @@ def _python_texts(files: tuple[FileDiff, ...], given: dict[str, str], folder: st
             continue
         fitting = file.applied_to(text)
         if fitting is None:
-            raise Mismatch(
+            raise ContentMismatch(
                 f"{_shown(file.path)}: the text fits neither side of the diff; give the file as it is after the change"
             )
         texts[file.path] = fitting

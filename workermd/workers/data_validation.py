@@ -14,7 +14,7 @@ from workermd.workers.folder import NotInFolder, open_within
 from workermd.workers.given_schema import UnusableSchema, checker_for
 from workermd.workers.pointer import unescaped
 from workermd.workers.record_rules import Rule, compile_rules
-from workermd.workers.record_source import Record, Unreadable, csv_records, inline_records, jsonl_records
+from workermd.workers.record_source import DataRecord, UnreadableRecords, csv_records, inline_records, jsonl_records
 
 DEFAULTS: Document = {"folder": ".", "max_rows": 1_000_000}
 ARTIFACT = "normalized.jsonl"
@@ -45,7 +45,7 @@ def run(task: Task) -> Reply | Document:
             for record in records:
                 if check(record, tally):
                     copy.write(encode(record.document) + "\n")
-    except Unreadable as problem:
+    except UnreadableRecords as problem:
         path.unlink()
         return failed(Status.INVALID_REQUEST, "unreadable_records", str(problem))
     finally:
@@ -55,7 +55,7 @@ def run(task: Task) -> Reply | Document:
     return Reply({"status": Status.OK.value, "result": tally.result()}, artifacts=(artifact,))
 
 
-class Fault(NamedTuple):
+class RecordFault(NamedTuple):
     """What is wrong with a record: a field (or ""), the rule's name, a message without the value."""
 
     field: str
@@ -75,9 +75,9 @@ class Tally:
         self.errors: list[Document] = []
         self.by_rule: dict[str, int] = {}
 
-    def add(self, record: Record, faults: list[Fault]) -> None:
+    def add(self, record: DataRecord, faults: list[RecordFault]) -> None:
         if self.rows == self.max_rows:
-            raise Unreadable(f"more than {self.rows} rows; split the records, or raise the setting max_rows")
+            raise UnreadableRecords(f"more than {self.rows} rows; split the records, or raise the setting max_rows")
         self.rows += 1
         self.valid_rows += not faults
         self.error_count += len(faults)
@@ -100,42 +100,44 @@ class Tally:
         }
 
 
-def _check(checker: Checker, rules: tuple[Rule, ...]) -> Callable[[Record, Tally], bool]:
+def _check(checker: Checker, rules: tuple[Rule, ...]) -> Callable[[DataRecord, Tally], bool]:
     """A function that counts a record and its errors, and says whether it is valid. Only a record that the
     schema rejects pays for finding out why; beyond MAX_EXPLAINED of them, it counts as one error."""
     accepts = checker.accepts
     explained = 0
 
-    def check(record: Record, tally: Tally) -> bool:
+    def check(record: DataRecord, tally: Tally) -> bool:
         nonlocal explained
         document = record.document
         if document is None:
-            faults = [Fault("", record.rule, record.problem)]
+            faults = [RecordFault("", record.rule, record.problem)]
         else:
             faults = []
             if not accepts(document):
                 faults += _mismatches(checker, document) if explained < MAX_EXPLAINED else [_REJECTED]
                 explained += 1
-            faults += [Fault(*found) for rule in rules if (found := rule(document, record.row))]
+            faults += [RecordFault(*found) for rule in rules if (found := rule(document, record.row))]
         tally.add(record, faults)
         return not faults
 
     return check
 
 
-_REJECTED = Fault("", "schema", "does not match the schema")
+_REJECTED = RecordFault("", "schema", "does not match the schema")
 
 
-def _mismatches(checker: Checker, document: Document) -> Iterator[Fault]:
+def _mismatches(checker: Checker, document: Document) -> Iterator[RecordFault]:
     for mismatch in checker.check(document):
-        yield Fault(_short(unescaped(mismatch.pointer[1:])), mismatch.keyword or "schema", _short(mismatch.message))
+        yield RecordFault(
+            _short(unescaped(mismatch.pointer[1:])), mismatch.keyword or "schema", _short(mismatch.message)
+        )
 
 
 def _short(text: str, limit: int = 300) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-def _source(order: Document, folder: str) -> tuple[Iterator[Record], IO[bytes] | None]:
+def _source(order: Document, folder: str) -> tuple[Iterator[DataRecord], IO[bytes] | None]:
     """The records, and the open file that they come from."""
     if "records" in order:
         return inline_records(order["records"]), None

@@ -33,7 +33,7 @@ class BadPolicy(Exception):
     """A policy cannot be used. The message names the part."""
 
 
-class Reason(NamedTuple):
+class GateReason(NamedTuple):
     """Why a document is not simply let through. `pointer` is a JSON Pointer into the document."""
 
     decision: str
@@ -61,7 +61,7 @@ def run(task: Task) -> Document:
     return _answer(document, reasons)
 
 
-def _decided(reasons: list[Reason], *, approved: bool) -> Iterator[Reason]:
+def _decided(reasons: list[GateReason], *, approved: bool) -> Iterator[GateReason]:
     """The reasons that are left when a person has seen those that ask for one."""
     for reason in reasons:
         if reason.decision == BLOCK:
@@ -70,7 +70,7 @@ def _decided(reasons: list[Reason], *, approved: bool) -> Iterator[Reason]:
             yield reason._replace(decision=BLOCK, message=f"{reason.message}; a person decided against it")
 
 
-def _answer(document: Document, reasons: list[Reason]) -> Document:
+def _answer(document: Document, reasons: list[GateReason]) -> Document:
     found = sorted(dict.fromkeys(reasons), key=lambda reason: -_WEIGHT[reason.decision])
     decision = found[0].decision if found else ALLOW
     result: Document = {
@@ -83,29 +83,29 @@ def _answer(document: Document, reasons: list[Reason]) -> Document:
     return {"status": _STATUS[decision].value, "result": result}
 
 
-def _by_default(document: Document, min_completeness: float) -> Iterator[Reason]:
+def _by_default(document: Document, min_completeness: float) -> Iterator[GateReason]:
     """What the outputs of the other shipped contracts say about themselves: `status`, `valid`, `conflicts`,
     `completeness`. A field that is not there says nothing."""
     result = document["result"]
     if document["status"] == Status.NEEDS_HUMAN:
-        yield Reason(NEEDS_HUMAN, "upstream_needs_human", "/status", "the upstream run asks for a person")
+        yield GateReason(NEEDS_HUMAN, "upstream_needs_human", "/status", "the upstream run asks for a person")
     elif document["status"] != Status.OK:
-        yield Reason(BLOCK, "upstream_not_ok", "/status", "the upstream run did not end ok")
+        yield GateReason(BLOCK, "upstream_not_ok", "/status", "the upstream run did not end ok")
     if result.get("valid") is False:
-        yield Reason(BLOCK, "upstream_invalid", "/result/valid", "the upstream run found its records invalid")
+        yield GateReason(BLOCK, "upstream_invalid", "/result/valid", "the upstream run found its records invalid")
     conflicts = result.get("conflicts")
     if isinstance(conflicts, list) and conflicts:
         message = f"{len(conflicts)} conflict(s) between sources were settled by rank or left open"
-        yield Reason(NEEDS_HUMAN, "conflicts", "/result/conflicts", message)
+        yield GateReason(NEEDS_HUMAN, "conflicts", "/result/conflicts", message)
     completeness = result.get("completeness")
     if _is_number(completeness) and completeness < min_completeness:
         message = f"below the least completeness of {min_completeness:g}"
-        yield Reason(NEEDS_HUMAN, "incomplete", "/result/completeness", message)
+        yield GateReason(NEEDS_HUMAN, "incomplete", "/result/completeness", message)
 
 
-def _by_policy(document: Document, policy: Any) -> list[Reason]:
+def _by_policy(document: Document, policy: Any) -> list[GateReason]:
     """Raises `BadPolicy` for an unknown part, a part of the wrong type, and a schema or pattern that no engine takes."""
-    reasons: list[Reason] = []
+    reasons: list[GateReason] = []
     for name, part in policy.items():
         if name not in _PARTS:
             raise BadPolicy(f"part {name!r} is unknown; known are: {', '.join(sorted(_PARTS))}")
@@ -119,23 +119,23 @@ def _by_policy(document: Document, policy: Any) -> list[Reason]:
 # --- the parts of a policy -----------------------------------------------------------------------
 
 
-def _schema(result: Document, schema: Any) -> Iterator[Reason]:
+def _schema(result: Document, schema: Any) -> Iterator[GateReason]:
     for mismatch in _checker(schema, "schema").check(result):
-        yield Reason(BLOCK, "schema", "/result" + mismatch.pointer, mismatch.message)
+        yield GateReason(BLOCK, "schema", "/result" + mismatch.pointer, mismatch.message)
 
 
-def _required(result: Document, pointers: list[str]) -> Iterator[Reason]:
+def _required(result: Document, pointers: list[str]) -> Iterator[GateReason]:
     for pointer in pointers:
         if value_at(result, pointer) is None:
-            yield Reason(BLOCK, "missing", "/result" + pointer, "required by the policy, but absent or null")
+            yield GateReason(BLOCK, "missing", "/result" + pointer, "required by the policy, but absent or null")
 
 
-def _forbidden(result: Document, entries: list[Document]) -> Iterator[Reason]:
+def _forbidden(result: Document, entries: list[Document]) -> Iterator[GateReason]:
     matchers = [(entry["name"], _matcher(entry)) for entry in entries]
     for pointer, text in strings(result, "/result"):
         for name, matches in matchers:
             if matches(text):
-                yield Reason(BLOCK, "forbidden", pointer, f"holds what the policy forbids as {name!r}")
+                yield GateReason(BLOCK, "forbidden", pointer, f"holds what the policy forbids as {name!r}")
 
 
 def _matcher(entry: Document) -> Callable[[str], bool]:
@@ -146,37 +146,41 @@ def _matcher(entry: Document) -> Callable[[str], bool]:
     return lambda text: wanted in text.casefold()
 
 
-def _max_bytes(result: Document, limit: int) -> Iterator[Reason]:
+def _max_bytes(result: Document, limit: int) -> Iterator[GateReason]:
     if len(json.dumps(result, ensure_ascii=False, separators=(",", ":")).encode()) > limit:
-        yield Reason(BLOCK, "too_large", "/result", f"larger than {limit:d} bytes of compact JSON")
+        yield GateReason(BLOCK, "too_large", "/result", f"larger than {limit:d} bytes of compact JSON")
 
 
-def _max_text(result: Document, limit: int) -> Iterator[Reason]:
+def _max_text(result: Document, limit: int) -> Iterator[GateReason]:
     for pointer, text in strings(result, "/result"):
         if len(text) > limit:
-            yield Reason(BLOCK, "text_too_long", pointer, f"longer than {limit:d} characters")
+            yield GateReason(BLOCK, "text_too_long", pointer, f"longer than {limit:d} characters")
 
 
-def _allowed_domains(result: Document, domains: list[str]) -> Iterator[Reason]:
+def _allowed_domains(result: Document, domains: list[str]) -> Iterator[GateReason]:
     allowed = [domain.lower().rstrip(".") for domain in domains]
     for pointer, text in strings(result, "/result"):
         for host in hosts_in(text):
             if host is None:
-                yield Reason(BLOCK, "link_unclear", pointer, "holds a link whose host cannot be told for certain")
+                yield GateReason(BLOCK, "link_unclear", pointer, "holds a link whose host cannot be told for certain")
             elif not any(host == domain or host.endswith("." + domain) for domain in allowed):
-                yield Reason(BLOCK, "link_domain", pointer, "holds a link to a domain that the policy does not list")
+                yield GateReason(
+                    BLOCK, "link_domain", pointer, "holds a link to a domain that the policy does not list"
+                )
 
 
-def _confidence(result: Document, bound: Document) -> Iterator[Reason]:
+def _confidence(result: Document, bound: Document) -> Iterator[GateReason]:
     pointer, least = bound["pointer"], float(bound["min"])
     value = value_at(result, pointer)
     if not _is_number(value):
-        yield Reason(NEEDS_HUMAN, "confidence", "/result" + pointer, "no number to compare with the policy's threshold")
+        yield GateReason(
+            NEEDS_HUMAN, "confidence", "/result" + pointer, "no number to compare with the policy's threshold"
+        )
     elif value < least:
-        yield Reason(NEEDS_HUMAN, "confidence", "/result" + pointer, f"below the policy's threshold of {least:g}")
+        yield GateReason(NEEDS_HUMAN, "confidence", "/result" + pointer, f"below the policy's threshold of {least:g}")
 
 
-_PARTS: dict[str, Callable[[Document, Any], Iterator[Reason]]] = {
+_PARTS: dict[str, Callable[[Document, Any], Iterator[GateReason]]] = {
     "schema": _schema,
     "required": _required,
     "forbidden": _forbidden,

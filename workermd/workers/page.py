@@ -29,7 +29,7 @@ class PageRefused(Exception):
         self.code = code
 
 
-class Limits(NamedTuple):
+class PageLimits(NamedTuple):
     """What a fetch may do. `hosts` empty: any host; an entry that starts with a dot covers subdomains."""
 
     private_allowed: bool
@@ -52,7 +52,7 @@ class Page(NamedTuple):
     warnings: tuple[str, ...]
 
 
-def fetch(url: str, limits: Limits) -> Page:
+def fetch(url: str, limits: PageLimits) -> Page:
     """Raises `PageRefused`, `Retryable`, or `Refused` (a certificate that does not verify)."""
     import httpx
 
@@ -86,7 +86,7 @@ def _is_certificate_error(error: BaseException | None) -> bool:
     return False
 
 
-def _follow(transport: "httpx.HTTPTransport", url: "httpx.URL", limits: Limits, deadline: float) -> Page:
+def _follow(transport: "httpx.HTTPTransport", url: "httpx.URL", limits: PageLimits, deadline: float) -> Page:
     warnings: list[str] = []
     for _ in range(limits.max_redirects + 1):
         request = _request(url, limits, deadline)
@@ -124,7 +124,7 @@ def _parsed(text: str, base: "httpx.URL | None" = None) -> "httpx.URL":
     return url.copy_with(fragment=None)
 
 
-def _request(url: "httpx.URL", limits: Limits, deadline: float) -> "httpx.Request":
+def _request(url: "httpx.URL", limits: PageLimits, deadline: float) -> "httpx.Request":
     """A request to the very address that was checked; name and certificate stay those of the URL's host."""
     host = url.raw_host.decode("ascii").lower()
     if limits.hosts and not _is_listed(host.rstrip("."), limits.hosts):
@@ -177,7 +177,7 @@ def _left(deadline: float) -> float:
 
 
 def _page(
-    response: "httpx.Response", url: "httpx.URL", limits: Limits, deadline: float, warnings: tuple[str, ...]
+    response: "httpx.Response", url: "httpx.URL", limits: PageLimits, deadline: float, warnings: tuple[str, ...]
 ) -> Page:
     status = response.status_code
     _check_status(status, response.headers.get("retry-after"))

@@ -21,11 +21,11 @@ _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,399})\Z")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,199})(?:\.[0-9]{1,199})?(?:[eE][-+]?[0-9]{1,4})?\Z")
 
 
-class Unreadable(Exception):
+class UnreadableRecords(Exception):
     """The records cannot be read on: the message names the line."""
 
 
-class Record(NamedTuple):
+class DataRecord(NamedTuple):
     """One record. `row` counts records from 1, `line` lines of the file from 1 (None for inline records).
 
     `document` is None when this row alone cannot be read; `rule` and `problem` then say why.
@@ -38,9 +38,9 @@ class Record(NamedTuple):
     problem: str = ""
 
 
-def inline_records(records: Iterable[Document]) -> Iterator[Record]:
+def inline_records(records: Iterable[Document]) -> Iterator[DataRecord]:
     for row, record in enumerate(records, 1):
-        yield Record(row, None, trimmed(record))
+        yield DataRecord(row, None, trimmed(record))
 
 
 def trimmed(value: Any) -> Any:
@@ -56,7 +56,7 @@ def trimmed(value: Any) -> Any:
 # --- JSON Lines ----------------------------------------------------------------------------------
 
 
-def jsonl_records(handle: IO[bytes]) -> Iterator[Record]:
+def jsonl_records(handle: IO[bytes]) -> Iterator[DataRecord]:
     """One JSON object on each line; blank lines are passed over."""
     row = 0
     for line, text in enumerate(_lines(handle), 1):
@@ -68,16 +68,16 @@ def jsonl_records(handle: IO[bytes]) -> Iterator[Record]:
             if "\\u" in text:
                 json.dumps(document, ensure_ascii=False).encode()
         except UnicodeEncodeError:
-            yield Record(row, line, None, "json_line", "the line holds an escape of half a surrogate pair")
+            yield DataRecord(row, line, None, "json_line", "the line holds an escape of half a surrogate pair")
         except RecursionError:
-            yield Record(row, line, None, "json_line", "the line is nested too deeply")
+            yield DataRecord(row, line, None, "json_line", "the line is nested too deeply")
         except ValueError as error:
-            yield Record(row, line, None, "json_line", f"the line is not strict JSON: {_reason(error)}")
+            yield DataRecord(row, line, None, "json_line", f"the line is not strict JSON: {_reason(error)}")
         else:
             if isinstance(document, dict):
-                yield Record(row, line, trimmed(document))
+                yield DataRecord(row, line, trimmed(document))
             else:
-                yield Record(row, line, None, "json_line", "the line is JSON, but not an object")
+                yield DataRecord(row, line, None, "json_line", "the line is JSON, but not an object")
 
 
 def _reason(error: ValueError) -> str:
@@ -110,10 +110,10 @@ _DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_float=_finite, pars
 # --- CSV -----------------------------------------------------------------------------------------
 
 
-def csv_records(handle: IO[bytes], delimiter: str, schema: Any) -> Iterator[Record]:
+def csv_records(handle: IO[bytes], delimiter: str, schema: Any) -> Iterator[DataRecord]:
     """The rows below a header line. Blank lines are passed over; a row of another width is a bad row.
 
-    Raises `Unreadable` for what leaves no row to trust: no header, repeated or empty column names, bytes
+    Raises `UnreadableRecords` for what leaves no row to trust: no header, repeated or empty column names, bytes
     that are not UTF-8, a NUL, an unclosed quote, a line or a cell too long.
     """
     reader = csv.reader(_lines(handle), delimiter=delimiter, strict=True)
@@ -125,26 +125,26 @@ def csv_records(handle: IO[bytes], delimiter: str, schema: Any) -> Iterator[Reco
             if cells:
                 row += 1
                 if len(cells) == width:
-                    yield Record(row, line, _typed(cells, columns))
+                    yield DataRecord(row, line, _typed(cells, columns))
                 else:
                     problem = f"the row has {len(cells)} cells where the header has {width}"
-                    yield Record(row, line, None, "csv_columns", problem)
+                    yield DataRecord(row, line, None, "csv_columns", problem)
             line = reader.line_num + 1
     except csv.Error as error:
-        raise Unreadable(f"line {reader.line_num}: not well-formed CSV: {error}") from None
+        raise UnreadableRecords(f"line {reader.line_num}: not well-formed CSV: {error}") from None
 
 
 def _header(reader: Any) -> list[str]:
     names: list[str] = [name.strip() for name in next(reader, [])]
     if not names:
-        raise Unreadable("line 1: a header line with column names is missing")
+        raise UnreadableRecords("line 1: a header line with column names is missing")
     if len(names) > MAX_COLUMNS:
-        raise Unreadable(f"line 1: {len(names)} columns; at most {MAX_COLUMNS} are read")
+        raise UnreadableRecords(f"line 1: {len(names)} columns; at most {MAX_COLUMNS} are read")
     for at, name in enumerate(names, 1):
         if not name:
-            raise Unreadable(f"line 1: column {at} has no name")
+            raise UnreadableRecords(f"line 1: column {at} has no name")
         if name in names[: at - 1]:
-            raise Unreadable(f"line 1: column {at} bears the same name as column {names.index(name) + 1}")
+            raise UnreadableRecords(f"line 1: column {at} bears the same name as column {names.index(name) + 1}")
     return names
 
 
@@ -208,18 +208,18 @@ def _property(schema: Any, name: str) -> Any:
 
 
 def _lines(handle: IO[bytes]) -> Iterator[str]:
-    """The file's lines as text, ends kept, one byte order mark dropped. Raises `Unreadable` at the first
+    """The file's lines as text, ends kept, one byte order mark dropped. Raises `UnreadableRecords` at the first
     byte that is not UTF-8, at a NUL, and at a line longer than MAX_LINE_BYTES."""
     number = 0
     while raw := handle.readline(MAX_LINE_BYTES + 1):
         number += 1
         if len(raw) > MAX_LINE_BYTES:
-            raise Unreadable(f"line {number}: longer than {MAX_LINE_BYTES} bytes")
+            raise UnreadableRecords(f"line {number}: longer than {MAX_LINE_BYTES} bytes")
         if b"\0" in raw:
-            raise Unreadable(f"line {number}: holds a NUL; is this a text file in UTF-8?")
+            raise UnreadableRecords(f"line {number}: holds a NUL; is this a text file in UTF-8?")
         if number == 1:
             raw = raw.removeprefix(b"\xef\xbb\xbf")
         try:
             yield raw.decode("utf-8")
         except UnicodeDecodeError as error:
-            raise Unreadable(f"line {number}: byte {error.start + 1} is not UTF-8") from None
+            raise UnreadableRecords(f"line {number}: byte {error.start + 1} is not UTF-8") from None

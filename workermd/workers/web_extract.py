@@ -7,7 +7,7 @@ from workermd.protocol.envelope import Document, Status
 from workermd.task.task import Refused, Task
 from workermd.workers.answer import failed, settings_of
 from workermd.workers.markup import parse
-from workermd.workers.page import Limits, Page, PageRefused, fetch
+from workermd.workers.page import Page, PageLimits, PageRefused, fetch
 
 DEFAULTS: Document = {
     "allow_private_addresses": False,
@@ -33,7 +33,7 @@ def run(task: Task) -> Document:
     gives; a required field that the page lacks is `invalid_output`, code `required_field_missing` (a second
     attempt fetches the page again). 408, 425, 429, every 5xx and broken connections are retryable."""
     settings = settings_of(task, DEFAULTS)
-    limits = Limits(
+    limits = PageLimits(
         private_allowed=settings["allow_private_addresses"],
         hosts=tuple(host.lower() for host in settings["allowed_hosts"]),
         max_bytes=settings["max_bytes"],

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from workermd.backends.agents import gate
 from workermd.protocol import tool_pattern
-from workermd.protocol.tool_pattern import Malformed, Pattern, read, split
+from workermd.protocol.tool_pattern import MalformedPattern, ToolPattern, read, split
 from workermd.task.binding import ToolBinding
 
 DEEP: object = "end"
@@ -96,7 +96,7 @@ def test_what_fits_a_pattern(pattern, tool, arguments, fits):
      "a(b=1, b=2)", "a(b=1\\)", "a(b=\\", 'a"b', "a[1]", "a(c:*)"],
 )  # fmt: skip
 def test_what_is_no_pattern(text):
-    with pytest.raises(Malformed):
+    with pytest.raises(MalformedPattern):
         read(text)
 
 
@@ -152,8 +152,8 @@ def test_which_pattern_covers_which(wide, narrow, covers):
 
 @given(st.text("ab()=,\\ *?", max_size=30))
 def test_reading_never_fails_otherwise(text):
-    with contextlib.suppress(Malformed):
-        assert isinstance(read(text), Pattern)
+    with contextlib.suppress(MalformedPattern):
+        assert isinstance(read(text), ToolPattern)
     split(text)
 
 

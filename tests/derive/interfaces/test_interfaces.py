@@ -11,7 +11,7 @@ from tests.derive.interfaces.interface_cases import CASES, KINDS, FolderReposito
 from workermd.contract.schema import check_schema, checker
 from workermd.derive.interfaces.kinds import KINDS as TABLE
 from workermd.derive.interfaces.kinds import choose, find_all, spelled, survey
-from workermd.derive.interfaces.reading import MAX_READS, Reading
+from workermd.derive.interfaces.reading import MAX_READS, RepositoryReading
 from workermd.derive.model import Interface
 from workermd.protocol.errors import UsageError
 
@@ -292,7 +292,7 @@ def test_more_interfaces_than_the_cap_are_left_out_with_a_note(tmp_path):
 def test_more_files_than_the_budget_are_not_read(tmp_path):
     for number in range(MAX_READS + 5):
         (tmp_path / f"{number}.py").write_text("")
-    reading = Reading(FolderRepository(tmp_path))
+    reading = RepositoryReading(FolderRepository(tmp_path))
     for file in reading.files():
         reading.text(file.path)
     assert len(reading.skipped) == 5

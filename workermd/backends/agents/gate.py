@@ -4,18 +4,18 @@ import json
 
 from workermd.protocol import tool_pattern
 from workermd.protocol.envelope import Document
-from workermd.protocol.tool_pattern import Malformed, Pattern
+from workermd.protocol.tool_pattern import MalformedPattern, ToolPattern
 from workermd.task.binding import ToolBinding
 
 
-def patterns(allowed: tuple[str, ...]) -> list[Pattern]:
+def patterns(allowed: tuple[str, ...]) -> list[ToolPattern]:
     """What can be read of a list. A word that is no pattern allows nothing: `workermd validate` says so, and a
     configuration with one is refused."""
     found = []
     for text in allowed:
         try:
             found.append(tool_pattern.read(text))
-        except Malformed:
+        except MalformedPattern:
             continue
     return found
 

@@ -7,7 +7,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from workermd.derive.cache import Choices, Result, result_of
+from workermd.derive.cache import Choices, Derivation, result_of
 from workermd.derive.model import Interface, Repository
 from workermd.derive.source import open_repository
 from workermd.protocol.envelope import EXIT_FINDINGS, Document, encoded
@@ -100,12 +100,12 @@ def _derive(repository: Repository, values: dict[str, Any]) -> int:
     return 0
 
 
-def _made(repository: Repository, choices: Choices) -> Result:
+def _made(repository: Repository, choices: Choices) -> Derivation:
     from workermd.derive.compose import derive
 
     interface = _interface(repository, choices.interface)
     derived = derive(repository, interface, mode=choices.mode, quotes=choices.quotes, worker_id=choices.worker_id)
-    return Result(derived.text, _report(derived), tuple(_remarks(derived, repository)))
+    return Derivation(derived.text, _report(derived), tuple(_remarks(derived, repository)))
 
 
 def _interface(repository: Repository, wanted: str | None) -> Interface | None:

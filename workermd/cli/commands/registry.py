@@ -11,7 +11,7 @@ from workermd.contract.model import Contract
 from workermd.protocol.envelope import EXIT_FINDINGS
 from workermd.protocol.errors import ContractUnusable
 from workermd.registry import lookup
-from workermd.registry.lookup import Entry
+from workermd.registry.lookup import IndexRow
 from workermd.report import registry as report
 from workermd.report import say
 
@@ -39,7 +39,7 @@ def _folders(values: dict[str, Any]) -> tuple[str, ...]:
 def _list(values: dict[str, Any]) -> int:
     """Entries that cannot be read are listed and said, so that one bad file hides no other."""
     folders = _folders(values)
-    rows: list[tuple[Entry, Contract | None]] = []
+    rows: list[tuple[IndexRow, Contract | None]] = []
     for entry in (entry for folder in folders for entry in lookup.entries(folder)):
         contract = None
         try:
@@ -56,7 +56,7 @@ def _list(values: dict[str, Any]) -> int:
     return 0
 
 
-def _holds(entry: Entry, contract: Contract | None, text: str) -> bool:
+def _holds(entry: IndexRow, contract: Contract | None, text: str) -> bool:
     words = [entry.name]
     if contract is not None:
         tags = contract.front_matter.get("tags", [])

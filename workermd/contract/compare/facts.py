@@ -54,7 +54,7 @@ OPAQUE = "opaque"
 """Stands for rules that are neither understood nor without effect; its value is their keyword."""
 
 
-class Source:
+class SchemaSource:
     """A schema document that references are resolved in. `checker` judges values by any of its schemas."""
 
     def __init__(self, root: Any, draft: str) -> None:
@@ -66,24 +66,24 @@ class Source:
         self._checkers: dict[str, Checker | None] = {}
         self._texts: dict[str, bytes] = {}
         self._parts: dict[str, Parts] = {}
-        self._led: dict[str, tuple[Node, ...]] = {}
+        self._led: dict[str, tuple[SchemaNode, ...]] = {}
         self._digests: dict[str, str] = {}
 
     @property
-    def node(self) -> "Node":
-        return Node(self, "", self.root)
+    def node(self) -> "SchemaNode":
+        return SchemaNode(self, "", self.root)
 
-    def target(self, reference: str) -> "Node | None":
+    def target(self, reference: str) -> "SchemaNode | None":
         found = self.survey.target(reference) if self.survey else None
-        return None if found is None else Node(self, *found)
+        return None if found is None else SchemaNode(self, *found)
 
-    def checker(self, node: "Node") -> Checker | None:
+    def checker(self, node: "SchemaNode") -> Checker | None:
         """None where the engine does not take it, or has built enough."""
         if node.pointer not in self._checkers:
             self._checkers[node.pointer] = self._checker(node)
         return self._checkers[node.pointer]
 
-    def _checker(self, node: "Node") -> Checker | None:
+    def _checker(self, node: "SchemaNode") -> Checker | None:
         alone = not node.pointer or next(_references(node.schema), None) is None
         text = self.text(node.pointer, node.schema) if alone else self.text("", self.root)
         self._building -= len(text) + PATTERN_COST * text.count(b'"pattern')
@@ -106,7 +106,7 @@ class Source:
             "definitions" if self.draft in ("6", "7") else "$defs": {"compared": {**self.root, "$id": base}},
         }
 
-    def parts(self, node: "Node") -> "Parts":
+    def parts(self, node: "SchemaNode") -> "Parts":
         """`flat` of a node, taken apart once."""
         if node.pointer not in self._parts:
             self._parts[node.pointer] = _flat(node)
@@ -116,7 +116,7 @@ class Source:
         """Bytes that stand for a schema and for everything that it refers to: equal bytes mean the same."""
         if pointer not in self._texts:
             targets: dict[str, Any] = {}
-            waiting = [Node(self, pointer, schema)]
+            waiting = [SchemaNode(self, pointer, schema)]
             while waiting:
                 for node in self._targets(waiting.pop()):
                     if node.pointer not in targets:
@@ -125,14 +125,14 @@ class Source:
             self._texts[pointer] = canonical([self.draft, schema, targets])
         return self._texts[pointer]
 
-    def _targets(self, node: "Node") -> tuple["Node", ...]:
+    def _targets(self, node: "SchemaNode") -> tuple["SchemaNode", ...]:
         """Where the references in a schema lead, each once."""
         if node.pointer not in self._led:
             found = {reference: self.target(reference) for reference in dict.fromkeys(_references(node.schema))}
             self._led[node.pointer] = tuple(each for each in found.values() if each is not None)
         return self._led[node.pointer]
 
-    def _digest(self, node: "Node") -> str:
+    def _digest(self, node: "SchemaNode") -> str:
         if node.pointer not in self._digests:
             self._digests[node.pointer] = sha256(canonical(node.schema)).hex()
         return self._digests[node.pointer]
@@ -152,10 +152,10 @@ def _references(value: Any) -> Iterator[str]:
                     waiting.append(item)
 
 
-class Node(NamedTuple):
+class SchemaNode(NamedTuple):
     """One schema of a source, by its JSON Pointer."""
 
-    source: Source
+    source: SchemaSource
     pointer: str
     schema: Any
 
@@ -168,26 +168,26 @@ class Node(NamedTuple):
         judge = self.source.checker(self)
         return None if judge is None else judge.accepts(value)
 
-    def below(self, keyword: str, *names: str | int) -> "Node":
+    def below(self, keyword: str, *names: str | int) -> "SchemaNode":
         schema, pointer = self.schema[keyword], f"{self.pointer}/{escape(keyword)}"
         for name in names:
             schema = schema[name]
             pointer += f"/{name if isinstance(name, int) else escape(name)}"
-        return Node(self.source, pointer, schema)
+        return SchemaNode(self.source, pointer, schema)
 
-    def is_same(self, other: "Node") -> bool:
+    def is_same(self, other: "SchemaNode") -> bool:
         """True where both mean the same because they read the same."""
         return self.source.text(self.pointer, self.schema) == other.source.text(other.pointer, other.schema)
 
 
-class Part(NamedTuple):
+class SchemaPart(NamedTuple):
     """Rules of one schema object without those that refer elsewhere or join others (`$ref`, `allOf`).
 
-    Schemas among the rules are Nodes. `without` names alternatives that were taken out to look at one of them:
+    Schemas among the rules are SchemaNodes. `without` names alternatives that were taken out to look at one of them:
     what is looked at then still matches all of `node`.
     """
 
-    node: Node
+    node: SchemaNode
     rules: dict[str, Any]
     without: tuple[str, ...] = ()
 
@@ -200,29 +200,29 @@ class Part(NamedTuple):
         known = isinstance(schema, dict) and keyword in schema
         return f"{self.node.pointer}/{escape(keyword)}" if known else self.node.pointer
 
-    def minus(self, keyword: str) -> "Part":
+    def minus(self, keyword: str) -> "SchemaPart":
         rest = {name: rule for name, rule in self.rules.items() if name != keyword}
-        return Part(self.node, rest, (*self.without, keyword))
+        return SchemaPart(self.node, rest, (*self.without, keyword))
 
 
-Parts = tuple[Part, ...]
+Parts = tuple[SchemaPart, ...]
 """Rules that hold together; none at all allow every value."""
 
 
-def flat(node: Node) -> Parts:
+def flat(node: SchemaNode) -> Parts:
     """The parts of a schema, references and `allOf` followed. They never end in a circle: the reader refuses those."""
     return node.source.parts(node)
 
 
-def _flat(node: Node) -> Parts:
-    found: list[Part] = []
+def _flat(node: SchemaNode) -> Parts:
+    found: list[SchemaPart] = []
     waiting = [node]
     while waiting:
         each = waiting.pop()
         if each.schema is True:
             continue
         if each.schema is False:
-            found.append(Part(each, {"type": []}))
+            found.append(SchemaPart(each, {"type": []}))
             continue
         schema = each.schema
         alone = each.source.draft in ("6", "7") and "$ref" in schema
@@ -231,17 +231,17 @@ def _flat(node: Node) -> Parts:
                 target = each.source.target(schema[keyword])
                 waiting += [target] if target is not None else []
                 if target is None:
-                    found.append(Part(each, {OPAQUE: keyword}))
+                    found.append(SchemaPart(each, {OPAQUE: keyword}))
         if alone:
             continue
         waiting += [each.below("allOf", index) for index in range(len(schema.get("allOf", ())))]
         rules = _rules(each)
         if rules:
-            found.append(Part(each, rules))
+            found.append(SchemaPart(each, rules))
     return tuple(sorted(found, key=lambda part: part.node.pointer))
 
 
-def _rules(node: Node) -> dict[str, Any]:
+def _rules(node: SchemaNode) -> dict[str, Any]:
     rules: dict[str, Any] = {}
     draft = node.source.draft
     older = draft in ("6", "7")
@@ -269,7 +269,7 @@ def _rules(node: Node) -> dict[str, Any]:
     return rules
 
 
-def _translate(node: Node, rules: dict[str, Any]) -> None:
+def _translate(node: SchemaNode, rules: dict[str, Any]) -> None:
     """Rules of earlier drafts in the words of 2020-12."""
     schema, draft = node.schema, node.source.draft
     if draft == "2020-12":
@@ -291,7 +291,7 @@ def _translate(node: Node, rules: dict[str, Any]) -> None:
             rules["dependentSchemas"] = schemas
 
 
-def _add_unevaluated(node: Node, rules: dict[str, Any]) -> None:
+def _add_unevaluated(node: SchemaNode, rules: dict[str, Any]) -> None:
     """`unevaluated…` is `additional…` where nothing in place evaluates; elsewhere it is beyond these rules."""
     schema = node.schema
     joined = not _IN_PLACE.isdisjoint(schema)
@@ -374,7 +374,7 @@ def matches(pattern: str, name: str) -> bool:
     return _pattern(pattern).accepts(name)
 
 
-def member_nodes(part: Part, name: str) -> list[Node]:
+def member_nodes(part: SchemaPart, name: str) -> list[SchemaNode]:
     """The schemas that one part applies to a member of an object."""
     rules = part.rules
     found = [rules["properties"][name]] if name in rules.get("properties", ()) else []
@@ -389,10 +389,10 @@ def member(parts: Parts, name: str) -> Parts:
     return tuple(below for part in parts for node in member_nodes(part, name) for below in flat(node))
 
 
-def element_node(part: Part, index: int) -> Node | None:
+def element_node(part: SchemaPart, index: int) -> SchemaNode | None:
     """The schema that one part applies to an element of an array."""
     prefix = part.rules.get("prefixItems", ())
-    found: Node | None = prefix[index] if index < len(prefix) else part.rules.get("items")
+    found: SchemaNode | None = prefix[index] if index < len(prefix) else part.rules.get("items")
     return found
 
 
@@ -402,7 +402,7 @@ def element(parts: Parts, index: int) -> Parts:
     return tuple(below for node in nodes if node is not None for below in flat(node))
 
 
-def longest_prefix(parts: Iterable[Part]) -> int:
+def longest_prefix(parts: Iterable[SchemaPart]) -> int:
     return max((len(part.rules.get("prefixItems", ())) for part in parts), default=0)
 
 
@@ -428,7 +428,7 @@ def most_properties(parts: Parts) -> int | None:
     return found
 
 
-def names_of(part: Part) -> tuple[str, ...] | None:
+def names_of(part: SchemaPart) -> tuple[str, ...] | None:
     """All names that members may have where a part allows no others, else None."""
     others = part.rules.get("additionalProperties")
     if others is None or others.schema is not False or part.rules.get("patternProperties"):
@@ -461,7 +461,7 @@ def possible_types(parts: Parts, depth: int = 0) -> set[str]:
     return types
 
 
-def _types_of_any(branches: list[Node], parts: Parts, depth: int) -> set[str]:
+def _types_of_any(branches: list[SchemaNode], parts: Parts, depth: int) -> set[str]:
     """The types that at least one alternative leaves beside the other rules."""
     plain = tuple(part.minus("anyOf").minus("oneOf") for part in parts)
     found: set[str] = set()

@@ -14,7 +14,7 @@ from fractions import Fraction
 from typing import Any, Literal, NamedTuple
 
 from workermd.contract.compare import facts
-from workermd.contract.compare.facts import OPAQUE, Node, Part, Parts, flat, given, has
+from workermd.contract.compare.facts import OPAQUE, Parts, SchemaNode, SchemaPart, flat, given, has
 from workermd.contract.json.strict import shown
 
 Answer = Literal["yes", "no", "unknown"]
@@ -56,7 +56,7 @@ class Obstacle(NamedTuple):
     b: str
 
 
-def obstacles(a: Node, b: Node) -> tuple[Obstacle, ...]:
+def obstacles(a: SchemaNode, b: SchemaNode) -> tuple[Obstacle, ...]:
     """What stands against "everything `a` accepts is accepted by `b`", without repeats, in order of place."""
     if a.is_same(b):
         return ()
@@ -70,7 +70,7 @@ def obstacles(a: Node, b: Node) -> tuple[Obstacle, ...]:
     return tuple(sorted(set(found), key=lambda each: (each.b, each.a, each.keyword, each.what)))
 
 
-def is_subset(a: Node, b: Node) -> Answer:
+def is_subset(a: SchemaNode, b: SchemaNode) -> Answer:
     """Whether everything `a` accepts is accepted by `b`."""
     found = obstacles(a, b)
     if not found:
@@ -87,7 +87,7 @@ class _Case(NamedTuple):
 
     known: Parts
     types: set[str]
-    wide: Part
+    wide: SchemaPart
     at: str
     certain: bool
 
@@ -142,7 +142,7 @@ class _Proof:
         if self._left < 0:
             raise _TooLong
 
-    def schema(self, known: Parts, wide: Node, at: str, *, certain: bool) -> Found:
+    def schema(self, known: Parts, wide: SchemaNode, at: str, *, certain: bool) -> Found:
         """What stands against: everything that `known` accepts is accepted by `wide`."""
         if wide.schema is True or any(part.node.is_same(wide) for part in known):
             return []
@@ -165,11 +165,11 @@ class _Proof:
         finally:
             self._open.discard(key)
 
-    def holds(self, known: Parts, wide: Node) -> bool:
+    def holds(self, known: Parts, wide: SchemaNode) -> bool:
         """True where it is proved."""
         return not self.schema(known, wide, "", certain=False)
 
-    def _judge(self, values: list[Any], known: Parts, wide: Node, at: str, *, certain: bool) -> Found | None:
+    def _judge(self, values: list[Any], known: Parts, wide: SchemaNode, at: str, *, certain: bool) -> Found | None:
         """The engine's word on a short list of values; None where it has none."""
         answers = [wide.accepts(value) for value in values]
         if None in answers:
@@ -179,7 +179,7 @@ class _Proof:
             return []
         keyword = "const" if isinstance(wide.schema, dict) and "const" in wide.schema else "enum"
         place = next((part.place(each) for part in known for each in ("enum", "const") if each in part.rules), at)
-        return [Obstacle(keyword, _valued(refused), certain, place, Part(wide, {}).place(keyword))]
+        return [Obstacle(keyword, _valued(refused), certain, place, SchemaPart(wide, {}).place(keyword))]
 
     def _part(self, case: _Case) -> Found:
         rules = case.wide.rules
@@ -203,7 +203,7 @@ class _Proof:
                     return self._alternatives(case, check, part, keyword)
         return found
 
-    def _alternatives(self, case: _Case, check: Callable[[_Case], Found], part: Part, keyword: str) -> Found:
+    def _alternatives(self, case: _Case, check: Callable[[_Case], Found], part: SchemaPart, keyword: str) -> Found:
         others = tuple(part.minus(keyword) if each is part else each for each in case.known)
         branches = part.rules[keyword]
         found: Found = []
@@ -304,7 +304,7 @@ class _Proof:
         self._tried += 1
         if self._tried > TRIED:
             return False
-        judge = facts.Source(rule, case.wide.node.source.draft).node
+        judge = facts.SchemaSource(rule, case.wide.node.source.draft).node
         return any(
             all(part.node.accepts(probe) is True for part in case.known) and judge.accepts(probe) is False
             for probe in _PROBES
@@ -357,7 +357,7 @@ class _Proof:
         """True where `propertyNames` does not forbid a name."""
         return all(node.accepts(name) is not False for node in given(known, "propertyNames"))
 
-    def _member(self, case: _Case, held: Parts, target: Node, at: str, what: str) -> Found:
+    def _member(self, case: _Case, held: Parts, target: SchemaNode, at: str, what: str) -> Found:
         if target.schema is False:
             found = case.obstacle("additionalProperties", what)
             return [found._replace(a=at, b=target.pointer)]
@@ -366,7 +366,7 @@ class _Proof:
     def _other_members(self, case: _Case) -> Found:
         """Members whose names neither side mentions."""
         found: Found = []
-        patterns: dict[str, Node] = case.wide.rules.get("patternProperties", {})
+        patterns: dict[str, SchemaNode] = case.wide.rules.get("patternProperties", {})
         rest = case.wide.rules.get("additionalProperties")
         for matched, unmatched, held, at in _other_names(case.known, case.at):
             if not facts.possible_types(held):
@@ -389,14 +389,14 @@ class _Proof:
     def _property_names(self, case: _Case) -> Found:
         if "object" not in case.types:
             return []
-        target: Node = case.wide.rules["propertyNames"]
+        target: SchemaNode = case.wide.rules["propertyNames"]
         closed = [names for part in case.known if (names := facts.names_of(part)) is not None]
         if closed:
             held = [name for name in min(closed, key=len) if facts.possible_types(facts.member(case.known, name))]
             refused = [name for name in held if target.accepts(name) is not True]
             return [case.obstacle("propertyNames", f"objects with {shown(name)}") for name in refused]
         known = tuple(part for node in given(case.known, "propertyNames") for part in flat(node))
-        text = Part(facts.Source({"type": "string"}, "2020-12").node, {"type": "string"})
+        text = SchemaPart(facts.SchemaSource({"type": "string"}, "2020-12").node, {"type": "string"})
         clear = not has(case.known, *_JOINED, "additionalProperties", "maxProperties")
         found = self.schema((*known, text), target, case.at, certain=case.certain and clear)
         return [
@@ -433,7 +433,7 @@ class _Proof:
                     found.append(case.obstacle("dependentSchemas", f"objects with {shown(name)}", clouds=clouds))
                 continue
             needed = {"required": [name]}
-            present = Part(facts.Source(needed, "2020-12").node, needed)
+            present = SchemaPart(facts.SchemaSource(needed, "2020-12").node, needed)
             own = [node for rule in given(case.known, "dependentSchemas") for key, node in rule.items() if key == name]
             known = (*case.known, present, *(part for node in own for part in flat(node)))
             if facts.possible_types(known) & {"object"}:
@@ -470,7 +470,7 @@ class _Proof:
         if "array" not in case.types:
             return []
         rules = case.wide.rules
-        target: Node = rules["contains"]
+        target: SchemaNode = rules["contains"]
         least, most = rules.get("minContains", 1), rules.get("maxContains")
         found: Found = []
         if least > 0 and not self._has_enough(case.known, target, least):
@@ -482,7 +482,7 @@ class _Proof:
             found.append(case.obstacle("maxContains", what, certain=False))
         return found
 
-    def _has_enough(self, known: Parts, target: Node, least: int) -> bool:
+    def _has_enough(self, known: Parts, target: SchemaNode, least: int) -> bool:
         for part in known:
             enough = "contains" in part.rules and part.rules.get("minContains", 1) >= least
             if enough and self.holds(flat(part.rules["contains"]), target):
@@ -491,7 +491,7 @@ class _Proof:
             return False
         return all(self.holds(facts.element(known, index), target) for index in range(facts.longest_prefix(known) + 1))
 
-    def _has_few(self, known: Parts, target: Node, most: int) -> bool:
+    def _has_few(self, known: Parts, target: SchemaNode, most: int) -> bool:
         length = facts.most_items(known)
         if length is not None and length <= most:
             return True
@@ -513,13 +513,13 @@ class _Proof:
     # --- schemas about the same value ---
 
     def _any_of(self, case: _Case) -> Found:
-        branches: list[Node] = case.wide.rules["anyOf"]
+        branches: list[SchemaNode] = case.wide.rules["anyOf"]
         if any(self.holds(case.known, branch) for branch in branches) or self._by_type(case, self._any_of):
             return []
         return self._no_alternative(case, "anyOf", branches)
 
     def _one_of(self, case: _Case) -> Found:
-        branches: list[Node] = case.wide.rules["oneOf"]
+        branches: list[SchemaNode] = case.wide.rules["oneOf"]
         for branch in branches:
             others = [each for each in branches if each is not branch]
             if self.holds(case.known, branch) and all(self._is_apart(case.known, each) for each in others):
@@ -530,7 +530,7 @@ class _Proof:
             return []
         return self._no_alternative(case, "oneOf", branches)
 
-    def _no_alternative(self, case: _Case, keyword: str, branches: list[Node]) -> Found:
+    def _no_alternative(self, case: _Case, keyword: str, branches: list[SchemaNode]) -> Found:
         """Certain where no alternative takes a type that `a` has."""
         allowed = {kind for branch in branches for kind in facts.possible_types(flat(branch))}
         refused = case.types - allowed
@@ -558,24 +558,24 @@ class _Proof:
             return False
         for name in sorted(names):
             rule = {"type": name}
-            known = (*case.known, Part(facts.Source(rule, "2020-12").node, rule))
+            known = (*case.known, SchemaPart(facts.SchemaSource(rule, "2020-12").node, rule))
             types = facts.possible_types(known)
             if types and check(case._replace(known=known, types=types, certain=False)):
                 return False
         return True
 
-    def _is_apart(self, known: Parts, node: Node) -> bool:
+    def _is_apart(self, known: Parts, node: SchemaNode) -> bool:
         """True where nothing known matches the node."""
         return not facts.possible_types((*known, *flat(node)))
 
-    def _are_equal(self, ours: list[Node], theirs: list[Node]) -> bool:
+    def _are_equal(self, ours: list[SchemaNode], theirs: list[SchemaNode]) -> bool:
         return len(ours) == len(theirs) and all(
             self.holds(flat(mine), other) and self.holds(flat(other), mine)
             for mine, other in zip(ours, theirs, strict=True)
         )
 
     def _not(self, case: _Case) -> Found:
-        target: Node = case.wide.rules["not"]
+        target: SchemaNode = case.wide.rules["not"]
         if self._is_apart(case.known, target):
             return []
         if any(self.holds(flat(target), own) for own in given(case.known, "not")):
@@ -583,7 +583,7 @@ class _Proof:
         hit, all_hit = self._is_hit(case, target), self.holds(case.known, target)
         return [case.obstacle("not", "values that 'not' forbids", certain=all_hit, shown_by=hit)]
 
-    def _is_hit(self, case: _Case, target: Node) -> bool:
+    def _is_hit(self, case: _Case, target: SchemaNode) -> bool:
         """True where a value that the target lists matches all that is known."""
         listed = facts.listed_values(flat(target)) or []
         return any(all(part.node.accepts(value) for part in case.known) for value in listed)
@@ -591,7 +591,7 @@ class _Proof:
     def _if(self, case: _Case) -> Found:
         """`then` has to follow where `if` holds, `else` where it does not; or both everywhere."""
         rules = case.wide.rules
-        condition: Node = rules["if"]
+        condition: SchemaNode = rules["if"]
         found: Found = []
         if "then" in rules:
             own = [
@@ -662,11 +662,11 @@ def _other_names(known: Parts, at: str) -> Iterator[tuple[str | None, frozenset[
             yield pattern, frozenset(), _together([*base, node]), node.pointer
 
 
-def _together(nodes: list[Node]) -> Parts:
+def _together(nodes: list[SchemaNode]) -> Parts:
     return tuple(part for node in nodes for part in flat(node))
 
 
-def _first(nodes: list[Node], at: str) -> str:
+def _first(nodes: list[SchemaNode], at: str) -> str:
     return nodes[0].pointer if nodes else at
 
 

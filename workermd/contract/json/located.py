@@ -10,7 +10,7 @@ from workermd.contract.json.strict import MAX_DEPTH, MAX_NUMBER, JsonError, Susp
 from workermd.contract.model import Span
 
 
-class Entry(NamedTuple):
+class JsonPlace(NamedTuple):
     """Where a value stands, and the key before it (quotes included); None for items and the root."""
 
     key: Span | None
@@ -21,7 +21,7 @@ class JsonDocument(NamedTuple):
     """A value and the places of all its parts by JSON Pointer; "" is the root."""
 
     value: Any
-    places: dict[str, Entry]
+    places: dict[str, JsonPlace]
 
 
 def read(text: str, start: int = 0, end: int | None = None) -> JsonDocument:
@@ -63,7 +63,7 @@ class _Reader:
     def __init__(self, text: str, end: int) -> None:
         self.text = text
         self.end = end
-        self.places: dict[str, Entry] = {}
+        self.places: dict[str, JsonPlace] = {}
 
     def document(self, start: int) -> Any:
         if self.text.startswith("\ufeff", start, self.end):
@@ -107,7 +107,7 @@ class _Reader:
                 value, after = self.string(at)
             else:
                 self.refuse_value(at)
-        self.places[place] = _record(Entry, (key, _record(Span, (at, after))))
+        self.places[place] = _record(JsonPlace, (key, _record(Span, (at, after))))
         return value, after
 
     def members(self, opened: int, place: str, depth: int) -> tuple[dict[str, Any], int]:

@@ -262,7 +262,7 @@ class Types:
         if place in self._open:
             self.notes.add(f"{clean(node.name, 60)} holds itself; anything is accepted where it comes back")
             return {}
-        from workermd.derive.interfaces.classes import Fields, family
+        from workermd.derive.interfaces.classes import ClassFields, family
 
         kind = family(self.sources, scope, node)
         if kind == "":
@@ -272,7 +272,7 @@ class Types:
         try:
             if kind == "enum":
                 return self._enum_class(scope, node)
-            return Fields(self, kind, depth).schema(scope, node)
+            return ClassFields(self, kind, depth).schema(scope, node)
         finally:
             self._open.pop()
 

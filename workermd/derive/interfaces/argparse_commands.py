@@ -3,7 +3,7 @@
 import ast
 from typing import Any, NamedTuple
 
-from workermd.derive.interfaces.commands import MAX_COMMANDS, Command, Option, described, with_default
+from workermd.derive.interfaces.commands import MAX_COMMANDS, CommandOption, CommandSignature, described, with_default
 from workermd.derive.interfaces.scope import NotLiteral, Scope, Sources, dotted, keywords
 from workermd.derive.interfaces.signatures import Function
 from workermd.derive.interfaces.texts import clean, name_of
@@ -49,7 +49,7 @@ class _Site(NamedTuple):
     node: ast.Assign | ast.AnnAssign | ast.Call | ast.NamedExpr
 
 
-def commands(sources: Sources, scopes: list[Scope], scope: Scope, entry: Function) -> tuple[Command, ...]:
+def commands(sources: Sources, scopes: list[Scope], scope: Scope, entry: Function) -> tuple[CommandSignature, ...]:
     """The commands of the parser that `entry` uses, as far as its code shows; () where no parser is found."""
     reader = _Reader(sources, scopes)
     for _ in range(3):  # a variable may be bound by a call that stands below its use
@@ -195,7 +195,7 @@ def _sites(scope: Scope) -> list[_Site]:
     return sorted(found, key=lambda site: (site.node.lineno, site.node.col_offset))
 
 
-def _flat(sources: Sources, parser: _Parser, above: tuple[Option, ...] = ()) -> list[Command]:
+def _flat(sources: Sources, parser: _Parser, above: tuple[CommandOption, ...] = ()) -> list[CommandSignature]:
     """The commands that end somewhere: every leaf with the options on the way to it."""
     own = [_option(sources, scope, call) for scope, call in parser.options.values()]
     options = (*above, *(option for option in own if option is not None))
@@ -208,7 +208,7 @@ def _flat(sources: Sources, parser: _Parser, above: tuple[Option, ...] = ()) -> 
     same = [call for call in calls[1:] if any(other is call for _, other in parser.options.values())]
     places = [scope.path if call is parser.call else parser.options[id(call)][0].path for call in [parser.call, *same]]
     evidence = _cited(sources, list(zip(places, [parser.call, *same], strict=True)))
-    return [Command(parser.words, next((clean(text, 300) for text in texts if text), ""), options, evidence)]
+    return [CommandSignature(parser.words, next((clean(text, 300) for text in texts if text), ""), options, evidence)]
 
 
 def _cited(sources: Sources, calls: list[tuple[str, ast.Call]]) -> tuple[Any, ...]:
@@ -227,7 +227,7 @@ def _literal(sources: Sources, scope: Scope, node: ast.expr | None) -> Any:
         return None
 
 
-def _option(sources: Sources, scope: Scope, call: ast.Call) -> Option | None:
+def _option(sources: Sources, scope: Scope, call: ast.Call) -> CommandOption | None:
     """One `add_argument`; None for what is no argument (`--help`, `--version`) or has no readable name."""
     given = keywords(call)
     words = [_literal(sources, scope, node) for node in call.args]
@@ -250,7 +250,7 @@ def _option(sources: Sources, scope: Scope, call: ast.Call) -> Option | None:
     if action == "store_false" and "default" not in values:
         default = True
     schema = with_default(schema, 0 if action == "count" and default is False else default)
-    return Option(name, flags, described(schema, flags, values.get("help")), not is_optional)
+    return CommandOption(name, flags, described(schema, flags, values.get("help")), not is_optional)
 
 
 def _schema(scope: Scope, given: dict[str, ast.expr], values: dict[str, Any], action: Any) -> Document:

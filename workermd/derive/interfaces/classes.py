@@ -55,7 +55,7 @@ class Field(NamedTuple):
     required: bool
 
 
-class Fields:
+class ClassFields:
     """The fields of one class, those of its bases first."""
 
     def __init__(self, types: Types, kind: str, depth: int) -> None:

@@ -4,7 +4,7 @@ import ast
 from collections.abc import Iterator
 
 from workermd.derive.interfaces import argparse_commands, click_commands
-from workermd.derive.interfaces.commands import Command, schema_of
+from workermd.derive.interfaces.commands import CommandSignature, schema_of
 from workermd.derive.interfaces.dialect import arguments
 from workermd.derive.interfaces.packages import Project, Script, projects
 from workermd.derive.interfaces.reading import reading
@@ -31,7 +31,7 @@ def find(repository: Repository) -> Iterator[Interface]:
 
 def _script(sources: Sources, project: Project, script: Script, taken: set[str]) -> Iterator[Interface]:
     found = _commands(sources, project, script)
-    for command in found or (Command((), "", (), ()),):
+    for command in found or (CommandSignature((), "", (), ()),):
         notes = Notes(command.notes)
         schema = schema_of(command.options, notes)
         if not found:
@@ -51,7 +51,7 @@ def _script(sources: Sources, project: Project, script: Script, taken: set[str])
         )
 
 
-def _commands(sources: Sources, project: Project, script: Script) -> tuple[Command, ...]:
+def _commands(sources: Sources, project: Project, script: Script) -> tuple[CommandSignature, ...]:
     module, _, attribute = script.target.partition(":")
     attribute = attribute.partition("[")[0].strip()
     path = sources.locate(module.strip(), f"{project.folder}setup.py")

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from workermd.derive.interfaces.annotations import Inexpressible, Types
-from workermd.derive.interfaces.commands import MAX_COMMANDS, Command, Option, described, with_default
+from workermd.derive.interfaces.commands import MAX_COMMANDS, CommandOption, CommandSignature, described, with_default
 from workermd.derive.interfaces.docstrings import parse
 from workermd.derive.interfaces.scope import NotLiteral, Scope, Sources, keywords
 from workermd.derive.interfaces.signatures import Function
@@ -28,7 +28,9 @@ Node = tuple[Scope, Function | ast.Assign | ast.AnnAssign]
 """A click command or group (a function), or a typer application (an assignment)."""
 
 
-def commands(sources: Sources, scopes: list[Scope], scope: Scope, name: str, depth: int = 0) -> tuple[Command, ...]:
+def commands(
+    sources: Sources, scopes: list[Scope], scope: Scope, name: str, depth: int = 0
+) -> tuple[CommandSignature, ...]:
     """The commands that `name` of a module stands for; () where it is neither click's nor typer's."""
     found = sources.definition(scope, name)
     if found is None or depth > 2:
@@ -44,7 +46,9 @@ def commands(sources: Sources, scopes: list[Scope], scope: Scope, name: str, dep
     return ()
 
 
-def _called(sources: Sources, scopes: list[Scope], scope: Scope, function: Function, depth: int) -> tuple[Command, ...]:
+def _called(
+    sources: Sources, scopes: list[Scope], scope: Scope, function: Function, depth: int
+) -> tuple[CommandSignature, ...]:
     """A plain `main` that calls an application, a command or `typer.run`."""
     calls = [node for node in ast.walk(function) if isinstance(node, ast.Call)]
     for call in sorted(calls, key=lambda call: (call.lineno, call.col_offset)):
@@ -139,8 +143,8 @@ class _Reader:
     # --- click ---
 
     def of_click(
-        self, node: tuple[Scope, Function], words: tuple[str, ...], above: tuple[Option, ...] = ()
-    ) -> list[Command]:
+        self, node: tuple[Scope, Function], words: tuple[str, ...], above: tuple[CommandOption, ...] = ()
+    ) -> list[CommandSignature]:
         scope, function = node
         options = (*above, *self._click_options(scope, function))
         children = [(word, (where, child)) for word, where, child, _ in self._children(function)]
@@ -162,7 +166,7 @@ class _Reader:
             ][:MAX_COMMANDS]
         summary = parse(ast.get_docstring(function, clean=False)).summary
         evidence = (self.sources.files.cite_node(scope.path, function),)
-        return [Command(words, self._help(scope, function) or summary, options, evidence)]
+        return [CommandSignature(words, self._help(scope, function) or summary, options, evidence)]
 
     def _help(self, scope: Scope, function: Function) -> str:
         for _, last, call in _decorators(scope, function):
@@ -170,8 +174,8 @@ class _Reader:
                 return first_paragraph(self._literal(scope, keywords(call).get("help")))
         return ""
 
-    def _click_options(self, scope: Scope, function: Function) -> list[Option]:
-        found: list[Option] = []
+    def _click_options(self, scope: Scope, function: Function) -> list[CommandOption]:
+        found: list[CommandOption] = []
         for owner, last, call in _decorators(scope, function):
             if owner in _CLICK and last in {"option", "argument"} and call is not None:
                 option = self._click_option(scope, call, last)
@@ -179,7 +183,7 @@ class _Reader:
                     found.append(option)
         return found
 
-    def _click_option(self, scope: Scope, call: ast.Call, kind: str) -> Option | None:
+    def _click_option(self, scope: Scope, call: ast.Call, kind: str) -> CommandOption | None:
         given = keywords(call)
         words = [word for word in (self._literal(scope, node) for node in call.args) if isinstance(word, str)]
         flags = tuple(word for word in words if word.startswith("-"))
@@ -204,7 +208,7 @@ class _Reader:
             required = values.get("required", nargs != -1) is True and "default" not in given
         else:
             required = values.get("required") is True
-        return Option(
+        return CommandOption(
             name.lower() if kind == "argument" else name, flags, described(schema, flags, values.get("help")), required
         )
 
@@ -231,13 +235,13 @@ class _Reader:
 
     # --- typer ---
 
-    def of_typer(self, node: Node, words: tuple[str, ...]) -> list[Command]:
+    def of_typer(self, node: Node, words: tuple[str, ...]) -> list[CommandSignature]:
         self.visits += 1
         if self.visits > MAX_VISITS:
             return []
         owner = node[1]
         children = self._children(owner)
-        groups: list[Command] = []
+        groups: list[CommandSignature] = []
         for word, where, given in self._added(owner, "add_typer"):
             found = self.sources.definition(where, given.id) if isinstance(given, ast.Name) else None
             if found is not None and isinstance(found[1], ast.Assign | ast.AnnAssign) and found[1] is not owner:
@@ -262,14 +266,16 @@ class _Reader:
             for holder, last, _ in _decorators(scope, function)
         )
 
-    def typer_command(self, scope: Scope, function: Function, words: tuple[str, ...]) -> Command:
+    def typer_command(self, scope: Scope, function: Function, words: tuple[str, ...]) -> CommandSignature:
         notes = Notes()
         said = parse(ast.get_docstring(function, clean=False))
         options = tuple(self._typer_options(scope, function, said.parameters, notes))
         evidence = (self.sources.files.cite_node(scope.path, function),)
-        return Command(words, self._help(scope, function) or said.summary, options, evidence, notes.all())
+        return CommandSignature(words, self._help(scope, function) or said.summary, options, evidence, notes.all())
 
-    def _typer_options(self, scope: Scope, function: Function, said: dict[str, str], notes: Notes) -> Iterator[Option]:
+    def _typer_options(
+        self, scope: Scope, function: Function, said: dict[str, str], notes: Notes
+    ) -> Iterator[CommandOption]:
         args = [*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs]
         plain = len(function.args.posonlyargs) + len(function.args.args)
         defaults: list[ast.expr | None] = [None] * (plain - len(function.args.defaults))
@@ -301,7 +307,7 @@ class _Reader:
             if marker is not None and scope.qualified(marker.func).endswith("Argument"):
                 flags = ()
             text = self._literal(scope, given.get("help")) or said.get(arg.arg)
-            yield Option(arg.arg, flags, described(schema, flags, text), is_missing)
+            yield CommandOption(arg.arg, flags, described(schema, flags, text), is_missing)
 
     def _typer_flags(self, scope: Scope, marker: ast.Call | None) -> tuple[str, ...]:
         words = [self._literal(scope, node) for node in marker.args] if marker is not None else []

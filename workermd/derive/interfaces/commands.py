@@ -12,7 +12,7 @@ MAX_OPTIONS = 150
 MAX_COMMANDS = 200
 
 
-class Option(NamedTuple):
+class CommandOption(NamedTuple):
     """An argument of a command: the name it has in the code, its flags, its schema."""
 
     name: str
@@ -21,12 +21,12 @@ class Option(NamedTuple):
     required: bool
 
 
-class Command(NamedTuple):
+class CommandSignature(NamedTuple):
     """A command with its words (`("git", "commit")` has the words `commit`), its options and where it is declared."""
 
     words: tuple[str, ...]
     summary: str
-    options: tuple[Option, ...]
+    options: tuple[CommandOption, ...]
     evidence: tuple[Evidence, ...]
     notes: tuple[str, ...] = ()
 
@@ -46,7 +46,7 @@ def with_default(schema: Document, value: object) -> Document:
     return schema if value is None else defaulted(schema, value)
 
 
-def schema_of(options: tuple[Option, ...], notes: Notes) -> Document:
+def schema_of(options: tuple[CommandOption, ...], notes: Notes) -> Document:
     """One object of all options; of two with one name the later counts, as it does for the parser."""
     properties: dict[str, Document] = {}
     required: dict[str, None] = {}

@@ -22,7 +22,7 @@ _PARAMETERS = {"args", "arguments", "parameters", "params", "keyword args", "oth
 _RESULTS = {"return", "returns", "yield", "yields"}
 
 
-class Said(NamedTuple):
+class DocstringParts(NamedTuple):
     """`summary` is the first paragraph, `parameters` texts by name, `result` a text or ""."""
 
     summary: str
@@ -30,17 +30,17 @@ class Said(NamedTuple):
     result: str
 
 
-def parse(docstring: str | None) -> Said:
+def parse(docstring: str | None) -> DocstringParts:
     """What a docstring says; empty texts for what it does not."""
     if not docstring or len(docstring) > MAX_LENGTH:
-        return Said(first_paragraph((docstring or "")[:MAX_LENGTH]), {}, "")
+        return DocstringParts(first_paragraph((docstring or "")[:MAX_LENGTH]), {}, "")
     reader = _Reader()
     lines = _dedented(docstring)
     for number, line in enumerate(lines):
         following = lines[number + 1].strip() if number + 1 < len(lines) else ""
         reader.take(line, following)
     reader.finish()
-    return Said(first_paragraph("\n".join(lines)), reader.parameters, reader.result)
+    return DocstringParts(first_paragraph("\n".join(lines)), reader.parameters, reader.result)
 
 
 def _dedented(docstring: str) -> list[str]:

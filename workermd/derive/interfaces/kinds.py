@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from workermd.contract.json.strict import shown
 from workermd.derive.interfaces import a2a, action, cli, function, mcp, npm_bin, openapi
-from workermd.derive.interfaces.reading import Reading, Skipped, reading
+from workermd.derive.interfaces.reading import RepositoryReading, Skipped, reading
 from workermd.derive.model import Interface, Repository
 from workermd.protocol.errors import UsageError
 
@@ -25,14 +25,14 @@ KINDS: dict[str, Callable[[Repository], Iterator[Interface]]] = {
 """Kinds by their word, those that describe most first."""
 
 
-class Found(NamedTuple):
+class FoundInterfaces(NamedTuple):
     """Interfaces by kind, path and name; and the files that looked like one but were left out, with reasons."""
 
     interfaces: tuple[Interface, ...]
     skipped: tuple[Skipped, ...]
 
 
-def survey(repository: Repository, kinds: Iterable[str] = ()) -> Found:
+def survey(repository: Repository, kinds: Iterable[str] = ()) -> FoundInterfaces:
     """What a repository offers, of all kinds or of those named, at most MAX_OF_A_KIND of each."""
     wanted = set(kinds)
     files = reading(repository)
@@ -42,10 +42,10 @@ def survey(repository: Repository, kinds: Iterable[str] = ()) -> Found:
             found.extend(_of_kind(kind, find, files))
     order = list(KINDS)
     found.sort(key=lambda one: (order.index(one.kind), one.path, one.name))
-    return Found(tuple(found), files.skipped)
+    return FoundInterfaces(tuple(found), files.skipped)
 
 
-def _of_kind(kind: str, find: Callable[[Repository], Iterator[Interface]], files: Reading) -> list[Interface]:
+def _of_kind(kind: str, find: Callable[[Repository], Iterator[Interface]], files: RepositoryReading) -> list[Interface]:
     found = list(islice(find(files), MAX_OF_A_KIND + 1))
     if len(found) > MAX_OF_A_KIND:
         files.skip(found.pop().path, f"more than {MAX_OF_A_KIND} interfaces of the kind {kind}; the rest is left out")

@@ -7,7 +7,7 @@ from typing import Any
 
 from workermd.derive.interfaces.annotations import Inexpressible, Types
 from workermd.derive.interfaces.dialect import Dialect, arguments, fitted
-from workermd.derive.interfaces.reading import Data, Reading, reading
+from workermd.derive.interfaces.reading import Data, RepositoryReading, reading
 from workermd.derive.interfaces.scope import NotLiteral, Scope, Sources, keywords
 from workermd.derive.interfaces.signatures import Function, Untyped, signature
 from workermd.derive.interfaces.texts import (
@@ -162,7 +162,7 @@ def _value(entry: dict[str, Any]) -> Document:
 # --- Python ---
 
 
-def _modules(files: Reading) -> Iterator[Interface]:
+def _modules(files: RepositoryReading) -> Iterator[Interface]:
     paths = list(files.ending(".py"))
     metadata = [
         text

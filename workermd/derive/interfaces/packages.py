@@ -4,7 +4,7 @@ import ast
 import tomllib
 from typing import Any, NamedTuple
 
-from workermd.derive.interfaces.reading import Reading, reading
+from workermd.derive.interfaces.reading import RepositoryReading, reading
 from workermd.derive.interfaces.scope import NotLiteral, Scope, Sources
 from workermd.derive.interfaces.texts import name_of
 from workermd.derive.model import Evidence, Repository
@@ -53,7 +53,7 @@ def _nothing(path: str) -> Project:
     return Project(path[: -len(path.rpartition("/")[2])], "", "", ())
 
 
-def _pyproject(files: Reading, path: str) -> Project:
+def _pyproject(files: RepositoryReading, path: str) -> Project:
     text = files.text(path)
     if text is None:
         return _nothing(path)
@@ -81,7 +81,7 @@ def _table(value: Any, *way: str) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _line(files: Reading, path: str, name: str, target: str) -> Evidence:
+def _line(files: RepositoryReading, path: str, name: str, target: str) -> Evidence:
     """The line that declares a command: the first that holds its name before its target."""
     for number, line in enumerate((files.text(path) or "").split("\n"), 1):
         at = line.find(name)
@@ -90,7 +90,7 @@ def _line(files: Reading, path: str, name: str, target: str) -> Evidence:
     return files.cite(path, 1, 1)
 
 
-def _setup_cfg(files: Reading, path: str) -> Project:
+def _setup_cfg(files: RepositoryReading, path: str) -> Project:
     import configparser
 
     text = files.text(path)
@@ -110,7 +110,7 @@ def _setup_cfg(files: Reading, path: str) -> Project:
     )
 
 
-def _scripts(files: Reading, path: str, lines: list[str]) -> tuple[Script, ...]:
+def _scripts(files: RepositoryReading, path: str, lines: list[str]) -> tuple[Script, ...]:
     found: list[Script] = []
     for line in lines:
         name, mark, target = (part.strip() for part in line.partition("="))
@@ -119,7 +119,7 @@ def _scripts(files: Reading, path: str, lines: list[str]) -> tuple[Script, ...]:
     return tuple(found)
 
 
-def _setup_py(files: Reading, path: str) -> Project:
+def _setup_py(files: RepositoryReading, path: str) -> Project:
     """What `setup(…)` is given as written-out values."""
     sources = Sources(files)
     scope = sources.scope(path)

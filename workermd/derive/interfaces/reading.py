@@ -42,7 +42,7 @@ class Skipped(NamedTuple):
     reason: str
 
 
-class Reading:
+class RepositoryReading:
     """A repository read with a memory. It is a `Repository` itself, so that every kind shares what was read."""
 
     def __init__(self, repository: Repository) -> None:
@@ -221,7 +221,7 @@ class Data:
     """A value and where its parts stand, by JSON Pointer."""
 
     def __init__(
-        self, reading: Reading, path: str, value: Any, text: str, places: dict[str, tuple[int, int]] | None
+        self, reading: RepositoryReading, path: str, value: Any, text: str, places: dict[str, tuple[int, int]] | None
     ) -> None:
         self.path = path
         self.value = value
@@ -253,9 +253,9 @@ class Data:
         return bisect_right(self._line_ends, offset - 1) + 1
 
 
-def reading(repository: Repository) -> Reading:
+def reading(repository: Repository) -> RepositoryReading:
     """The repository with a memory; itself where it has one."""
-    return repository if isinstance(repository, Reading) else Reading(repository)
+    return repository if isinstance(repository, RepositoryReading) else RepositoryReading(repository)
 
 
 def _offered(path: str) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from math import isfinite
 from typing import Any
 
-from workermd.derive.interfaces.reading import Reading
+from workermd.derive.interfaces.reading import RepositoryReading
 
 MAX_HOPS = 6
 """Imports followed from a name to its definition."""
@@ -108,7 +108,7 @@ def top_level(body: list[ast.stmt], depth: int = 0) -> Iterator[ast.stmt]:
 class Sources:
     """The Python modules of a repository, by path and by dotted name."""
 
-    def __init__(self, files: Reading) -> None:
+    def __init__(self, files: RepositoryReading) -> None:
         self.files = files
         self._scopes: dict[str, Scope | None] = {}
         self._located: dict[tuple[str, str], str | None] = {}

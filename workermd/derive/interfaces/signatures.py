@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from workermd.derive.interfaces.annotations import Inexpressible, Types
 from workermd.derive.interfaces.dialect import arguments, defaulted, fits, fitted
-from workermd.derive.interfaces.docstrings import Said, parse
+from workermd.derive.interfaces.docstrings import DocstringParts, parse
 from workermd.derive.interfaces.scope import NotLiteral, Scope, Sources
 from workermd.derive.interfaces.texts import Notes, clean
 from workermd.derive.model import Evidence
@@ -25,7 +25,7 @@ class Signature(NamedTuple):
 
     input_schema: Document
     output_schema: Document | None
-    said: Said
+    said: DocstringParts
     evidence: tuple[Evidence, ...]
 
 
@@ -142,7 +142,7 @@ def _star(types: Types, scope: Scope, args: ast.arguments, schema: Document, not
                 notes.add("further named arguments are of any type")
 
 
-def _result(types: Types, scope: Scope, function: Function, notes: Notes, said: Said) -> Document | None:
+def _result(types: Types, scope: Scope, function: Function, notes: Notes, said: DocstringParts) -> Document | None:
     if function.returns is None:
         return None
     try:
