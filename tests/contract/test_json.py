@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from workermd.contract.json import located, strict
 from workermd.contract.json.located import JsonPlace, read
-from workermd.contract.json.strict import JsonError, canonical, load, load_bytes
+from workermd.contract.json.quick import load, load_bytes
+from workermd.contract.json.strict import JsonError, canonical
 from workermd.contract.model import Span
 
 # text, offset, end, words of the message, words of the hint

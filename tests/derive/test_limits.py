@@ -11,8 +11,9 @@ import pytest
 from tests.derive.conftest import FILES
 from tests.derive.github_server import GitHubServer, Reply
 from workermd.derive.address import RepositoryAddress, api_of
-from workermd.derive.api import ApiResponse, Conversation, Limit, Patience, limit_of
+from workermd.derive.api import Conversation, Limit, Patience, limit_of
 from workermd.derive.github import GitHubRepository
+from workermd.derive.response import ApiResponse
 from workermd.protocol.errors import DeriveError
 
 SECONDARY = {"message": "You have exceeded a secondary rate limit. Please wait a few minutes before you try again."}

@@ -16,7 +16,7 @@ from tests.conftest import FOUR, ROOT, contract_text, wait_for
 from tests.report.test_live import Terminal
 from tests.test_readme import blocks_of, laid_out, printed_as_shown
 from workermd.contract import cache
-from workermd.protocol.envelope import envelope_schema
+from workermd.protocol.envelope_schema import envelope_schema
 from workermd.protocol.errors import ConfigurationError
 from workermd.runner import decisions
 from workermd.runner.dry_run import plan

@@ -6,7 +6,8 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from workermd.contract.document import CONSTRAINTS, MARKER, section_name
-from workermd.contract.json.strict import JsonError, load
+from workermd.contract.json.quick import load
+from workermd.contract.json.strict import JsonError
 from workermd.protocol.errors import ContractUnusable
 
 _KEY = re.compile(r"[A-Za-z_][\w-]*:(?: |$)")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn
 from urllib.parse import urljoin, urlsplit
 
 from workermd.derive.address import Api, shown, token_variable
+from workermd.derive.response import ApiResponse
 from workermd.protocol.errors import DeriveError
 
 if TYPE_CHECKING:
@@ -33,14 +34,6 @@ class Patience(NamedTuple):
 
 
 PATIENCE = Patience()
-
-
-class ApiResponse(NamedTuple):
-    """`headers` have lower-case names; `body` is without content encoding."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
 
 
 class Limit(NamedTuple):

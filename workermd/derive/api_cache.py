@@ -12,8 +12,8 @@ import os
 from collections.abc import Callable
 
 from workermd.derive.address import Token
-from workermd.derive.api import ApiResponse
 from workermd.derive.imports import without
+from workermd.derive.response import ApiResponse
 from workermd.protocol.errors import DeriveError
 from workermd.system.cache import folder_of
 

@@ -12,8 +12,9 @@ from typing import Any, NoReturn
 from urllib.parse import quote
 
 from workermd.derive.address import NAME, OWNER, Api, RepositoryAddress, shown
-from workermd.derive.api import ApiResponse, Conversation
+from workermd.derive.api import Conversation
 from workermd.derive.model import Facts, File
+from workermd.derive.response import ApiResponse
 from workermd.derive.tree import BLOB_CAP, Tree, TreeEntry, page_of
 from workermd.protocol.errors import DeriveError
 

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 from workermd.contract import document as structure
 from workermd.contract.document import Block
-from workermd.contract.json.strict import JsonError, load
+from workermd.contract.json.quick import load
+from workermd.contract.json.strict import JsonError
 from workermd.contract.model import Lines, Span
 from workermd.contract.problems import Problems
 from workermd.derive import claims as claim_documents

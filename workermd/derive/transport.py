@@ -13,9 +13,9 @@ from urllib.request import getproxies, proxy_bypass
 
 from workermd import __version__
 from workermd.derive.address import Api
-from workermd.derive.api import ApiResponse
 from workermd.derive.api_cache import ResponseCache, key_of
 from workermd.derive.imports import without
+from workermd.derive.response import ApiResponse
 
 with without("httpx._main"):
     import httpx

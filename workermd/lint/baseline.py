@@ -7,7 +7,8 @@ that was found, without its indent: not its number. The file holds no text of a 
 import os
 from typing import Any
 
-from workermd.contract.json.strict import JsonError, load_bytes
+from workermd.contract.json.quick import load_bytes
+from workermd.contract.json.strict import JsonError
 from workermd.protocol.envelope import encoded
 from workermd.protocol.errors import UsageError
 from workermd.protocol.finding import Finding

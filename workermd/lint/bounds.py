@@ -6,10 +6,7 @@ from collections.abc import Iterator
 from workermd.contract.json.strict import shown
 from workermd.lint.subject import Fault, Subject
 from workermd.protocol import tool_pattern
-
-FIRST_PAUSE = 0.5
-LONGEST_PAUSE = 30.0
-"""Seconds, as `retry.py` has them; a test compares."""
+from workermd.protocol.back_off import FIRST_PAUSE, LONGEST_PAUSE
 
 _TOOL = re.compile(r"[@A-Za-z0-9_*?][A-Za-z0-9_.:/@*?-]*")
 

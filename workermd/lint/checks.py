@@ -1,7 +1,7 @@
 """The rules in the order in which they run, by section of the file. A rule that is not listed does not exist."""
 
 from workermd.lint import answers, bounds, characters, evidence, front_matter, instructions, schemas, secrets
-from workermd.lint.engine import Check
+from workermd.lint.rule import Check
 
 CHECKS: tuple[Check, ...] = (
     Check("WM120", front_matter.repeated_tags),

@@ -1,26 +1,20 @@
 """Runs the rules over a reading, leaves out what is not wanted, and puts the rest in order."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from workermd.contract.model import Reading
 from workermd.contract.problems import Problems
 from workermd.lint import ignores
+from workermd.lint.checks import CHECKS
 from workermd.lint.folder import FOLDER_CODES
+from workermd.lint.rule import Check
 from workermd.lint.secrets import unquoted
 from workermd.lint.selection import Selection
 from workermd.lint.subject import Fault, Fix, Subject
 from workermd.protocol.finding import Finding, ordered
 
 EVERYTHING = Selection()
-
-
-class Check(NamedTuple):
-    """A rule: its code in `contract.rules.RULES` and its function. `whole`: it needs a usable contract."""
-
-    code: str
-    find: Callable[[Subject], Iterable[Fault]]
-    whole: bool = True
 
 
 class Linted(NamedTuple):
@@ -30,13 +24,11 @@ class Linted(NamedTuple):
     fixes: tuple[Fix, ...]
 
 
-def lint(reading: Reading, selection: Selection = EVERYTHING, *, checks: Iterable[Check] | None = None) -> Linted:
+def lint(reading: Reading, selection: Selection = EVERYTHING, *, checks: Iterable[Check] = CHECKS) -> Linted:
     """Everything wanted that is wrong with a contract.
 
     What makes a contract unusable is always listed: no selection and no ignore makes such a file look clean.
     """
-    from workermd.lint.checks import CHECKS
-
     subject = Subject(reading)
     problems = Problems(reading.path, subject.lines)
     fixes: list[Fix] = []
@@ -50,7 +42,7 @@ def lint(reading: Reading, selection: Selection = EVERYTHING, *, checks: Iterabl
             if fault.edits:
                 fixes.append(Fix(code, fault.span, fault.hint, fault.edits))
 
-    for check in CHECKS if checks is None else checks:
+    for check in checks:
         if (check.whole and reading.contract is None) or not selection.has(check.code):
             continue
         if check.code in ignored:

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 from workermd.config.configuration import Settings
 from workermd.contract.bump import parsed
-from workermd.contract.json.strict import JsonError, load_bytes
+from workermd.contract.json.quick import load_bytes
+from workermd.contract.json.strict import JsonError
 from workermd.contract.model import Reading
 from workermd.contract.problems import SUFFIX, nearest
 from workermd.contract.reader import read

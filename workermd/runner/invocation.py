@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, Protocol
 
 from workermd.attempt.order import Order
 from workermd.attempt.spawn import TICK, Ending, Host
-from workermd.contract.json import strict
+from workermd.contract.json import quick, strict
 from workermd.contract.model import Constraints, Contract
 from workermd.ledger import artifacts, results
 from workermd.ledger.records import Key, Run
@@ -197,7 +197,7 @@ def read_input(request: Request, bounds: Bounds) -> Input:
 
     Raises JsonError for what is not strict JSON, UsageError for a --run-id that contradicts the input.
     """
-    value = strict.load_bytes(request.read_input())
+    value = quick.load_bytes(request.read_input())
     given_id = request.run_id or None
     if not isinstance(value, dict):
         return Input(value, None, given_id)

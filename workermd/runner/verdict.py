@@ -5,7 +5,7 @@ Every reply goes through `judge`, fresh or adopted after a crash alike: a result
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from workermd.contract.json import strict
+from workermd.contract.json import quick, strict
 from workermd.contract.model import Contract
 from workermd.protocol.envelope import ERROR_CODES, Document, Failure, Status
 from workermd.task.task import Result
@@ -167,7 +167,7 @@ def _read(contract: Contract, result: Result) -> Document:
     if result.finish_reason == "length":
         raise _Unusable("output_truncated", "The model's reply was cut off by its length limit.")
     try:
-        document = strict.load(text)
+        document = quick.load(text)
     except strict.JsonError as error:
         raise _Unusable("output_not_json", f"The output is not strict JSON: {error.message}.") from None
     if not isinstance(document, dict):

@@ -231,9 +231,9 @@ def test_a_file_that_cannot_be_read_is_left_out_with_its_reason(tmp_path, path, 
 )
 def test_a_hostile_schema_is_cut_with_a_note(tmp_path, content, note):
     (tmp_path / "openapi.json").write_text(content)
-    began = time.monotonic()
+    began = time.process_time()
     (found,) = find_all(FolderRepository(tmp_path))
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began < 5
     assert any(note in said for said in found.notes)
     for schema in schemas(found):
         assert check_schema(schema) == ()

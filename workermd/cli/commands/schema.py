@@ -3,7 +3,8 @@
 from typing import Any
 
 from workermd.contract.keys import contract_schema
-from workermd.protocol.envelope import encoded, envelope_schema
+from workermd.protocol.envelope import encoded
+from workermd.protocol.envelope_schema import envelope_schema
 from workermd.protocol.errors import UsageError
 from workermd.report import say
 from workermd.report.machine import findings_schema

@@ -2,15 +2,13 @@
 
 RFC 8259 without the freedoms in which readers differ: no key twice, no NaN or Infinity (also not as
 1e400), no lone surrogate, at most `MAX_DEPTH` levels and `MAX_NUMBER` characters a number; integers
-are exact. `load` keeps no places and is several times faster than `jsonplaces.read`, which keeps them all.
+are exact. Two readers hold to it: `quick`, which keeps no places, and `located`, several times slower, which keeps them all.
 """
 
-import json
-import re
 from collections.abc import Iterable
 from json.encoder import encode_basestring
 from math import isfinite
-from typing import Any, NoReturn
+from typing import Any
 
 MAX_DEPTH = 64
 """Levels of arrays and objects; the value itself stands on level 1."""
@@ -22,7 +20,7 @@ MAX_NUMBER = 400
 class JsonError(ValueError):
     """Text that is not strict JSON.
 
-    `offset` and `end` are code points into the text given (after `jsonplaces.read`'s `start`, still of the whole
+    `offset` and `end` are code points into the text given (after `located.read`'s `start`, still of the whole
     text). `first` is the offset of the first key where the error is a repeated one, otherwise None.
     Neither `message` nor `hint` quotes a value; a repeated key's name is quoted, at most 40 characters.
     """
@@ -61,13 +59,6 @@ class Suspicious(ValueError):
     """The quick reader met something that only the one with places may judge."""
 
 
-def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    result = dict(pairs)
-    if len(result) != len(pairs):
-        raise Suspicious
-    return result
-
-
 def integer(digits: str) -> int:
     if len(digits) > MAX_NUMBER:
         raise Suspicious
@@ -79,51 +70,6 @@ def decimal(digits: str) -> float:
     if len(digits) > MAX_NUMBER or not isfinite(value):
         raise Suspicious
     return value
-
-
-def _constant(_name: str) -> NoReturn:
-    raise Suspicious
-
-
-_decode = json.JSONDecoder(
-    object_pairs_hook=_pairs, parse_int=integer, parse_float=decimal, parse_constant=_constant
-).decode
-_surrogate_escape = re.compile(r"\\u[dD][89a-fA-F]").search
-
-
-def load(text: str) -> Any:
-    """The value of a text, as `read` gives it, without places. Raises JsonError, and nothing else."""
-    try:
-        if not text.isascii():
-            text.encode()  # a lone surrogate in the text itself
-        if "\\u" in text and _surrogate_escape(text):
-            return _doubted(text)
-        value = _decode(text)
-    except (ValueError, RecursionError):
-        # Nested beyond what `json` can take, or wrong: `read` knows where, or that it is right after all.
-        return _doubted(text)
-    if text.count("[") + text.count("{") > MAX_DEPTH and too_deep(value):
-        return _doubted(text)
-    return value
-
-
-def _doubted(text: str) -> Any:
-    """What the slower reader makes of it: the value after all, or the error with its place."""
-    from workermd.contract.json.located import read
-
-    return read(text).value
-
-
-def load_bytes(data: bytes) -> Any:
-    """`load` of UTF-8. Raises JsonError; offsets count code points up to the first bad byte."""
-    try:
-        text = data.decode()
-    except UnicodeDecodeError as error:
-        offset = len(data[: error.start].decode())
-        utf16 = data.startswith((b"\xff\xfe", b"\xfe\xff"))
-        message = "text in UTF-16" if utf16 else f"a byte (0x{data[error.start]:02x}) that is not UTF-8"
-        raise JsonError(message, "Save the text as UTF-8.", offset, offset + 1) from None
-    return load(text)
 
 
 def too_deep(value: Any, limit: int = MAX_DEPTH) -> bool:

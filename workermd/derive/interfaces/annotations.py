@@ -3,8 +3,9 @@
 import ast
 from typing import Any
 
+from workermd.derive.interfaces.classes import ClassFields, family
 from workermd.derive.interfaces.dialect import MAX_ENUM, fits
-from workermd.derive.interfaces.scope import Definition, NotLiteral, Scope, Sources, dotted, keywords
+from workermd.derive.interfaces.scope import Definition, Inexpressible, NotLiteral, Scope, Sources, dotted, keywords
 from workermd.derive.interfaces.texts import MAX_DESCRIPTION, MAX_KEY, Notes, clean
 from workermd.derive.model import Evidence
 from workermd.protocol.envelope import Document
@@ -61,10 +62,6 @@ _BOUNDS = {
     "title": "title",
 }
 _ENUMS = {"Enum", "StrEnum", "IntEnum", "IntFlag", "Flag"}
-
-
-class Inexpressible(ValueError):
-    """A type that no schema stands for; the message names it."""
 
 
 class Types:
@@ -262,8 +259,6 @@ class Types:
         if place in self._open:
             self.notes.add(f"{clean(node.name, 60)} holds itself; anything is accepted where it comes back")
             return {}
-        from workermd.derive.interfaces.classes import ClassFields, family
-
         kind = family(self.sources, scope, node)
         if kind == "":
             raise Inexpressible(f"the class {clean(node.name, 60)}")

@@ -1,14 +1,16 @@
 """Classes whose fields are declared: dataclasses, attrs, pydantic models, TypedDict and NamedTuple."""
 
 import ast
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from workermd.derive.interfaces.annotations import Inexpressible, Types
 from workermd.derive.interfaces.dialect import defaulted
 from workermd.derive.interfaces.docstrings import parse
-from workermd.derive.interfaces.scope import NotLiteral, Scope, Sources, dotted, keywords
+from workermd.derive.interfaces.scope import Inexpressible, NotLiteral, Scope, Sources, dotted, keywords
 from workermd.derive.interfaces.texts import clean
 from workermd.protocol.envelope import Document
+
+if TYPE_CHECKING:
+    from workermd.derive.interfaces.annotations import Types
 
 MAX_BASES = 8
 
@@ -58,7 +60,7 @@ class Field(NamedTuple):
 class ClassFields:
     """The fields of one class, those of its bases first."""
 
-    def __init__(self, types: Types, kind: str, depth: int) -> None:
+    def __init__(self, types: "Types", kind: str, depth: int) -> None:
         self.types = types
         self.kind = kind
         self.depth = depth

@@ -4,10 +4,10 @@ import ast
 from collections.abc import Iterator
 from typing import Any
 
-from workermd.derive.interfaces.annotations import Inexpressible, Types
+from workermd.derive.interfaces.annotations import Types
 from workermd.derive.interfaces.commands import MAX_COMMANDS, CommandOption, CommandSignature, described, with_default
 from workermd.derive.interfaces.docstrings import parse
-from workermd.derive.interfaces.scope import NotLiteral, Scope, Sources, keywords
+from workermd.derive.interfaces.scope import Inexpressible, NotLiteral, Scope, Sources, keywords
 from workermd.derive.interfaces.signatures import Function
 from workermd.derive.interfaces.texts import Notes, clean, first_paragraph, name_of
 from workermd.protocol.envelope import Document

@@ -5,10 +5,10 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from workermd.derive.interfaces.annotations import Inexpressible, Types
+from workermd.derive.interfaces.annotations import Types
 from workermd.derive.interfaces.dialect import Dialect, arguments, fitted
 from workermd.derive.interfaces.reading import Data, RepositoryReading, reading
-from workermd.derive.interfaces.scope import NotLiteral, Scope, Sources, keywords
+from workermd.derive.interfaces.scope import Inexpressible, NotLiteral, Scope, Sources, keywords
 from workermd.derive.interfaces.signatures import Function, Untyped, signature
 from workermd.derive.interfaces.texts import (
     MAX_DESCRIPTION,

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-from workermd.contract.json import strict
+from workermd.contract.json import quick, strict
 from workermd.derive.interfaces.texts import clean, visible
 from workermd.derive.model import Evidence, File, Repository
 from workermd.derive.tree import NotRead
@@ -180,7 +180,7 @@ class RepositoryReading:
                 return None
             return Data(self, path, value, text, places)
         try:
-            value = strict.load(text.removeprefix("\ufeff"))
+            value = quick.load(text.removeprefix("\ufeff"))
         except strict.JsonError as error:
             self.skip(path, f"is not strict JSON: {clean(error.message, 200)}")
             return None

@@ -22,6 +22,10 @@ class NotLiteral(ValueError):
     """An expression whose value cannot be told without running it."""
 
 
+class Inexpressible(ValueError):
+    """A type that no schema stands for; the message names it."""
+
+
 class Scope:
     """One module: definitions of its top level (inside `if` and `try` too) and its imports, by name."""
 

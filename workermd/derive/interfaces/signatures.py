@@ -3,10 +3,10 @@
 import ast
 from typing import NamedTuple
 
-from workermd.derive.interfaces.annotations import Inexpressible, Types
+from workermd.derive.interfaces.annotations import Types
 from workermd.derive.interfaces.dialect import arguments, defaulted, fits, fitted
 from workermd.derive.interfaces.docstrings import DocstringParts, parse
-from workermd.derive.interfaces.scope import NotLiteral, Scope, Sources
+from workermd.derive.interfaces.scope import Inexpressible, NotLiteral, Scope, Sources
 from workermd.derive.interfaces.texts import Notes, clean
 from workermd.derive.model import Evidence
 from workermd.protocol.envelope import Document
