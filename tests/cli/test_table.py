@@ -2,40 +2,39 @@
 
 import re
 import shlex
+from importlib import import_module
+from typing import get_args
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workermd.cli import typer_app
-from workermd.cli.table import COMMANDS, MOST, RUN, converted, quick
+from tests.conftest import ROOT, loaded_by
+from workermd.cli import completion, full_reader, main
+from workermd.cli.full_reader import ELSEWHERE
+from workermd.cli.quick_reader import quick
+from workermd.cli.table import COMMANDS, EXAMPLES, MOST, RUN
+from workermd.cli.values import converted
+from workermd.contract.rules import RULES
 from workermd.protocol.errors import UsageError
 from workermd.task.task import KINDS
 
 NAMES = [" ".join(command.name) for command in COMMANDS]
 
 
-def by_typer(words):
-    """What typer makes of a call: the command and its values, or None where it complains or shows help."""
-    seen = []
-
-    def note(command, values):
-        seen.append((command, values))
-        return 0
-
+def fully(words):
+    """What the full reader makes of a call: the command and its values, or None where it complains or shows help."""
     try:
-        code = typer_app.call(words, note)
+        return None if full_reader.help_wanted(words) else full_reader.read(words)
     except UsageError:
         return None
-    assert code == 0
-    return seen[0] if seen else None
 
 
 def agree(words):
-    """The quick reader gives what typer gives, or leaves the call to it."""
+    """The quick reader gives what the full one gives, or leaves the call to it."""
     fast = quick(words)
     if fast is not None:
-        assert by_typer(words) == fast, words
+        assert fully(words) == fast, words
     return fast
 
 
@@ -89,7 +88,7 @@ READ_QUICKLY = {
     "run a b --max-attempts 2": {"max_attempts": 2},
     "validate - a --format json": {"paths": ["-", "a"], "format": "json"},
     "validate a -- --b": {"paths": ["a", "--b"]},
-    "runs list": {"limit": 50, "format": "text", "deed": "list"},
+    "runs list": {"limit": 50, "format": "text"},
     "runs show x --worker w": {"run_id": "x", "worker": "w"},
     "runs prune --older-than .5 --dry-run": {"older_than": 0.5, "dry_run": True, "all": False},
     "schema envelope": {"name": "envelope"},
@@ -97,14 +96,14 @@ READ_QUICKLY = {
 
 
 @pytest.mark.parametrize("call", READ_QUICKLY)
-def test_a_well_formed_call_needs_no_typer(call):
+def test_a_well_formed_call_is_read_quickly(call):
     """Otherwise agreeing would be easy: by never reading anything."""
     found = agree(call.split())
     assert found is not None
     assert found[1] | READ_QUICKLY[call] == found[1]
 
 
-LEFT_TO_TYPER = [
+LEFT_TO_THE_FULL_READER = [
     "", "--help", "run", "run a", "run --help", "run a b --help", "run a b --nope", "run a b --env", "run a b --quie",
     "run a b --timeout -1", "run a b --timeout nan", "run a b --timeout=1", "run a b -qq", "run a b --ledger --config",
     "validate", "validate a --format xml", "runs", "runs list a", "runs list --limit 1.5", "runs list --limit +1",
@@ -112,14 +111,16 @@ LEFT_TO_TYPER = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("call", LEFT_TO_TYPER)
-def test_what_is_not_plain_is_left_to_typer(call):
+@pytest.mark.parametrize("call", LEFT_TO_THE_FULL_READER)
+def test_what_is_not_plain_is_left_to_the_full_reader(call):
     assert quick(call.split()) is None
 
 
-def test_the_forms_that_only_typer_reads_give_the_same_values():
+def test_the_forms_that_only_the_full_reader_knows_give_the_same_values():
     plain = quick(["run", "a", "b", "--timeout", "1", "--env", "X", "-q"])
-    assert by_typer(["run", "a", "--timeout=1", "--env=X", "-qq", "b"]) == plain
+    assert fully(["run", "a", "--timeout=1", "--env=X", "-qq", "b"]) == plain
+    dash = fully(["run", "a", "b", "--model=-x", "--env=a=--b", "-qv", "--", "--help", "--"])[1]
+    assert (dash["model"], dash["env"], dash["program"], dash["verbose"]) == ("-x", ["a=--b"], ["--help", "--"], True)
 
 
 @pytest.mark.parametrize(
@@ -166,23 +167,25 @@ def test_the_help_names_every_kind_of_backend():
     assert set(re.findall(r"[\w-]+", named.partition(": ")[2])) - {"or"} == set(KINDS)
 
 
-@pytest.mark.parametrize("line", [line for lines in typer_app.EXAMPLES.values() for line in lines])
+@pytest.mark.parametrize("line", [line for lines in EXAMPLES.values() for line in lines])
 def test_every_example_is_a_call_that_is_understood(line):
     found = quick(shlex.split(line)[1:])
     assert found is not None
-    assert line in typer_app.EXAMPLES[found[0].name]
+    assert line in EXAMPLES[found[0].name]
 
 
 # --- help, completion and mistakes, as a user meets them -------------------------------------------------
 
-HELPS = [[], ["--help"], ["runs"], ["runs", "--help"], *([*command.name, "--help"] for command in COMMANDS)]
+HELPS = [[], ["-h"], ["runs"], ["runs", "--help"], *([*command.name, "--help"] for command in COMMANDS)]
 
 
 @pytest.mark.parametrize("arguments", HELPS, ids=" ".join)
-def test_help_fits_a_terminal(cli, arguments):
-    done = cli(*arguments, env={"COLUMNS": "80"})
-    text = done.out.decode()
-    assert (done.code, done.err) == (0, "")
+def test_help_fits_a_terminal(capfdbinary, monkeypatch, arguments):
+    monkeypatch.setenv("COLUMNS", "80")
+    code = main.answer(arguments)
+    out, err = capfdbinary.readouterr()
+    text = out.decode()
+    assert (code, err) == (0, b"")
     assert text.startswith("Usage: workermd ")
     assert [line for line in text.splitlines() if len(line) > 80] == []
     assert "..." not in text.partition("Options:")[2], "nothing is cut"
@@ -191,6 +194,17 @@ def test_help_fits_a_terminal(cli, arguments):
         if arguments[:-1] == [*command.name]:
             for each in (*command.options, *command.arguments):
                 assert " ".join(each.help.split()) in " ".join(text.split())
+            assert all(flag in text for option in command.options for flag in option.flags)
+
+
+def test_help_wins_over_what_is_wrong_beside_it(capfdbinary):
+    for call in ("run --nope -h", "run a b --timeout soon --help", "runs show -h x y z"):
+        assert main.answer(call.split()) == 0
+        assert capfdbinary.readouterr().out.startswith(
+            f"Usage: workermd {call.split(' -')[0].split(' a')[0]} ".encode()
+        )
+    assert main.answer(["runs", "nope", "--help"]) == 2
+    assert b"there is no command 'nope'" in capfdbinary.readouterr().err
 
 
 @pytest.mark.rule("S1.1", "S1.5")
@@ -207,7 +221,7 @@ def test_help_tells_the_exit_codes(cli):
 def test_the_version(cli):
     from workermd import __version__
 
-    for arguments in (["--version"], ["--version", "run"]):
+    for arguments in (["--version"], ["version"]):
         done = cli(*arguments)
         assert (done.code, done.out.decode(), done.err) == (0, f"workermd {__version__}\n", "")
 
@@ -228,6 +242,29 @@ def test_completion_offers_commands_options_and_choices(cli, typed_so_far, offer
     assert (done.code, set(done.out.decode().split())) == (0, offered), done.err
 
 
+def test_completion_offers_values(cli, contract, given, program):
+    contract()
+    cli("run", "echo.worker.md", given("r-77"), *program("reply({'status': 'ok', 'result': {}})"))
+    (cli.folder / "sub").mkdir()
+
+    def offered(typed):
+        words = typed.split(" ")
+        env = {"_WORKERMD_COMPLETE": "complete_bash", "COMP_WORDS": typed, "COMP_CWORD": str(len(words) - 1)}
+        return set(cli(env=env).out.decode().split())
+
+    assert offered("workermd run a b --backend ag") == {"ag2", "agent-framework"}
+    assert offered("workermd runs show ") == {"r-77"}
+    assert offered("workermd runs show --ledger nope.db ") == set()
+    assert offered("workermd runs list --worker e") == {"echo"}
+    assert offered("workermd runs list --status need") == {"needs_human"}
+    assert offered("workermd rule WM70") == {code for code in RULES if code.startswith("WM70")}
+    assert offered("workermd validate --ignore WM51") == {code for code in RULES if code.startswith("WM51")}
+    assert offered("workermd run e") == {"echo.worker.md"}
+    assert offered("workermd run su") == {"sub/"}
+    assert "microsoft-autogen" in offered(f"workermd registry show --registry {ROOT / 'registry'} micro")
+    assert offered("workermd schema ") == {"contract", "envelope", "finding"}
+
+
 def test_completion_can_be_shown(cli):
     done = cli("--show-completion", env={"SHELL": "/bin/bash"})
     assert done.code == 0, done.err
@@ -235,14 +272,25 @@ def test_completion_can_be_shown(cli):
 
 MISTAKES = {
     "nope": "there is no command 'nope'; see: workermd --help",
-    "runs lst": "there is no command 'lst'; did you mean 'list'?; see: workermd runs --help",
+    "serve": "there is no command 'serve'; see: workermd --help",
+    "vlaidate x": "there is no command 'vlaidate'; did you mean 'validate'? see: workermd --help",
+    "check x": "there is no command 'check'; did you mean 'validate'? see: workermd --help",
+    "--quiet run": "there is no option '--quiet' before a command; see: workermd --help",
+    "runs lst": "there is no command 'lst'; did you mean 'list'? see: workermd runs --help",
     "run": "SPEC is missing; see: workermd run --help",
-    "validate": "PATH is missing; see: workermd validate --help",
-    "runs show a b": "there are more arguments than the command takes: (b); see: workermd runs show --help",
-    "validate a --inptu x": "there is no option '--inptu'; did you mean --input?; see: workermd validate --help",
+    "run a b c": "there are more arguments than the command takes: c; see: workermd run --help",
+    "runs show": "RUN_ID is missing; see: workermd runs show --help",
+    "runs show a b": "there are more arguments than the command takes: b; see: workermd runs show --help",
+    "validate a --inptu x": "there is no option '--inptu'; did you mean --input? see: workermd validate --help",
+    "run a b --bakend=x": "there is no option '--bakend'; did you mean --backend? see: workermd run --help",
+    "run a b --colour": "there is no option '--colour'; see: workermd run --help",
     "runs list --limit": "--limit needs a value after it; see: workermd runs list --help",
+    "runs list --worker --limit 1": "--worker needs a value after it; see: workermd runs list --help",
+    "runs list --worker=--": "--worker needs a value after it; see: workermd runs list --help",
     "validate a --quiet=1": "--quiet takes no value; see: workermd validate --help",
     "validate a --format xml": "--format: found 'xml'; allowed: text, json, jsonl, sarif, github, junit, markdown",
+    "validate a --format=sarfi": "--format: found 'sarfi'; did you mean sarif? allowed: text, json, jsonl, sarif, "
+    "github, junit, markdown",
     "runs list --limit many": "--limit: found 'many'; allowed: a whole number from 0 to 1,000,000,000",
     "run a b --timeout soon": "--timeout: found 'soon'; allowed: a number from 0 to 1,000,000,000, such as 2.5",
     "schema nope": "no schema 'nope'; there is: contract, envelope, finding; choose one of these",
@@ -251,8 +299,48 @@ MISTAKES = {
 
 @pytest.mark.rule("S1.5")
 @pytest.mark.parametrize("call", MISTAKES)
-def test_a_mistake_is_one_line_in_our_words(cli, call):
-    """Exit 2; nothing of typer's or Python's inside."""
-    done = cli(*call.split())
-    assert (done.code, done.err) == (2, f"workermd: {MISTAKES[call]}\n")
-    assert bool(done.out) == call.startswith("run ") or call == "run"
+def test_a_mistake_is_one_line_in_our_words(capfdbinary, call):
+    """Exit 2; nothing of argparse's or Python's inside."""
+    code = main.answer(call.split())
+    out, err = capfdbinary.readouterr()
+    assert (code, err.decode()) == (2, f"workermd: {MISTAKES[call]}\n")
+    assert bool(out) == (call.split()[0] == "run")
+
+
+def test_a_mistake_costs_no_import_of_typer():
+    code = "from workermd.cli import main; main.answer(['run', 'a', '--bakend', 'x'])"
+    assert loaded_by(f"import sys; sys.stdout = sys.stderr\n{code}\nsys.stdout = sys.__stdout__").isdisjoint(
+        {"typer", "rich", "inspect", "asyncio"}
+    )
+
+
+def test_what_other_programs_call_a_command_names_one_of_ours():
+    names = {" ".join(command.name) for command in COMMANDS}
+    assert set(ELSEWHERE.values()) <= names
+    assert not set(ELSEWHERE) & names
+
+
+# --- the table and what is made from it -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=NAMES)
+def test_a_command_gets_what_the_table_says(command):
+    """The typed options of a command are the table's, in its order: all that either reader gives, and nothing else."""
+    module = import_module(command.module)
+    fields = getattr(module, command.options_type).__annotations__
+    assert list(fields) == [each.name for each in (*command.arguments, *command.options)]
+    kinds = {"flag": bool, "many": list[str], "text": str, "number": float, "count": int}
+    for option in command.options:
+        declared = get_args(fields[option.name]) or (fields[option.name],)
+        if option.kind == "many":
+            assert fields[option.name] == list[str]
+        elif option.choices and set(declared) <= set(option.choices):
+            assert set(declared) == set(option.choices)
+        else:
+            assert kinds[option.kind] in declared
+            assert (type(None) in declared) == (option.initial is None)
+
+
+def test_every_value_that_is_completed_has_what_completes_it():
+    named = {each.offers for command in COMMANDS for each in (*command.arguments, *command.options)} - {""}
+    assert named == set(completion.OFFERS)

@@ -49,8 +49,8 @@ def test_an_unchanged_file_loads_neither_reader_nor_rules(cli, bad):
     cli("validate", bad)
     call = f"quick(['validate', {str(bad)!r}, '-q'])[1]"
     loaded = loaded_by(
-        "import os\nfrom workermd.cli.table import quick\nfrom workermd.cli.commands import validate\n"
-        f"os.environ['XDG_CACHE_HOME'] = {str(cli.folder / 'cache')!r}\nvalidate.execute({call})"
+        "import os\nfrom workermd.cli.quick_reader import quick\nfrom workermd.cli.commands import validate\n"
+        f"os.environ['XDG_CACHE_HOME'] = {str(cli.folder / 'cache')!r}\nvalidate.execute(validate.ValidateOptions(**{call}))"
     )
     heavy = {"markdown_it", "yaml", "jsonschema_rs", "workermd.contract.reader", "workermd.lint.checks"}
     assert heavy.isdisjoint(loaded)

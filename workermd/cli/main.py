@@ -13,22 +13,21 @@ TYPE_CHECKING = False  # type checkers know the name; importing typing costs as 
 if TYPE_CHECKING:
     from typing import Any, NoReturn
 
-    from workermd.cli.table import Command
+    from workermd.cli.table import CommandSpec
     from workermd.protocol.errors import WorkermdError
+
+_COMPLETION = ("--install-completion", "--show-completion")
 
 
 def main() -> "NoReturn":
     """The entry point of the `workermd` command."""
     arguments = sys.argv[1:]
-    if arguments == ["--version"]:
-        from workermd import __version__
-
-        sys.stdout.write(f"workermd {__version__}\n")
-        sys.exit(0)
+    if arguments[:1] in (["--version"], ["version"]):
+        sys.exit(_version())
     _need_posix()
     _open_streams()
     try:
-        code = _answer(arguments)
+        code = answer(arguments)
     except KeyboardInterrupt:  # before there was anything to interrupt
         code = 130
     # Standard output is written with os.write and standard error is flushed at each line: tearing the
@@ -38,6 +37,21 @@ def main() -> "NoReturn":
     os._exit(code)
 
 
+def _version() -> int:
+    """Print it without loading anything: not even what `report.say` needs."""
+    from workermd import __version__
+
+    try:
+        os.write(1, f"workermd {__version__}\n".encode())
+    except BrokenPipeError:
+        pass  # whoever asked went away
+    except OSError as error:
+        if sys.stderr is not None:
+            sys.stderr.write(f"workermd: standard output cannot be written ({error.strerror})\n")
+        return 2
+    return 0
+
+
 def _need_posix() -> None:
     if os.name != "posix":
         sys.stderr.write("workermd: this system is not supported; use Linux, or WSL on Windows\n")
@@ -45,43 +59,54 @@ def _need_posix() -> None:
 
 
 def _open_streams() -> None:
-    """A caller may have closed a standard stream: the next file opened, such as the ledger, would take its number."""
+    """A caller may have closed a standard stream: the next file opened, such as the ledger, would take its number.
+
+    Standard output stays unwritable then: a document that nobody gets is no success (S5.1)."""
     for number in (0, 1, 2):
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)
+            os.open(os.devnull, os.O_RDONLY if number == 1 else os.O_RDWR)
     if sys.stdout is None:
         sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - open until the end
     if sys.stderr is None:
         sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - open until the end
 
 
-def _answer(arguments: list[str]) -> int:
+def answer(arguments: list[str]) -> int:
+    """Read a call and carry it out; the exit code."""
     gc.disable()  # what start-up makes stays: searching it for garbage would take a tenth of the time
-    from workermd.cli.table import COMMANDS, quick
+    from workermd.cli.quick_reader import quick
     from workermd.protocol.errors import WorkermdError
 
-    called = quick(arguments) if "_WORKERMD_COMPLETE" not in os.environ else None
+    completing = "_WORKERMD_COMPLETE" in os.environ or arguments[:1] in ([word] for word in _COMPLETION)
+    called = None if completing else quick(arguments)
     if called is not None:
         return perform(*called)
-    from workermd.cli.typer_app import call
+    from workermd.cli import full_reader
 
     try:
-        return call(arguments, perform)
+        words = arguments if completing else full_reader.help_wanted(arguments)
+        if words is not None:
+            from workermd.cli.typer_app import shown
+
+            return shown(words)
+        called = full_reader.read(arguments)
     except WorkermdError as error:
-        return _refused(error, document=any(arguments[:1] == [*each.name] for each in COMMANDS if each.document))
+        return _refused(error, document=arguments[:1] == ["run"])
+    return perform(*called)
 
 
-def perform(command: "Command", values: "dict[str, Any]") -> int:
+def perform(command: "CommandSpec", values: "dict[str, Any]") -> int:
     """Carry a command out. Every error ends here as one line and an exit code; no traceback reaches a user."""
     from workermd.protocol.errors import Interrupted, WorkermdError
 
     try:
-        execute = import_module(command.module).execute
+        module = import_module(command.module)
+        options = getattr(module, command.options_type)(**values)
         gc.freeze()
         gc.enable()
-        return int(execute(values))
+        return int(module.execute(options))
     except WorkermdError as error:
         return _refused(error, document=command.document)
     except KeyboardInterrupt:

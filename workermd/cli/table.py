@@ -1,14 +1,10 @@
-"""Every command's arguments and options, as data: one table, two readers.
+"""Every command's arguments and options, as data: one table, and all that reads a call is made from it.
 
-`quick` reads a well-formed call of the table in well under a millisecond. Whatever it is not sure about
-(help, abbreviations, mistakes) goes to typer, which is built from the same table and costs as much to
-import as several interpreter starts. Both give the same values; a test holds them against each other.
+`quick_reader` reads a well-formed call in well under a millisecond. What it is not sure about goes to `full_reader`,
+which is built on argparse and tells mistakes. `typer_app` shows help and completes words.
 """
 
-import re
 from typing import Any, Literal, NamedTuple
-
-from workermd.protocol.errors import UsageError
 
 Kind = Literal["flag", "text", "number", "count", "many"]
 
@@ -16,8 +12,10 @@ MOST = 10**9
 """The largest number that an option takes: beyond any use, and within what a database and a clock can hold."""
 
 
-class Option(NamedTuple):
-    """`flags` as typed; `name` as the command sees it. `many` collects a repeated option."""
+class OptionSpec(NamedTuple):
+    """`flags` as typed; `name` as the command sees it. `many` collects a repeated option.
+
+    `offers` names what completes a value that is not one of `choices`: see `completion.OFFERS`."""
 
     flags: tuple[str, ...]
     kind: Kind
@@ -25,6 +23,7 @@ class Option(NamedTuple):
     metavar: str = ""
     choices: tuple[str, ...] = ()
     default: Any = None
+    offers: str = ""
 
     @property
     def name(self) -> str:
@@ -38,100 +37,122 @@ class Option(NamedTuple):
         return [] if self.kind == "many" else self.default
 
 
-class Argument(NamedTuple):
-    """A positional argument; `many` takes all that are left, `required` at least one."""
+class ArgumentSpec(NamedTuple):
+    """A positional argument; `many` takes all that are left, `required` at least one.
+
+    `after_dashes` takes what stands behind `--`, and nothing else does."""
 
     name: str
     help: str
     metavar: str
     many: bool = False
     required: bool = True
+    offers: str = ""
+    after_dashes: bool = False
 
 
-class Command(NamedTuple):
-    """`name` is the words typed; `module` has `execute(values) -> int`. `document` commands print one on failure too."""
+class CommandSpec(NamedTuple):
+    """`name` is the words typed. `document` commands print one on failure too."""
 
     name: tuple[str, ...]
     summary: str
-    module: str
-    arguments: tuple[Argument, ...]
-    options: tuple[Option, ...]
+    arguments: tuple[ArgumentSpec, ...]
+    options: tuple[OptionSpec, ...]
     document: bool = False
-    fixed: dict[str, Any] = {}  # noqa: RUF012 - a frozen record's default, never mutated
+
+    @property
+    def module(self) -> str:
+        """The module that carries the command out: it has `execute(options) -> int` and the type of the options."""
+        return f"workermd.cli.commands.{'_'.join(self.name)}"
+
+    @property
+    def options_type(self) -> str:
+        """`RunsListOptions`: the command's values by name, typed."""
+        return f"{''.join(word.capitalize() for word in self.name)}Options"
+
+    @property
+    def initial(self) -> dict[str, Any]:
+        """The values of the options when none is given."""
+        return {option.name: option.initial for option in self.options}
 
 
-_QUIET = Option(("--quiet", "-q"), "flag", "Say on standard error only why the call could not be carried out.")
-_LEDGER = Option(
+_QUIET = OptionSpec(("--quiet", "-q"), "flag", "Say on standard error only why the call could not be carried out.")
+_LEDGER = OptionSpec(
     ("--ledger",),
     "text",
     "The ledger file. Default: WORKERMD_LEDGER, else the configuration's, else ~/.local/state/workermd/ledger.db.",
     "FILE",
 )
-_CONFIG = Option(("--config",), "text", "Read this configuration instead of looking for one.", "FILE")
-_NO_CONFIG = Option(("--no-config",), "flag", "Read no configuration.")
-_FORMAT = Option(("--format",), "text", "How to print.", "text|json", ("text", "json"), "text")
-_RUN_ID = Argument("run_id", "The run's id.", "RUN_ID")
-_REGISTRY = Option(("--registry",), "text", "The registry's folder. Default: see docs/registry.md.", "DIR")
-_NAMED = Argument("name", "The contract: NAME, or NAME@VERSION.", "NAME")
-_BY = Option(("--by",), "text", "Who grants it. Default: the name you are logged in with.", "NAME")
-_WORKER = Option(("--worker",), "text", "Only this worker's runs.", "ID")
+_CONFIG = OptionSpec(("--config",), "text", "Read this configuration instead of looking for one.", "FILE")
+_NO_CONFIG = OptionSpec(("--no-config",), "flag", "Read no configuration.")
+_FORMAT = OptionSpec(("--format",), "text", "How to print.", "text|json", ("text", "json"), "text")
+_RUN_ID = ArgumentSpec("run_id", "The run's id.", "RUN_ID", offers="run_ids")
+_REGISTRY = OptionSpec(("--registry",), "text", "The registry's folder. Default: see docs/registry.md.", "DIR")
+_NAMED = ArgumentSpec("name", "The contract: NAME, or NAME@VERSION.", "NAME", offers="names")
+_BY = OptionSpec(("--by",), "text", "Who grants it. Default: the name you are logged in with.", "NAME")
+_WORKER = OptionSpec(("--worker",), "text", "Only this worker's runs.", "ID", offers="workers")
 
-RUN = Command(
+RUN = CommandSpec(
     ("run",),
     "Run a contract: check the input, attempt the task within its bounds, check the output, print it.",
-    "workermd.cli.commands.run",
     (
-        Argument("spec", "The contract: a worker.md file, or NAME or NAME@VERSION of a registry.", "SPEC"),
-        Argument("input", "The input, a JSON file, or - for standard input.", "INPUT"),
-        Argument(
+        ArgumentSpec(
+            "spec", "The contract: a worker.md file, or NAME or NAME@VERSION of a registry.", "SPEC", offers="contracts"
+        ),
+        ArgumentSpec("input", "The input, a JSON file, or - for standard input.", "INPUT"),
+        ArgumentSpec(
             "program",
             "The program of --backend command, or the server of --backend mcp, and its arguments.",
             "-- PROGRAM",
             many=True,
             required=False,
+            after_dashes=True,
         ),
     ),
     (
-        Option(
+        OptionSpec(
             ("--backend",),
             "text",
             "What performs the task: function, command, chat, team, ag2, agent-framework, mcp or replay.",
             "KIND",
+            offers="backends",
         ),
-        Option(("--function",), "text", "The Python function of --backend function.", "MODULE:CALLABLE"),
-        Option(
+        OptionSpec(("--function",), "text", "The Python function of --backend function.", "MODULE:CALLABLE"),
+        OptionSpec(
             ("--model",), "text", "The model, as its endpoint calls it, or one of the configuration's models.", "NAME"
         ),
-        Option(
+        OptionSpec(
             ("--base-url",),
             "text",
             "The model's OpenAI-compatible endpoint (default: OpenAI's), or the server's of --backend mcp.",
             "URL",
         ),
-        Option(("--api-key-env",), "text", "The variable that holds the endpoint's key.", "VARIABLE"),
-        Option(
+        OptionSpec(("--api-key-env",), "text", "The variable that holds the endpoint's key.", "VARIABLE"),
+        OptionSpec(
             ("--setting",),
             "many",
             "A setting for the worker. A VALUE that is JSON is taken as JSON. Repeatable.",
             "KEY=VALUE",
         ),
-        Option(("--env",), "many", "Pass this variable on to the task. Repeatable.", "NAME"),
-        Option(("--secret-env",), "many", "The same, and mask its value in everything written. Repeatable.", "NAME"),
-        Option(("--record",), "text", "Keep every attempt in this folder, without secrets.", "DIR"),
-        Option(("--replay",), "text", "Give recorded attempts back: nothing is asked, no key is needed.", "DIR"),
-        Option(("--verbose", "-v"), "flag", "Show on standard error what agents say and do, as they do it."),
-        Option(("--events",), "text", "Append the same to this file, one JSON object a line.", "FILE"),
-        Option(("--envelope",), "flag", "Print the record of the run instead of its output."),
-        Option(("--run-id",), "text", "The run's id, where the input has none.", "ID"),
-        Option(("--new-run-id",), "flag", "A fresh run id (UUIDv7), where the input has none."),
-        Option(("--timeout",), "number", "Tighten the contract's timeout_seconds.", "SECONDS"),
-        Option(("--max-attempts",), "count", "Tighten the contract's max_attempts.", "N"),
-        Option(
+        OptionSpec(("--env",), "many", "Pass this variable on to the task. Repeatable.", "NAME"),
+        OptionSpec(
+            ("--secret-env",), "many", "The same, and mask its value in everything written. Repeatable.", "NAME"
+        ),
+        OptionSpec(("--record",), "text", "Keep every attempt in this folder, without secrets.", "DIR"),
+        OptionSpec(("--replay",), "text", "Give recorded attempts back: nothing is asked, no key is needed.", "DIR"),
+        OptionSpec(("--verbose", "-v"), "flag", "Show on standard error what agents say and do, as they do it."),
+        OptionSpec(("--events",), "text", "Append the same to this file, one JSON object a line.", "FILE"),
+        OptionSpec(("--envelope",), "flag", "Print the record of the run instead of its output."),
+        OptionSpec(("--run-id",), "text", "The run's id, where the input has none.", "ID"),
+        OptionSpec(("--new-run-id",), "flag", "A fresh run id (UUIDv7), where the input has none."),
+        OptionSpec(("--timeout",), "number", "Tighten the contract's timeout_seconds.", "SECONDS"),
+        OptionSpec(("--max-attempts",), "count", "Tighten the contract's max_attempts.", "N"),
+        OptionSpec(
             ("--interactive",), "flag", "Ask at this terminal what the run asks a person, and go on with the answer."
         ),
-        Option(("--no-wait",), "flag", "When the run is being executed elsewhere, answer run_in_progress at once."),
-        Option(("--dry-run",), "flag", "Do everything but the attempt, and say what would run."),
-        Option(("--exit-zero",), "flag", "Exit 0 whatever the status; 1, 2 and 130 stay."),
+        OptionSpec(("--no-wait",), "flag", "When the run is being executed elsewhere, answer run_in_progress at once."),
+        OptionSpec(("--dry-run",), "flag", "Do everything but the attempt, and say what would run."),
+        OptionSpec(("--exit-zero",), "flag", "Exit 0 whatever the status; 1, 2 and 130 stay."),
         _QUIET,
         _LEDGER,
         _CONFIG,
@@ -140,38 +161,44 @@ RUN = Command(
     document=True,
 )
 
-VALIDATE = Command(
+VALIDATE = CommandSpec(
     ("validate",),
     "Check contracts: everything that makes one unusable or a run unsafe, with its place.",
-    "workermd.cli.commands.validate",
     (
-        Argument(
+        ArgumentSpec(
             "paths",
             "Files, folders (searched for *.worker.md), globs, NAME or NAME@VERSION of a registry, or - for standard "
             "input.",
             "PATH",
             many=True,
+            offers="contracts",
         ),
     ),
     (
-        Option(
+        OptionSpec(
             ("--format",),
             "text",
             "How to print: text (the default), json, jsonl, sarif, github, junit, markdown.",
             "FORMAT",
             ("text", "json", "jsonl", "sarif", "github", "junit", "markdown"),
         ),
-        Option(
+        OptionSpec(
             ("--output",),
             "many",
             "Write a report of this format to a file too; - is standard output. Repeatable.",
             "FORMAT=FILE",
         ),
-        Option(("--input",), "text", "Check this document against the input schema, without running.", "FILE"),
-        Option(("--output-file",), "text", "Check this document against the output schema.", "FILE"),
-        Option(("--select",), "many", "Only these rules: codes or how codes begin, WM1,WM203. Repeatable.", "CODES"),
-        Option(("--ignore",), "many", "Not these rules. Repeatable.", "CODES"),
-        Option(
+        OptionSpec(("--input",), "text", "Check this document against the input schema, without running.", "FILE"),
+        OptionSpec(("--output-file",), "text", "Check this document against the output schema.", "FILE"),
+        OptionSpec(
+            ("--select",),
+            "many",
+            "Only these rules: codes or how codes begin, WM1,WM203. Repeatable.",
+            "CODES",
+            offers="rules",
+        ),
+        OptionSpec(("--ignore",), "many", "Not these rules. Repeatable.", "CODES", offers="rules"),
+        OptionSpec(
             ("--fail-on",),
             "text",
             "The mildest finding that makes the exit code 1.",
@@ -179,32 +206,33 @@ VALIDATE = Command(
             ("error", "warning", "info"),
             "error",
         ),
-        Option(("--strict",), "flag", "The same as --fail-on warning."),
-        Option(("--baseline",), "text", "Accept the findings that this file lists.", "FILE"),
-        Option(("--baseline-update",), "flag", "Write the baseline from what is found now."),
-        Option(("--fix",), "flag", "Make the safe fixes: those that leave the meaning as it is."),
-        Option(("--diff",), "flag", "Print the safe fixes as a diff and write nothing; exit 1 where there are some."),
-        Option(("--exit-zero",), "flag", "Exit 0 even when there are findings."),
+        OptionSpec(("--strict",), "flag", "The same as --fail-on warning."),
+        OptionSpec(("--baseline",), "text", "Accept the findings that this file lists.", "FILE"),
+        OptionSpec(("--baseline-update",), "flag", "Write the baseline from what is found now."),
+        OptionSpec(("--fix",), "flag", "Make the safe fixes: those that leave the meaning as it is."),
+        OptionSpec(
+            ("--diff",), "flag", "Print the safe fixes as a diff and write nothing; exit 1 where there are some."
+        ),
+        OptionSpec(("--exit-zero",), "flag", "Exit 0 even when there are findings."),
         _QUIET,
         _CONFIG,
         _NO_CONFIG,
     ),
 )
 
-DIFF = Command(
+DIFF = CommandSpec(
     ("diff",),
     "Say what changed in meaning between two versions of a contract, and whether the version says so.",
-    "workermd.cli.commands.diff",
     (
-        Argument(
+        ArgumentSpec(
             "old",
             "The contract before: a file, a name of a registry, git:REV:path from the repository's root, or -.",
             "OLD",
         ),
-        Argument("new", "The contract now, named likewise.", "NEW"),
+        ArgumentSpec("new", "The contract now, named likewise.", "NEW"),
     ),
     (
-        Option(
+        OptionSpec(
             ("--format",),
             "text",
             "How to print.",
@@ -212,7 +240,7 @@ DIFF = Command(
             ("text", "json", "sarif", "markdown"),
             "text",
         ),
-        Option(
+        OptionSpec(
             ("--fail-on",),
             "text",
             "What makes the exit 1: a major bump that is missing (missing-major), any breaking change (breaking), any "
@@ -221,210 +249,203 @@ DIFF = Command(
             ("missing-major", "breaking", "missing-bump", "any"),
             "missing-major",
         ),
-        Option(("--exit-zero",), "flag", "Exit 0 whatever changed."),
+        OptionSpec(("--exit-zero",), "flag", "Exit 0 whatever changed."),
         _QUIET,
     ),
 )
 
-FMT = Command(
+FMT = CommandSpec(
     ("fmt",),
     "Lay contracts out: keys and constraints in order, schemas indented, prose as it is. Only files without errors.",
-    "workermd.cli.commands.fmt",
     (
-        Argument(
-            "paths", "Files, folders, globs, or - for standard input, printed to standard output.", "PATH", many=True
+        ArgumentSpec(
+            "paths",
+            "Files, folders, globs, or - for standard input, printed to standard output.",
+            "PATH",
+            many=True,
+            offers="contracts",
         ),
     ),
     (
-        Option(("--check",), "flag", "Write nothing; exit 1 when a file would change."),
-        Option(("--diff",), "flag", "Write nothing; print what would change."),
-        Option(("--to",), "text", "Convert the site's shape into the registry's.", "registry", ("registry",)),
+        OptionSpec(("--check",), "flag", "Write nothing; exit 1 when a file would change."),
+        OptionSpec(("--diff",), "flag", "Write nothing; print what would change."),
+        OptionSpec(("--to",), "text", "Convert the site's shape into the registry's.", "registry", ("registry",)),
         _QUIET,
     ),
 )
 
-DOCTOR = Command(
+DOCTOR = CommandSpec(
     ("doctor",),
     "Say what is installed, what the configuration says and where it came from, and whether it would work.",
-    "workermd.cli.commands.doctor",
     (),
     (
-        Option(("--json",), "flag", "Print a JSON document."),
-        Option(("--offline",), "flag", "Ask no endpoint whether it answers."),
-        Option(("--exit-zero",), "flag", "Exit 0 also where something would not work."),
+        OptionSpec(("--json",), "flag", "Print a JSON document."),
+        OptionSpec(("--offline",), "flag", "Ask no endpoint whether it answers."),
+        OptionSpec(("--exit-zero",), "flag", "Exit 0 also where something would not work."),
         _LEDGER,
         _CONFIG,
         _NO_CONFIG,
     ),
 )
 
-COMMANDS: tuple[Command, ...] = (
+COMMANDS: tuple[CommandSpec, ...] = (
     RUN,
     VALIDATE,
     FMT,
     DIFF,
     DOCTOR,
-    Command(
+    CommandSpec(
         ("runs", "list"),
         "List runs, the newest first.",
-        "workermd.cli.commands.runs",
         (),
         (
             _WORKER,
-            Option(("--status",), "text", "Only runs with this status, or waiting, or running.", "STATUS"),
-            Option(("--limit",), "count", "At most this many.", "N", default=50),
+            OptionSpec(
+                ("--status",),
+                "text",
+                "Only runs with this status, or waiting, or running.",
+                "STATUS",
+                offers="statuses",
+            ),
+            OptionSpec(("--limit",), "count", "At most this many.", "N", default=50),
             _FORMAT,
             _LEDGER,
             _CONFIG,
             _NO_CONFIG,
         ),
-        fixed={"deed": "list"},
     ),
-    Command(
+    CommandSpec(
         ("runs", "show"),
         "Show one run and its attempts as a timeline.",
-        "workermd.cli.commands.runs",
         (_RUN_ID,),
         (_WORKER, _FORMAT, _LEDGER, _CONFIG, _NO_CONFIG),
-        fixed={"deed": "show"},
     ),
-    Command(
+    CommandSpec(
         ("runs", "pending"),
         "List what waits for a person's decision, the oldest first.",
-        "workermd.cli.commands.people",
         (),
         (_WORKER, _FORMAT, _LEDGER, _CONFIG, _NO_CONFIG),
-        fixed={"deed": "pending"},
     ),
-    Command(
+    CommandSpec(
         ("runs", "reopen"),
         "Grant a settled run further starts; who and why are recorded.",
-        "workermd.cli.commands.runs",
         (_RUN_ID,),
         (
             _BY,
-            Option(("--reason",), "text", "Why.", "TEXT"),
-            Option(("--attempts",), "count", "How many further starts.", "N", default=1),
+            OptionSpec(("--reason",), "text", "Why.", "TEXT"),
+            OptionSpec(("--attempts",), "count", "How many further starts.", "N", default=1),
             _WORKER,
             _FORMAT,
             _LEDGER,
             _CONFIG,
             _NO_CONFIG,
         ),
-        fixed={"deed": "reopen"},
     ),
-    Command(
+    CommandSpec(
         ("runs", "prune"),
         "Remove finished runs. Their keys are forgotten: the same run_id would run again.",
-        "workermd.cli.commands.runs",
         (),
         (
-            Option(("--older-than",), "number", "Only runs settled more than this many days ago.", "DAYS"),
-            Option(("--all",), "flag", "All finished runs."),
+            OptionSpec(("--older-than",), "number", "Only runs settled more than this many days ago.", "DAYS"),
+            OptionSpec(("--all",), "flag", "All finished runs."),
             _WORKER,
-            Option(("--dry-run",), "flag", "Only say how many."),
+            OptionSpec(("--dry-run",), "flag", "Only say how many."),
             _FORMAT,
             _LEDGER,
             _CONFIG,
             _NO_CONFIG,
         ),
-        fixed={"deed": "prune"},
     ),
-    Command(
+    CommandSpec(
         ("approve",),
         "Decide what a run asks a person: approve it, deny it or answer it. One further start is granted; run it again.",
-        "workermd.cli.commands.people",
         (_RUN_ID,),
         (
-            Option(("--deny",), "flag", "Deny it. The next attempt is told, and goes on without."),
-            Option(("--final",), "flag", "With --deny: grant no start; the run is settled as approval_denied."),
-            Option(("--answer",), "text", "Answer this; one of the options where the request has any.", "TEXT"),
+            OptionSpec(("--deny",), "flag", "Deny it. The next attempt is told, and goes on without."),
+            OptionSpec(("--final",), "flag", "With --deny: grant no start; the run is settled as approval_denied."),
+            OptionSpec(("--answer",), "text", "Answer this; one of the options where the request has any.", "TEXT"),
             _BY,
-            Option(("--reason",), "text", "Why.", "TEXT"),
-            Option(("--request",), "text", "Decide only if this request is the open one.", "ID"),
+            OptionSpec(("--reason",), "text", "Why.", "TEXT"),
+            OptionSpec(("--request",), "text", "Decide only if this request is the open one.", "ID"),
             _WORKER,
             _FORMAT,
             _LEDGER,
             _CONFIG,
             _NO_CONFIG,
         ),
-        fixed={"deed": "approve"},
     ),
-    Command(
+    CommandSpec(
         ("registry", "list"),
         "List the contracts of the registries.",
-        "workermd.cli.commands.registry",
         (),
         (_FORMAT, _REGISTRY, _CONFIG, _NO_CONFIG),
-        fixed={"deed": "list"},
     ),
-    Command(
+    CommandSpec(
         ("registry", "search"),
         "List the contracts whose id, name, tags or purpose hold a text.",
-        "workermd.cli.commands.registry",
-        (Argument("text", "The text, in any case.", "TEXT"),),
+        (ArgumentSpec("text", "The text, in any case.", "TEXT"),),
         (_FORMAT, _REGISTRY, _CONFIG, _NO_CONFIG),
-        fixed={"deed": "search"},
     ),
-    Command(
+    CommandSpec(
         ("registry", "show"),
         "Print a contract of a registry, its digest checked.",
-        "workermd.cli.commands.registry",
         (_NAMED,),
         (_REGISTRY, _CONFIG, _NO_CONFIG),
-        fixed={"deed": "show"},
     ),
-    Command(
+    CommandSpec(
         ("registry", "add"),
         "Put a contract into a registry; of a saved registry page, the contract that it shows.",
-        "workermd.cli.commands.registry",
-        (Argument("file", "The contract or the saved page, or - for standard input.", "FILE"),),
+        (ArgumentSpec("file", "The contract or the saved page, or - for standard input.", "FILE"),),
         (
-            Option(("--name",), "text", "The name in the registry. Default: the contract's id.", "NAME"),
-            Option(("--registry",), "text", "The registry's folder.", "DIR", default="registry"),
+            OptionSpec(("--name",), "text", "The name in the registry. Default: the contract's id.", "NAME"),
+            OptionSpec(("--registry",), "text", "The registry's folder.", "DIR", default="registry"),
             _QUIET,
         ),
-        fixed={"deed": "add"},
     ),
-    Command(
+    CommandSpec(
         ("registry", "verify"),
         "Check the digest of every contract of the registries, and that it validates.",
-        "workermd.cli.commands.registry",
         (),
         (_FORMAT, _REGISTRY, _QUIET, _CONFIG, _NO_CONFIG),
-        fixed={"deed": "verify"},
     ),
-    Command(
+    CommandSpec(
         ("derive",),
         "Derive a contract from a repository, or hold a derived one against it.",
-        "workermd.cli.commands.derive",
         (
-            Argument(
+            ArgumentSpec(
                 "target",
                 "OWNER/REPO, OWNER/REPO@REF, a URL of a GitHub repository, or the folder of a local clone.",
                 "TARGET",
             ),
         ),
         (
-            Option(("--write", "-o"), "text", "Write the contract here instead of to standard output.", "FILE"),
-            Option(("--interface",), "text", "Take the schemas from this interface.", "KIND[:PATH[#NAME]]"),
-            Option(("--list-interfaces",), "flag", "List the interfaces that the repository offers."),
-            Option(("--mode",), "text", "The worker mode, instead of the one that the signals give.", "MODE"),
-            Option(("--id",), "text", "The worker's id, instead of one made from the repository's name.", "ID"),
-            Option(
+            OptionSpec(("--write", "-o"), "text", "Write the contract here instead of to standard output.", "FILE"),
+            OptionSpec(("--interface",), "text", "Take the schemas from this interface.", "KIND[:PATH[#NAME]]"),
+            OptionSpec(("--list-interfaces",), "flag", "List the interfaces that the repository offers."),
+            OptionSpec(
+                ("--mode",),
+                "text",
+                "The worker mode, instead of the one that the signals give.",
+                "MODE",
+                offers="modes",
+            ),
+            OptionSpec(("--id",), "text", "The worker's id, instead of one made from the repository's name.", "ID"),
+            OptionSpec(
                 ("--quotes",),
                 "text",
                 "Whether the repository's sentences are quoted (full, the default) or only cited, by place and digest (none).",
                 "full|none",
                 ("full", "none"),
             ),
-            Option(("--offline",), "flag", "Use the cache of earlier answers alone."),
-            Option(
+            OptionSpec(("--offline",), "flag", "Use the cache of earlier answers alone."),
+            OptionSpec(
                 ("--check",), "text", "Look every claim of this contract up again; exit 1 when one drifted.", "FILE"
             ),
-            Option(("--update",), "flag", "With --check: rewrite what drifted, and leave the author's edits alone."),
-            Option(("--exit-zero",), "flag", "Exit 0 even when something drifted."),
-            Option(
+            OptionSpec(
+                ("--update",), "flag", "With --check: rewrite what drifted, and leave the author's edits alone."
+            ),
+            OptionSpec(("--exit-zero",), "flag", "Exit 0 even when something drifted."),
+            OptionSpec(
                 ("--format",),
                 "text",
                 "How to print.",
@@ -435,108 +456,55 @@ COMMANDS: tuple[Command, ...] = (
             _QUIET,
         ),
     ),
-    Command(
+    CommandSpec(
         ("lsp",),
         "Speak with an editor: diagnostics, hover, completion, fixes, outline, layout. Started by the editor itself.",
-        "workermd.cli.commands.lsp",
         (),
         (
-            Option(("--stdio",), "flag", "Over standard input and output: the default, for editors that say so."),
+            OptionSpec(("--stdio",), "flag", "Over standard input and output: the default, for editors that say so."),
             _CONFIG,
             _NO_CONFIG,
         ),
     ),
-    Command(
+    CommandSpec(
         ("rule",),
         "Explain a rule: what it asks, why, and whether it can be mended safely.",
-        "workermd.cli.commands.rule",
-        (Argument("code", "The rule's code, such as WM510.", "CODE"),),
+        (ArgumentSpec("code", "The rule's code, such as WM510.", "CODE", offers="rules"),),
         (),
     ),
-    Command(
+    CommandSpec(
         ("schema",),
         "Print the JSON Schema of a document of ours.",
-        "workermd.cli.commands.schema",
-        (Argument("name", "Which one: contract, envelope or finding.", "NAME"),),
+        (ArgumentSpec("name", "Which one: contract, envelope or finding.", "NAME", offers="schemas"),),
         (),
     ),
 )
 
-
-def quick(arguments: list[str]) -> tuple[Command, dict[str, Any]] | None:
-    """The command and its values, or None when typer should read the call."""
-    for command in COMMANDS:
-        if tuple(arguments[: len(command.name)]) == command.name:
-            values = _values(command, arguments[len(command.name) :])
-            return None if values is None else (command, values)
-    return None
-
-
-def _values(command: Command, words: list[str]) -> dict[str, Any] | None:
-    by_flag = {flag: option for option in command.options for flag in option.flags}
-    values: dict[str, Any] = {option.name: option.initial for option in command.options} | command.fixed
-    positional: list[str] = []
-    position = 0
-    while position < len(words):
-        word = words[position]
-        position += 1
-        if word == "--":
-            positional += words[position:]
-            break
-        if word == "-" or not word.startswith("-"):
-            positional.append(word)
-            continue
-        option = by_flag.get(word)
-        if option is None:
-            return None
-        if option.kind == "flag":
-            values[option.name] = True
-            continue
-        if position == len(words):
-            return None
-        word = words[position]
-        position += 1
-        if word.startswith("-") and option.kind not in ("number", "count"):
-            return None  # more likely a forgotten value than one
-        try:
-            value = converted(option, word)
-        except UsageError:
-            return None
-        if option.kind == "many":
-            values[option.name] = [*values[option.name], value]
-        else:
-            values[option.name] = value
-    return _placed(command, positional, values)
-
-
-def converted(option: Option, word: str) -> Any:
-    """The value that a word on the command line stands for. Raises UsageError."""
-    if option.choices and word not in option.choices:
-        raise UsageError(f"{option.flags[0]}: found {word[:40]!r}", f"allowed: {', '.join(option.choices)}")
-    if option.kind == "count":
-        # int() and float() take more than anybody means: blanks, 1_000, nan, digits of other scripts.
-        if re.fullmatch("[0-9]{1,18}", word) and int(word) <= MOST:
-            return int(word)
-        raise UsageError(f"{option.flags[0]}: found {word[:40]!r}", f"allowed: a whole number from 0 to {MOST:,}")
-    if option.kind == "number":
-        if re.fullmatch(r"[0-9]{0,18}\.?[0-9]{1,18}", word) and float(word) <= MOST:
-            return float(word)
-        raise UsageError(
-            f"{option.flags[0]}: found {word[:40]!r}", f"allowed: a number from 0 to {MOST:,}, such as 2.5"
-        )
-    return word
-
-
-def _placed(command: Command, positional: list[str], values: dict[str, Any]) -> dict[str, Any] | None:
-    for argument in command.arguments:
-        if argument.many:
-            if argument.required and not positional:
-                return None
-            values[argument.name] = positional
-            positional = []
-        elif positional:
-            values[argument.name] = positional[0]
-            positional = positional[1:]
-        else:
-            return None
-    return None if positional else values
+EXAMPLES: dict[tuple[str, ...], tuple[str, ...]] = {
+    ("run",): (
+        "workermd run task.worker.md input.json --backend command -- ./answer.sh",
+        "workermd run task.worker.md input.json --function words:run",
+        "workermd run task.worker.md input.json --backend chat --model NAME",
+        "workermd run task.worker.md input.json --dry-run",
+    ),
+    ("validate",): (
+        "workermd validate contracts --strict --output sarif=out.sarif",
+        "workermd validate task.worker.md --input input.json",
+    ),
+    ("fmt",): ("workermd fmt contracts --check",),
+    ("diff",): (
+        "workermd diff old.worker.md new.worker.md",
+        "workermd diff git:main:contracts/task.worker.md contracts/task.worker.md",
+    ),
+    ("approve",): (
+        "workermd approve RUN_ID --reason 'she asked for it'",
+        "workermd approve RUN_ID --answer blue",
+    ),
+    ("derive",): (
+        "workermd derive OWNER/REPO -o task.worker.md",
+        "workermd derive ./clone --interface openapi:api/openapi.json#getPet",
+        "workermd derive ./clone --check task.worker.md",
+    ),
+    ("runs", "prune"): ("workermd runs prune --older-than 30 --dry-run",),
+}
+"""Command to calls that its help shows: each can be read; a test holds them against the table."""

@@ -1,7 +1,6 @@
-"""The command line as typer sees it: built from the table of arguments, for help, completion and mistakes."""
+"""The command line as typer shows it: help and completion, built from the table. It reads no call."""
 
 import inspect
-import sys
 from collections.abc import Callable
 from contextlib import redirect_stdout
 from io import StringIO
@@ -10,12 +9,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from workermd import __version__
-from workermd.cli.table import COMMANDS, Argument, Command, Option, converted
-from workermd.protocol.errors import UsageError
+from workermd.cli.table import COMMANDS, EXAMPLES, ArgumentSpec, CommandSpec, OptionSpec
 from workermd.report import say
-
-Perform = Callable[[Command, dict[str, Any]], int]
 
 _SUMMARY = "Run worker.md contracts: one bounded, auditable step, its input and output checked, its limits kept."
 
@@ -37,97 +32,31 @@ Exit codes of run:
   7    another status of the contract's own
 """
 
-EXAMPLES: dict[tuple[str, ...], tuple[str, ...]] = {
-    ("run",): (
-        "workermd run task.worker.md input.json --backend command -- ./answer.sh",
-        "workermd run task.worker.md input.json --function words:run",
-        "workermd run task.worker.md input.json --backend chat --model NAME",
-        "workermd run task.worker.md input.json --dry-run",
-    ),
-    ("validate",): (
-        "workermd validate contracts --strict --output sarif=out.sarif",
-        "workermd validate task.worker.md --input input.json",
-    ),
-    ("fmt",): ("workermd fmt contracts --check",),
-    ("diff",): (
-        "workermd diff old.worker.md new.worker.md",
-        "workermd diff git:main:contracts/task.worker.md contracts/task.worker.md",
-    ),
-    ("approve",): (
-        "workermd approve RUN_ID --reason 'she asked for it'",
-        "workermd approve RUN_ID --answer blue",
-    ),
-    ("derive",): (
-        "workermd derive OWNER/REPO -o task.worker.md",
-        "workermd derive ./clone --interface openapi:api/openapi.json#getPet",
-        "workermd derive ./clone --check task.worker.md",
-    ),
-    ("runs", "prune"): ("workermd runs prune --older-than 30 --dry-run",),
-}
-"""Command to calls that its help shows: each can be read; a test holds them against the table."""
-
 _GROUPS = {"runs": "Look after runs", "registry": "Contracts by name"}
 
-_WORDS = {
-    "No such command": "there is no command",
-    "Got unexpected extra argument(s)": "there are more arguments than the command takes:",
-    ". Did you mean": "; did you mean",
-}
-"""Typer's words for the mistakes that have no kind of their own, and ours."""
 
-
-def call(arguments: list[str], perform: Perform) -> int:
-    """Read the call with typer and carry it out. Raises UsageError for a mistake in it."""
-    calls: list[tuple[Command, dict[str, Any]]] = []
+def shown(arguments: list[str]) -> int:
+    """Print the help that a call asks for, or answer a shell that completes one."""
     printed = StringIO()
     code: Any = 0
     try:
         with redirect_stdout(printed):
-            code = _app(calls)(args=arguments, prog_name="workermd", standalone_mode=False)
-    except typer.TyperException as error:
-        context = getattr(error, "ctx", None)
-        if type(error).__name__ != "NoArgsIsHelpError":
-            where = context.command_path if context else _command_path(arguments)
-            raise UsageError(_mistake(error), f"see: {where} --help") from None
-        printed.write(f"{error.message}\n")  # `workermd` or `workermd runs` alone
+            _app()(args=arguments, prog_name="workermd", standalone_mode=False)
     except SystemExit as ended:  # a request for completion ends so
         code = ended.code
-    # Typer has only read the call: what it wants to say, and what there is to do, fails in our way alone.
     say.text(printed.getvalue())
-    return perform(*calls[0]) if calls else code or 0
+    return int(code or 0)
 
 
-def _command_path(arguments: list[str]) -> str:
-    """As much of the call as names a command: typer does not say where an option lacks its value."""
-    named = [command.name for command in COMMANDS if tuple(arguments[: len(command.name)]) == command.name]
-    return " ".join(("workermd", *(named[0] if named else ())))
-
-
-def _mistake(error: typer.TyperException) -> str:
-    """One line in our words for the mistakes that can be made; typer's own words for any other."""
-    parameter = getattr(error, "param", None)
-    option = getattr(error, "option_name", "")
-    if type(error).__name__ == "MissingParameter" and parameter is not None:
-        return f"{parameter.metavar} is missing"
-    if type(error).__name__ == "NoSuchOption":
-        near = " or ".join(getattr(error, "possibilities", None) or ())
-        return f"there is no option {option[:40]!r}" + (f"; did you mean {near}?" if near else "")
-    if type(error).__name__ == "BadOptionUsage":
-        return f"{option} " + ("takes no value" if "not take" in error.message else "needs a value after it")
-    message = error.format_message().rstrip(".")
-    for theirs, ours in _WORDS.items():
-        message = message.replace(theirs, ours)
-    return message
-
-
-def _app(calls: list[tuple[Command, dict[str, Any]]]) -> typer.Typer:
-    """The commands; the one that is called puts itself and its values into `calls`."""
+def _app() -> typer.Typer:
+    """The commands as typer shows and completes them; none of them is carried out here."""
+    both = {"help_option_names": ["-h", "--help"]}
     app = typer.Typer(
         help=_SUMMARY,
         epilog=f"{_EXITS_OF_RUN}\n{_EXITS}",
         rich_markup_mode=None,
-        no_args_is_help=True,
         pretty_exceptions_enable=False,
+        context_settings=both,
     )
     app.callback()(_version)
     groups: dict[str, typer.Typer] = {}
@@ -136,8 +65,8 @@ def _app(calls: list[tuple[Command, dict[str, Any]]]) -> typer.Typer:
         if len(command.name) == 2:
             group = command.name[0]
             if group not in groups:
-                groups[group] = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
-                app.add_typer(groups[group], name=group, help=_summary_of(group))
+                groups[group] = typer.Typer(rich_markup_mode=None)
+                app.add_typer(groups[group], name=group, help=_summary_of(group), context_settings=both)
             place = groups[group]
         describe = place.command(
             command.name[-1],
@@ -145,8 +74,9 @@ def _app(calls: list[tuple[Command, dict[str, Any]]]) -> typer.Typer:
             help=command.summary,
             short_help=command.summary.partition(": ")[0].partition(". ")[0].rstrip(".") + ".",
             epilog=_epilog(command),
+            context_settings=both,
         )
-        describe(_function(command, calls))
+        describe(_function(command))
     return app
 
 
@@ -155,7 +85,7 @@ def _summary_of(group: str) -> str:
     return f"{_GROUPS[group]}: {deeds}."
 
 
-def _epilog(command: Command) -> str | None:
+def _epilog(command: CommandSpec) -> str | None:
     examples = "".join(f"  {line}\n" for line in EXAMPLES.get(command.name, ()))
     parts = [f"\b\nExamples:\n{examples}"] if examples else []
     if command.name == ("run",):
@@ -189,28 +119,16 @@ class _Described(TyperCommand):
 
 
 def _version(
-    version: Annotated[bool, typer.Option("--version", is_eager=True, help="Print the version and exit.")] = False,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
 ) -> None:
-    if version:
-        sys.stdout.write(f"workermd {__version__}\n")
-        raise typer.Exit
+    """Shown in the help; `main` has answered it before typer is loaded."""
 
 
-def _function(command: Command, calls: list[tuple[Command, dict[str, Any]]]) -> Callable[..., None]:
-    """A function with the signature that typer reads, made from the table. Typer sees words; we convert them."""
+def _function(command: CommandSpec) -> Callable[..., None]:
+    """A function with the signature that typer reads, made from the table. It is never called."""
 
-    def execute(**words: Any) -> None:
-        values = {argument.name: words[argument.name] for argument in command.arguments}
-        values |= {argument.name: list(words[argument.name] or ()) for argument in command.arguments if argument.many}
-        for option in command.options:
-            word = words[option.name]
-            if option.kind == "many":
-                values[option.name] = list(word or ())
-            elif option.kind == "flag" or word is None:
-                values[option.name] = word
-            else:
-                values[option.name] = converted(option, word)
-        calls.append((command, values | command.fixed))
+    def execute() -> None:
+        raise AssertionError("typer shows and completes; the full reader reads")
 
     parameters = [*map(_argument, command.arguments), *map(_option, command.options)]
     execute.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
@@ -218,16 +136,17 @@ def _function(command: Command, calls: list[tuple[Command, dict[str, Any]]]) -> 
     return execute
 
 
-def _argument(argument: Argument) -> inspect.Parameter:
+def _argument(argument: ArgumentSpec) -> inspect.Parameter:
     kind: Any = list[str] if argument.many else str
     default: Any = inspect.Parameter.empty
     if not argument.required:
         kind, default = kind | None, None
-    annotation = Annotated[kind, typer.Argument(help=argument.help, metavar=argument.metavar)]
+    given = typer.Argument(help=argument.help, metavar=argument.metavar, autocompletion=_completing(argument.offers))
+    annotation = Annotated[kind, given]
     return inspect.Parameter(argument.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 
-def _option(option: Option) -> inspect.Parameter:
+def _option(option: OptionSpec) -> inspect.Parameter:
     kinds: dict[str, Any] = {"flag": bool, "many": list[str] | None}
     kind: Any = kinds.get(option.kind, str | None)
     default: Any = False if option.kind == "flag" else None if option.default is None else str(option.default)
@@ -235,12 +154,24 @@ def _option(option: Option) -> inspect.Parameter:
         *option.flags,
         help=option.help,
         metavar=option.metavar or None,
-        autocompletion=_offering(option.choices) if option.choices else None,
+        autocompletion=_offering(option.choices) if option.choices else _completing(option.offers),
     )
     return inspect.Parameter(
         option.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, given]
     )
 
 
-def _offering(choices: tuple[str, ...]) -> Callable[[], list[str]]:
-    return lambda: list(choices)
+def _offering(choices: tuple[str, ...]) -> Callable[[str], list[str]]:
+    return lambda incomplete: [choice for choice in choices if choice.startswith(incomplete)]
+
+
+def _completing(offers: str) -> Callable[..., list[str]] | None:
+    if not offers:
+        return None
+
+    def complete(ctx: typer.Context, incomplete: str) -> list[str]:
+        from workermd.cli.completion import OFFERS
+
+        return OFFERS[offers](incomplete, ctx.params)
+
+    return complete

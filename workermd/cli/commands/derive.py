@@ -5,7 +5,7 @@ What reads a repository is imported where it is needed: a derive of what did not
 
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
 from workermd.derive.cache import Choices, Derivation, result_of
 from workermd.derive.model import Interface, Repository
@@ -13,6 +13,23 @@ from workermd.derive.source import open_repository
 from workermd.protocol.envelope import EXIT_FINDINGS, Document, encoded
 from workermd.protocol.errors import ContractUnusable, UsageError
 from workermd.report import say
+
+
+class DeriveOptions(NamedTuple):
+    target: str
+    write: str | None
+    interface: str | None
+    list_interfaces: bool
+    mode: str | None
+    id: str | None
+    quotes: str | None
+    offline: bool
+    check: str | None
+    update: bool
+    exit_zero: bool
+    format: str
+    quiet: bool
+
 
 if TYPE_CHECKING:
     from workermd.derive.check import Drift
@@ -23,57 +40,57 @@ MOST_REASONS = 8
 """Lines about files that look like an interface and were left out; files with the same reason share one."""
 
 
-def execute(values: dict[str, Any]) -> int:
+def execute(options: DeriveOptions) -> int:
     """0; with `--check` 1 where something drifted. Raises DeriveError, UsageError, ContractUnusable."""
-    _check_call(values)
-    contract = _contract_text(values["check"]) if values["check"] else None
-    quiet = values["quiet"]
+    _check_call(options)
+    contract = _contract_text(options.check) if options.check else None
+    quiet = options.quiet
     repository = open_repository(
-        values["target"], offline=values["offline"], progress=lambda line: None if quiet else say.note(line)
+        options.target, offline=options.offline, progress=lambda line: None if quiet else say.note(line)
     )
     try:
-        if values["list_interfaces"]:
-            return _list(repository, values)
+        if options.list_interfaces:
+            return _list(repository, options)
         if contract is not None:
-            return _check(contract, repository, values)
-        return _derive(repository, values)
+            return _check(options.check or "", contract, repository, options)
+        return _derive(repository, options)
     finally:
         repository.close()
 
 
-def _check_call(values: dict[str, Any]) -> None:
-    if values["update"] and not values["check"]:
+def _check_call(options: DeriveOptions) -> None:
+    if options.update and not options.check:
         raise UsageError("--update rewrites a contract, and none is named", "add --check FILE")
-    given = [name for name in ("interface", "list_interfaces", "mode", "quotes", "id") if values[name]]
-    if values["check"] and given:
+    given = [name for name in ("interface", "list_interfaces", "mode", "quotes", "id") if getattr(options, name)]
+    if options.check and given:
         raise UsageError(
             "--check takes id, interface, mode and quotes from the contract",
             f"leave {' and '.join('--' + name.replace('_', '-') for name in given)} out",
         )
-    if values["mode"]:
+    if options.mode:
         from workermd.derive.mode import MODES
 
-        if values["mode"] not in MODES:
+        if options.mode not in MODES:
             raise UsageError("--mode: no such mode", f"allowed are {', '.join(MODES)}")
-    if values["id"] is not None:
+    if options.id is not None:
         from workermd.contract.forms import WrongForm, identifier
 
         try:
-            identifier(values["id"], True)
+            identifier(options.id, True)
         except WrongForm as wrong:
             raise UsageError(f"--id: expected {wrong}", "for example --id widget-sorting-worker") from None
-    if values["interface"]:
+    if options.interface:
         from workermd.derive.interfaces.kinds import kind_of
 
-        kind_of(values["interface"])
-    if values["format"] in ("sarif", "markdown") and not values["check"]:
-        raise UsageError(f"--format {values['format']} is for --check", "leave it out, or add --check FILE")
-    if values["write"] and values["check"] and not values["update"]:
+        kind_of(options.interface)
+    if options.format in ("sarif", "markdown") and not options.check:
+        raise UsageError(f"--format {options.format} is for --check", "leave it out, or add --check FILE")
+    if options.write and options.check and not options.update:
         raise UsageError("-o with --check writes what --update makes", "add --update, or leave -o out")
 
 
 def _contract_text(path: str) -> str:
-    from workermd.cli.commands.files import contract_bytes
+    from workermd.cli.documents import contract_bytes
 
     data = contract_bytes(path)
     try:
@@ -85,16 +102,16 @@ def _contract_text(path: str) -> str:
 # --- deriving ---
 
 
-def _derive(repository: Repository, values: dict[str, Any]) -> int:
-    choices = Choices(values["interface"], values["mode"], values["quotes"] or "full", values["id"])
+def _derive(repository: Repository, options: DeriveOptions) -> int:
+    choices = Choices(options.interface, options.mode, options.quotes or "full", options.id)
     result = result_of(repository, choices, lambda: _made(repository, choices))
-    if values["write"]:
-        _write(values["write"], result.text)
-    if values["format"] == "json":
-        say.document(encoded({"schema_version": 1, "contract": values["write"], **result.report}))
-    elif not values["write"]:
+    if options.write:
+        _write(options.write, result.text)
+    if options.format == "json":
+        say.document(encoded({"schema_version": 1, "contract": options.write, **result.report}))
+    elif not options.write:
         say.text(result.text)
-    if not values["quiet"]:
+    if not options.quiet:
         for line in result.remarks:
             say.note(line)
     return 0
@@ -159,13 +176,13 @@ def _write(path: str, text: str) -> None:
 # --- interfaces ---
 
 
-def _list(repository: Repository, values: dict[str, Any]) -> int:
+def _list(repository: Repository, options: DeriveOptions) -> int:
     from workermd.derive.interfaces.kinds import kind_of, spelled, survey
     from workermd.derive.plain import visible
 
-    wanted = values["interface"]
+    wanted = options.interface
     found, skipped = survey(repository, [kind_of(wanted)] if wanted else [])
-    if values["format"] == "json":
+    if options.format == "json":
         listed = [
             {
                 "interface": spelled(each),
@@ -182,7 +199,7 @@ def _list(repository: Repository, values: dict[str, Any]) -> int:
         say.document(encoded({**head, "interfaces": listed, "skipped": [each._asdict() for each in skipped]}))
     else:
         say.text("".join(f"{visible(spelled(each), 300)}\t{visible(each.summary, 120)}\n" for each in found))
-    if not values["quiet"]:
+    if not options.quiet:
         _say_skipped(skipped)
         if not found:
             say.note("no interface was found; a contract derived from this repository has the mode's starter schemas")
@@ -205,28 +222,27 @@ def _say_skipped(skipped: "tuple[Skipped, ...]") -> None:
 # --- checking ---
 
 
-def _check(contract: str, repository: Repository, values: dict[str, Any]) -> int:
+def _check(path: str, contract: str, repository: Repository, options: DeriveOptions) -> int:
     from workermd.derive.check import DRIFTED, examine
     from workermd.derive.record import find
 
-    path = values["check"]
     of = find(contract, path).record.url
-    if of and repository.facts.url and of.lower() != repository.facts.url.lower() and not values["quiet"]:
+    if of and repository.facts.url and of.lower() != repository.facts.url.lower() and not options.quiet:
         say.note(f"{path} was derived from {of}; it is held against {repository.facts.url}")
     examined = examine(contract, repository, path)
     drifts = tuple(drift for drift in examined if drift.state != "true")
     count = sum(drift.state != "new" for drift in examined)
-    _print(path, repository.commit, drifts, count, values)
+    _print(path, repository.commit, drifts, count, options)
     drifted = any(drift.state in DRIFTED for drift in drifts)
-    if values["update"] and drifted:
-        return _update(contract, repository, values)
-    return EXIT_FINDINGS if drifted and not values["exit_zero"] else 0
+    if options.update and drifted:
+        return _update(path, contract, repository, options)
+    return EXIT_FINDINGS if drifted and not options.exit_zero else 0
 
 
-def _print(path: str, commit: str, drifts: "tuple[Drift, ...]", count: int, values: dict[str, Any]) -> None:
+def _print(path: str, commit: str, drifts: "tuple[Drift, ...]", count: int, options: DeriveOptions) -> None:
     from workermd.report import drift as report
 
-    match values["format"]:
+    match options.format:
         case "json":
             say.document(report.json(path, commit, drifts, count))
         case "sarif":
@@ -235,17 +251,16 @@ def _print(path: str, commit: str, drifts: "tuple[Drift, ...]", count: int, valu
             say.text(report.markdown(path, drifts, count))
         case _:
             say.text(report.text(path, drifts))
-            if not values["quiet"]:
+            if not options.quiet:
                 sys.stderr.write(report.summary(drifts, count))
 
 
-def _update(contract: str, repository: Repository, values: dict[str, Any]) -> int:
+def _update(path: str, contract: str, repository: Repository, options: DeriveOptions) -> int:
     """0 when everything that drifted was rewritten, 1 when the author's own words stand in the way."""
     from workermd.derive.check import update
     from workermd.derive.compose import derive
     from workermd.derive.record import find
 
-    path = values["check"]
     record = find(contract, path).record
     interface, lost = None, ""
     if record.interface:
@@ -255,9 +270,9 @@ def _update(contract: str, repository: Repository, values: dict[str, Any]) -> in
             lost = error.message
     fresh = derive(repository, interface, mode=record.mode, quotes=record.quotes, worker_id=record.worker_id)
     updated = update(contract, repository, fresh, path)
-    _write(values["write"] or path, updated.text)
+    _write(options.write or path, updated.text)
     if lost:
         say.note(f"{lost}; the schemas stay as they are: choose another interface and derive again")
     for part in updated.left:
         say.note(f"{path}: {part} drifted and was edited by hand: left as it is")
-    return EXIT_FINDINGS if (updated.left or lost) and not values["exit_zero"] else 0
+    return EXIT_FINDINGS if (updated.left or lost) and not options.exit_zero else 0

@@ -1,9 +1,9 @@
 """`workermd diff`: what changed in meaning between two versions of a contract."""
 
 import sys
-from typing import Any
+from typing import NamedTuple
 
-from workermd.cli.commands.files import contract_named
+from workermd.cli.documents import contract_named
 from workermd.contract import revision
 from workermd.contract.diff import Difference, difference
 from workermd.contract.model import Reading
@@ -13,13 +13,22 @@ from workermd.protocol.errors import ContractUnusable, UsageError
 from workermd.report import changes, say
 
 
-def execute(values: dict[str, Any]) -> int:
+class DiffOptions(NamedTuple):
+    old: str
+    new: str
+    format: str
+    fail_on: str
+    exit_zero: bool
+    quiet: bool
+
+
+def execute(options: DiffOptions) -> int:
     """0 clean, 1 by `--fail-on`; an unreadable or unusable contract is ContractUnusable (2)."""
-    if values["old"] == values["new"] == "-":
+    if options.old == options.new == "-":
         raise UsageError("both contracts are '-', but standard input is one file", "name a file for one of them")
-    found = difference(_reading(values["old"]), _reading(values["new"]))
-    _report(found, values)
-    failed = _fails(found, values["fail_on"]) and not values["exit_zero"]
+    found = difference(_reading(options.old), _reading(options.new))
+    _report(found, options)
+    failed = _fails(found, options.fail_on) and not options.exit_zero
     return EXIT_FINDINGS if failed else 0
 
 
@@ -47,14 +56,14 @@ def _reading(name: str) -> Reading:
     return reading
 
 
-def _report(found: Difference, values: dict[str, Any]) -> None:
-    if values["format"] == "json":
+def _report(found: Difference, options: DiffOptions) -> None:
+    if options.format == "json":
         say.document(changes.as_json(found))
-    elif values["format"] == "sarif":
+    elif options.format == "sarif":
         say.document(changes.as_sarif(found))
-    elif values["format"] == "markdown":
+    elif options.format == "markdown":
         say.text(changes.as_markdown(found))
     else:
         say.text(changes.as_text(found))
-    if not values["quiet"]:
+    if not options.quiet:
         sys.stderr.write(changes.summary(found))

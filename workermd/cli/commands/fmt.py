@@ -2,10 +2,10 @@
 
 import sys
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from workermd.cli.commands.files import contract_bytes, stdin_bytes
 from workermd.cli.commands.validate import each_once
+from workermd.cli.documents import contract_bytes, stdin_bytes
 from workermd.contract.conversion import NotConvertible, to_registry
 from workermd.contract.layout import laid_out
 from workermd.contract.model import Reading
@@ -15,6 +15,15 @@ from workermd.protocol.errors import ContractUnusable, UsageError, WorkermdError
 from workermd.report import say, text
 from workermd.report.record import count
 from workermd.system import files
+
+
+class FmtOptions(NamedTuple):
+    paths: list[str]
+    check: bool
+    diff: bool
+    to: str | None
+    quiet: bool
+
 
 _MARK = b"\xef\xbb\xbf"
 
@@ -27,32 +36,32 @@ class Laid(NamedTuple):
     after: bytes
 
 
-def execute(values: dict[str, Any]) -> int:
+def execute(options: FmtOptions) -> int:
     """0 done or nothing to do, 1 with `--check` when something would change, 2 when a file could not be laid out."""
-    if "-" in values["paths"] and len(values["paths"]) > 1:
+    if "-" in options.paths and len(options.paths) > 1:
         raise UsageError("standard input is laid out alone", "name files, or - without any")
-    layout = to_registry if values["to"] else laid_out
+    layout = to_registry if options.to else laid_out
     laid: list[Laid] = []
     refused: list[WorkermdError] = []
-    for path in each_once(values["paths"]):
+    for path in each_once(options.paths):
         try:
             if isinstance(path, WorkermdError):
                 raise path
             one = _laid(path, layout)
-            if not values["check"] and not values["diff"]:
+            if not options.check and not options.diff:
                 _write(one)
             laid.append(one)
         except WorkermdError as error:
             refused.append(error)
     changed = [one for one in laid if one.after != one.before]
-    if values["diff"]:
+    if options.diff:
         say.text("".join(map(_difference, changed)))
-    elif values["check"]:
+    elif options.check:
         say.text("".join(f"would change: {say.plain(one.path)}\n" for one in changed))
-    _say(refused, changed, laid, values)
+    _say(refused, changed, laid, options)
     if refused:
         return EXIT_UNUSABLE
-    return EXIT_FINDINGS if changed and values["check"] else 0
+    return EXIT_FINDINGS if changed and options.check else 0
 
 
 def _laid(path: str, layout: Callable[[Reading], str]) -> Laid:
@@ -85,13 +94,13 @@ def _difference(one: Laid) -> str:
     return "".join(f"{line}\n" for line in shown)
 
 
-def _say(refused: list[WorkermdError], changed: list[Laid], laid: list[Laid], values: dict[str, Any]) -> None:
+def _say(refused: list[WorkermdError], changed: list[Laid], laid: list[Laid], options: FmtOptions) -> None:
     for error in refused:
-        if isinstance(error, ContractUnusable) and error.findings and not values["quiet"]:
+        if isinstance(error, ContractUnusable) and error.findings and not options.quiet:
             sys.stderr.write(text.findings(error.findings))
         say.error(error)
-    if not values["quiet"]:
-        would = "would change" if values["check"] or values["diff"] else "changed"
+    if not options.quiet:
+        would = "would change" if options.check or options.diff else "changed"
         missed = f"; {count(len(refused), 'path')} left alone" if refused else ""
         sys.stderr.write(
             f"{count(len(changed), 'file')} {would}, {len(laid) - len(changed)} as they should be{missed}\n"

@@ -1,14 +1,20 @@
 """`workermd lsp`: a language server for editors, over standard input and output."""
 
 import sys
-from typing import Any
+from typing import NamedTuple
 
 from workermd.config import configuration
 from workermd.protocol.envelope import EXIT_BUG
 from workermd.protocol.errors import UsageError
 
 
-def execute(values: dict[str, Any]) -> int:
+class LspOptions(NamedTuple):
+    stdio: bool
+    config: str | None
+    no_config: bool
+
+
+def execute(options: LspOptions) -> int:
     """0 when the editor ended the session as the protocol has it, 1 when it went away. Raises UsageError."""
     try:
         from workermd.editor.server import serve
@@ -21,6 +27,6 @@ def execute(values: dict[str, Any]) -> int:
         raise UsageError(message, "docs/validate.md has the set-up of editors")
     return (
         0
-        if serve(configuration.Flags(config=values["config"] or "", no_config=values["no_config"]), sys.stdin.buffer)
+        if serve(configuration.Flags(config=options.config or "", no_config=options.no_config), sys.stdin.buffer)
         else EXIT_BUG
     )

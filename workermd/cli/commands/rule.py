@@ -1,7 +1,7 @@
 """`workermd rule`: what a rule of `validate` asks, and why."""
 
 import textwrap
-from typing import Any
+from typing import NamedTuple
 
 from workermd.contract.rules import RULES
 from workermd.lint.selection import nearest_code
@@ -9,10 +9,14 @@ from workermd.protocol.errors import UsageError
 from workermd.report import say
 
 
-def execute(values: dict[str, Any]) -> int:
-    code = values["code"].strip().upper()
+class RuleOptions(NamedTuple):
+    code: str
+
+
+def execute(options: RuleOptions) -> int:
+    code = options.code.strip().upper()
     if code not in RULES:
-        raise UsageError(f"there is no rule {values['code'][:40]!r}", nearest_code(code))
+        raise UsageError(f"there is no rule {options.code[:40]!r}", nearest_code(code))
     rule = RULES[code]
     lines = [f"{code}: {rule.severity}", rule.summary, rule.purpose]
     lines.append(f"Safe fix (--fix): {rule.fix}" if rule.fix else "There is no safe fix.")

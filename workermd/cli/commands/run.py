@@ -3,9 +3,9 @@
 import os
 import signal
 from collections.abc import Callable
-from typing import Any
+from typing import NamedTuple
 
-from workermd.cli.commands.files import contract_named, input_bytes
+from workermd.cli.documents import contract_named, input_bytes
 from workermd.config import configuration
 from workermd.contract import cache
 from workermd.protocol.envelope import EXIT_INTERRUPTED
@@ -18,56 +18,86 @@ from workermd.runner.invocation import Request, run
 from workermd.runner.trace import Trace, of_environment
 
 
-def execute(values: dict[str, Any]) -> int:
-    """Run a contract. `values` are the command's arguments and options by name (see `arguments.py`)."""
-    if values["interactive"]:
-        from workermd.cli.commands.interactive import refuse_without_terminal
+class RunOptions(NamedTuple):
+    spec: str
+    input: str
+    program: list[str]
+    backend: str | None
+    function: str | None
+    model: str | None
+    base_url: str | None
+    api_key_env: str | None
+    setting: list[str]
+    env: list[str]
+    secret_env: list[str]
+    record: str | None
+    replay: str | None
+    verbose: bool
+    events: str | None
+    envelope: bool
+    run_id: str | None
+    new_run_id: bool
+    timeout: float | None
+    max_attempts: int | None
+    interactive: bool
+    no_wait: bool
+    dry_run: bool
+    exit_zero: bool
+    quiet: bool
+    ledger: str | None
+    config: str | None
+    no_config: bool
 
-        refuse_without_terminal(values)
-    flags = flags_of(values)
-    contract, warnings = cache.load(*contract_named(values["spec"], flags))
+
+def execute(options: RunOptions) -> int:
+    if options.interactive:
+        from workermd.cli.interactive import refuse_without_terminal
+
+        refuse_without_terminal(options.input)
+    flags = flags_of(options)
+    contract, warnings = cache.load(*contract_named(options.spec, flags))
     settings = configuration.load(flags)
     signals = Signals()
     trace = of_environment()
-    live = Live(quiet=values["quiet"], interrupted=lambda: signals.noted, verbose=values["verbose"])
-    audience = Audience(live, _listeners(values, trace))
+    live = Live(quiet=options.quiet, interrupted=lambda: signals.noted, verbose=options.verbose)
+    audience = Audience(live, _listeners(options, trace))
     request = Request(
         contract=contract,
         binding=configuration.binding_for(contract.id, contract.mode, settings, flags),
         ledger_path=settings.ledger,
-        read_input=_once(lambda: _read_input(values, signals)),
+        read_input=_once(lambda: _read_input(options, signals)),
         watch=audience,
         trace=trace,
-        run_id=_run_id(values),
-        timeout=values["timeout"],
-        max_attempts=values["max_attempts"],
-        wait=not values["no_wait"],
+        run_id=_run_id(options),
+        timeout=options.timeout,
+        max_attempts=options.max_attempts,
+        wait=not options.no_wait,
     )
-    if not values["quiet"] and warnings:
+    if not options.quiet and warnings:
         count = len(warnings)
-        say.note(f"{values['spec']}: {count} warning{'s' * (count != 1)}; see: workermd validate {values['spec']}")
-    if values["dry_run"]:
+        say.note(f"{options.spec}: {count} warning{'s' * (count != 1)}; see: workermd validate {options.spec}")
+    if options.dry_run:
         from workermd.runner.dry_run import plan
 
-        return _print(plan(request), values)
+        return _print(plan(request), options)
     signals.catch()
-    answered = _answered(request, live, signals, interactive=values["interactive"])
-    code = _print(answered, values)
+    answered = _answered(request, live, signals, interactive=options.interactive)
+    code = _print(answered, options)
     audience.finished(answered.envelope)  # the answer is printed and stands
     return code
 
 
-def _listeners(values: dict[str, Any], trace: Trace) -> list[Listener]:
+def _listeners(options: RunOptions, trace: Trace) -> list[Listener]:
     listeners: list[Listener] = []
-    if values["events"]:
+    if options.events:
         from workermd.report.events import EventFile
 
-        listeners.append(EventFile(values["events"]))
+        listeners.append(EventFile(options.events))
     if any(name.startswith("OTEL_") for name in os.environ):
         from workermd.report import spans
 
         if spans.wanted():
-            listeners.append(spans.Spans(trace, quiet=values["quiet"]))
+            listeners.append(spans.Spans(trace, quiet=options.quiet))
     return listeners
 
 
@@ -80,7 +110,7 @@ def _answered(request: Request, live: Live, signals: "Signals", *, interactive: 
             live.close()
         if not interactive or "request" not in answered.envelope:
             return answered
-        from workermd.cli.commands.interactive import decided
+        from workermd.cli.interactive import decided
 
         signals.break_off = True
         try:
@@ -92,12 +122,12 @@ def _answered(request: Request, live: Live, signals: "Signals", *, interactive: 
             signals.break_off = False
 
 
-def _print(answered: Answered, values: dict[str, Any]) -> int:
+def _print(answered: Answered, options: RunOptions) -> int:
     from workermd.protocol.envelope import encoded
 
     envelope = answered.envelope
-    say.document(encoded(envelope) if values["envelope"] else answered.output)
-    if not values["quiet"]:
+    say.document(encoded(envelope) if options.envelope else answered.output)
+    if not options.quiet:
         if envelope.get("replayed"):
             say.note("replayed: this run was settled before; no attempt was started")
         for line in envelope.get("notes", ()):
@@ -106,27 +136,27 @@ def _print(answered: Answered, values: dict[str, Any]) -> int:
             error = envelope["error"]
             hint = f"; {error['hint']}" if "hint" in error else ""
             say.note(f"{envelope['status']}: {error['message']} [{error['code']}]{hint}")
-    if values["exit_zero"] and 3 <= answered.exit_code <= 7:
+    if options.exit_zero and 3 <= answered.exit_code <= 7:
         return 0
     return answered.exit_code
 
 
-def flags_of(values: dict[str, Any]) -> configuration.Flags:
+def flags_of(options: RunOptions) -> configuration.Flags:
     return configuration.Flags(
-        backend=values["backend"] or "",
-        function=values["function"] or "",
-        command=tuple(values["program"]),
-        model=values["model"] or "",
-        base_url=values["base_url"] or "",
-        api_key_env=values["api_key_env"] or "",
-        env=tuple(values["env"]),
-        secret_env=tuple(values["secret_env"]),
-        settings=tuple(values["setting"]),
-        record=values["record"] or "",
-        replay=values["replay"] or "",
-        ledger=values["ledger"] or "",
-        config=values["config"] or "",
-        no_config=values["no_config"],
+        backend=options.backend or "",
+        function=options.function or "",
+        command=tuple(options.program),
+        model=options.model or "",
+        base_url=options.base_url or "",
+        api_key_env=options.api_key_env or "",
+        env=tuple(options.env),
+        secret_env=tuple(options.secret_env),
+        settings=tuple(options.setting),
+        record=options.record or "",
+        replay=options.replay or "",
+        ledger=options.ledger or "",
+        config=options.config or "",
+        no_config=options.no_config,
     )
 
 
@@ -142,20 +172,20 @@ def _once(read: Callable[[], bytes]) -> Callable[[], bytes]:
     return given
 
 
-def _read_input(values: dict[str, Any], signals: "Signals") -> bytes:
+def _read_input(options: RunOptions, signals: "Signals") -> bytes:
     signals.break_off = True
     try:
-        return input_bytes(values["input"], f"workermd run {values['spec']} -")
+        return input_bytes(options.input, f"workermd run {options.spec} -")
     finally:
         signals.break_off = False
 
 
-def _run_id(values: dict[str, Any]) -> str:
-    if values["new_run_id"]:
-        if values["run_id"]:
+def _run_id(options: RunOptions) -> str:
+    if options.new_run_id:
+        if options.run_id:
             raise UsageError("--run-id and --new-run-id exclude each other", "leave one of the two out")
         return _uuid7()
-    return values["run_id"] or ""
+    return options.run_id or ""
 
 
 def _uuid7() -> str:

@@ -8,9 +8,9 @@ import glob
 import os
 import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import NamedTuple
 
-from workermd.cli.commands.files import contract_bytes, contract_named, input_bytes, stdin_bytes
+from workermd.cli.documents import contract_bytes, contract_named, input_bytes, stdin_bytes
 from workermd.config import configuration
 from workermd.contract.model import Lines
 from workermd.contract.problems import SUFFIX, Problems
@@ -24,6 +24,27 @@ from workermd.report import formats, say, text
 from workermd.report.record import Report
 from workermd.system import files
 
+
+class ValidateOptions(NamedTuple):
+    paths: list[str]
+    format: str | None
+    output: list[str]
+    input: str | None
+    output_file: str | None
+    select: list[str]
+    ignore: list[str]
+    fail_on: Severity
+    strict: bool
+    baseline: str | None
+    baseline_update: bool
+    fix: bool
+    diff: bool
+    exit_zero: bool
+    quiet: bool
+    config: str | None
+    no_config: bool
+
+
 LEVELS: tuple[Severity, ...] = ("error", "warning", "info")
 """The worst first: `--fail-on` names the last that makes a call fail."""
 
@@ -31,14 +52,14 @@ LEVELS: tuple[Severity, ...] = ("error", "warning", "info")
 class Gathered:
     """Takes what was found file by file. Text alone is printed at once and not kept: memory stays flat."""
 
-    def __init__(self, values: dict[str, Any], accepted: baseline.Baseline | None) -> None:
+    def __init__(self, options: ValidateOptions, accepted: baseline.Baseline | None) -> None:
         self.files = 0
         self.counts: dict[Severity, int] = dict.fromkeys(LEVELS, 0)
         self.unchecked: list[WorkermdError] = []
-        self._wanted = formats.outputs(values["format"], values["output"])
-        self._silent = bool(values["diff"] or values["baseline_update"])
+        self._wanted = formats.outputs(options.format, options.output)
+        self._silent = bool(options.diff or options.baseline_update)
         self._streams = self._wanted == (formats.Output("text", formats.STDOUT),)
-        self._quiet = values["quiet"]
+        self._quiet = options.quiet
         self._kept: list[Finding] = []
         self._sources: dict[str, str] = {}
         self._accepted = accepted
@@ -77,27 +98,27 @@ class Gathered:
         return any(self.counts[level] for level in LEVELS[: LEVELS.index(threshold) + 1])
 
 
-def execute(values: dict[str, Any]) -> int:
+def execute(options: ValidateOptions) -> int:
     """0 clean, 1 with findings of the level that fails, 2 when anything could not be checked."""
-    names = list(each_once(values["paths"]))
-    documents = [(values["input"], "input"), (values["output_file"], "output")]
-    documents = [each for each in documents if each[0]]
-    _refuse_contradictions(values, len(names), documents)
-    selection = _selection(values)
-    accepted = baseline.load(values["baseline"], update=values["baseline_update"]) if values["baseline"] else None
-    report = Gathered(values, accepted)
+    names = list(each_once(options.paths))
+    sides = ((options.input, "input"), (options.output_file, "output"))
+    documents = [(path, side) for path, side in sides if path]
+    _refuse_contradictions(options, len(names), documents)
+    selection = _selection(options)
+    accepted = baseline.load(options.baseline, update=options.baseline_update) if options.baseline else None
+    report = Gathered(options, accepted)
     identities = folder.Identities()
     known = Known(selection)
     changes = 0
     read: tuple[bytes, str] | None = None
     for name in names:
         try:
-            read = _data(name, mended=values["fix"])
-            data = _mended(*read, values, selection)
+            read = _data(name, mended=options.fix)
+            data = _mended(*read, options, selection)
         except WorkermdError as error:
             report.unchecked.append(error)
             continue
-        checked = _checked(data if values["fix"] else read[0], read[1], selection, known)
+        checked = _checked(data if options.fix else read[0], read[1], selection, known)
         report.files += 1
         changes += data != read[0]
         identities.add(checked)
@@ -106,49 +127,53 @@ def execute(values: dict[str, Any]) -> int:
     _add_clashes(identities, selection, report)
     for path, side in documents:
         _add_document(report, read, path, side)
-    if accepted is not None and values["baseline_update"]:
+    if accepted is not None and options.baseline_update:
         files.write(accepted.path, accepted.updated())
     report.end()
-    if changes and not values["quiet"]:
-        verb = "would change" if values["diff"] else "fixed"
+    if changes and not options.quiet:
+        verb = "would change" if options.diff else "fixed"
         say.note(f"{verb} {changes} file{'' if changes == 1 else 's'}")
     if report.unchecked:
         return EXIT_UNUSABLE
-    if values["exit_zero"]:
+    if options.exit_zero:
         return 0
-    if values["diff"]:
+    if options.diff:
         return EXIT_FINDINGS if changes else 0
-    return EXIT_FINDINGS if report.fails(_threshold(values)) else 0
+    return EXIT_FINDINGS if report.fails(_threshold(options)) else 0
 
 
-def _refuse_contradictions(values: dict[str, Any], count: int, documents: list[tuple[str, str]]) -> None:
-    if [values["input"], values["output_file"], *values["paths"]].count("-") > 1:
+def _refuse_contradictions(options: ValidateOptions, count: int, documents: list[tuple[str, str]]) -> None:
+    if [options.input, options.output_file, *options.paths].count("-") > 1:
         raise UsageError("standard input can be read once, but '-' is given twice", "name a file for one of them")
     if documents and count > 1:
         raise UsageError(f"a document is checked against one contract, found {count}", "name one file")
-    if values["baseline_update"] and not values["baseline"]:
+    if options.baseline_update and not options.baseline:
         raise UsageError("--baseline-update writes a baseline, but none is named", "add --baseline FILE")
-    if values["fix"] and "-" in values["paths"]:
+    if options.fix and "-" in options.paths:
         raise UsageError("--fix writes files, but standard input is none", "use --diff, or name a file")
-    others = [f"--{name.replace('_', '-')}" for name in ("fix", "baseline_update", "format", "output") if values[name]]
-    if values["diff"] and others:
+    others = [
+        f"--{name.replace('_', '-')}"
+        for name in ("fix", "baseline_update", "format", "output")
+        if getattr(options, name)
+    ]
+    if options.diff and others:
         raise UsageError(
             f"--diff prints a diff and writes nothing, so {others[0]} beside it has no use", "leave one out"
         )
 
 
-def _selection(values: dict[str, Any]) -> Selection:
+def _selection(options: ValidateOptions) -> Selection:
     """The command line's `--select` replaces the configuration's; `--ignore` adds to it."""
-    settings = configuration.load(configuration.Flags(config=values["config"] or "", no_config=values["no_config"]))
+    settings = configuration.load(configuration.Flags(config=options.config or "", no_config=options.no_config))
     given = configured(settings.lint_select, settings.lint_ignore, settings.origin)
-    select = codes(values["select"], "--select") or given.select
-    return Selection(select, (*given.ignore, *codes(values["ignore"], "--ignore")))
+    select = codes(options.select, "--select") or given.select
+    return Selection(select, (*given.ignore, *codes(options.ignore, "--ignore")))
 
 
-def _threshold(values: dict[str, Any]) -> Severity:
+def _threshold(options: ValidateOptions) -> Severity:
     """`--strict` is `--fail-on warning`; with both, the one that fails sooner holds."""
-    level: Severity = values["fail_on"]
-    return "warning" if values["strict"] and level == "error" else level
+    level: Severity = options.fail_on
+    return "warning" if options.strict and level == "error" else level
 
 
 def _data(name: str | WorkermdError, *, mended: bool) -> tuple[bytes, str]:
@@ -161,14 +186,14 @@ def _data(name: str | WorkermdError, *, mended: bool) -> tuple[bytes, str]:
     return (contract_bytes(name), name) if mended else contract_named(name)
 
 
-def _mended(data: bytes, path: str, values: dict[str, Any], selection: Selection) -> bytes:
+def _mended(data: bytes, path: str, options: ValidateOptions, selection: Selection) -> bytes:
     """A file with the safe fixes that were asked for: written, or shown as a diff."""
-    if not (values["fix"] or values["diff"]):
+    if not (options.fix or options.diff):
         return data
     from workermd.lint import fixes
 
     mended = fixes.fixed(data, path, selection)
-    if values["diff"]:
+    if options.diff:
         say.text(fixes.difference(data, mended, say.plain(path)))
     elif mended != data:
         files.write(path, mended)

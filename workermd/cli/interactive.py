@@ -2,9 +2,8 @@
 
 import os
 import sys
-from typing import Any
 
-from workermd.cli.commands.runs import login
+from workermd.cli.stored_runs import login
 from workermd.ledger.sqlite.store import Ledger
 from workermd.protocol.envelope import Document
 from workermd.protocol.errors import UsageError
@@ -19,9 +18,9 @@ from workermd.task.masking import Mask
 _YES, _NO = ("y", "yes"), ("n", "no")
 
 
-def refuse_without_terminal(values: dict[str, Any]) -> None:
+def refuse_without_terminal(input_path: str) -> None:
     """Raises UsageError where nobody can be asked."""
-    if values["input"] == "-":
+    if input_path == "-":
         raise UsageError(
             "--interactive reads answers from standard input, and so does INPUT -", "give the input as a file"
         )

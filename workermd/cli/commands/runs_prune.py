@@ -1,0 +1,65 @@
+"""`workermd runs prune`: remove what is finished, with its artifacts."""
+
+import contextlib
+import os
+import time
+from typing import NamedTuple
+
+from workermd.cli import settings
+from workermd.cli.stored_runs import PATIENCE
+from workermd.ledger import artifacts
+from workermd.ledger.sqlite.store import Ledger
+from workermd.protocol.envelope import encoded
+from workermd.protocol.errors import UsageError
+from workermd.report import say
+
+_DAY = 86_400 * 1_000_000
+
+
+class RunsPruneOptions(NamedTuple):
+    older_than: float | None
+    all: bool
+    worker: str | None
+    dry_run: bool
+    format: str
+    ledger: str | None
+    config: str | None
+    no_config: bool
+
+
+class _OnlyLooking(Exception):
+    pass
+
+
+def execute(options: RunsPruneOptions) -> int:
+    if not options.all and options.older_than is None:
+        raise UsageError("what to remove is not said", "give --older-than DAYS, or --all")
+    if options.all and options.older_than is not None:
+        raise UsageError("--all and --older-than exclude each other", "leave one of the two out")
+    path = settings.load(options.config, options.no_config, options.ledger).ledger
+    count = _pruned(path, options) if os.path.exists(path) else 0
+    if options.format == "json":
+        say.document(encoded({"ledger": path, "finished": count, "removed": 0 if options.dry_run else count}))
+    else:
+        verb = "would be removed" if options.dry_run else "removed"
+        say.text(f"{count} finished run{'' if count == 1 else 's'} {verb}\n")
+    return 0
+
+
+def _pruned(path: str, options: RunsPruneOptions) -> int:
+    """How many runs are finished and old enough; they are gone unless somebody only looks."""
+    before = None
+    if options.older_than is not None:
+        before = max(0, time.time_ns() // 1000 - int(options.older_than * _DAY))
+    count = 0
+    forgotten: set[str] = set()
+    with Ledger.open(path) as ledger:
+        with contextlib.suppress(_OnlyLooking), ledger.transaction(time.monotonic() + PATIENCE) as transaction:
+            known = ledger.tokens()
+            count = transaction.prune(before=before, worker_id=options.worker)
+            forgotten = known - ledger.tokens()
+            if options.dry_run:
+                raise _OnlyLooking
+        if not options.dry_run:
+            artifacts.remove(path, forgotten)
+    return count

@@ -1,0 +1,54 @@
+"""`workermd runs show`: one run and its attempts."""
+
+from typing import NamedTuple
+
+from workermd.cli import settings
+from workermd.cli.stored_runs import existing, one, summary
+from workermd.ledger.records import Attempt
+from workermd.protocol.envelope import Document, encoded, timestamp
+from workermd.report import people, say
+from workermd.report import runs as report
+
+
+class RunsShowOptions(NamedTuple):
+    run_id: str
+    worker: str | None
+    format: str
+    ledger: str | None
+    config: str | None
+    no_config: bool
+
+
+def execute(options: RunsShowOptions) -> int:
+    path = settings.load(options.config, options.no_config, options.ledger).ledger
+    with existing(path, options.run_id) as ledger:
+        row = one(ledger, options.run_id, options.worker)
+        attempts = ledger.attempts(row.id)
+        reopenings = ledger.reopenings(row.id)
+        requests = ledger.questions(row.id)
+    if options.format == "json":
+        document = summary(row) | {
+            "attempts_made": [_attempt(each) for each in attempts],
+            "reopenings": [
+                {"granted": each.granted, "who": each.who, "reason": each.reason, "at": timestamp(each.at)}
+                for each in reopenings
+            ],
+            "requests": [people.request(each) for each in requests],
+            "output": report.parsed(row.output),
+            "envelope": report.parsed(row.envelope),
+        }
+        say.document(encoded(document))
+    else:
+        say.text(report.timeline(row, attempts, reopenings, requests))
+    return 0
+
+
+def _attempt(attempt: Attempt) -> Document:
+    return {
+        "n": attempt.n,
+        "started_at": timestamp(attempt.started_at),
+        "ended_at": None if attempt.ended_at is None else timestamp(attempt.ended_at),
+        "outcome": attempt.outcome,
+        "owner": attempt.owner,
+        "detail": attempt.detail,
+    }
