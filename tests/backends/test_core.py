@@ -17,7 +17,15 @@ from opentelemetry.trace import NonRecordingSpan, Tracer, TracerProvider, get_cu
 
 from tests.attempt_process import a_task
 from workermd.backends import core
-from workermd.backends.core import Answer, CancellationToken, Exchange, Order, agent_key, agent_type, dispatch
+from workermd.backends.core import (
+    CancellationToken,
+    Exchange,
+    ResultMessage,
+    TaskMessage,
+    agent_key,
+    agent_type,
+    dispatch,
+)
 from workermd.protocol.errors import ConfigurationError
 from workermd.task.task import Result, failed
 
@@ -46,7 +54,7 @@ def on_exchange(task, perform, deed, worker_id="w"):
         exchange = Exchange(worker_id, perform, failure_of)
         async with asyncio.timeout(20):
             try:
-                return await deed(exchange, Order(task.to_json()))
+                return await deed(exchange, TaskMessage(task))
             finally:
                 await exchange.close()
 
@@ -175,7 +183,7 @@ def test_h05_a_send_before_open_or_after_close_is_refused_at_once(task):
         with pytest.raises(RuntimeError, match="new"):
             await exchange.send(order, "w", "r", CancellationToken())
         await exchange.open()
-        assert (await exchange.send(order, "w", "r", CancellationToken())).result_json == DONE.to_json()
+        assert (await exchange.send(order, "w", "r", CancellationToken())).result == DONE
         await exchange.close()
         with pytest.raises(RuntimeError, match="closed"):
             await exchange.send(order, "w", "r", CancellationToken())
@@ -226,14 +234,14 @@ def test_h07_a_hung_background_task_does_not_hold_up_the_answer(task):
 
 
 def test_h08_none_is_never_a_result(task):
-    class Unhandled(Order):
+    class Unhandled(TaskMessage):
         pass
 
     async def deed(exchange, order):
         await exchange.open()
-        with pytest.raises(TypeError, match="no Answer"):
-            await exchange.send(Unhandled(order.task_json), "w", "r", CancellationToken())
-        with pytest.raises(TypeError, match="sent an Order"):
+        with pytest.raises(TypeError, match="no ResultMessage"):
+            await exchange.send(Unhandled(order.task), "w", "r", CancellationToken())
+        with pytest.raises(TypeError, match="sent a TaskMessage"):
             await exchange.send("text", "w", "r", CancellationToken())
 
     on_exchange(task, done, deed)
@@ -304,14 +312,14 @@ def test_h13_concurrent_orders_do_not_mix_and_the_agent_does_not_change(task):
 
     async def deed(exchange, _order):
         await exchange.open()
-        orders = [Order(task._replace(attempt=number).to_json()) for number in range(3)]
+        orders = [TaskMessage(task._replace(attempt=number)) for number in range(3)]
         first = await exchange.send(orders[0], "w", "r", CancellationToken())
         (agent,) = exchange._runtime._instantiated_agents.values()
         before = dict(vars(agent))
         answers = await asyncio.gather(*(exchange.send(o, "w", "r", CancellationToken()) for o in orders))
         assert vars(agent) == before
         assert answers[0] == first
-        return [Result.from_json(answer.result_json).output for answer in answers]
+        return [answer.result.output for answer in answers]
 
     assert on_exchange(task, perform, deed) == ["0", "1", "2"]
 
@@ -354,7 +362,7 @@ def test_h14_no_span_of_the_runtime_and_no_body_in_any(task, monkeypatch):
 
 class Plain(RoutedAgent):
     @rpc
-    async def on_plain(self, message: Answer, ctx: Context) -> Answer:
+    async def on_plain(self, message: ResultMessage, ctx: Context) -> ResultMessage:
         return message
 
 
@@ -362,7 +370,7 @@ async def _plain_send(text):
     plain = SingleThreadedAgentRuntime()
     await Plain.register(plain, "plain", lambda: Plain("plain"))
     plain.start()
-    await plain.send_message(Answer(text), AgentId("plain", "1"))
+    await plain.send_message(ResultMessage(Result(output=text)), AgentId("plain", "1"))
     await plain.stop()
 
 
@@ -394,7 +402,7 @@ def test_h16_no_body_reaches_a_log(task, caplog, monkeypatch):
 
     dispatch(task, perform, soon(), failure_of)
     text = "\n".join(record.getMessage() for record in caplog.records)
-    assert "Answer(" in text
+    assert "ResultMessage(" in text
     assert SECRET not in text
 
 
@@ -407,16 +415,18 @@ def test_h17_there_are_no_intervention_handlers(task):
 
 
 def test_h18_messages_check_their_own_types(task):
-    with pytest.raises(TypeError, match="task_json must be a str"):
-        Order(5)
-    with pytest.raises(TypeError, match="result_json must be a str"):
-        Answer(None)
+    with pytest.raises(TypeError, match="holds a Task, not a int"):
+        TaskMessage(5)
+    with pytest.raises(TypeError, match="holds a Result, not a NoneType"):
+        ResultMessage(None)
 
     async def deed(exchange, _order):
         await exchange.open()
         registry = exchange._runtime._serialization_registry
         with pytest.raises(TypeError, match="does not leave its process"):
-            registry.deserialize(b'{"task_json": "x"}', type_name="Order", data_content_type=JSON_DATA_CONTENT_TYPE)
+            registry.deserialize(
+                b'{"task_json": "x"}', type_name="TaskMessage", data_content_type=JSON_DATA_CONTENT_TYPE
+            )
 
     on_exchange(task, done, deed)
 
@@ -517,6 +527,6 @@ def test_the_seam_is_the_only_importer():
         or (isinstance(node, ast.Import) and any(a.name.split(".")[0] == "autogen_core" for a in node.names))
     }
     # AgentChat's clients and AutoGen's code executor are made of the core's types; no kind makes a runtime of its own.
-    assert importers == {"runtime.py", "backends/autogen.py", "agents/code.py"}
+    assert importers == {"backends/core.py", "backends/autogen/agentchat.py", "backends/agents/code.py"}
     runtimes = [path.name for path in PACKAGE.rglob("*.py") if "SingleThreadedAgentRuntime(" in path.read_text("utf-8")]
-    assert runtimes == ["runtime.py"]
+    assert runtimes == ["core.py"]

@@ -9,7 +9,6 @@ descriptor. Its standard output and error are a log file; the caller's are out o
 import contextlib
 import ctypes
 import gc
-import json
 import os
 import resource
 import signal
@@ -19,6 +18,7 @@ from importlib import import_module
 
 from workermd.attempt.order import ORDER_FD, STATUS_FD, Order, receive, receive_binding
 from workermd.ledger import results
+from workermd.protocol.codec import to_document
 from workermd.system import processes
 from workermd.system.crash import point
 from workermd.task.binding import Binding
@@ -130,7 +130,7 @@ def _perform(backend: Backend, order: Order, binding: Binding) -> Result:
             from workermd.task import recording
 
             key = recording.key_of(order.task)
-            recording.save(recording.Recording(binding.kind, key, json.loads(result.to_json())), binding)
+            recording.save(recording.Recording(binding.kind, key, to_document(result)), binding)
         return result
     except BaseException as error:  # noqa: BLE001 - the last line between a backend's fault and a lost attempt
         return Result(

@@ -7,9 +7,10 @@ import json
 import os
 from typing import NamedTuple
 
+from workermd.protocol.codec import from_document, to_document
 from workermd.protocol.envelope import Document
 from workermd.task.binding import Binding
-from workermd.task.task import Budget, Limits, Task
+from workermd.task.task import Limits, Task
 
 ORDER_FD = 3
 """Where the host reads its order."""
@@ -32,40 +33,24 @@ class Order(NamedTuple):
 
 
 def encode_binding(binding: Binding) -> bytes:
-    return _framed(binding.to_document())
+    return _framed(to_document(binding))
 
 
 def encode(order: Order) -> bytes:
-    return _framed(
-        {
-            "task": order.task.to_json(),
-            "limits": order.limits._asdict() | {"budget": order.limits.budget._asdict()},
-            "environment": order.environment,
-            "results_dir": order.results_dir,
-            "token": order.token,
-        }
-    )
+    """The whole order as one JSON document: the task in it is encoded here, and nowhere again on its way."""
+    return _framed(to_document(order))
 
 
 def receive_binding(fd: int) -> Binding | None:
     """Wait for the binding. None when the other end was closed before a whole one came."""
-    fields = _document(fd)
-    return None if fields is None else Binding.of(fields)
+    document = _document(fd)
+    return None if document is None else from_document(Binding, document)
 
 
 def receive(fd: int) -> Order | None:
     """Wait for an order. None when the other end was closed before a whole one came."""
-    fields = _document(fd)
-    if fields is None:
-        return None
-    limits = fields["limits"]
-    return Order(
-        task=Task.from_json(fields["task"]),
-        limits=Limits(**{**limits, "budget": Budget(**limits["budget"])}),
-        environment=fields["environment"],
-        results_dir=fields["results_dir"],
-        token=fields["token"],
-    )
+    document = _document(fd)
+    return None if document is None else from_document(Order, document)
 
 
 def _framed(document: Document) -> bytes:

@@ -30,7 +30,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from workermd.protocol.errors import ConfigurationError
 from workermd.task.task import Result, Task, timed_out
 
-__all__ = ["Answer", "CancellationToken", "Caught", "Exchange", "Order", "Performer", "dispatch"]
+__all__ = ["CancellationToken", "Caught", "Exchange", "Performer", "ResultMessage", "TaskMessage", "dispatch"]
 
 Performer = Callable[[Task, CancellationToken], Awaitable[Result]]
 """What does the work of one attempt. It may raise anything; every future it awaits for long should be
@@ -63,41 +63,38 @@ class Caught:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Order:
-    """The message to a worker: a task as JSON, and the trace it belongs to (H15).
+class TaskMessage:
+    """The message to a worker: a task, which never leaves this process, so it is not encoded for it.
 
     It has neither `__dict__` nor a telling repr: the runtime formats both into log lines (H16).
     """
 
-    task_json: str
-    traceparent: str = ""
-    tracestate: str = ""
+    task: Task
 
     def __post_init__(self) -> None:
-        _check_texts(self)
+        _check(self.task, Task)
 
     def __repr__(self) -> str:
-        return f"Order({len(self.task_json)} characters)"
+        return f"TaskMessage(attempt {self.task.attempt})"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Answer:
-    """The envelope of every result. None, which the runtime gives when nobody answered, is never one (H8)."""
+class ResultMessage:
+    """What a worker answers. None, which the runtime gives when nobody answered, is never one (H8)."""
 
-    result_json: str
+    result: Result
 
     def __post_init__(self) -> None:
-        _check_texts(self)
+        _check(self.result, Result)
 
     def __repr__(self) -> str:
-        return f"Answer({len(self.result_json)} characters)"
+        return "ResultMessage()"
 
 
-def _check_texts(message: Any) -> None:
-    """The runtime's own serializers check no types (H18)."""
-    for name in message.__slots__:
-        if not isinstance(getattr(message, name), str):
-            raise TypeError(f"{type(message).__name__}.{name} must be a str")
+def _check(value: object, kind: type) -> None:
+    """The runtime checks no types (H18)."""
+    if not isinstance(value, kind):
+        raise TypeError(f"a message holds a {kind.__name__}, not a {type(value).__name__}")
 
 
 class _Sealed:
@@ -118,12 +115,12 @@ class _Sealed:
 class _Worker(RoutedAgent):
     """One registered worker. It holds what it was made with and never changes: orders may overlap (H13)."""
 
-    def __init__(self, answer: Callable[[Order, CancellationToken], Awaitable[Answer]]) -> None:
+    def __init__(self, answer: Callable[[TaskMessage, CancellationToken], Awaitable[ResultMessage]]) -> None:
         super().__init__("performs one task within its deadline")
         self._answer = answer
 
     @rpc
-    async def on_order(self, message: Order, ctx: MessageContext) -> Answer:
+    async def on_order(self, message: TaskMessage, ctx: MessageContext) -> ResultMessage:
         return await self._answer(message, ctx.cancellation_token)
 
 
@@ -154,13 +151,13 @@ class Exchange:
             skip_class_subscriptions=True,
             skip_direct_message_subscription=True,
         )
-        for message_type in (Order, Answer):
+        for message_type in (TaskMessage, ResultMessage):
             self._runtime.add_message_serializer(_Sealed(message_type))
         self._runtime.start()
         self._own = asyncio.all_tasks()
         self._state = "open"
 
-    async def send(self, order: Order, worker_id: str, run_id: str, token: CancellationToken) -> Answer:
+    async def send(self, order: TaskMessage, worker_id: str, run_id: str, token: CancellationToken) -> ResultMessage:
         """The worker's answer, or CancelledError once the token is cancelled: the work may then still run
         until `close` has returned. Raises RuntimeError when not open, ConfigurationError for a worker that
         is not here, TypeError for another message."""
@@ -168,15 +165,15 @@ class Exchange:
             raise RuntimeError(f"this exchange is {self._state}: nothing can be sent")
         if token.is_cancelled():  # H4: the runtime would run the worker all the same
             raise asyncio.CancelledError
-        if not isinstance(order, Order):
-            raise TypeError(f"a worker is sent an Order, not a {type(order).__name__}")
+        if not isinstance(order, TaskMessage):
+            raise TypeError(f"a worker is sent a TaskMessage, not a {type(order).__name__}")
         if agent_type(worker_id) != self._worker_type:  # H9: a bare Exception otherwise
             raise ConfigurationError("the task names a worker that is not registered here")
         answer = await self._runtime.send_message(
             order, AgentId(self._worker_type, agent_key(run_id)), cancellation_token=token
         )
-        if not isinstance(answer, Answer):  # H8
-            raise TypeError("the worker gave no Answer: nothing handles this type of message")
+        if not isinstance(answer, ResultMessage):  # H8
+            raise TypeError("the worker gave no ResultMessage: nothing handles this type of message")
         return answer
 
     async def close(self) -> None:
@@ -195,12 +192,12 @@ class Exchange:
         await self._runtime.stop()  # H6: only now, it drops what is pending. H7: not stop_when_idle
         self._state = "closed"
 
-    async def _answer(self, order: Order, token: CancellationToken) -> Answer:
+    async def _answer(self, order: TaskMessage, token: CancellationToken) -> ResultMessage:
         # H15: the runtime's queue cuts the trace; the task started here copies the context it finds.
-        carrier = {"traceparent": order.traceparent, "tracestate": order.tracestate}
+        carrier = {name: str(order.task.trace.get(name, "")) for name in ("traceparent", "tracestate")}
         cut = trace_context.attach(TraceContextTextMapPropagator().extract(carrier))
         try:
-            work = asyncio.create_task(self._work(Task.from_json(order.task_json), token))
+            work = asyncio.create_task(self._work(order.task, token))
         finally:
             trace_context.detach(cut)
         self._works[work] = token
@@ -208,7 +205,7 @@ class Exchange:
         await asyncio.wait((work,))
         if token.is_cancelled():  # the sender has gone: an answer now would be put into a queue being stopped
             raise asyncio.CancelledError
-        return Answer(work.result().to_json())
+        return ResultMessage(work.result())
 
     async def _work(self, task: Task, token: CancellationToken) -> Result:
         with Caught() as caught:
@@ -249,13 +246,13 @@ def dispatch(task: Task, perform: Performer, deadline: float, failure_of: Failur
 
 async def _exchanged(task: Task, perform: Performer, token: CancellationToken, failure_of: FailureOf) -> Result:
     exchange = Exchange(task.worker_id, perform, failure_of)
-    order = Order(task.to_json(), str(task.trace.get("traceparent", "")), str(task.trace.get("tracestate", "")))
+    order = TaskMessage(task)
     try:
         await exchange.open()
         answer = await exchange.send(order, task.worker_id, task.run_id, token)
     finally:
         await exchange.close()
-    return Result.from_json(answer.result_json)
+    return answer.result
 
 
 def _driven(loop: asyncio.AbstractEventLoop, main: asyncio.Task[Result]) -> Result | BaseException:

@@ -7,16 +7,15 @@ Only contracts without errors are stored.
 from typing import Any
 
 from workermd import __version__
-from workermd.contract.model import Constraints, Contract
+from workermd.contract.model import Contract
 from workermd.contract.problems import MISNAMED, misnamed
+from workermd.protocol.codec import from_document, to_document
 from workermd.protocol.errors import ContractUnusable
 from workermd.protocol.finding import Finding, ordered
 from workermd.system import cache
 from workermd.system.digest import sha256
 
 ENTRY_FORMAT = 1
-
-_TUPLES = ("status_enum", "success_statuses", "tools_allowed")
 
 
 def load(data: bytes, path: str) -> tuple[Contract, tuple[Finding, ...]]:
@@ -51,19 +50,9 @@ def _unusable(path: str, findings: tuple[Finding, ...], text: str) -> ContractUn
 def _stored(folder: str, key: str, path: str) -> tuple[Contract, tuple[Finding, ...]] | None:
     entry = cache.load(folder, key)
     try:
-        return _contract(entry["contract"]), _findings(entry["warnings"], path)
+        return from_document(Contract, entry["contract"]), _findings(entry["warnings"], path)
     except (KeyError, TypeError):
         return None
-
-
-def _contract(fields: dict[str, Any]) -> Contract:
-    bounds = fields["constraints"]
-    for name in _TUPLES:
-        if bounds[name] is not None:
-            bounds[name] = tuple(bounds[name])
-    fields["constraints"] = Constraints(**bounds)
-    fields["statuses"] = tuple(fields["statuses"])
-    return Contract(**fields)
 
 
 def _findings(rows: list[list[Any]], path: str) -> tuple[Finding, ...]:
@@ -73,6 +62,4 @@ def _findings(rows: list[list[Any]], path: str) -> tuple[Finding, ...]:
 def _store(folder: str, key: str, contract: Contract, findings: tuple[Finding, ...]) -> None:
     # The name is checked anew for every path: it is no part of the content.
     warnings = [list(finding[1:]) for finding in findings if finding.code != MISNAMED]
-    fields = contract._asdict()
-    fields["constraints"] = contract.constraints._asdict()
-    cache.store(folder, key, {"contract": fields, "warnings": warnings})
+    cache.store(folder, key, {"contract": to_document(contract), "warnings": warnings})

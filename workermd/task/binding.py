@@ -1,6 +1,6 @@
 """What an operator binds to a worker: a kind of backend and all that it needs (S6.1). Names of variables, never values."""
 
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple
 
 from workermd.protocol.envelope import Document
 
@@ -110,29 +110,6 @@ class Binding(NamedTuple):
     def server_variables(self) -> tuple[str, ...]:
         """The variables that servers are given as they are."""
         return tuple(dict.fromkeys(variable for server in self.servers.values() for variable in server.env))
-
-    def to_document(self) -> Document:
-        """As JSON has it; `of` takes it back."""
-        document = self._asdict()
-        document["model"] = self.model._asdict() if self.model else None
-        document["models"] = {name: model._asdict() for name, model in self.models.items()}
-        document["tools"] = [tool._asdict() for tool in self.tools]
-        document["servers"] = {name: server._asdict() for name, server in self.servers.items()}
-        return document
-
-    @classmethod
-    def of(cls, document: Document) -> Self:
-        fields: dict[str, Any] = dict(document)
-        for name in ("command", "env", "secret_env", "retry_exit_codes"):
-            fields[name] = tuple(fields[name])
-        fields["model"] = Model(**fields["model"]) if fields["model"] else None
-        fields["models"] = {name: Model(**model) for name, model in fields["models"].items()}
-        fields["tools"] = tuple(ToolBinding(**{**tool, "allow": tuple(tool["allow"])}) for tool in fields["tools"])
-        fields["servers"] = {
-            name: Server(**{**server, **{key: tuple(server[key]) for key in ("command", "env", "secret_env")}})
-            for name, server in fields["servers"].items()
-        }
-        return cls(**fields)
 
 
 def without_keys(binding: Binding) -> Binding:

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from workermd.protocol.codec import from_document, to_document
 from workermd.protocol.envelope import Document
 from workermd.system.digest import sha256
 from workermd.task.binding import Binding
@@ -44,7 +45,7 @@ class Recording(NamedTuple):
 def save(recording: Recording, binding: Binding) -> None:
     """Write a recording into the folder that the binding names. Where that cannot be, the attempt's log says so: what
     the attempt came to is worth more than its recording."""
-    masked: Document = {"workermd_recording": FORMAT} | Mask(binding).value(recording._asdict())
+    masked: Document = {"workermd_recording": FORMAT} | Mask(binding).value(to_document(recording))
     path = os.path.join(binding.record, _name(masked["task"]))
     try:
         os.makedirs(binding.record, exist_ok=True)
@@ -59,7 +60,7 @@ def save(recording: Recording, binding: Binding) -> None:
 
 def key_of(task: Task) -> Document:
     """What a recording of this task is found by."""
-    return {name: value for name, value in json.loads(task.to_json()).items() if name not in VOLATILE}
+    return {name: value for name, value in to_document(task).items() if name not in VOLATILE}
 
 
 def find(binding: Binding, task: Task) -> Recording:
@@ -102,7 +103,7 @@ def differences(wanted: Any, found: Any, pointer: str = "") -> Iterator[str]:
 
 def replayed(recording: Recording) -> Result:
     """The result of a recorded attempt, without its artifacts: their files were not kept."""
-    return Result.from_json(json.dumps(recording.result | {"artifacts": []}))
+    return from_document(Result, recording.result | {"artifacts": []})
 
 
 def _name(key: Document) -> str:

@@ -3,6 +3,7 @@
 import json
 from typing import Any, NamedTuple, Protocol
 
+from workermd.protocol.codec import from_document
 from workermd.protocol.envelope import Document
 from workermd.task.binding import Binding
 
@@ -38,15 +39,6 @@ class Task(NamedTuple):
     def to_json(self) -> str:
         """One JSON object on one line, keys as the fields are named."""
         return json.dumps(self._asdict(), ensure_ascii=False)
-
-    @classmethod
-    def from_json(cls, text: str) -> "Task":
-        fields = json.loads(text)
-        for name in ("feedback", "decisions"):
-            fields[name] = tuple(fields[name])
-        if fields["tools_allowed"] is not None:
-            fields["tools_allowed"] = tuple(fields["tools_allowed"])
-        return cls(**fields)
 
 
 class Reply(NamedTuple):
@@ -123,10 +115,8 @@ class Result(NamedTuple):
 
     @classmethod
     def from_json(cls, text: str) -> "Result":
-        fields: dict[str, Any] = json.loads(text)
-        for name in ("artifacts", "notes"):
-            fields[name] = tuple(fields[name])
-        return cls(**fields)
+        """Raises ValueError, TypeError, KeyError or AttributeError for what is no result."""
+        return from_document(cls, json.loads(text))
 
 
 def failed(kind: str, code: str, message: str, **details: Any) -> Result:

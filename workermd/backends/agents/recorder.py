@@ -4,6 +4,7 @@ import asyncio
 import json
 from typing import Any
 
+from workermd.protocol.codec import to_document
 from workermd.protocol.envelope import Document
 from workermd.task import recording
 from workermd.task.binding import Binding
@@ -45,7 +46,7 @@ class Recorder:
     def save(self, result: Result) -> None:
         """Keep what the attempt came to, where the binding says so."""
         if self._binding.record:
-            key, outcome = recording.key_of(self._task), json.loads(result.to_json())
+            key, outcome = recording.key_of(self._task), to_document(result)
             parts = (tuple(self._tools), tuple(self._exchanges), tuple(self._calls))
             recording.save(Recording(self._binding.kind, key, outcome, *parts), self._binding)
 

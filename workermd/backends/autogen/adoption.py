@@ -11,7 +11,7 @@ from workermd.backends.autogen.agentchat import TOOL_ROUNDS
 from workermd.backends.autogen.components import config_of, provider_of
 from workermd.protocol.envelope import Document
 
-_OURS = "workermd.backends.autogen."
+_OURS = "workermd.backends.autogen.agentchat."
 
 SELECTOR_PROMPT = """{purpose}
 

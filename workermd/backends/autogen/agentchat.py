@@ -379,7 +379,7 @@ class Mentioned(TextMentionTermination):
     """Ends a team when one of these speakers has said a text. AutoGen's own keeps no `sources` in a document."""
 
     component_config_schema: type[BaseModel] = MentionedConfig  # type: ignore[assignment]
-    component_provider_override = "workermd.backends.autogen.Mentioned"
+    component_provider_override = "workermd.backends.autogen.agentchat.Mentioned"
 
     @classmethod
     def _from_config(cls, config: Any) -> Self:

@@ -30,9 +30,9 @@ TEXT_MESSAGE = CONDITIONS + "TextMessageTermination"
 STATIC_WORKBENCH = "autogen_core.tools.StaticWorkbench"
 OPENAI = "autogen_ext.models.openai.OpenAIChatCompletionClient"
 
-WATCHED = "workermd.backends.autogen.Watched"
-GATED = "workermd.backends.autogen.Gated"
-MENTIONED = "workermd.backends.autogen.Mentioned"
+WATCHED = "workermd.backends.autogen.agentchat.Watched"
+GATED = "workermd.backends.autogen.agentchat.Gated"
+MENTIONED = "workermd.backends.autogen.agentchat.Mentioned"
 """Ours, as `patterns.py` writes them: a team whose ending is looked at, an agent's choice of tools, and a word that
 counts from certain speakers only, which AutoGen's own condition forgets when it is loaded."""
 
