@@ -1,6 +1,7 @@
 """One attempt in its real process, without a ledger around it."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +18,8 @@ from workermd.task.binding import Binding
 from workermd.task.task import Limits, Result, Task
 
 PATIENCE = 60.0
+
+StartHost = Callable[[Binding, int, str], Host]
 
 
 class Outcome(NamedTuple):
@@ -58,7 +61,14 @@ def a_task(folder: Path, **changes: object) -> Task:
     return task._replace(**changes)
 
 
-def run_attempt(folder: Path, task: Task, binding: Binding, seconds: float = 20.0, max_bytes: int = 1 << 20) -> Outcome:
+def run_attempt(
+    folder: Path,
+    task: Task,
+    binding: Binding,
+    seconds: float = 20.0,
+    max_bytes: int = 1 << 20,
+    start: StartHost = Host.start,
+) -> Outcome:
     """Start the host in `folder`, give it the task, wait for its end or end it at the deadline."""
     ledger = str(folder / "state" / "ledger.db")
     environment = {
@@ -72,7 +82,7 @@ def run_attempt(folder: Path, task: Task, binding: Binding, seconds: float = 20.
         patch.chdir(folder)
         patch.setenv("PYTHONPATH", str(ROOT))
         kept = results.prepare(ledger)
-        host = Host.start(bound, lock.fd, kept)
+        host = start(bound, lock.fd, kept)
         host.wait_ready(time.monotonic() + PATIENCE, lambda: None)
         token = results.new_token()
         began = time.monotonic()

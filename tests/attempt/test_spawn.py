@@ -9,6 +9,7 @@ from tests.attempt import unruly
 from tests.attempt_process import a_task, marked, run_attempt
 from tests.conftest import ROOT, wait_for
 from workermd.attempt.order import Order
+from workermd.attempt.pool import HostPool
 from workermd.attempt.spawn import Host, task_environment
 from workermd.ledger import results
 from workermd.ledger.run_lock import RunLock
@@ -27,11 +28,27 @@ def importable(monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
 
 
+@pytest.fixture(scope="module")
+def pool():
+    made = HostPool()
+    yield made
+    assert made.unused == []
+    made.close()
+
+
+@pytest.fixture(params=["started", "forked"])
+def start(request, pool):
+    """Whatever holds for a host that was started holds for one that was forked."""
+    return Host.start if request.param == "started" else pool.start
+
+
 @pytest.mark.rule("S3.3")
 @pytest.mark.parametrize("function", unruly.ENDLESS, ids=lambda each: each.__name__)
-def test_the_deadline_ends_everything(tmp_path, function):
+def test_the_deadline_ends_everything(tmp_path, function, start):
     """The bound itself is measured by the benchmark; here with slack."""
-    trial = run_attempt(tmp_path, a_task(tmp_path), binding(f"tests.attempt.unruly:{function.__name__}"), 0.5)
+    trial = run_attempt(
+        tmp_path, a_task(tmp_path), binding(f"tests.attempt.unruly:{function.__name__}"), 0.5, start=start
+    )
     assert trial.killed or trial.result is None
     assert trial.result is None
     assert trial.over < 1
@@ -39,30 +56,32 @@ def test_the_deadline_ends_everything(tmp_path, function):
 
 
 @pytest.mark.rule("S3.3")
-def test_what_a_good_attempt_leaves_behind_is_ended(tmp_path):
+def test_what_a_good_attempt_leaves_behind_is_ended(tmp_path, start):
     """Also after a normal end."""
-    trial = run_attempt(tmp_path, a_task(tmp_path), binding("tests.attempt.unruly:leaves_a_child"), 20)
+    trial = run_attempt(tmp_path, a_task(tmp_path), binding("tests.attempt.unruly:leaves_a_child"), 20, start=start)
     assert trial.result is not None
     assert trial.result.output is not None
     assert trial.survivors == []
 
 
 @pytest.mark.rule("S3.3", "S8.5")
-def test_the_orphans_of_a_crash_are_ended(tmp_path):
+@pytest.mark.parametrize("function", ["crashes_with_a_child", "crashes_with_a_fork"])
+def test_the_orphans_of_a_crash_are_ended(tmp_path, function, start):
     """They belong to init by then; their environment tells."""
-    trial = run_attempt(tmp_path, a_task(tmp_path), binding("tests.attempt.unruly:crashes_with_a_child"), 20)
+    bound = binding(f"tests.attempt.unruly:{function}")
+    trial = run_attempt(tmp_path, a_task(tmp_path), bound, 20, start=start)
     assert (trial.ending.signal, trial.result) == (6, None)
     wait_for(lambda: not trial.survivors or not any(os.path.exists(f"/proc/{pid}") for pid in trial.survivors))
 
 
 @pytest.mark.rule("S3.3", "S4.3")
-def test_a_host_without_a_supervisor_ends_itself_and_its_tree(tmp_path):
+def test_a_host_without_a_supervisor_ends_itself_and_its_tree(tmp_path, start):
     """The supervisor is gone; the host's own watch and timer hold the deadline."""
     ledger = str(tmp_path / "ledger.db")
     folder = results.prepare(ledger)
     bound = binding("tests.attempt.unruly:setsid_grandchild")
     with RunLock.open(ledger) as lock:
-        host = Host.start(bound, lock.fd, folder)
+        host = start(bound, lock.fd, folder)
         host.wait_ready(time.monotonic() + 30, lambda: None)
         deadline = time.monotonic() + 1
         order = Order(a_task(tmp_path), Limits(deadline, 1 << 20), {}, folder, results.new_token())
@@ -74,11 +93,11 @@ def test_a_host_without_a_supervisor_ends_itself_and_its_tree(tmp_path):
         host.close_log()
 
 
-def test_a_host_whose_supervisor_went_away_before_the_order_ends(tmp_path):
+def test_a_host_whose_supervisor_went_away_before_the_order_ends(tmp_path, start):
     ledger = str(tmp_path / "ledger.db")
     folder = results.prepare(ledger)
     with RunLock.open(ledger) as lock:
-        host = Host.start(binding(command=("true",), kind="command"), lock.fd, folder)
+        host = start(binding(command=("true",), kind="command"), lock.fd, folder)
         host.wait_ready(time.monotonic() + 30, lambda: None)
         os.set_blocking(host._order_fd, False)
         os.write(host._order_fd, b"\0\0")  # half a length
@@ -89,14 +108,14 @@ def test_a_host_whose_supervisor_went_away_before_the_order_ends(tmp_path):
         host.close_log()
 
 
-def test_a_large_order_reaches_a_host_that_is_still_loading(tmp_path):
+def test_a_large_order_reaches_a_host_that_is_still_loading(tmp_path, start):
     """The pipe holds 64 KiB; the rest is written while the host reads."""
     ledger = str(tmp_path / "ledger.db")
     folder = results.prepare(ledger)
     count = "import sys, json; t = json.load(sys.stdin); print(json.dumps({'n': len(t['input']['text'])}))"
     bound = binding(command=("python3", "-c", count), kind="command")
     with RunLock.open(ledger) as lock:
-        host = Host.start(bound, lock.fd, folder)
+        host = start(bound, lock.fd, folder)
         token = results.new_token()
         deadline = time.monotonic() + 30
         large = a_task(tmp_path, input={"text": "x" * 3_000_000})

@@ -63,4 +63,12 @@ def crashes_with_a_child(_task):
     os.abort()
 
 
+def crashes_with_a_fork(_task):
+    """What it leaves behind has never been another program: only the memory of the host tells whose it is."""
+    if os.fork() == 0:
+        os.setsid()
+        time.sleep(60)
+    os.abort()
+
+
 ENDLESS = (blocking_sleep, busy_in_c, swallows_cancellation, children, setsid_grandchild, daemon)

@@ -191,7 +191,7 @@ def _one_pair(path: str, replies: str, first: str, second: str) -> list[str]:
     for point in (first, second):
         child = os.fork()
         if child == 0:
-            crash._AT = point
+            crash._at[:] = [point]
             call(path, replies, evidence=evidence)
             os._exit(0)
         os.waitpid(child, 0)

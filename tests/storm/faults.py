@@ -43,7 +43,7 @@ FAULTS = (
     ),
     Fault(
         "the lock is not inherited",
-        (Change("attempt/spawn.py", ", (lock_fd, LOCK_FD))\n", ")\n"),),
+        (Change("attempt/spawn.py", "self.status_write, lock_fd\n", "self.status_write, self.null\n"),),
     ),
     Fault(
         "no lock",

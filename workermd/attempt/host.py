@@ -32,26 +32,35 @@ MAX_FILE_BYTES = 1 << 30
 
 MAX_OPEN_FILES = 4096
 
-_PR_SET_PDEATHSIG = 1
+PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 
 
 def main() -> None:
+    """The host's process from its first line, with its kind as argument."""
+    begin()
+    attempt(load(sys.argv[2]))  # while the supervisor is still reading
+
+
+def begin() -> None:
+    """Hold the descriptors for this process only, and let the kernel watch over it."""
     os.set_inheritable(ORDER_FD, False)
     os.set_inheritable(STATUS_FD, False)
-    _control(_PR_SET_CHILD_SUBREAPER, 1)
+    control(_PR_SET_CHILD_SUBREAPER, 1)
     # The process holds the run's lock already, and an import may hang: until it could see by itself that its
     # supervisor is gone, the kernel watches for it. From then on an attempt outlives its supervisor on purpose.
-    _control(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    control(PR_SET_PDEATHSIG, signal.SIGKILL)
     point("host_started")
-    _, _, kind = sys.argv
-    backend = _load(kind)  # while the supervisor is still reading
+
+
+def attempt(backend: Backend) -> None:
+    """Take the binding, then perhaps an order; perform it and end. Does not return."""
     binding = receive_binding(ORDER_FD)
     if binding is None:
         os._exit(0)
     if reason := backend.unusable(binding):
         _refuse(reason)
-    _control(_PR_SET_PDEATHSIG, 0)
+    control(PR_SET_PDEATHSIG, 0)
     gc.freeze()  # it was off since the first line: what imports make stays
     gc.enable()
     os.write(STATUS_FD, b"ready\n")
@@ -65,12 +74,12 @@ def main() -> None:
     _leave(kept=_keep(result, order))
 
 
-def _control(option: int, value: int) -> None:
+def control(option: int, value: int) -> None:
     if ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0) != 0:
         _refuse(f"the kernel refused to watch over the attempt ({os.strerror(ctypes.get_errno())})")
 
 
-def _load(kind: str) -> Backend:
+def load(kind: str) -> Backend:
     """The kind's module. A missing library is the operator's to mend: it is said before an attempt is used up."""
     try:
         return import_module(KINDS[kind].module)

@@ -19,6 +19,13 @@ STATUS_FD = 4
 LOCK_FD = 5
 """The run's lock: held while any process has this descriptor open, so programs started by a task inherit it."""
 
+HOST_FDS = (0, 1, 2, ORDER_FD, STATUS_FD, LOCK_FD)
+"""All that a host holds when it begins: nothing to read, the log twice, and the three above."""
+FIRST_OWN_FD = 10
+"""Above every number that a host's descriptors get: a `dup2` onto itself would keep the close-on-exec flag."""
+
+MARKER_CHARACTERS = 32
+
 _LENGTH_BYTES = 8
 
 
@@ -36,6 +43,11 @@ def encode_binding(binding: Binding) -> bytes:
     return _framed(to_document(binding))
 
 
+def encode_environment(environment: dict[str, str]) -> bytes:
+    """For a host that is forked: it was started with the environment of another process."""
+    return _framed(environment)
+
+
 def encode(order: Order) -> bytes:
     """The whole order as one JSON document: the task in it is encoded here, and nowhere again on its way."""
     return _framed(to_document(order))
@@ -45,6 +57,11 @@ def receive_binding(fd: int) -> Binding | None:
     """Wait for the binding. None when the other end was closed before a whole one came."""
     document = _document(fd)
     return None if document is None else from_document(Binding, document)
+
+
+def receive_environment(fd: int) -> dict[str, str] | None:
+    """Wait for the environment. None when the other end was closed before a whole one came."""
+    return _document(fd)
 
 
 def receive(fd: int) -> Order | None:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from workermd.attempt.order import LOCK_FD, ORDER_FD, STATUS_FD, Order, encode, encode_binding
+from workermd.attempt.order import FIRST_OWN_FD, HOST_FDS, MARKER_CHARACTERS, Order, encode, encode_binding
 from workermd.protocol.errors import ConfigurationError
 from workermd.system import environment, processes
 from workermd.task.binding import Binding
@@ -20,10 +20,9 @@ TICK = 0.05
 
 _BOOT = (
     "import gc, sys; gc.disable(); r = sys.argv[1]; r in sys.path or sys.path.insert(0, r); "
-    "from workermd.attempt.host import main; main()"
+    "from workermd.attempt.{} import main; main()"
 )
 _LOG_CHUNK = 1 << 16
-_FIRST_OWN_FD = 10
 _BINDING_SECONDS = 10.0
 """A binding fits into the pipe, so that nothing waits; a component of a megabyte waits for the reader."""
 
@@ -39,15 +38,44 @@ class Ending(NamedTuple):
     signal: int | None
 
 
+class Ends(NamedTuple):
+    """The pipes between the two processes, and the log. The host's ends are closed here once it has them."""
+
+    order_read: int
+    order_write: int
+    status_read: int
+    status_write: int
+    null: int
+    log: int
+
+    @classmethod
+    def open(cls, log_dir: str, marker: str) -> "Ends":
+        order, status = os.pipe2(os.O_CLOEXEC), os.pipe2(os.O_CLOEXEC)
+        null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+        return cls(*order, *status, null, _open_log(log_dir, marker))
+
+    def theirs(self, lock_fd: int) -> tuple[int, ...]:
+        """What the host gets as `HOST_FDS`."""
+        return self.null, self.log, self.log, self.order_read, self.status_write, lock_fd
+
+    def close_theirs(self) -> None:
+        for fd in (self.order_read, self.status_write, self.null):
+            os.close(fd)
+
+    def close_ours(self) -> None:
+        for fd in (self.order_write, self.status_read, self.log):
+            os.close(fd)
+
+
 class Host:
     """An attempt's process. Made by `start`, ended by `finish` or `discard`."""
 
-    def __init__(self, pid: int, *, order_fd: int, status_fd: int, log_fd: int, marker: str) -> None:
+    def __init__(self, pid: int, ends: "Ends", marker: str) -> None:
         self.pid = pid
         self._pidfd = os.pidfd_open(pid)
-        self._order_fd = order_fd
-        self._status_fd = status_fd
-        self._log_fd = log_fd
+        self._order_fd = ends.order_write
+        self._status_fd = ends.status_read
+        self._log_fd = ends.log
         self._log_at = 0
         self.marker = marker
         self._ended = False
@@ -55,38 +83,29 @@ class Host:
     @classmethod
     def start(cls, binding: Binding, lock_fd: int, log_dir: str) -> "Host":
         """Start a process that loads the backend and waits. `lock_fd` is inherited, locked or not yet."""
-        marker = os.urandom(16).hex()
-        order_read, order_write = os.pipe2(os.O_CLOEXEC)
-        status_read, status_write = os.pipe2(os.O_CLOEXEC)
-        log = _open_log(log_dir, marker)
-        null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
-        wanted = ((null, 0), (log, 1), (log, 2), (order_read, ORDER_FD), (status_write, STATUS_FD), (lock_fd, LOCK_FD))
-        # Copies above the targets: a dup2 onto itself would keep the close-on-exec flag.
-        copies = [(fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _FIRST_OWN_FD), target) for fd, target in wanted]
+        marker = new_marker()
+        ends = Ends.open(log_dir, marker)
+        held = zip(ends.theirs(lock_fd), HOST_FDS, strict=True)
+        copies = [(fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, FIRST_OWN_FD), target) for fd, target in held]
         try:
-            pid = os.posix_spawn(
-                sys.executable,
-                [sys.executable, "-P", "-c", _BOOT, _package_root(), binding.kind],
-                task_environment(binding, marker),
-                file_actions=[(os.POSIX_SPAWN_DUP2, fd, target) for fd, target in copies],
-                setsid=True,
-                setsigmask=(),
-                setsigdef=(signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE, signal.SIGALRM),
-            )
+            pid = boot("host", binding.kind, task_environment(binding, marker), copies)
         finally:
             for fd, _ in copies:
                 os.close(fd)
-            for fd in (order_read, status_write, null):
-                os.close(fd)
-        host = cls(pid, order_fd=order_write, status_fd=status_read, log_fd=log, marker=marker)
-        host._write(encode_binding(binding), time.monotonic() + _BINDING_SECONDS, _no_tick)
+            ends.close_theirs()
+        host = cls(pid, ends, marker)
+        host.tell(encode_binding(binding))
         return host
+
+    def tell(self, whole: bytes) -> None:
+        """Write what the process needs before there is an order."""
+        self._write(whole, time.monotonic() + _BINDING_SECONDS, _no_tick)
 
     def wait_ready(self, give_up_at: float, tick: Tick) -> None:
         """Wait until the backend is loaded. Raises ConfigurationError when it cannot be."""
         said = b""
         while not said.endswith(b"\n"):
-            if not _readable(self._status_fd, give_up_at, tick):
+            if not readable(self._status_fd, give_up_at, tick):
                 raise ConfigurationError(
                     "the backend did not load within timeout_seconds",
                     "look at what its import does, or raise timeout_seconds in the contract",
@@ -124,31 +143,41 @@ class Host:
     def finish(self, deadline: float, tick: Tick) -> Ending:
         """Wait for the end, or bring it about at `deadline` (monotonic). No process is left afterwards."""
         try:
-            ended = _readable(self._pidfd, deadline, tick)
+            ended = readable(self._pidfd, deadline, tick)
         except BaseException:
             self.discard()
             raise
         if not ended:
             self.discard()
             return Ending(by_deadline=True, exit_code=None, signal=None)
-        # Before it is reaped: until then neither its number nor its group's can belong to a stranger.
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.pid, signal.SIGKILL)
-        code = os.waitstatus_to_exitcode(self._reap())
+        if self._number_is_its_own():
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, signal.SIGKILL)
+        status = self._reap()
+        code = None if status is None else os.waitstatus_to_exitcode(status)
         if code != 0:
             # It could not clean up behind itself: its orphans went to init, and only their marker tells.
             processes.end_marked(f"{environment.MARKER}={self.marker}".encode())
-        return Ending(by_deadline=False, exit_code=code if code >= 0 else None, signal=-code if code < 0 else None)
+        ended_by = None if code is None or code >= 0 else -code
+        return Ending(by_deadline=False, exit_code=code if ended_by is None else None, signal=ended_by)
 
     def discard(self) -> None:
         """End the process and all that it started, now. Does nothing when it has ended."""
         if not self._ended:
-            processes.end(self.pid)
+            if self._number_is_its_own():
+                processes.end(self.pid)
             self._reap()
 
-    def _reap(self) -> int:
-        """Its wait status."""
-        _, status = os.waitpid(self.pid, 0)
+    def _number_is_its_own(self) -> bool:
+        """Before it is reaped neither its number nor its group's can belong to a stranger."""
+        return True
+
+    def _wait(self) -> int | None:
+        """Its wait status once it has ended; None when nobody can know it any more."""
+        return os.waitpid(self.pid, 0)[1]
+
+    def _reap(self) -> int | None:
+        status = self._wait()
         self._ended = True
         for fd in (self._pidfd, self._order_fd, self._status_fd):
             os.close(fd)
@@ -171,11 +200,16 @@ def task_environment(binding: Binding, marker: str) -> dict[str, str]:
     }
 
 
+def new_marker() -> str:
+    return os.urandom(MARKER_CHARACTERS // 2).hex()
+
+
 def _no_tick() -> None:
     """Nothing has begun that could be interrupted."""
 
 
-def _readable(fd: int, until: float, tick: Tick) -> bool:
+def readable(fd: int, until: float, tick: Tick) -> bool:
+    """Wait until there is something to read, or the other end is closed."""
     poll = select.poll()
     poll.register(fd, select.POLLIN)
     while True:
@@ -193,6 +227,19 @@ def _open_log(log_dir: str, name: str) -> int:
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
     os.unlink(path)
     return fd
+
+
+def boot(module: str, kind: str, environment: dict[str, str], held: list[tuple[int, int]]) -> int:
+    """Start an interpreter that becomes a module of this package. Its pid."""
+    return os.posix_spawn(
+        sys.executable,
+        [sys.executable, "-P", "-c", _BOOT.format(module), _package_root(), kind],
+        environment,
+        file_actions=[(os.POSIX_SPAWN_DUP2, fd, target) for fd, target in held],
+        setsid=True,
+        setsigmask=(),
+        setsigdef=(signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE, signal.SIGALRM),
+    )
 
 
 def _package_root() -> str:

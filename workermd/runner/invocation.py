@@ -590,6 +590,8 @@ def _how(ending: Ending) -> str:
         import signal
 
         return f"was ended by {signal.Signals(ending.signal).name}"
+    if ending.exit_code is None:
+        return "ended together with the process that it was forked from"
     return f"exited with code {ending.exit_code}"
 
 

@@ -34,10 +34,18 @@ In the attempt's process:
 
 import os
 
-_AT = os.environ.get("WORKERMD_CRASH_AT", "").split(",")
+_at: list[str] = []
+
+
+def look_up() -> None:
+    """Read which points are meant. Done at the import, and again by a fork that was given another environment."""
+    _at[:] = os.environ.get("WORKERMD_CRASH_AT", "").split(",")
+
+
+look_up()
 
 
 def point(name: str) -> None:
     """Die here, if a test asked for it."""
-    if name in _AT:
+    if name in _at:
         os.kill(os.getpid(), 9)

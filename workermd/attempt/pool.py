@@ -1,0 +1,183 @@
+"""Hosts that are forked from a loaded process instead of started: see `zygote`, whose other side this is.
+
+It pays from the second attempt on: a zygote has to load first, which is what a host of its own does too.
+"""
+
+import contextlib
+import os
+import select
+import signal
+import socket
+import time
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from workermd.attempt.order import encode_binding, encode_environment
+from workermd.attempt.spawn import Ends, Host, Tick, boot, new_marker, readable, task_environment
+from workermd.attempt.zygote import FORK, KEEP, MARKER_PLACE, NUMBER_BYTES, REAP, REQUESTS_FD
+from workermd.system.environment import MARKER
+from workermd.task.binding import Binding
+
+LOADING_SECONDS = 60.0
+"""A zygote that is not loaded by then is given up; hosts of their own say what is wrong with the import."""
+
+MOST_FORKS = 10_000
+"""A zygote is replaced after as many."""
+
+
+class ZygoteGone(Exception):
+    """The process that was to be forked has ended."""
+
+
+class ForkedHost(Host):
+    """A host whose parent is the zygote: the zygote reaps it, when it is told to."""
+
+    def __init__(self, pid: int, ends: Ends, marker: str, line: socket.socket) -> None:
+        super().__init__(pid, ends, marker)
+        self._line = line
+
+    def wait_ready(self, give_up_at: float, tick: Tick) -> None:
+        super().wait_ready(give_up_at, tick)
+        self._say(KEEP)  # from now on it outlives its supervisor on purpose
+
+    def _number_is_its_own(self) -> bool:
+        """Its zygote is there, so that nobody else can have reaped it."""
+        poll = select.poll()
+        poll.register(self._line, 0)
+        return not poll.poll(0)  # only a closed line is told without being asked for
+
+    def _wait(self) -> int | None:
+        self._say(REAP)
+        with self._line, contextlib.suppress(ConnectionResetError):
+            if status := self._line.recv(NUMBER_BYTES):
+                return int.from_bytes(status)
+        readable(self._pidfd, float("inf"), lambda: None)
+        return None
+
+    def _say(self, word: bytes) -> None:
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self._line.sendall(word)
+
+
+class Zygote:
+    """The loaded process of one kind. Many processes may use one that they inherit; the one that made it closes it."""
+
+    def __init__(self, pid: int, requests: socket.socket) -> None:
+        self.pid = pid
+        self.forks = 0
+        self._requests = requests
+
+    @classmethod
+    def start(cls, kind: str, environment: Mapping[str, str]) -> "Zygote":
+        """Start loading. `environment` is the one in which the kind's imports run."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+        # The numbers of a host are taken, so that nothing that an import opens gets one of them.
+        held = [(theirs.fileno(), REQUESTS_FD), *((null, fd) for fd in (0, 1, 2, 4, 5))]
+        try:
+            return cls(boot("zygote", kind, {**environment, MARKER: MARKER_PLACE}, held), ours)
+        finally:
+            os.close(null)
+            theirs.close()
+
+    def wait_ready(self, give_up_at: float, tick: Tick) -> str:
+        """Why it cannot be forked; empty when it can."""
+        if not readable(self._requests.fileno(), give_up_at, tick):
+            return "it did not load in time"
+        with contextlib.suppress(ConnectionResetError):
+            if said := self._requests.recv(1 << 10).decode():
+                return "" if said == "ready" else said
+        return "it ended while it loaded the backend"
+
+    def fork(self, binding: Binding, lock_fd: int, log_dir: str) -> Host:
+        """A host as `Host.start` makes one, with the environment and the folder of this process. Raises ZygoteGone."""
+        marker = new_marker()
+        self.forks += 1
+        ends = Ends.open(log_dir, marker)
+        line = self._ask(ends.theirs(lock_fd))
+        ends.close_theirs()
+        try:
+            host = ForkedHost(_number(line), ends, marker, line)
+        except (ProcessLookupError, ZygoteGone):
+            line.close()
+            ends.close_ours()
+            raise ZygoteGone from None
+        host.tell(encode_environment(task_environment(binding, marker)) + encode_binding(binding))
+        return host
+
+    def _ask(self, held: tuple[int, ...]) -> socket.socket:
+        """Ask for a fork. The attempt's line comes back, on which its number will be told."""
+        ours, theirs = socket.socketpair()
+        folder = os.open(".", os.O_PATH | os.O_CLOEXEC)
+        with theirs, contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            socket.send_fds(self._requests, [FORK], [theirs.fileno(), folder, *held])
+        os.close(folder)
+        return ours
+
+    def close(self) -> None:
+        """Let it end. Attempts that were forked from it go on."""
+        self._requests.close()
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+
+
+def _number(line: socket.socket) -> int:
+    told = b""
+    with contextlib.suppress(ConnectionResetError):
+        told = line.recv(NUMBER_BYTES)
+    if not told:
+        raise ZygoteGone
+    return int.from_bytes(told)
+
+
+class Unused(NamedTuple):
+    """Why the hosts of a kind are started one by one after all."""
+
+    kind: str
+    reason: str
+
+
+class HostPool:
+    """Hosts for many attempts. One that cannot be forked is started: slower, and as good."""
+
+    def __init__(self) -> None:
+        self.unused: list[Unused] = []
+        self._zygotes: dict[tuple[str, frozenset[tuple[str, str]]], Zygote | None] = {}
+
+    def start(self, binding: Binding, lock_fd: int, log_dir: str) -> Host:
+        zygote = self._zygote(binding)
+        if zygote is not None:
+            try:
+                return zygote.fork(binding, lock_fd, log_dir)
+            except ZygoteGone:
+                self._drop(zygote)
+        return Host.start(binding, lock_fd, log_dir)
+
+    def close(self) -> None:
+        for zygote in filter(None, [*self._zygotes.values()]):
+            self._drop(zygote)
+
+    def _zygote(self, binding: Binding) -> Zygote | None:
+        """The one that was loaded in this very environment: an import may read it."""
+        environment = task_environment(binding, MARKER_PLACE)
+        key = (binding.kind, frozenset(environment.items()))
+        found = self._zygotes.get(key)
+        if found is not None and found.forks >= MOST_FORKS:
+            self._drop(found)
+        if key not in self._zygotes:
+            self._zygotes[key] = self._load(binding.kind, environment)
+        return self._zygotes[key]
+
+    def _load(self, kind: str, environment: dict[str, str]) -> Zygote | None:
+        zygote = Zygote.start(kind, environment)
+        reason = zygote.wait_ready(time.monotonic() + LOADING_SECONDS, lambda: None)
+        if not reason:
+            return zygote
+        zygote.close()
+        self.unused.append(Unused(kind, reason))
+        return None
+
+    def _drop(self, zygote: Zygote) -> None:
+        zygote.close()
+        self._zygotes = {key: each for key, each in self._zygotes.items() if each is not zygote}
