@@ -87,15 +87,17 @@ def test_a_text_as_a_response(play):
 def test_structured_output(play):
     pydantic = pytest.importorskip("pydantic", reason="comes with openai")
 
-    class Answer(pydantic.BaseModel):
+    class HttpResponse(pydantic.BaseModel):
         model_config = pydantic.ConfigDict(extra="forbid")
         a: int
 
     server, client = play(Text('{"a": 1}'), Text('{"a": 2}'), Refusal("No."), strict_schemas=True)
-    parsed = client.chat.completions.parse(model="m", messages=HI, response_format=Answer).choices[0].message.parsed
-    assert parsed == Answer(a=1)
-    assert client.responses.parse(model="m", input="hi", text_format=Answer).output_parsed == Answer(a=2)
-    refused = client.chat.completions.parse(model="m", messages=HI, response_format=Answer).choices[0].message
+    parsed = (
+        client.chat.completions.parse(model="m", messages=HI, response_format=HttpResponse).choices[0].message.parsed
+    )
+    assert parsed == HttpResponse(a=1)
+    assert client.responses.parse(model="m", input="hi", text_format=HttpResponse).output_parsed == HttpResponse(a=2)
+    refused = client.chat.completions.parse(model="m", messages=HI, response_format=HttpResponse).choices[0].message
     assert (refused.parsed, refused.refusal) == (None, "No.")
     assert server.requests[0].body["response_format"]["json_schema"]["strict"] is True
 
@@ -281,7 +283,7 @@ def test_an_endpoint_without_structured_output(play):
     wanted = {"type": "json_schema", "json_schema": {"name": "a", "schema": SCHEMA, "strict": True}}
     with pytest.raises(openai.BadRequestError, match="not supported"):
         client.chat.completions.create(model="m", messages=HI, response_format=wanted)
-    asked = [{"role": "user", "content": "Answer in JSON."}]
+    asked = [{"role": "user", "content": "HttpResponse in JSON."}]
     client.chat.completions.create(model="m", messages=asked, response_format={"type": "json_object"})
     assert (len(server.requests), server.played) == (2, 1)
 

@@ -413,7 +413,7 @@ def bodies():
         (RESPONSES, {"input": [result], "previous_response_id": "resp_1"}, ""),
         (RESPONSES, {"input": [message, made]}, "input"),
         (RESPONSES, {"text": {"format": {"type": "json_object"}}}, "input"),
-        (RESPONSES, {"text": {"format": {"type": "json_object"}}, "instructions": "Answer in JSON."}, ""),
+        (RESPONSES, {"text": {"format": {"type": "json_object"}}, "instructions": "HttpResponse in JSON."}, ""),
         (RESPONSES, {"text": {"format": {"type": "json_schema", "name": "a"}}}, "text.format"),
         (RESPONSES, {"text": {"format": {"type": "json_schema", "name": "a", "schema": {}}}}, ""),
         (RESPONSES, {"tools": [{"type": "function"}]}, "tools[0].name"),

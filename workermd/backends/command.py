@@ -34,7 +34,7 @@ OTHER = ("refused", "backend_failed")
 CHUNK = 65536
 
 
-class Ending(NamedTuple):
+class ProgramEnding(NamedTuple):
     """How a program ended. `wait_status` is waitpid's; `stopped` says why we killed it, or is empty."""
 
     wait_status: int
@@ -90,7 +90,7 @@ class _Program:
         os.set_blocking(self._order, False)
         os.set_blocking(self._answer, False)
 
-    def ended(self, order: bytes, limits: Limits) -> Ending:
+    def ended(self, order: bytes, limits: Limits) -> ProgramEnding:
         """Write the order and read the answer until the process ends, is late, or prints too much.
 
         The process is waited for, not the end of its output: a grandchild may keep the pipe open.
@@ -120,7 +120,7 @@ class _Program:
                 break
         return self._reaped(stopped, limits)
 
-    def _reaped(self, stopped: str, limits: Limits) -> Ending:
+    def _reaped(self, stopped: str, limits: Limits) -> ProgramEnding:
         if stopped:
             self._kill()
         _, wait_status = os.waitpid(self._pid, 0)
@@ -131,7 +131,7 @@ class _Program:
                 stopped = "too large"
         if time.monotonic() >= limits.deadline:
             stopped = "late"
-        return Ending(wait_status, bytes(self._printed), stopped)
+        return ProgramEnding(wait_status, bytes(self._printed), stopped)
 
     def _write(self, unwritten: memoryview) -> memoryview:
         """What is still to be written; nothing once the program has closed its stdin or gone."""
@@ -211,7 +211,7 @@ def _not_started(binding: Binding, error: OSError | ValueError) -> Result:
     return failed(*OTHER, f"{place}: {reason}")
 
 
-def _result(ending: Ending, binding: Binding, limits: Limits) -> Result:
+def _result(ending: ProgramEnding, binding: Binding, limits: Limits) -> Result:
     name = f"program {binding.command[0]}"
     if ending.stopped == "late":
         return timed_out()

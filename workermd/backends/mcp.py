@@ -10,8 +10,8 @@ import os
 from typing import Any
 
 from workermd.backends.agents import tools
-from workermd.backends.agents.conversation import Job, performed
-from workermd.backends.agents.mcp_client import ANSWERS, OTHER_ANSWER, Answered, Medium, connected, media_of, text_of
+from workermd.backends.agents.conversation import Conversation, performed
+from workermd.backends.agents.mcp_client import ANSWERS, OTHER_ANSWER, CallError, Medium, connected, media_of, text_of
 from workermd.backends.agents.tools import Runner
 from workermd.backends.reply import result_of
 from workermd.protocol.envelope import Document
@@ -39,25 +39,27 @@ def unusable(binding: Binding) -> str:
 
 
 def perform(task: Task, binding: Binding, limits: Limits) -> Result:
-    return performed(task, binding._replace(tools=()), limits, lambda job: _talk(job, binding.tools))
+    return performed(task, binding._replace(tools=()), limits, lambda conversation: _talk(conversation, binding.tools))
 
 
-async def _talk(job: Job, bound: tuple[ToolBinding, ...]) -> Result:
-    name, arguments = asked_for(job.task, job.arrangement.get("tool", ""))
+async def _talk(conversation: Conversation, bound: tuple[ToolBinding, ...]) -> Result:
+    name, arguments = asked_for(conversation.task, conversation.arrangement.get("tool", ""))
     name = name or (bound[0].name if len(bound) == 1 else "")
     if not name:
         return failed("invalid_request", "input_rejected", "the input names no tool; give one, as text, at /tool")
     if arguments is None:
         return failed("invalid_request", "input_rejected", "the input's arguments are no object")
-    tool = _tool(job, bound, name)
+    tool = _tool(conversation, bound, name)
     if tool is None:
-        await job.deny(AGENT, name, "the operator has bound no such tool")
+        await conversation.deny(AGENT, name, "the operator has bound no such tool")
         return failed("refused", "tool_denied", f"no tool {name[:80]!r} is bound here")
     files: list[Document] = []
-    called = await job.called(AGENT, Runner(tool, "", {}, lambda given: _answer(job, tool, given, files)), arguments)
+    called = await conversation.called(
+        AGENT, Runner(tool, "", {}, lambda given: _answer(conversation, tool, given, files)), arguments
+    )
     if called.denied:
         return failed("refused", called.denied, f"the call of tool {name[:80]!r} was {called.text.partition(';')[0]}")
-    return _result(job, json.loads(called.text), files)
+    return _result(conversation, json.loads(called.text), files)
 
 
 def asked_for(task: Task, fixed: str) -> tuple[str, Document | None]:
@@ -78,9 +80,9 @@ def asked_for(task: Task, fixed: str) -> tuple[str, Document | None]:
     return name, arguments if isinstance(arguments, dict) else None
 
 
-def _tool(job: Job, bound: tuple[ToolBinding, ...], name: str) -> ToolBinding | None:
+def _tool(conversation: Conversation, bound: tuple[ToolBinding, ...], name: str) -> ToolBinding | None:
     """The bound tool of this name; where a whole server is bound, any that its patterns allow."""
-    own = job.arrangement
+    own = conversation.arrangement
     if "server" in own:
         return ToolBinding(
             name, server=own["server"], allow=tuple(own.get("allow", ())), approve=own.get("approve", False)
@@ -88,30 +90,30 @@ def _tool(job: Job, bound: tuple[ToolBinding, ...], name: str) -> ToolBinding | 
     return next((tool for tool in bound if tool.name == name), None)
 
 
-async def _answer(job: Job, tool: ToolBinding, arguments: Document, files: list[Document]) -> str:
+async def _answer(conversation: Conversation, tool: ToolBinding, arguments: Document, files: list[Document]) -> str:
     """What the tool answers, as one JSON object: `structured`, `text`, or `failure`."""
-    server = job.binding.servers[tool.server]
-    async with connected(server, job.binding) as connection:
+    server = conversation.binding.servers[tool.server]
+    async with connected(server, conversation.binding) as connection:
         name = tool.tool or tool.name
         await connection.offers({name})
         try:
             result = await connection.call(name, arguments)
-        except Answered as answered:
+        except CallError as answered:
             kind, code, told = ANSWERS.get(answered.code, OTHER_ANSWER)
             return json.dumps({"failure": [kind, code, f"the server {told} ({answered.code}): {answered}"]})
     if result.is_error:
-        kind = "retryable" if job.arrangement.get("retry_errors") else "refused"
+        kind = "retryable" if conversation.arrangement.get("retry_errors") else "refused"
         code = "backend_unavailable" if kind == "retryable" else "backend_failed"
         return json.dumps({"failure": [kind, code, f"the tool reports an error: {text_of(result)[:400]}"]})
-    files += _written(media_of(result), job.task.artifacts_dir)
+    files += _written(media_of(result), conversation.task.artifacts_dir)
     return json.dumps({"structured": result.structured_content, "text": text_of(result)})
 
 
-def _result(job: Job, answer: Document, files: list[Document]) -> Result:
+def _result(conversation: Conversation, answer: Document, files: list[Document]) -> Result:
     if "failure" in answer:
         return failed(*answer["failure"])
-    document = document_of(answer["structured"], answer["text"], job.task.output_schema)
-    return result_of(Reply(document, artifacts=tuple(files)), job.task, job.limits)
+    document = document_of(answer["structured"], answer["text"], conversation.task.output_schema)
+    return result_of(Reply(document, artifacts=tuple(files)), conversation.task, conversation.limits)
 
 
 def document_of(structured: Any, text: str, schema: Document) -> Document:

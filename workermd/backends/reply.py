@@ -26,7 +26,7 @@ class NotJson(Exception):
     """The answer cannot be written as JSON. The message names a place and a type, never a value."""
 
 
-class TooLarge(Exception):
+class ReplyTooLarge(Exception):
     """The answer is larger than `max_output_bytes`."""
 
 
@@ -43,7 +43,7 @@ def result_of(answer: object, task: Task, limits: Limits) -> Result:
         text = _text(output, limits.max_output_bytes)
     except NotJson as error:
         return failed("invalid_output", "output_not_json", str(error))
-    except TooLarge:
+    except ReplyTooLarge:
         message = f"the output is larger than the {limits.max_output_bytes} bytes allowed"
         return failed("invalid_output", "output_too_large", message)
     return Result(
@@ -60,7 +60,7 @@ def _text(output: Document, max_bytes: int) -> str:
     text = json.dumps(output, ensure_ascii=False)
     # A lone surrogate is not ours to judge: the strict check names its place.
     if len(text) > max_bytes or len(text.encode("utf-8", "surrogatepass")) > max_bytes:
-        raise TooLarge
+        raise ReplyTooLarge
     return text
 
 
@@ -80,10 +80,10 @@ def _check(output: Document, max_bytes: int) -> None:
             for key, item in value.items() if isinstance(value, dict) else enumerate(value):
                 size += _key_size(key, where) if isinstance(value, dict) else 0
                 if size > max_bytes:
-                    raise TooLarge
+                    raise ReplyTooLarge
                 pending.append((item, (where, key), depth + 1))
         if size > max_bytes:
-            raise TooLarge
+            raise ReplyTooLarge
 
 
 def _key_size(key: object, where: Where) -> int:

@@ -18,7 +18,7 @@ from workermd.config.tables import (
     words_of,
 )
 from workermd.protocol.errors import ConfigurationError
-from workermd.task.binding import OPENAI, Binding, Model, Server, without_keys
+from workermd.task.binding import OPENAI, Binding, Model, ServerBinding, without_keys
 from workermd.task.task import KINDS
 
 FILE_NAME = "workermd.toml"
@@ -52,7 +52,7 @@ class Settings(NamedTuple):
     workers: dict[str, Binding] = {}  # noqa: RUF012 - a frozen record's default, never mutated
     modes: dict[str, Binding] = {}  # noqa: RUF012 - the same
     models: dict[str, Model] = {}  # noqa: RUF012 - the same
-    servers: dict[str, Server] = {}  # noqa: RUF012 - the same
+    servers: dict[str, ServerBinding] = {}  # noqa: RUF012 - the same
     lint_select: tuple[str, ...] = ()
     lint_ignore: tuple[str, ...] = ()
 

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 from workermd.config.prices import priced
 from workermd.protocol import tool_pattern
 from workermd.protocol.errors import ConfigurationError
-from workermd.task.binding import OPENAI, OWN_SERVER, Binding, Model, Server, ToolBinding
+from workermd.task.binding import OPENAI, OWN_SERVER, Binding, Model, ServerBinding, ToolBinding
 from workermd.task.task import KINDS
 
 _BINDING_KEYS = ("backend", "env", "secret_env", "settings", "max_turns")
@@ -23,7 +23,7 @@ class Named(NamedTuple):
 
     models: dict[str, Model]
     tools: dict[str, ToolBinding]
-    servers: dict[str, Server]
+    servers: dict[str, ServerBinding]
     folder: str
 
 
@@ -43,7 +43,7 @@ def tools(document: dict[str, Any], path: str) -> dict[str, ToolBinding]:
     return {name: _tool(name, fields, f"{path}: [tools.{name}]") for name, fields in _tables(document, "tools", path)}
 
 
-def servers(document: dict[str, Any], path: str) -> dict[str, Server]:
+def servers(document: dict[str, Any], path: str) -> dict[str, ServerBinding]:
     """The MCP servers of `[servers.NAME]`. Raises ConfigurationError."""
     return {
         name: _server(name, fields, f"{path}: [servers.{name}]") for name, fields in _tables(document, "servers", path)
@@ -76,7 +76,7 @@ def checked(binding: Binding, place: str) -> Binding:
     return binding
 
 
-def with_server(binding: Binding, base_url: str, named: dict[str, Server], place: str) -> Binding:
+def with_server(binding: Binding, base_url: str, named: dict[str, ServerBinding], place: str) -> Binding:
     """The binding with the server that it describes itself, by a program or an address, or that it names. Only a kind
     with the key `server` has one. Raises ConfigurationError."""
     row = KINDS.get(binding.kind)
@@ -99,7 +99,7 @@ def with_server(binding: Binding, base_url: str, named: dict[str, Server], place
         return binding
     if base_url:
         check_address(base_url, f"{place}: base_url", "http://127.0.0.1:8000/mcp", query=True)
-    server = _one_of(name, named, "servers", place) if name else Server(OWN_SERVER, binding.command, base_url)
+    server = _one_of(name, named, "servers", place) if name else ServerBinding(OWN_SERVER, binding.command, base_url)
     return binding._replace(servers={server.name: server}, arrangement={**binding.arrangement, "server": server.name})
 
 
@@ -265,7 +265,7 @@ def _patterns(fields: dict[str, Any], place: str) -> tuple[str, ...]:
     return texts
 
 
-def _server(name: str, fields: Any, place: str) -> Server:
+def _server(name: str, fields: Any, place: str) -> ServerBinding:
     _table(fields, place, 'give it command = ["…"] or url = "…"')
     only(fields, _SERVER_KEYS, place)
     command, url = words_of(fields, "command", place), text_of(fields, "url", place)
@@ -278,7 +278,9 @@ def _server(name: str, fields: Any, place: str) -> Server:
         raise ConfigurationError(
             f"{place}: header_env is not a table of text", 'write header_env = { Authorization = "VARIABLE" }'
         )
-    return Server(name, command, url, words_of(fields, "env", place), words_of(fields, "secret_env", place), headers)
+    return ServerBinding(
+        name, command, url, words_of(fields, "env", place), words_of(fields, "secret_env", place), headers
+    )
 
 
 def check_address(url: str, place: str, example: str = "http://127.0.0.1:8000/v1", *, query: bool = False) -> None:

@@ -35,7 +35,7 @@ from workermd.system.crash import point
 from workermd.system.digest import sha256
 from workermd.system.environment import ACTIVE, ARTIFACTS
 from workermd.task.binding import Binding
-from workermd.task.journal_reader import Journal
+from workermd.task.journal_reader import JournalReader
 from workermd.task.masking import Mask
 from workermd.task.task import KINDS, Budget, Limits, Result, Task
 
@@ -252,7 +252,7 @@ class _Invocation:
         self.mask = Mask(request.binding)
         self.answers = Answers(request.contract, request.binding.kind, self.trace.trace_id, request.run_id or None)
         self.unsaid = b""
-        self.journal: Journal | None = None
+        self.journal: JournalReader | None = None
 
     # --- the order of a run ---------------------------------------------------------------------------
 
@@ -389,7 +389,7 @@ class _Invocation:
         until = deadline if self.bounds.attempt_timeout is None else min(deadline, began + self.bounds.attempt_timeout)
         self.request.watch.attempt(row.attempts, row.max_attempts, until)
         order = self.order(given, row, token, until, earlier)
-        self.journal = Journal(order.limits.journal)
+        self.journal = JournalReader(order.limits.journal)
         point("before_order")
         try:
             host.send(order, until, self.tick)
@@ -530,7 +530,7 @@ class _Invocation:
         """The verdict on an attempt that left no result, with what its journal says that it used."""
         if judged.result.usage is not None:
             return judged
-        journal = self.journal or Journal(results.journal_of(self.folder, token))
+        journal = self.journal or JournalReader(results.journal_of(self.folder, token))
         for _ in journal.events():
             pass
         self.journal = None

@@ -48,7 +48,7 @@ OWN_SERVER = "own"
 """The name of the server that a binding describes itself; it gets the binding's variables."""
 
 
-class Server(NamedTuple):
+class ServerBinding(NamedTuple):
     """An MCP server: a program that is started (`command`) or an address (`url`).
 
     A program gets the variables of `env` and `secret_env` beside the allow-list; values of the latter are masked.
@@ -84,7 +84,7 @@ class Binding(NamedTuple):
     model: Model | None = None
     models: dict[str, Model] = {}  # noqa: RUF012 - the same
     tools: tuple[ToolBinding, ...] = ()
-    servers: dict[str, Server] = {}  # noqa: RUF012 - the same
+    servers: dict[str, ServerBinding] = {}  # noqa: RUF012 - the same
     arrangement: Document = {}  # noqa: RUF012 - the same
     folder: str = ""
     max_turns: int | None = None

@@ -15,7 +15,7 @@ _MAX_LINE = 1 << 20
 """Bytes. Longer lines were not written by us; they are passed over."""
 
 
-class Journal:
+class JournalReader:
     """The journal of one attempt. The file is there once the backend has something to note."""
 
     def __init__(self, path: str) -> None:

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from workermd.testing.turns import Call, Said, Usage, pieces
+from workermd.testing.turns import Call, ReplyParts, Usage, pieces
 
 
-def completion(reply: Said, model: str, number: int, created: int) -> dict[str, Any]:
+def completion(reply: ReplyParts, model: str, number: int, created: int) -> dict[str, Any]:
     message: dict[str, Any] = {"role": "assistant", "content": reply.content, "refusal": reply.refusal}
     if reply.calls:
         message["tool_calls"] = [_call(call, index, number) for index, call in enumerate(reply.calls)]
@@ -14,7 +14,7 @@ def completion(reply: Said, model: str, number: int, created: int) -> dict[str, 
     return answer if reply.usage is None else answer | {"usage": _usage(reply.usage)}
 
 
-def chunks(reply: Said, model: str, number: int, created: int, *, include_usage: bool) -> list[dict[str, Any]]:
+def chunks(reply: ReplyParts, model: str, number: int, created: int, *, include_usage: bool) -> list[dict[str, Any]]:
     """The objects of a stream in their order, without the closing `[DONE]`."""
     frame = _frame("chat.completion.chunk", reply.model or model, number, created)
     unknown = {"usage": None} if include_usage else {}  # the last chunk alone knows it

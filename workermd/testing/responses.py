@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from workermd.testing.turns import Call, Said, Usage, pieces
+from workermd.testing.turns import Call, ReplyParts, Usage, pieces
 
 _INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}
 
 
-def response(reply: Said, asked: dict[str, Any], number: int, created: int) -> dict[str, Any]:
+def response(reply: ReplyParts, asked: dict[str, Any], number: int, created: int) -> dict[str, Any]:
     """The finished response; what the request chose is repeated in it, as the API does."""
     reason = _INCOMPLETE.get(reply.finish_reason)
     answer = _opening(reply, asked, number, created) | {
@@ -22,7 +22,7 @@ def response(reply: Said, asked: dict[str, Any], number: int, created: int) -> d
     return answer
 
 
-def events(reply: Said, asked: dict[str, Any], number: int, created: int) -> list[dict[str, Any]]:
+def events(reply: ReplyParts, asked: dict[str, Any], number: int, created: int) -> list[dict[str, Any]]:
     """The events of a stream in their order; the last is `response.completed` or `response.incomplete`."""
     opening = _opening(reply, asked, number, created)
     listed: list[dict[str, Any]] = [
@@ -40,7 +40,7 @@ def events(reply: Said, asked: dict[str, Any], number: int, created: int) -> lis
     return [event | {"sequence_number": place} for place, event in enumerate(listed)]
 
 
-def _opening(reply: Said, asked: dict[str, Any], number: int, created: int) -> dict[str, Any]:
+def _opening(reply: ReplyParts, asked: dict[str, Any], number: int, created: int) -> dict[str, Any]:
     return {
         "id": f"resp_{number}",
         "object": "response",
@@ -67,7 +67,7 @@ def _opening(reply: Said, asked: dict[str, Any], number: int, created: int) -> d
     }
 
 
-def _output(reply: Said, number: int) -> list[dict[str, Any]]:
+def _output(reply: ReplyParts, number: int) -> list[dict[str, Any]]:
     content: list[dict[str, Any]] = []
     if reply.content is not None:
         content.append({"type": "output_text", "text": reply.content, "annotations": [], "logprobs": []})

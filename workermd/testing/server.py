@@ -16,7 +16,7 @@ from urllib.parse import unquote
 
 from workermd.testing import chat, demands, responses
 from workermd.testing.turns import Drop, Garbage, Hang, Problem, Received, Reply, Script, Slow, Turn, checked, said
-from workermd.testing.wire import Answer, Connection, Gone, Malformed
+from workermd.testing.wire import ClientConnection, Gone, HttpResponse, MalformedRequest
 
 _CHAT = re.compile(r"(?:/openai)?/v1/chat/completions|/openai/deployments/([^/]+)/chat/completions")
 _RESPONSES = re.compile(r"(?:/openai)?/v1/responses|/openai/responses")
@@ -40,7 +40,7 @@ _WORDS = {
 class _Exchange(NamedTuple):
     """One request on its way to an answer. `number` counts all requests from 1."""
 
-    connection: Connection
+    connection: ClientConnection
     request: Received
     number: int
 
@@ -92,7 +92,7 @@ class Server:
         self._played = 0
         self._overrun = 0
         self._failures: list[BaseException] = []
-        self._connections: dict[Connection, threading.Thread] = {}
+        self._connections: dict[ClientConnection, threading.Thread] = {}
         self._closed = False
         with contextlib.ExitStack() as opened:
             self._listener = opened.enter_context(socket.create_server(("127.0.0.1", port), backlog=512))
@@ -205,7 +205,7 @@ class Server:
     def _open(self, sock: socket.socket) -> None:
         sock.setblocking(True)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connection = Connection(sock)
+        connection = ClientConnection(sock)
         thread = threading.Thread(target=self._serve, args=(connection,), daemon=True)
         with self._changed:
             if self._closed:
@@ -215,11 +215,11 @@ class Server:
             thread.start()  # under the lock: `close` joins only what has started
             self._changed.notify_all()
 
-    def _serve(self, connection: Connection) -> None:
+    def _serve(self, connection: ClientConnection) -> None:
         try:
             while not connection.last:
                 self._exchange(connection, connection.request())
-        except Malformed as error:
+        except MalformedRequest as error:
             connection.last = True
             with contextlib.suppress(Gone):
                 connection.answer(_problem(Problem(error.status, error.message), 0))
@@ -231,7 +231,7 @@ class Server:
                 del self._connections[connection]
                 self._changed.notify_all()
 
-    def _exchange(self, connection: Connection, request: Received) -> None:
+    def _exchange(self, connection: ClientConnection, request: Received) -> None:
         refused = self._refused(request)
         models = request.method == "GET" and bool(_MODELS.fullmatch(request.path))
         with self._changed:
@@ -322,15 +322,15 @@ class Server:
         return any(hmac.compare_digest(each.encode("latin-1"), self._key.encode()) for each in given)
 
 
-def _answer(turn: Turn, exchange: _Exchange) -> Answer:
+def _answer(turn: Turn, exchange: _Exchange) -> HttpResponse:
     if isinstance(turn, Problem):
         return _problem(turn, exchange.number)
     if isinstance(turn, Garbage):
-        return Answer(200, (turn.body,), content_type=turn.content_type, headers=_named(exchange.number))
+        return HttpResponse(200, (turn.body,), content_type=turn.content_type, headers=_named(exchange.number))
     return _reply(turn, exchange)  # type: ignore[arg-type]  # every other kind was played before
 
 
-def _reply(turn: Reply, exchange: _Exchange) -> Answer:
+def _reply(turn: Reply, exchange: _Exchange) -> HttpResponse:
     reply, number, created = said(turn), exchange.number, int(time.time())
     asked: dict[str, Any] = exchange.request.body
     chatting = _CHAT.fullmatch(exchange.request.path)
@@ -347,7 +347,7 @@ def _reply(turn: Reply, exchange: _Exchange) -> Answer:
     return _stream([*(f"data: {_text(chunk)}\n\n" for chunk in chunks), "data: [DONE]\n\n"], number)
 
 
-def _problem(problem: Problem, number: int) -> Answer:
+def _problem(problem: Problem, number: int) -> HttpResponse:
     words, code = _WORDS.get(problem.status, ("The request failed.", None))
     kind = _TYPES.get(problem.status, "invalid_request_error" if problem.status < 500 else "server_error")
     error = {"message": problem.message or words, "type": kind, "param": problem.param, "code": problem.code or code}
@@ -371,13 +371,15 @@ def _named(number: int) -> tuple[tuple[str, str], ...]:
     return (("x-request-id", f"req_{number}"),)
 
 
-def _json(status: int, value: dict[str, Any], number: int) -> Answer:
-    return Answer(status, (_text(value).encode(),), headers=_named(number))
+def _json(status: int, value: dict[str, Any], number: int) -> HttpResponse:
+    return HttpResponse(status, (_text(value).encode(),), headers=_named(number))
 
 
-def _stream(events: list[str], number: int) -> Answer:
+def _stream(events: list[str], number: int) -> HttpResponse:
     pieces = [event.encode() for event in events]
-    return Answer(200, pieces, stream=True, content_type="text/event-stream; charset=utf-8", headers=_named(number))
+    return HttpResponse(
+        200, pieces, stream=True, content_type="text/event-stream; charset=utf-8", headers=_named(number)
+    )
 
 
 def _text(value: dict[str, Any]) -> str:

@@ -178,7 +178,7 @@ def checked(turn: Any, where: str) -> Turn:
     )
 
 
-class Said(NamedTuple):
+class ReplyParts(NamedTuple):
     """A reply in the terms that both endpoints share."""
 
     content: str | None
@@ -189,20 +189,20 @@ class Said(NamedTuple):
     model: str = ""
 
 
-def said(turn: Reply) -> Said:
+def said(turn: Reply) -> ReplyParts:
     match turn:
         case Text():
-            return Said(turn.content, turn.finish_reason, turn.usage, model=turn.model)
+            return ReplyParts(turn.content, turn.finish_reason, turn.usage, model=turn.model)
         case ToolCalls():
-            return Said(turn.content or None, "tool_calls", turn.usage, calls=tuple(turn.calls), model=turn.model)
+            return ReplyParts(turn.content or None, "tool_calls", turn.usage, calls=tuple(turn.calls), model=turn.model)
         case Refusal():
-            return Said(None, "stop", turn.usage, refusal=turn.text)
+            return ReplyParts(None, "stop", turn.usage, refusal=turn.text)
         case Truncated():
-            return Said(turn.content, "length", turn.usage)
+            return ReplyParts(turn.content, "length", turn.usage)
         case ContentFilter():
-            return Said(turn.content, "content_filter", turn.usage)
+            return ReplyParts(turn.content, "content_filter", turn.usage)
         case Empty():
-            return Said(turn.content, "stop", turn.usage)
+            return ReplyParts(turn.content, "stop", turn.usage)
 
 
 def pieces(text: str) -> list[str]:

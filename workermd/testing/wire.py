@@ -25,7 +25,7 @@ class Gone(Exception):
     """The client closed its end, or the server is being closed."""
 
 
-class Malformed(Exception):
+class MalformedRequest(Exception):
     """What arrived is no request of HTTP/1.1 that this server reads. The connection cannot go on."""
 
     def __init__(self, status: int, message: str) -> None:
@@ -34,7 +34,7 @@ class Malformed(Exception):
         self.message = message
 
 
-class Answer(NamedTuple):
+class HttpResponse(NamedTuple):
     """`pieces` is the body: in one, or as the events of a stream."""
 
     status: int
@@ -44,7 +44,7 @@ class Answer(NamedTuple):
     headers: tuple[tuple[str, str], ...] = ()
 
 
-class Connection:
+class ClientConnection:
     """One socket, used by one thread; only `end` may be called from another."""
 
     def __init__(self, sock: socket.socket) -> None:
@@ -54,19 +54,19 @@ class Connection:
         """Whether the client asked for the connection to end with this answer."""
 
     def request(self) -> Received:
-        """The next request. Raises Gone or Malformed."""
+        """The next request. Raises Gone or MalformedRequest."""
         head = self._until(b"\r\n\r\n", MAX_HEAD)
         first, *lines = head.decode("latin-1").split("\r\n")
         words = first.split(" ")
         if len(words) != 3 or not words[2].startswith("HTTP/"):
-            raise Malformed(400, "the first line is no request of HTTP")
+            raise MalformedRequest(400, "the first line is no request of HTTP")
         if words[2] != "HTTP/1.1":
-            raise Malformed(505, "this server speaks HTTP/1.1 only")
+            raise MalformedRequest(505, "this server speaks HTTP/1.1 only")
         headers: dict[str, str] = {}
         for line in lines:
             name, colon, value = line.partition(":")
             if not colon or not name or name != name.strip():
-                raise Malformed(400, "a header line is malformed")
+                raise MalformedRequest(400, "a header line is malformed")
             name, value = name.lower(), value.strip()
             headers[name] = f"{headers[name]}, {value}" if name in headers else value
         self.last = headers.get("connection", "").lower() == "close"
@@ -78,9 +78,9 @@ class Connection:
         chunked = headers.get("transfer-encoding", "").lower() == "chunked"
         length = headers.get("content-length", "0")
         if not (length.isascii() and length.isdigit() and len(length) < 20):
-            raise Malformed(400, "Content-Length is no number")
+            raise MalformedRequest(400, "Content-Length is no number")
         if int(length) > MAX_BODY:
-            raise Malformed(413, f"the body is longer than {MAX_BODY} bytes")
+            raise MalformedRequest(413, f"the body is longer than {MAX_BODY} bytes")
         if headers.get("expect", "").lower() == "100-continue":
             self.send(b"HTTP/1.1 100 Continue\r\n\r\n")
         return self._chunks() if chunked else self._exactly(int(length))
@@ -92,23 +92,23 @@ class Connection:
             try:
                 size = int(self._until(b"\r\n", 1024).partition(b";")[0], 16)
             except ValueError:
-                raise Malformed(400, "the size of a chunk is no hexadecimal number") from None
+                raise MalformedRequest(400, "the size of a chunk is no hexadecimal number") from None
             total += size
             if size < 0 or total > MAX_BODY:
-                raise Malformed(413, f"the body is longer than {MAX_BODY} bytes")
+                raise MalformedRequest(413, f"the body is longer than {MAX_BODY} bytes")
             if size == 0:
                 while self._until(b"\r\n", MAX_HEAD):
                     pass  # trailers
                 return b"".join(parts)
             parts.append(self._exactly(size))
             if self._exactly(2) != b"\r\n":
-                raise Malformed(400, "a chunk does not end where it said")
+                raise MalformedRequest(400, "a chunk does not end where it said")
 
     def _until(self, mark: bytes, limit: int) -> bytes:
         """The bytes before the mark; both are taken."""
         while (at := self._buffer.find(mark)) < 0:
             if len(self._buffer) > limit:
-                raise Malformed(431, f"the head of the request is longer than {limit} bytes")
+                raise MalformedRequest(431, f"the head of the request is longer than {limit} bytes")
             self._buffer += self._received()
         taken, self._buffer = self._buffer[:at], self._buffer[at + len(mark) :]
         return taken
@@ -150,7 +150,7 @@ class Connection:
             with contextlib.suppress(OSError):
                 self._socket.settimeout(None)
 
-    def answer(self, answer: Answer, between: float = 0.0) -> None:
+    def answer(self, answer: HttpResponse, between: float = 0.0) -> None:
         """Send it, in one write where nothing has to wait in between. Raises Gone."""
         head = _head(answer, last=self.last)
         if not answer.stream:
@@ -165,7 +165,7 @@ class Connection:
             self.wait(between)
             self.send(chunk)
 
-    def answer_partly(self, answer: Answer, size: int) -> None:
+    def answer_partly(self, answer: HttpResponse, size: int) -> None:
         """Send the head and at most `size` bytes of the body, at least one byte less than all; then it is over."""
         left = min(size, sum(map(len, answer.pieces)) - 1)
         sent = [_head(answer, last=self.last)]
@@ -204,7 +204,7 @@ def _chunk(data: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
-def _head(answer: Answer, *, last: bool) -> bytes:
+def _head(answer: HttpResponse, *, last: bool) -> bytes:
     try:
         words = HTTPStatus(answer.status).phrase
     except ValueError:

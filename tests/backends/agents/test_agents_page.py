@@ -5,7 +5,7 @@ import shutil
 from tests.backends.agents.recordings import model
 from tests.conftest import ROOT
 from tests.test_readme import BLOCKS, at_port, blocks_of, laid_out, printed_as_shown
-from workermd.task.journal import EVENTS
+from workermd.task.journal_writer import EVENTS
 from workermd.testing import Server
 
 PAGE = (ROOT / "docs" / "agents.md").read_text()

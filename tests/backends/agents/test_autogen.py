@@ -45,7 +45,7 @@ from autogen_ext.models.openai import OpenAIChatCompletionClient
 from pydantic import BaseModel
 
 from workermd.backends.autogen.agentchat import CAP, is_cap
-from workermd.backends.core import Order
+from workermd.backends.core import TaskMessage
 
 
 class Note(BaseModel):
@@ -182,7 +182,7 @@ def test_an_intervention_handler_that_says_nothing_replaces_the_message(recwarn)
 
 def test_a_serializer_looks_at_no_types():
     assert try_get_known_serializers_for_type(str) == []
-    order = try_get_known_serializers_for_type(Order)[0]
+    order = try_get_known_serializers_for_type(TaskMessage)[0]
     with pytest.raises(TypeError, match="must be a str"):  # ours, not its
         order.deserialize(b'{"task_json": 5}')
 

@@ -108,7 +108,7 @@ def refused(tmp_path):
         (round_robin({"provider": "autogen_agentchat.agents._assistant_agent.AssistantAgent", "config": {}}), "_assistant_agent.AssistantAgent'"),
         (round_robin({"provider": "autogen_agentchat.agents.AssistantAgent ", "config": {}}), "found 'autogen_agentchat.agents.AssistantAgent '"),
         (round_robin({"provider": ["x"], "config": {}}), "/config/participants/0/provider: found ['x']"),
-        (round_robin({"provider": "workermd.backends.autogen.agentchat.Client", "config": {"agent": "x"}}), "workermd.backends.autogen.agentchat.Client"),
+        (round_robin({"provider": "workermd.backends.autogen.agentchat.AgentChatClient", "config": {"agent": "x"}}), "workermd.backends.autogen.agentchat.AgentChatClient"),
         (round_robin(assistant("a", memory=[{"provider": "evil.Memory", "config": {}}])), "found 'evil.Memory'"),
         (round_robin(assistant("a", model_client={**client(), "config": {"model": "x", "azure_ad_token_provider": {"provider": "evil.Tokens", "config": {}}}})), "found 'evil.Tokens'"),
         (round_robin(termination_condition={"provider": "evil.Stop", "config": {}}), "found 'evil.Stop'"),

@@ -23,10 +23,10 @@ from mcp import types
 from tests.backends.agents.conftest import ANSWER
 from tests.conftest import ANYTHING, FOUR, wait_for
 from workermd.backends.agents import mcp_client
-from workermd.backends.agents.mcp_client import Answered, connected, runners
+from workermd.backends.agents.mcp_client import CallError, connected, runners
 from workermd.backends.mcp import document_of
 from workermd.system import processes
-from workermd.task.binding import Binding, Server, ToolBinding
+from workermd.task.binding import Binding, ServerBinding, ToolBinding
 from workermd.task.task import Refused, Retryable
 from workermd.testing import Call, Text, ToolCalls
 
@@ -384,7 +384,7 @@ def test_an_output_of_another_shape_is_taken_as_it_is():
 
 def asked(*deed: object, seconds: float = 30) -> Any:
     """Begin with a hostile server and call its tool `go`, as an attempt does; what it comes to."""
-    server = Server("h", hostile(*deed))
+    server = ServerBinding("h", hostile(*deed))
 
     async def call() -> Any:
         async with asyncio.timeout(seconds), connected(server, Binding("mcp", "here")) as connection:
@@ -439,7 +439,7 @@ def test_a_server_that_does_not_end_is_ended():
 
 
 def test_an_error_is_told_without_control_characters():
-    with pytest.raises(Answered) as raised:
+    with pytest.raises(CallError) as raised:
         asked("errs", -32602)
     assert (raised.value.code, str(raised.value)) == (-32602, "my[31m reason")
 
@@ -455,7 +455,7 @@ def test_the_table_of_errors(gateway, number):
 
 @pytest.mark.rule("S6.5")
 def test_what_a_server_says_of_its_tools_is_data():
-    server = Server("h", hostile("instructs"))
+    server = ServerBinding("h", hostile("instructs"))
     binding = Binding("chat", "here", tools=(ToolBinding("go", server="h"),), servers={"h": server})
 
     async def described() -> Any:
@@ -575,12 +575,12 @@ class Web(http.server.BaseHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def web(deed: str) -> Iterator[tuple[Server, type[Web]]]:
+def web(deed: str) -> Iterator[tuple[ServerBinding, type[Web]]]:
     handler = type("Web", (Web,), {"deed": deed, "gets": 0})
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
-        yield Server("h", url=f"http://127.0.0.1:{server.server_address[1]}/secret/mcp?key=4711"), handler
+        yield ServerBinding("h", url=f"http://127.0.0.1:{server.server_address[1]}/secret/mcp?key=4711"), handler
     finally:
         server.shutdown()
         server.server_close()
@@ -593,8 +593,8 @@ def web(deed: str) -> Iterator[tuple[Server, type[Web]]]:
         ("404", Refused, "has no MCP server at this address (HTTP 404)"),
         ("429", Retryable, "asked to slow down (HTTP 429)"),
         ("500", Retryable, "failed on its side (HTTP 500)"),
-        ("json-rpc error", Answered, "bad arguments"),
-        ("redirects", Answered, "not followed"),
+        ("json-rpc error", CallError, "bad arguments"),
+        ("redirects", CallError, "not followed"),
         ("drops", Retryable, "cannot be reached"),
         ("one event without end", Retryable, "closed the connection"),
         ("events without end", Refused, "sent more than 2000 messages"),

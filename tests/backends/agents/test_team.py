@@ -16,9 +16,9 @@ from autogen_core.models import UserMessage
 
 from tests.attempt_process import a_task
 from tests.conftest import ROOT, wait_for
-from workermd.backends.agents.conversation import Job
+from workermd.backends.agents.conversation import Conversation
 from workermd.backends.autogen import team
-from workermd.backends.autogen.agentchat import Client
+from workermd.backends.autogen.agentchat import AgentChatClient
 from workermd.backends.autogen.components import FORMS
 from workermd.task.binding import Binding, Model, ToolBinding
 from workermd.task.task import KINDS, Budget, Limits, Result
@@ -549,12 +549,14 @@ def test_what_autogen_calls_without_a_token_ends_with_the_attempt(tmp_path):
     """Magentic-One's leader asks for its ledger so: nothing but our token could end it."""
 
     async def ends(server):
-        job = Job(
+        conversation = Conversation(
             a_task(tmp_path), Binding("team", "here", model=Model("m", server.url)), Limits(time.monotonic() + 20, 99)
         )
-        asked = asyncio.ensure_future(Client(job, "leader").create([UserMessage(content="hm?", source="user")]))
+        asked = asyncio.ensure_future(
+            AgentChatClient(conversation, "leader").create([UserMessage(content="hm?", source="user")])
+        )
         await asyncio.to_thread(wait_for, lambda: server.requests)
-        job.token.cancel()
+        conversation.token.cancel()
         await asyncio.wait((asked,), timeout=5)
         assert asked.cancelled()
 

@@ -21,7 +21,7 @@ from ag2.middleware.base import LLMCall, ToolExecution, ToolResultType
 from ag2.tools.final import FunctionDefinition, FunctionToolSchema
 from ag2.tools.tool import Tool
 
-from workermd.backends.agents.conversation import Job
+from workermd.backends.agents.conversation import Conversation
 from workermd.backends.agents.prompt import Part
 from workermd.backends.agents.roster import Member
 from workermd.protocol.envelope import Document
@@ -30,30 +30,33 @@ HAND_OVER = "transfer_to_"
 DELEGATE = "task_"
 
 
-def made(job: Job, member: Member, instructions: str, part: Part, tools: Iterable[Tool] = ()) -> Agent:
+def made(
+    conversation: Conversation, member: Member, instructions: str, part: Part, tools: Iterable[Tool] = ()
+) -> Agent:
     """An agent of AG2 on our wire. `tools` are those that AG2's own constructs need, beside the gated ones."""
-    wire = job.wire(member.name, job.model(member.model))
+    client = conversation.model_client(member.name, conversation.model(member.model))
     config = OpenAIConfig(
-        model=wire.model.name,
-        api_key=wire.key,
-        base_url=wire.model.base_url,
-        http_client=wire.http_client,
+        model=client.model.name,
+        api_key=client.key,
+        base_url=client.model.base_url,
+        http_client=client.http_client,
         max_retries=0,
         timeout=None,
         streaming=False,
         # AG2's own response schema is rewritten on its way and sent as strict whatever it is
-        extra_body={"response_format": job.response_format} if part == "answers" else None,
+        extra_body={"response_format": conversation.response_format} if part == "answers" else None,
     )
 
     async def broke(event: TaskFailed) -> None:
-        await job.broke(event.error)  # AG2 would tell it to the model as the answer of its tool
+        await conversation.broke(event.error)  # AG2 would tell it to the model as the answer of its tool
 
     gated = [
-        _gated(tool.name, tool.description, tool.schema, tool.call) for tool in job.tools(member.name, member.tools)
+        _gated(tool.name, tool.description, tool.schema, tool.call)
+        for tool in conversation.tools(member.name, member.tools)
     ]
     return Agent(
         member.name,
-        job.prompt(instructions, part).system,
+        conversation.prompt(instructions, part).system,
         config=config,
         tools=[*gated, *tools],
         middleware=[_Mended],

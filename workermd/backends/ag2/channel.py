@@ -32,7 +32,7 @@ from ag2.network import (
 )
 
 from workermd.backends.ag2.agents import HAND_OVER, OwnTool, made
-from workermd.backends.agents.conversation import Job
+from workermd.backends.agents.conversation import Conversation
 from workermd.backends.agents.prompt import Part
 from workermd.backends.agents.roster import Member, Roster
 from workermd.protocol.envelope import Document
@@ -54,7 +54,7 @@ _GOOD = {"sequence": {"sequence_complete"}, "round-robin": {"max_turns"}, "swarm
 """The reasons of AG2 for closing a channel that are the end which the pattern has by design."""
 
 
-async def conversed(job: Job, cast: Roster) -> str | Result:
+async def conversed(conversation: Conversation, cast: Roster) -> str | Result:
     """The last word of the agent who answers, once the channel has closed as it should."""
     hub = await Hub.open(
         MemoryKnowledgeStore(), ttl_sweep_interval=0, expectation_sweep_interval=0, register_default_adapters=False
@@ -62,13 +62,13 @@ async def conversed(job: Job, cast: Roster) -> str | Result:
     hub.register_adapter(_Channel())  # type: ignore[arg-type]  # its own adapters fit its protocol no better
     client = HubClient(LocalLink(hub), hub=hub)
     try:
-        ids = {member.name: await _registered(job, cast, member, client, hub) for member in cast.members}
+        ids = {member.name: await _registered(conversation, cast, member, client, hub) for member in cast.members}
         caller = await client.register_human(Passport(name=CALLER), rule=_UNBOUNDED)
-        ear = _Ear(job, hub)
+        ear = _Ear(conversation, hub)
         hub.register_listener(ear)
         graph = _graph(cast, ids, caller.agent_id)
         channel = await caller.open(type="workflow", target=list(ids.values()), ttl=0, knobs={"graph": graph.to_dict()})
-        await caller.send(channel.channel_id, job.prompt().user)
+        await caller.send(channel.channel_id, conversation.prompt().user)
         reason = await ear.closed
         words = await _words(hub, channel.channel_id)
     finally:
@@ -91,12 +91,12 @@ def _result(cast: Roster, reason: str, words: dict[str, str]) -> str | Result:
     return failed("refused", "backend_failed", f"AG2 closed the channel: {reason or 'without a reason'}")
 
 
-async def _registered(job: Job, cast: Roster, member: Member, client: HubClient, hub: Hub) -> str:
+async def _registered(conversation: Conversation, cast: Roster, member: Member, client: HubClient, hub: Hub) -> str:
     """The id under which an agent takes part. It gets no tools of the network's own."""
     others = tuple(each for each in cast.members if each is not member)
     tools = [_handing_over(each) for each in others if cast.pattern == "swarm" and each.name in cast.handoffs(member)]
     told = f"{cast.told(member, others)}\n\n{_LABELLED}"
-    agent = made(job, member, told, _part(cast, member), tools)
+    agent = made(conversation, member, told, _part(cast, member), tools)
     registered = await client.register(agent, rule=_UNBOUNDED, attach_plugin=False)
     agent_id = registered.agent_id
 
@@ -112,7 +112,9 @@ async def _registered(job: Job, cast: Roster, member: Member, client: HubClient,
                 return
             await default_handler(envelope, registered)
             if await is_next(envelope):  # AG2 would wait for a word without end
-                await job.stop(failed("invalid_output", "output_not_json", f"the agent {member.name} said nothing"))
+                await conversation.stop(
+                    failed("invalid_output", "output_not_json", f"the agent {member.name} said nothing")
+                )
         else:
             await default_handler(envelope, registered)
 
@@ -183,8 +185,8 @@ async def _words(hub: Hub, channel_id: str) -> dict[str, str]:
 class _Ear(BaseHubListener):
     """Hears what the hub tells nobody else: a turn that failed leaves its channel open without a word."""
 
-    def __init__(self, job: Job, hub: Hub) -> None:
-        self._job = job
+    def __init__(self, conversation: Conversation, hub: Hub) -> None:
+        self._conversation = conversation
         self._hub = hub
         self.closed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
@@ -193,16 +195,16 @@ class _Ear(BaseHubListener):
             self.closed.set_result(str(payload["reason"]))
 
     async def on_turn_failed(self, channel_id: str, agent_id: str, envelope_id: str, exc: BaseException) -> None:  # noqa: ARG002
-        await self._job.broke(exc)
+        await self._conversation.broke(exc)
 
     async def on_dispatch_failed(self, envelope: Envelope, recipient_id: str, reason: BaseException) -> None:  # noqa: ARG002
-        await self._job.broke(reason)
+        await self._conversation.broke(reason)
 
     async def on_envelope_posted(self, envelope: Envelope, metadata: ChannelMetadata) -> None:  # noqa: ARG002
         routing = envelope.event_data.get("routing") or {}
         if routing.get("kind") == "handoff":
             told = f"{routing['tool']}: {routing.get('reason', '')}".removesuffix(": ")
-            self._job.said(self._hub.name_for(envelope.sender_id), told)
+            self._conversation.said(self._hub.name_for(envelope.sender_id), told)
 
 
 class _Everything(NamedTranscript):

@@ -6,7 +6,7 @@ from ag2 import Agent
 
 from workermd.backends.ag2.agents import DELEGATE, HAND_OVER, brief, made
 from workermd.backends.agents import ready, roster
-from workermd.backends.agents.conversation import Ending, Job, performed
+from workermd.backends.agents.conversation import Conversation, Ending, performed
 from workermd.backends.agents.roster import Member, Roster
 from workermd.task.binding import Binding
 from workermd.task.task import Limits, Result, Task
@@ -28,20 +28,20 @@ def perform(task: Task, binding: Binding, limits: Limits) -> Result:
     return performed(task, binding, limits, _talk, ENDINGS)
 
 
-async def _talk(job: Job) -> str | Result:
-    cast = roster.roster_of(job.binding, PATTERNS)
+async def _talk(conversation: Conversation) -> str | Result:
+    cast = roster.roster_of(conversation.binding, PATTERNS)
     if cast.pattern == "single":
         only = cast.members[0]
-        return await _answer(made(job, only, cast.told(only), "answers"), job)
+        return await _answer(made(conversation, only, cast.told(only), "answers"), conversation)
     if cast.pattern == "nested":
-        return await _answer(_nested(job, cast, outermost(cast)), job)
+        return await _answer(_nested(conversation, cast, outermost(cast)), conversation)
     from workermd.backends.ag2.channel import conversed
 
-    return await conversed(job, cast)
+    return await conversed(conversation, cast)
 
 
-async def _answer(agent: Agent, job: Job) -> str:
-    reply = await agent.ask(job.prompt().user)
+async def _answer(agent: Agent, conversation: Conversation) -> str:
+    reply = await agent.ask(conversation.prompt().user)
     return reply.body or ""
 
 
@@ -58,18 +58,20 @@ def inner(cast: Roster, member: Member) -> tuple[Member, ...]:
     return tuple(each for each in cast.members if each.name in names)
 
 
-def _nested(job: Job, cast: Roster, member: Member) -> Agent:
+def _nested(conversation: Conversation, cast: Roster, member: Member) -> Agent:
     """The agent with those within it as tools. That nobody holds itself was checked before."""
     within = inner(cast, member)
     tools = [
-        _nested(job, cast, each).as_tool(
+        _nested(conversation, cast, each).as_tool(
             description=each.description or f"Gives the agent {each.name} a task and returns its result.",
             name=DELEGATE + each.name,
             middleware=[brief],
         )
         for each in within
     ]
-    return made(job, member, cast.told(member, within), "answers" if member == outermost(cast) else "helps", tools)
+    return made(
+        conversation, member, cast.told(member, within), "answers" if member == outermost(cast) else "helps", tools
+    )
 
 
 def _unfit(binding: Binding, cast: Roster) -> str:

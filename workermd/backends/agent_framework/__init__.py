@@ -6,7 +6,7 @@ from workermd.backends.agent_framework import declared
 from workermd.backends.agent_framework.members import quiet
 from workermd.backends.agent_framework.single import alone
 from workermd.backends.agents import ready
-from workermd.backends.agents.conversation import Ending, Job, performed
+from workermd.backends.agents.conversation import Conversation, Ending, performed
 from workermd.backends.agents.roster import Roster, roster_of
 from workermd.protocol.errors import ConfigurationError
 from workermd.task.binding import Binding
@@ -55,14 +55,14 @@ def perform(task: Task, binding: Binding, limits: Limits) -> Result:
     return performed(task, binding, limits, _talk, ENDINGS)
 
 
-async def _talk(job: Job) -> str | Result:
+async def _talk(conversation: Conversation) -> str | Result:
     quiet()
-    roster = _roster(job.binding)
+    roster = _roster(conversation.binding)
     if roster.pattern == "single":
-        return await alone(job, roster)
+        return await alone(conversation, roster)
     from workermd.backends.agent_framework.patterns import together
 
-    return await together(job, roster)
+    return await together(conversation, roster)
 
 
 def _roster(binding: Binding) -> Roster:

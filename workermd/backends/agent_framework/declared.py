@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from agent_framework import Agent
 
-from workermd.backends.agent_framework.members import Client
+from workermd.backends.agent_framework.members import FrameworkClient
 from workermd.protocol.errors import ConfigurationError
 from workermd.task.binding import Binding
 
@@ -60,7 +60,7 @@ def read(binding: Binding) -> Declaration | None:
     )
 
 
-def agent_of(declaration: Declaration, client: Client, system: str) -> Agent:
+def agent_of(declaration: Declaration, client: FrameworkClient, system: str) -> Agent:
     """The agent that the framework's own factory makes of a declaration, on our client and with our prompt."""
     # Its module starts a .NET runtime where there is one, and prints. Only expressions need that: none is let through.
     sys.modules.setdefault("powerfx", None)  # type: ignore[arg-type]

@@ -79,7 +79,7 @@ def _from(start: str, edges: Iterable[Edge]) -> set[str]:
     return reached
 
 
-class Said(NamedTuple):
+class Utterance(NamedTuple):
     number: int
     name: str
     text: str
@@ -89,10 +89,10 @@ class Said(NamedTuple):
 class Heard:
     """What an agent passes on: everything that it knew, and its own words last."""
 
-    said: tuple[Said, ...]
+    said: tuple[Utterance, ...]
 
 
-class Node(Executor):
+class AgentNode(Executor):
     """An agent in a workflow. It is told everything that was said on the ways to it, itself included, once."""
 
     def __init__(self, cast: Cast, agent: Agent, numbers: "count[int]") -> None:
@@ -113,17 +113,17 @@ class Node(Executor):
     async def come_together(self, heard: list[Heard], context: WorkflowContext[Heard, AgentResponse]) -> None:
         await self._speak(tuple(sorted({said for each in heard for said in each.said})), context)
 
-    async def _speak(self, said: tuple[Said, ...], context: WorkflowContext[Heard, AgentResponse]) -> None:
+    async def _speak(self, said: tuple[Utterance, ...], context: WorkflowContext[Heard, AgentResponse]) -> None:
         told = [Message("user", [self._task]), *(Message("assistant", [s.text], author_name=s.name) for s in said)]
         response = await self._agent.run(told)
-        await context.send_message(Heard((*said, Said(next(self._numbers), self.id, last_words(response)))))
+        await context.send_message(Heard((*said, Utterance(next(self._numbers), self.id, last_words(response)))))
         await context.yield_output(response)
 
 
 def workflow_of(cast: Cast, edges: tuple[Edge, ...]) -> Workflow:
     """The first agent begins. An agent waits for all its ways but those with a text: each of these starts it anew."""
     numbers = count()
-    nodes = {name: Node(cast, agent, numbers) for name, agent in cast.agents.items()}
+    nodes = {name: AgentNode(cast, agent, numbers) for name, agent in cast.agents.items()}
     builder = WorkflowBuilder(
         max_iterations=UNBOUNDED, start_executor=next(iter(nodes.values())), output_from=[nodes[cast.answer]]
     )

@@ -11,7 +11,7 @@ from agent_framework.orchestrations import (
 )
 
 from workermd.backends.agent_framework.members import UNBOUNDED, Cast, Nothing, at_cap, client_of, options_of
-from workermd.backends.agents.conversation import Job
+from workermd.backends.agents.conversation import Conversation
 from workermd.backends.agents.gate import canonical
 from workermd.protocol.envelope import Document
 from workermd.task.task import Result, failed
@@ -35,31 +35,35 @@ class _Concluded(Exception):
 
 async def led(cast: Cast, most: int) -> str | Result:
     """The manager's answer, given because it takes the task for satisfied; nothing else counts as one."""
-    job = cast.job
-    manager = _Manager(job, cast.roster.instructions, most)
+    conversation = cast.conversation
+    manager = _Manager(conversation, cast.roster.instructions, most)
     workflow = MagenticBuilder(
         participants=list(cast.agents.values()),
         manager=manager,
-        enable_plan_review=bool(job.arrangement.get("plan_review")),
+        enable_plan_review=bool(conversation.arrangement.get("plan_review")),
     ).build()
     try:
         run = await workflow.run(cast.task)
         while requests := run.get_request_info_events():
-            answer = await _reviewed(job, manager, stalled=requests[-1].data.is_stalled)
+            answer = await _reviewed(conversation, manager, stalled=requests[-1].data.is_stalled)
             run = await workflow.run(responses={requests[-1].request_id: answer})
     except _Concluded:
         await manager.conclude()
     return at_cap(most) if manager.answer is None else manager.answer
 
 
-async def _reviewed(job: Job, manager: "_Manager", *, stalled: bool) -> MagenticPlanReviewResponse:
+async def _reviewed(conversation: Conversation, manager: "_Manager", *, stalled: bool) -> MagenticPlanReviewResponse:
     """What a person decided about the very plan that is up. Ends the attempt where nobody has decided yet."""
     proposed = manager.proposed
-    answers = [str(one["answer"]) for one in _decided(job, "plan") if canonical(one["proposed"]) == canonical(proposed)]
+    answers = [
+        str(one["answer"])
+        for one in _decided(conversation, "plan")
+        if canonical(one["proposed"]) == canonical(proposed)
+    ]
     if not answers:
         why = "The team made no progress and planned anew. " if stalled else ""
         question = f"{why}Shall the team work by this plan? Approve it, or answer what has to be different."
-        await job.ask(question, (), "plan", proposed)
+        await conversation.ask(question, (), "plan", proposed)
     if answers[-1] == "approve":
         return MagenticPlanReviewResponse.approve()
     manager.revising = True
@@ -67,27 +71,33 @@ async def _reviewed(job: Job, manager: "_Manager", *, stalled: bool) -> Magentic
     return MagenticPlanReviewResponse.revise(f"A person looked at the plan and wants this:\n{wish}")
 
 
-def _decided(job: Job, kind: str) -> list[Document]:
-    return [one for one in job.task.decisions if one.get("kind") == kind and (kind != "plan" or one.get("proposed"))]
+def _decided(conversation: Conversation, kind: str) -> list[Document]:
+    return [
+        one
+        for one in conversation.task.decisions
+        if one.get("kind") == kind and (kind != "plan" or one.get("proposed"))
+    ]
 
 
 class _Manager(StandardMagenticManager):
     """The framework's manager, watched: what it would go on from as if nothing were wrong ends the attempt."""
 
-    def __init__(self, job: Job, instructions: str, most: int) -> None:
-        client = client_of(job, MANAGER, str(job.arrangement.get("orchestrator_model", "")), MAGENTIC_MANAGER_NAME)
-        leads, answers = (job.prompt(instructions, part).system for part in ("speaks", "answers"))
+    def __init__(self, conversation: Conversation, instructions: str, most: int) -> None:
+        client = client_of(
+            conversation, MANAGER, str(conversation.arrangement.get("orchestrator_model", "")), MAGENTIC_MANAGER_NAME
+        )
+        leads, answers = (conversation.prompt(instructions, part).system for part in ("speaks", "answers"))
         super().__init__(
             Agent(client, leads, name=MANAGER, tools=[Nothing()]),
             final_answer_prompt=_FINAL,
-            max_stall_count=job.arrangement.get("max_stalls", MAX_STALLS),
+            max_stall_count=conversation.arrangement.get("max_stalls", MAX_STALLS),
             max_reset_count=UNBOUNDED,
             max_round_count=most,
         )
         self._speaker = Agent(
-            client, answers, name=MANAGER, tools=[Nothing()], default_options=options_of(job, "answers")
+            client, answers, name=MANAGER, tools=[Nothing()], default_options=options_of(conversation, "answers")
         )
-        self._job = job
+        self._conversation = conversation
         self._context: MagenticContext | None = None
         self._satisfied = False
         self._replans = 0
@@ -103,7 +113,7 @@ class _Manager(StandardMagenticManager):
 
     async def plan(self, magentic_context: MagenticContext) -> Message:
         """The plan that people looked at last, word for word, or a new one."""
-        if decided := _decided(self._job, "plan") if self._job.arrangement.get("plan_review") else []:
+        if decided := _decided(self._conversation, "plan") if self._conversation.arrangement.get("plan_review") else []:
             proposed = decided[-1]["proposed"]
             self._given = [str(proposed.get("facts", "")), str(proposed["plan"])]
         return await super().plan(magentic_context)
@@ -112,7 +122,7 @@ class _Manager(StandardMagenticManager):
         """A new plan: because a person wants one, or because the team makes no progress."""
         if not self.revising:
             self._replans += 1
-            if self._replans > self._job.arrangement.get("max_replans", MAX_REPLANS):
+            if self._replans > self._conversation.arrangement.get("max_replans", MAX_REPLANS):
                 await self._stalled()
         self.revising = False
         return await super().replan(magentic_context)
@@ -123,7 +133,7 @@ class _Manager(StandardMagenticManager):
             ledger = await super().create_progress_ledger(magentic_context)
         except RuntimeError:
             told = f"the manager's ledger of progress could not be read {self.progress_ledger_retry_count} times"
-            await self._job.stop(failed("invalid_output", "output_not_json", told))
+            await self._conversation.stop(failed("invalid_output", "output_not_json", told))
         satisfied = ledger.is_request_satisfied.answer
         self._satisfied = satisfied is True or str(satisfied).strip().lower() == "true"
         self._note(ledger)
@@ -133,7 +143,7 @@ class _Manager(StandardMagenticManager):
         """The answer. The framework wants one also where the ledger names nobody of the team, or says "false"."""
         if not self._satisfied:
             told = "the manager neither took the task for satisfied nor named one of the team to go on"
-            await self._job.stop(failed("invalid_output", "output_not_json", told))
+            await self._conversation.stop(failed("invalid_output", "output_not_json", told))
         return await self._conclusion(magentic_context)
 
     async def conclude(self) -> None:
@@ -149,18 +159,18 @@ class _Manager(StandardMagenticManager):
     async def _stalled(self) -> None:
         """A question to a person where the operator wants it; one who denies more rounds wants what there is."""
         told = "The team makes no progress, a new plan notwithstanding."
-        if self._job.arrangement.get("on_stall", "fail") == "ask":
-            decided = _decided(self._job, "stalled")
+        if self._conversation.arrangement.get("on_stall", "fail") == "ask":
+            decided = _decided(self._conversation, "stalled")
             if decided and decided[-1]["answer"] == "deny":
                 raise _Concluded
-            await self._job.ask(f"{told} Shall it try again? Say what would help it.", (), "stalled")
+            await self._conversation.ask(f"{told} Shall it try again? Say what would help it.", (), "stalled")
         told += " max_replans says how often it may plan anew."
-        await self._job.stop(failed("invalid_output", "budget_exceeded", told))
+        await self._conversation.stop(failed("invalid_output", "budget_exceeded", told))
 
     def _note(self, ledger: MagenticProgressLedger) -> None:
         if not self._satisfied:
             next_one, what = ledger.next_speaker.answer, ledger.instruction_or_question.answer
-            self._job.said(MANAGER, f"{next_one}: {what}")
+            self._conversation.said(MANAGER, f"{next_one}: {what}")
 
     async def _complete(self, messages: list[Message]) -> Message:
         if self._given:

@@ -17,7 +17,7 @@ from agent_framework import (
 from agent_framework.observability import disable_instrumentation
 from agent_framework.openai import OpenAIChatCompletionClient
 
-from workermd.backends.agents.conversation import Job
+from workermd.backends.agents.conversation import Conversation
 from workermd.backends.agents.prompt import Part
 from workermd.backends.agents.roster import Member, Roster
 from workermd.backends.agents.tools import Tool
@@ -36,7 +36,7 @@ def quiet() -> None:
         logger.propagate = False
 
 
-class Gated(FunctionTool):
+class GatedTool(FunctionTool):
     """A tool behind our gate. Arguments go there as the model wrote them: whether they fit is told by the tool."""
 
     def __init__(self, tool: Tool) -> None:
@@ -55,7 +55,7 @@ class Nothing(FunctionTool):
         super().__init__(name="none", func=lambda: "there is no such tool")
 
 
-class Client(OpenAIChatCompletionClient[Any]):
+class FrameworkClient(OpenAIChatCompletionClient[Any]):
     """The framework's client, which tells no endpoint of `Nothing`, and of hand-overs in one order: the framework keeps
     them in a set, and a request that differs from run to run could not be given back from a recording."""
 
@@ -69,11 +69,11 @@ def _hand_over(tool: FunctionTool) -> str:
     return tool.name if tool.name.startswith("handoff_to_") else ""
 
 
-def client_of(job: Job, agent: str, model: str = "", *own: str) -> Client:
+def client_of(conversation: Conversation, agent: str, model: str = "", *own: str) -> FrameworkClient:
     """A client for one agent on a wire of its own. What others said reaches it as a user's message: some endpoints
     refuse, and some models go on with, a reply that is not theirs. `own` are further names of the same agent."""
-    wire = job.wire(agent, job.model(model))
-    client = Client(wire.model.name, async_client=wire.client, message_preparer=_heard_by(agent, *own))
+    way = conversation.model_client(agent, conversation.model(model))
+    client = FrameworkClient(way.model.name, async_client=way.client, message_preparer=_heard_by(agent, *own))
     client.function_invocation_configuration.update(
         {
             "max_iterations": UNBOUNDED,
@@ -97,23 +97,23 @@ def _heard_by(*own: str) -> Callable[[Message, list[dict[str, Any]]], list[dict[
     return prepared
 
 
-def tools_of(job: Job, agent: str, names: tuple[str, ...] | None = None) -> list[FunctionTool]:
-    return [Gated(tool) for tool in job.tools(agent, names)] or [Nothing()]
+def tools_of(conversation: Conversation, agent: str, names: tuple[str, ...] | None = None) -> list[FunctionTool]:
+    return [GatedTool(tool) for tool in conversation.tools(agent, names)] or [Nothing()]
 
 
-def options_of(job: Job, part: Part) -> ChatOptions[None]:
+def options_of(conversation: Conversation, part: Part) -> ChatOptions[None]:
     """The form of the answer, for whoever gives it."""
-    return {"response_format": job.response_format} if part == "answers" else {}
+    return {"response_format": conversation.response_format} if part == "answers" else {}
 
 
 class Cast:
     """The agents of an attempt that have several, made anew for it, and the turns that they take."""
 
-    def __init__(self, job: Job, roster: Roster, most: int) -> None:
-        self.job = job
+    def __init__(self, conversation: Conversation, roster: Roster, most: int) -> None:
+        self.conversation = conversation
         self.roster = roster
-        self.turns = Turns(job, most)
-        self.task = job.prompt().user
+        self.turns = Turns(conversation, most)
+        self.task = conversation.prompt().user
         self.answer = roster.last
         self.agents = {member.name: self._agent(member) for member in roster.members}
 
@@ -133,12 +133,12 @@ class Cast:
         part = self.part(member)
         others = tuple(each for each in self.roster.members if each is not member)
         return Agent(
-            client_of(self.job, member.name, member.model),
-            self.job.prompt(self.roster.told(member, others), part).system,
+            client_of(self.conversation, member.name, member.model),
+            self.conversation.prompt(self.roster.told(member, others), part).system,
             name=member.name,
             description=member.description or None,
-            tools=tools_of(self.job, member.name, member.tools),
-            default_options=options_of(self.job, part),
+            tools=tools_of(self.conversation, member.name, member.tools),
+            default_options=options_of(self.conversation, part),
             middleware=[self.turns],
             require_per_service_call_history_persistence=self.roster.pattern == "swarm",
         )
@@ -148,15 +148,15 @@ class Turns(AgentMiddleware):
     """Counts the turns of agents, held against the arrangement's rounds. At its own bound the framework would end with
     a sentence that looks like an answer; this one ends the attempt."""
 
-    def __init__(self, job: Job, most: int) -> None:
-        self._job = job
+    def __init__(self, conversation: Conversation, most: int) -> None:
+        self._conversation = conversation
         self.most = most
         self.taken = 0
 
     async def process(self, context: AgentContext, call_next: Callable[[], Awaitable[None]]) -> None:  # noqa: ARG002 - the framework's form
         self.taken += 1
         if self.taken > self.most:
-            await self._job.stop(at_cap(self.most))
+            await self._conversation.stop(at_cap(self.most))
         await call_next()
 
 

@@ -16,7 +16,7 @@ from agent_framework.orchestrations import (
 
 from workermd.backends.agent_framework import graph, magentic
 from workermd.backends.agent_framework.members import UNBOUNDED, Cast, Nothing, client_of, last_words
-from workermd.backends.agents.conversation import Job
+from workermd.backends.agents.conversation import Conversation
 from workermd.backends.agents.roster import Roster
 from workermd.protocol.errors import ConfigurationError
 from workermd.task.binding import Binding
@@ -61,11 +61,11 @@ def _check_values(binding: Binding) -> None:
         raise ConfigurationError(f"{place}: {found[0]} is not {found[1]}", "correct it")
 
 
-async def together(job: Job, roster: Roster) -> str | Result:
+async def together(conversation: Conversation, roster: Roster) -> str | Result:
     """What the agents come to, or what ended them."""
     rounds = _rounds(roster)
     capped = roster.pattern in ("selector", "swarm", "graph")
-    cast = Cast(job, roster, rounds if capped else UNBOUNDED)
+    cast = Cast(conversation, roster, rounds if capped else UNBOUNDED)
     if roster.pattern == "magentic":
         return await magentic.led(cast, rounds)
     run = await _PATTERNS[roster.pattern](cast, rounds)
@@ -103,7 +103,7 @@ async def _parallel(cast: Cast, _rounds: int) -> WorkflowRunResult:
 
 async def _round_robin(cast: Cast, rounds: int) -> WorkflowRunResult:
     """In turn, until the one that answers has spoken so many times, or one of the others has said the word."""
-    names, until = list(cast.agents), str(cast.job.arrangement.get("until", ""))
+    names, until = list(cast.agents), str(cast.conversation.arrangement.get("until", ""))
     turns = cast.roster.turns(rounds)
 
     def next_one(state: GroupChatState) -> str:
@@ -146,14 +146,14 @@ async def _selector(cast: Cast, rounds: int) -> WorkflowRunResult | Result:
 
 
 def _chair(cast: Cast) -> Agent:
-    job = cast.job
+    conversation = cast.conversation
     told = (
         f"You are the manager of a team: {', '.join(cast.agents)}. You say who speaks next, and nothing about the "
         f"matter itself. {cast.answer} gives the answer, which ends the work: let it speak last."
     )
     instructions = "\n\n".join(filter(None, (told, cast.roster.instructions)))
-    client = client_of(job, magentic.MANAGER, str(job.arrangement.get("selector_model", "")))
-    return Agent(client, job.prompt(instructions, "speaks").system, name=magentic.MANAGER, tools=[Nothing()])
+    client = client_of(conversation, magentic.MANAGER, str(conversation.arrangement.get("selector_model", "")))
+    return Agent(client, conversation.prompt(instructions, "speaks").system, name=magentic.MANAGER, tools=[Nothing()])
 
 
 async def _swarm(cast: Cast, _rounds: int) -> WorkflowRunResult | Result:
@@ -172,15 +172,17 @@ async def _swarm(cast: Cast, _rounds: int) -> WorkflowRunResult | Result:
         if speaker == cast.answer or not cast.roster.answer:
             cast.answer = speaker
             return run
-        if not cast.job.arrangement.get("ask_user"):
+        if not cast.conversation.arrangement.get("ask_user"):
             told = f"{speaker} spoke to nobody; it has to hand over, and {cast.answer} gives the answer"
             return failed("invalid_output", "output_not_json", f"{told} (ask_user = true puts its words to a person)")
-        answer = HandoffAgentUserRequest.create_response(await cast.job.answer_of_person(words.strip()[:MAX_QUESTION]))
+        answer = HandoffAgentUserRequest.create_response(
+            await cast.conversation.answer_of_person(words.strip()[:MAX_QUESTION])
+        )
         run = await workflow.run(responses={request.request_id: answer})
 
 
 async def _graph(cast: Cast, _rounds: int) -> WorkflowRunResult:
-    edges = graph.edges_of(cast.job.arrangement.get("edges"), cast.roster, cast.job.binding.origin)
+    edges = graph.edges_of(cast.conversation.arrangement.get("edges"), cast.roster, cast.conversation.binding.origin)
     return await graph.workflow_of(cast, edges).run(cast.task)
 
 

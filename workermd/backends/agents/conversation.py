@@ -13,6 +13,7 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import TYPE_CHECKING, NamedTuple, Never
 
 from workermd.backends.agents import gate, person, reading, response_format
+from workermd.backends.agents.attempt_end import AttemptEnd
 from workermd.backends.agents.meter import Exceeded, Meter
 from workermd.backends.agents.prompt import Part, Prompt, prompt_of
 from workermd.backends.agents.recorder import Player, Recorder
@@ -21,14 +22,14 @@ from workermd.backends.core import CancellationToken, Caught, dispatch
 from workermd.protocol.envelope import Document
 from workermd.task.binding import Binding, Model, ToolBinding
 from workermd.task.failure import failure_of
-from workermd.task.journal import Journal, new_span
+from workermd.task.journal_writer import JournalWriter, new_span
 from workermd.task.masking import Mask
 from workermd.task.question import asked, details
 from workermd.task.recording import Miss
 from workermd.task.task import InvalidRequest, Limits, Result, Task, TaskError, failed
 
 if TYPE_CHECKING:
-    from workermd.backends.agents.model_client import Wire
+    from workermd.backends.agents.model_client import ModelClient
 
 GRACE = 0.5
 """Seconds that a framework gets to end after its work was cancelled; then the process ends it."""
@@ -36,8 +37,8 @@ GRACE = 0.5
 Ending = tuple[type[BaseException], str, str, str]
 """A row of a kind's table: an exception of its framework, kind of failure, error code, and the sentence to show."""
 
-Talk = Callable[["Job"], Awaitable[str | Result]]
-"""What a kind does with a job: the text of the last message, which has to be the output, or a `Result`."""
+Talk = Callable[["Conversation"], Awaitable[str | Result]]
+"""What a kind does with a conversation: the text of the last message, which has to be the output, or a `Result`."""
 
 
 class Called(NamedTuple):
@@ -59,15 +60,15 @@ def performed(task: Task, binding: Binding, limits: Limits, talk: Talk, endings:
 
     async def perform(task: Task, token: CancellationToken) -> Result:
         try:
-            job = Job(task, binding, limits, endings)
+            conversation = Conversation(task, binding, limits, endings)
         except Miss as miss:
             return failed("refused", "backend_failed", str(miss))
-        return await job.carried_out(talk, token)
+        return await conversation.carried_out(talk, token)
 
     return dispatch(task, perform, limits.deadline, lambda error: failure_of(error, "workermd"))
 
 
-class Job:
+class Conversation:
     """What a framework's side of an attempt may use.
 
     `token` is cancelled when the attempt has its ending or its time is over: give it to whatever takes one.
@@ -79,17 +80,16 @@ class Job:
         self.limits = limits
         self.token = CancellationToken()
         self.meter = Meter(limits.budget)
-        self.journal = Journal(limits.journal)
+        self.journal = JournalWriter(limits.journal)
         self.response_format = response_format.asked_for(task.output_schema)
         self.notes: list[str] = []
-        self.model_named = ""
+        self.end = AttemptEnd()
+        self.halt, self.stop = self.end.halt, self.end.stop
         self._endings = endings
         self.recorder = Recorder(binding, task)
         self.player = Player(binding, task) if binding.replay else None
         self._runners: tuple[Runner, ...] = ()
-        self._ending: Result | None = None
-        self._ended = asyncio.Event()
-        self._wires: list[Wire] = []
+        self._clients: list[ModelClient] = []
 
     # --- what a framework is given ----------------------------------------------------------------------
 
@@ -110,16 +110,16 @@ class Job:
             raise InvalidRequest("no model is bound")
         return self.binding.model
 
-    def wire(self, agent: str, model: Model | None = None) -> "Wire":
-        """A connection to a model for one agent: `wire.client` is an AsyncOpenAI, `wire.http_client` what it speaks
+    def model_client(self, agent: str, model: Model | None = None) -> "ModelClient":
+        """A connection to a model for one agent: `client.client` is an AsyncOpenAI, `client.http_client` what it speaks
         through, for frameworks that make their own."""
-        from workermd.backends.agents.model_client import (
-            Wire,  # the kind mcp has no model, and no client of one is installed with it
-        )
+        # The kind mcp has no model, and no client of one is installed with it.
+        from workermd.backends.agents.model_client import AttemptParts, ModelClient
 
-        wire = Wire(self, agent, model or self.model())
-        self._wires.append(wire)
-        return wire
+        parts = AttemptParts(self.meter, self.journal, self.recorder, self.player, self.end, self.deny)
+        client = ModelClient(agent, model or self.model(), parts)
+        self._clients.append(client)
+        return client
 
     async def called(self, agent: str, runner: Runner, arguments: Document) -> Called:
         """One call of a tool, if it is allowed: counted, noted, recorded."""
@@ -127,18 +127,22 @@ class Job:
         denial = self._denial(tool, arguments) or (await self._decided(tool.name, arguments) if tool.approve else None)
         if denial is not None:
             return Called(await self.deny(agent, tool.name, denial.reason), denial.code)
+        await self.may_call_tool()
+        return Called(await self._performed(agent, runner, arguments))
+
+    async def may_call_tool(self) -> None:
+        """Count a tool call; the attempt ends where the run has none left."""
         try:
             self.meter.may_call_tool()
         except Exceeded as exceeded:
             await self.stop(failed("refused", "budget_exceeded", str(exceeded)))
-        return Called(await self._performed(agent, runner, arguments))
 
     def tools(self, agent: str, names: tuple[str, ...] | None = None) -> tuple[Tool, ...]:
         """The tools that an agent may see (all, or those of these names), each behind the gate; with `ask_user` the
         one that asks a person."""
         own = (self.gated(agent, runner) for runner in self._runners if names is None or runner.binding.name in names)
         asks = self.arrangement.get("ask_user") and (names is None or person.NAME in names)
-        return (*own, person.tool(self)) if asks else tuple(own)
+        return (*own, person.tool(self.may_call_tool, self.answer_of_person)) if asks else tuple(own)
 
     def gated(self, agent: str, runner: Runner) -> Tool:
         """A tool behind the gate: also one that a framework brought along."""
@@ -154,18 +158,6 @@ class Job:
 
     # --- what ends it -------------------------------------------------------------------------------------
 
-    def halt(self, ending: Result) -> None:
-        """Give the attempt its ending; the first one counts. The framework's work is cancelled."""
-        if self._ending is None:
-            self._ending = ending
-            self._ended.set()
-
-    async def stop(self, ending: Result) -> Never:
-        """`halt`, for code that a framework called: it never gets an answer, and so cannot go on from one."""
-        self.halt(ending)
-        await asyncio.Event().wait()
-        raise AssertionError("unreachable")
-
     async def broke(self, error: BaseException) -> Never:
         """`stop` for an exception that a framework caught itself, and would go on after."""
         await self.stop(self._failure(error))
@@ -176,11 +168,11 @@ class Job:
         with Caught() as caught:
             result = await self._to_its_end(talk)
         if caught.error is not None:
-            if self._ending is None and isinstance(caught.error, asyncio.CancelledError | GeneratorExit):
+            if self.end.result is None and isinstance(caught.error, asyncio.CancelledError | GeneratorExit):
                 raise caught.error
-            result = self._ending or self._failure(caught.error)
+            result = self.end.result or self._failure(caught.error)
         result = result._replace(
-            usage=self.meter.usage, notes=tuple(self.notes), model=result.model or self.model_named or None
+            usage=self.meter.usage, notes=tuple(self.notes), model=result.model or self.meter.model or None
         )
         self.recorder.save(result)
         return result
@@ -190,14 +182,14 @@ class Job:
             for runner in self._runners:
                 self.recorder.note_tool(runner.binding.name, runner.description, runner.schema)
             work = asyncio.ensure_future(talk(self))
-            ended = asyncio.ensure_future(self._ended.wait())
+            ended = asyncio.ensure_future(self.end.wait())
             try:
                 await asyncio.wait((work, ended), return_when=asyncio.FIRST_COMPLETED)
             finally:
                 ended.cancel()
                 await self._wound_up(work)
-            if self._ending is not None:
-                return self._ending
+            if self.end.result is not None:
+                return self.end.result
             answer = work.result()
             return answer if isinstance(answer, Result) else reading.result_of(answer, self.limits)
 
@@ -221,8 +213,8 @@ class Job:
                 break
             stop()
             await asyncio.wait((work,), timeout=GRACE / 2)
-        for wire in self._wires:
-            await wire.close()
+        for client in self._clients:
+            await client.close()
 
     # --- the gate -----------------------------------------------------------------------------------------
 

@@ -35,7 +35,7 @@ from workermd.backends.agents.transport import route_to
 from workermd.derive.interfaces.texts import clean
 from workermd.protocol.envelope import Document
 from workermd.system import environment, programs
-from workermd.task.binding import OWN_SERVER, Binding, Server, ToolBinding
+from workermd.task.binding import OWN_SERVER, Binding, ServerBinding, ToolBinding
 from workermd.task.task import Refused, Retryable, TaskError
 
 MAX_MESSAGE_BYTES = 16 << 20
@@ -94,7 +94,7 @@ for _name in ("client", "mcp"):
     logging.getLogger(_name).setLevel(logging.CRITICAL)
 
 
-class Answered(Exception):
+class CallError(Exception):
     """A server answered a call with an error. `code` is JSON-RPC's; the message is the server's own, cleaned."""
 
     def __init__(self, code: int, message: str) -> None:
@@ -102,7 +102,7 @@ class Answered(Exception):
         self.code = code
 
 
-class Offer(NamedTuple):
+class ToolOffer(NamedTuple):
     """What a server says of a tool, fit to be shown."""
 
     name: str
@@ -118,7 +118,7 @@ class Medium(NamedTuple):
     content: bytes
 
 
-def unusable(server: Server) -> str:
+def unusable(server: ServerBinding) -> str:
     """Why a server cannot be had: a program that is not there, a variable that is not set."""
     if server.command:
         reason = programs.why_missing(server.command[0])
@@ -136,11 +136,11 @@ async def runners(tools: list[ToolBinding], binding: Binding) -> AsyncIterator[t
         yield tuple(_runner(tool, offers[tool.tool or tool.name], connection) for tool in tools)
 
 
-def _runner(tool: ToolBinding, offer: Offer, connection: "Connection") -> Runner:
+def _runner(tool: ToolBinding, offer: ToolOffer, connection: "ServerConnection") -> Runner:
     async def call(arguments: Document) -> str:
         try:
             result = await connection.call(offer.name, arguments)
-        except Answered as answered:
+        except CallError as answered:
             return cut(f"error: the server answered with an error ({answered.code}): {answered}")
         text = text_of(result)
         return cut(f"error: the tool reports: {text}" if result.is_error else text)
@@ -149,9 +149,9 @@ def _runner(tool: ToolBinding, offer: Offer, connection: "Connection") -> Runner
 
 
 @asynccontextmanager
-async def connected(server: Server, binding: Binding) -> AsyncIterator["Connection"]:
+async def connected(server: ServerBinding, binding: Binding) -> AsyncIterator["ServerConnection"]:
     """A session with a server, ended with the block. Raises `TaskError` when there can be none."""
-    connection = Connection(server, binding)
+    connection = ServerConnection(server, binding)
     try:
         await connection.open()
         yield connection
@@ -159,11 +159,11 @@ async def connected(server: Server, binding: Binding) -> AsyncIterator["Connecti
         await connection.close()
 
 
-class Connection:
+class ServerConnection:
     """A session with a server. It lives in a task of its own: the SDK's scopes cancel the task that they are in, and
     what ends a connection must not end the attempt."""
 
-    def __init__(self, server: Server, binding: Binding) -> None:
+    def __init__(self, server: ServerBinding, binding: Binding) -> None:
         self._server = server
         self._binding = binding
         self._traffic = Traffic()
@@ -188,12 +188,12 @@ class Connection:
         if self._task.done() and not self._task.cancelled():
             self._task.exception()  # it was told where it mattered
 
-    async def offers(self, wanted: set[str]) -> dict[str, Offer]:
+    async def offers(self, wanted: set[str]) -> dict[str, ToolOffer]:
         """What the server says of these tools. Its list is read as far as they need, once.
 
         Raises `Refused` where it does not have them within the bounds.
         """
-        found: dict[str, Offer] = {}
+        found: dict[str, ToolOffer] = {}
         seen: list[str] = []
         cursor: str | None = None
         for _ in range(MAX_PAGES):
@@ -217,11 +217,11 @@ class Connection:
         raise Refused(f"{who} has no tool {clean(absent[0], 80)}; it has: {there}{', …' if len(seen) > 10 else ''}")
 
     async def call(self, tool: str, arguments: Document) -> types.CallToolResult:
-        """Raises `Answered` for an error that the server answered, `TaskError` for everything else."""
+        """Raises `CallError` for an error that the server answered, `TaskError` for everything else."""
         params = types.CallToolRequestParams(name=tool, arguments=arguments)
         result = await self._asked(self._session_now.send_request(types.CallToolRequest(params=params), _CALLED))
         if isinstance(result, types.InputRequiredResult):
-            raise Answered(
+            raise CallError(
                 types.INVALID_REQUEST, "the tool asks for more input while it works, which nobody gives here"
             )
         return result
@@ -247,7 +247,7 @@ class Connection:
         except MCPError as error:
             if self._is_of_transport(error.code):
                 raise self._ending(await self._end() or error) from None
-            raise Answered(error.code, clean(error.message, 300)) from None
+            raise CallError(error.code, clean(error.message, 300)) from None
         except (ValidationError, RuntimeError) as error:
             raise self._ending(error) from None
 
@@ -289,7 +289,7 @@ class Connection:
             self._ready.set()
             await self._closing.wait()
 
-    def _offer(self, tool: types.Tool) -> Offer:
+    def _offer(self, tool: types.Tool) -> ToolOffer:
         schema = _cleaned(tool.input_schema)
         if not isinstance(schema, dict) or len(json.dumps(schema)) > MAX_SCHEMA_CHARACTERS:
             raise Refused(
@@ -297,7 +297,7 @@ class Connection:
                 f"{MAX_SCHEMA_CHARACTERS} characters"
             )
         description = clean(tool.description or tool.title or "", MAX_DESCRIPTION)
-        return Offer(tool.name, description, {"properties": {}, **schema, "type": "object"})
+        return ToolOffer(tool.name, description, {"properties": {}, **schema, "type": "object"})
 
     def _ending(self, error: BaseException | None) -> TaskError:
         """Why there is no answer, and never will be."""
@@ -355,7 +355,7 @@ class Traffic:
         words = (types.METHOD_NOT_FOUND, types.INVALID_REQUEST) if self.status == 404 else (types.INTERNAL_ERROR,)
         return self.status >= 400 and code in words
 
-    def ending(self, server: Server) -> TaskError | None:
+    def ending(self, server: ServerBinding) -> TaskError | None:
         """What ended the connection, as far as it can be seen from what passed over it."""
         who = _named(server)
         if self.wrong:
@@ -389,7 +389,7 @@ class Traffic:
 
 
 @asynccontextmanager
-async def _program(server: Server, binding: Binding, traffic: Traffic) -> AsyncIterator[Streams]:
+async def _program(server: ServerBinding, binding: Binding, traffic: Traffic) -> AsyncIterator[Streams]:
     """A server as a process of the attempt's own: its group is ended with the block, its stderr is the log.
 
     Not the SDK's own transport: that reads lines of any length, and passes variables on that nobody listed.
@@ -488,7 +488,7 @@ async def _exited(process: asyncio.subprocess.Process, seconds: float) -> bool:
 # --- an address -----------------------------------------------------------------------------------------------
 
 
-def _address(server: Server, traffic: Traffic) -> AbstractAsyncContextManager[Streams]:
+def _address(server: ServerBinding, traffic: Traffic) -> AbstractAsyncContextManager[Streams]:
     headers = {name: os.environ.get(variable, "") for name, variable in server.header_env.items()}
     return _reached(server.url, headers, traffic)
 
@@ -601,7 +601,7 @@ def _cleaned(value: Any, depth: int = 0) -> Any:
     return value
 
 
-def _named(server: Server) -> str:
+def _named(server: ServerBinding) -> str:
     """As messages call a server. An address may hold secrets in its path and query."""
     if server.name != OWN_SERVER:
         return f"server {server.name}"

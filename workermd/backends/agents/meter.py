@@ -29,6 +29,8 @@ class Meter:
         self.tool_calls = 0
         self.denied = 0
         self.cost_usd = 0.0
+        self.model = ""
+        """The model that answered last, as its endpoint calls it."""
         self._counted = False
         self._priced = False
 

@@ -12,24 +12,23 @@ import os
 import re
 import sys
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
 
 import httpx2
 from openai import AsyncOpenAI
 
 from workermd.backends.agents import response_format
+from workermd.backends.agents.attempt_end import AttemptEnd
 from workermd.backends.agents.completion import called_in, choice_of, fault_of, in_shape
-from workermd.backends.agents.meter import Exceeded
+from workermd.backends.agents.meter import Exceeded, Meter
+from workermd.backends.agents.recorder import Player, Recorder
 from workermd.backends.agents.transport import route_to
 from workermd.protocol.envelope import Document
 from workermd.task.binding import Model
-from workermd.task.journal import new_span
+from workermd.task.journal_writer import JournalWriter, new_span
 from workermd.task.recording import Miss
 from workermd.task.task import Result, failed
-
-if TYPE_CHECKING:
-    from workermd.backends.agents.conversation import Job
-    from workermd.backends.agents.recorder import Player
 
 MAX_ANSWER_BYTES = 64 << 20
 """A larger answer of an endpoint is not read to its end."""
@@ -75,7 +74,7 @@ _CODES: dict[str, tuple[str, str, str]] = {
 _UNFIT = re.compile(r"response_format|json_schema|json_object|structured|schema|grammar", re.IGNORECASE)
 
 
-class Answer(NamedTuple):
+class EndpointResponse(NamedTuple):
     """An endpoint's answer. `document` is None when the content is no JSON object."""
 
     status: int
@@ -91,13 +90,24 @@ class Answer(NamedTuple):
         return found if isinstance(found, dict) else None
 
 
-class Wire(httpx2.AsyncBaseTransport):
+class AttemptParts(NamedTuple):
+    """What all ways to models share in an attempt. `deny` counts and notes a call of a tool that may not be made."""
+
+    meter: Meter
+    journal: JournalWriter
+    recorder: Recorder
+    player: Player | None
+    end: AttemptEnd
+    deny: Callable[[str, str, str], Awaitable[str]]
+
+
+class ModelClient(httpx2.AsyncBaseTransport):
     """One agent's way to one model. `client` is OpenAI's, with its retries and time limits off: both are ours."""
 
-    def __init__(self, job: "Job", agent: str, model: Model) -> None:
+    def __init__(self, agent: str, model: Model, parts: AttemptParts) -> None:
         self.agent = agent
         self.model = model
-        self._job = job
+        self._parts = parts
         self._key = os.environ.get(model.api_key_env, "") if model.api_key_env else ""
         self._level = response_format.FIRST[model.structured]
         self._live = route_to(model.base_url)
@@ -117,7 +127,7 @@ class Wire(httpx2.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         if not request.url.path.endswith(_PATH):
-            await self._job.stop(
+            await self._parts.end.stop(
                 failed("refused", "backend_failed", f"the framework asked for {request.url.path}, not for {_PATH}")
             )
         wish: Document = json.loads(await request.aread()) | self.model.options
@@ -126,9 +136,9 @@ class Wire(httpx2.AsyncBaseTransport):
             answer = await self._asked(request, sent)
             if answer.status == 200 and (document := answer.document) is not None:
                 await self._look_at(document, sent)
-                return httpx2.Response(200, json=in_shape(document, self._job.meter.turns), request=request)
+                return httpx2.Response(200, json=in_shape(document, self._parts.meter.turns), request=request)
             if not self._weakened(answer, sent):
-                await self._job.stop(self._failure(answer))
+                await self._parts.end.stop(self._failure(answer))
 
     def _shaped(self, wish: Document) -> Document:
         """The request with the form of the answer asked for at the level that this endpoint can do."""
@@ -138,7 +148,7 @@ class Wire(httpx2.AsyncBaseTransport):
         rest = {key: value for key, value in wish.items() if key != "response_format"}
         return rest if asked is None else rest | {"response_format": asked}
 
-    def _weakened(self, answer: Answer, sent: Document) -> bool:
+    def _weakened(self, answer: EndpointResponse, sent: Document) -> bool:
         """Whether the endpoint may be asked again for less: it refused the form that was asked for."""
         told = answer.content[:4096].decode("utf-8", "replace")
         if answer.status not in (400, 404, 415, 422, 501) or "response_format" not in sent or not _UNFIT.search(told):
@@ -146,7 +156,7 @@ class Wire(httpx2.AsyncBaseTransport):
         if self.model.structured != "auto" or self._level + 1 >= len(response_format.LADDER):
             return False
         self._level += 1
-        self._job.journal.note(
+        self._parts.journal.note(
             "fallback",
             agent=self.agent,
             asked=response_format.LADDER[self._level - 1],
@@ -154,37 +164,42 @@ class Wire(httpx2.AsyncBaseTransport):
         )
         return True
 
-    async def _asked(self, request: httpx2.Request, sent: Document) -> Answer:
-        job = self._job
+    async def _asked(self, request: httpx2.Request, sent: Document) -> EndpointResponse:
+        parts = self._parts
         try:
-            job.meter.may_ask()
+            parts.meter.may_ask()
         except Exceeded as exceeded:
-            await job.stop(failed("refused", "budget_exceeded", str(exceeded)))
+            await parts.end.stop(failed("refused", "budget_exceeded", str(exceeded)))
         span, began = new_span(), time.monotonic()
-        job.journal.note(
-            "request", agent=self.agent, model=self.model.name, turn=job.meter.turns, span=span, usage=job.meter.usage
+        parts.journal.note(
+            "request",
+            agent=self.agent,
+            model=self.model.name,
+            turn=parts.meter.turns,
+            span=span,
+            usage=parts.meter.usage,
         )
         try:
             answer = (
                 await self._exchanged(request, sent, span)
-                if job.player is None
-                else await self._played(job.player, sent)
+                if parts.player is None
+                else await self._played(parts.player, sent)
             )
         except Miss as miss:
-            await job.stop(failed("refused", "backend_failed", str(miss)))
+            await parts.end.stop(failed("refused", "backend_failed", str(miss)))
         except (httpx2.HTTPError, OSError) as error:
             where = _origin(self.model)
-            await job.stop(
+            await parts.end.stop(
                 failed("retryable", "backend_unavailable", f"{where} cannot be reached ({type(error).__name__})")
             )
-        job.recorder.note_exchange(self.agent, sent, answer.status, answer.headers, answer.content)
+        parts.recorder.note_exchange(self.agent, sent, answer.status, answer.headers, answer.content)
         self._note_reply(answer, span, began)
         return answer
 
-    async def _played(self, player: "Player", sent: Document) -> Answer:
-        return Answer(*await player.answer(self.agent, sent))
+    async def _played(self, player: "Player", sent: Document) -> EndpointResponse:
+        return EndpointResponse(*await player.answer(self.agent, sent))
 
-    async def _exchanged(self, request: httpx2.Request, sent: Document, span: str) -> Answer:
+    async def _exchanged(self, request: httpx2.Request, sent: Document, span: str) -> EndpointResponse:
         """One request, one answer, read to its end: no retry, no redirect, no time limit but the attempt's."""
         content = json.dumps(sent).encode()
         headers = {"content-type": "application/json", "accept": "application/json", "accept-encoding": "identity"}
@@ -205,25 +220,25 @@ class Wire(httpx2.AsyncBaseTransport):
             async for chunk in response.stream:  # type: ignore[union-attr]
                 size += len(chunk)
                 if size > MAX_ANSWER_BYTES:
-                    await self._job.stop(
+                    await self._parts.end.stop(
                         failed("refused", "backend_failed", f"{_origin(self.model)} answered with more than 64 MiB")
                     )
                 chunks.append(chunk)
         finally:
             await response.aclose()
-        return Answer(response.status_code, dict(response.headers), b"".join(chunks))
+        return EndpointResponse(response.status_code, dict(response.headers), b"".join(chunks))
 
-    def _note_reply(self, answer: Answer, span: str, began: float) -> None:
+    def _note_reply(self, answer: EndpointResponse, span: str, began: float) -> None:
         choice = choice_of(answer.document or {})
         message = choice.get("message")
         message = message if isinstance(message, dict) else {}
         usage = (answer.document or {}).get("usage") if answer.status == 200 else None
         if answer.status == 200:
             try:
-                self._job.meter.count_tokens(self.model, usage)
+                self._parts.meter.count_tokens(self.model, usage)
             except Exceeded as exceeded:
-                self._job.halt(failed("refused", "budget_exceeded", str(exceeded)))
-        self._job.journal.note(
+                self._parts.end.halt(failed("refused", "budget_exceeded", str(exceeded)))
+        self._parts.journal.note(
             "reply",
             agent=self.agent,
             model=self.model.name,
@@ -233,27 +248,29 @@ class Wire(httpx2.AsyncBaseTransport):
             finish_reason=choice.get("finish_reason"),
             duration_ms=round((time.monotonic() - began) * 1000, 3),
             span=span,
-            usage=self._job.meter.usage,
+            usage=self._parts.meter.usage,
         )
 
     async def _look_at(self, document: Document, sent: Document) -> None:
         """End the attempt on an answer that must not be taken for one."""
-        job = self._job
+        parts = self._parts
         choice = choice_of(document)
         message = choice.get("message")
         fault = fault_of(message) if isinstance(message, dict) else "there is none"
         if fault or not isinstance(message, dict):
             told = f"{_origin(self.model)} answered without a message that can be read: {fault}"
-            await job.stop(failed("retryable", "backend_unavailable", told))
-        job.model_named = str(document.get("model") or self.model.name)
+            await parts.end.stop(failed("retryable", "backend_unavailable", told))
+        parts.meter.model = str(document.get("model") or self.model.name)
         if choice.get("finish_reason") == "length":
-            await job.stop(
+            await parts.end.stop(
                 failed("invalid_output", "output_truncated", "the model's reply was cut off by its length limit")
             )
         if choice.get("finish_reason") == "content_filter":
-            await job.stop(failed("refused", "model_refused", "the provider's content filter withheld the answer"))
+            await parts.end.stop(
+                failed("refused", "model_refused", "the provider's content filter withheld the answer")
+            )
         if message.get("refusal"):
-            await job.stop(failed("refused", "model_refused", "the model refused to answer"))
+            await parts.end.stop(failed("refused", "model_refused", "the model refused to answer"))
         await self._note_strange_calls(message, sent)
 
     async def _note_strange_calls(self, message: Document, sent: Document) -> None:
@@ -261,9 +278,9 @@ class Wire(httpx2.AsyncBaseTransport):
         offered = {tool.get("function", {}).get("name") for tool in sent.get("tools") or ()}
         for name in called_in(message):
             if name not in offered:
-                await self._job.deny(self.agent, name, "there is no such tool here")
+                await self._parts.deny(self.agent, name, "there is no such tool here")
 
-    def _failure(self, answer: Answer) -> Result:
+    def _failure(self, answer: EndpointResponse) -> Result:
         """What an answer means that is none: by the provider's code, else by the status."""
         where = _origin(self.model)
         error = (answer.document or {}).get("error")

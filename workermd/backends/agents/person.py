@@ -1,14 +1,9 @@
 """The tool by which an agent asks a person: the attempt ends with the question, and the next one knows the answer."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable
 
-from workermd.backends.agents.meter import Exceeded
 from workermd.backends.agents.tools import Tool
 from workermd.protocol.envelope import Document
-from workermd.task.task import failed
-
-if TYPE_CHECKING:
-    from workermd.backends.agents.conversation import Job
 
 NAME = "ask_user"
 
@@ -25,15 +20,16 @@ _SCHEMA: Document = {
 }
 
 
-def tool(job: "Job") -> Tool:
+def tool(
+    may_call: Callable[[], Awaitable[None]], answer_of_person: Callable[[str, tuple[str, ...]], Awaitable[str]]
+) -> Tool:
+    """`may_call` counts the call, `answer_of_person` ends the attempt where nobody has answered yet."""
+
     async def call(arguments: Document) -> str:
         question, options = arguments.get("question"), arguments.get("options") or []
         if not isinstance(question, str) or not question.strip() or not isinstance(options, list):
             return "error: ask_user takes a question, and options as a list of texts"
-        try:
-            job.meter.may_call_tool()
-        except Exceeded as exceeded:
-            await job.stop(failed("refused", "budget_exceeded", str(exceeded)))
-        return await job.answer_of_person(question, tuple(options))
+        await may_call()
+        return await answer_of_person(question, tuple(options))
 
     return Tool(NAME, _DESCRIPTION, _SCHEMA, call)

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from workermd.backends.agents.conversation import Job
+from workermd.backends.agents.conversation import Conversation
 from workermd.backends.agents.prompt import answer_form
 from workermd.backends.agents.roster import Member, Roster
 from workermd.backends.autogen import components
@@ -34,11 +34,11 @@ class Adoption:
     """Rewrites one document for one attempt. `answers` are those who give the answer; nobody: whoever is asked after
     the team has ended."""
 
-    def __init__(self, job: Job, answers: tuple[str, ...], rounds: int | None = None) -> None:
-        self._job = job
+    def __init__(self, conversation: Conversation, answers: tuple[str, ...], rounds: int | None = None) -> None:
+        self._conversation = conversation
         self._answers = answers
         self._rounds = rounds
-        self._instructions = str(job.arrangement.get("instructions", ""))
+        self._instructions = str(conversation.arrangement.get("instructions", ""))
 
     def team(self, node: Document, prefix: str = "") -> Document:
         """A team, the outer one or, with a prefix, one inside the agent of that name."""
@@ -80,7 +80,7 @@ class Adoption:
 
     def _selecting(self, config: Document, answers: tuple[str, ...], prefix: str) -> Document:
         last = f" Name {answers[0]} once the others have done their part; then comes the answer." if answers else ""
-        purpose = self._job.task.purpose.strip().replace("{", "{{").replace("}", "}}")
+        purpose = self._conversation.task.purpose.strip().replace("{", "{{").replace("}", "}}")
         context = config.get("model_context")
         return {
             "model_client": self._client(f"{prefix}selector", config["model_client"]),
@@ -91,7 +91,7 @@ class Adoption:
         }
 
     def _leading(self, config: Document, prefix: str) -> Document:
-        form = PART_PROMPT if prefix else FINAL_PROMPT.format(form=answer_form(self._job.task))
+        form = PART_PROMPT if prefix else FINAL_PROMPT.format(form=answer_form(self._conversation.task))
         client = config["model_client"]
         name = self._model(client)
         return {
@@ -112,7 +112,7 @@ class Adoption:
         if provider == components.FILTER:
             inner = self._participant(config["wrapped_agent"], prefix, cast)
             return _agent(provider, {**config, "wrapped_agent": inner, "name": _name(node)})
-        if provider == components.PERSON and self._job.arrangement.get("ask_user"):
+        if provider == components.PERSON and self._conversation.arrangement.get("ask_user"):
             return _ours("Person", {key: value for key, value in config.items() if value is not None})
         if provider in components.FORMS and components.FORMS[provider].role == "team":
             return self.team(node, f"{prefix}{config.get('name') or 'team'}.")
@@ -133,7 +133,7 @@ class Adoption:
             "model_client": self._client(f"{prefix}{name}", config["model_client"], structured=answers),
             "workbench": [
                 _ours(
-                    "Gated",
+                    "GatedWorkbench",
                     {
                         "agent": f"{prefix}{name}",
                         "names": chosen[0]["config"]["names"] if chosen else None,
@@ -165,7 +165,7 @@ class Adoption:
             "team": self.team(config["team"], f"{prefix}{name}."),
             "model_client": self._client(f"{prefix}{name}", config["model_client"], structured=answers),
             "instruction": f"{inside}\n\nYour own team has said:",
-            "response_prompt": FINAL_PROMPT.format(form=answer_form(self._job.task))
+            "response_prompt": FINAL_PROMPT.format(form=answer_form(self._conversation.task))
             if answers
             else config.get("response_prompt") or PART_PROMPT,
             "model_context": self._foreign(context) if context else None,
@@ -176,17 +176,19 @@ class Adoption:
         told = [cast.told(member, tuple(each for each in cast.members if each.name != member.name))]
         if not answers:
             by = " or ".join(self._answers) or "somebody who has heard the whole conversation"
-            told.append(ANSWERED.format(by=by, schema=json.dumps(self._job.task.output_schema, ensure_ascii=False)))
+            told.append(
+                ANSWERED.format(by=by, schema=json.dumps(self._conversation.task.output_schema, ensure_ascii=False))
+            )
         instructions = "\n\n".join(part for part in told if part)
-        return self._job.prompt(instructions, "answers" if answers else "speaks").system
+        return self._conversation.prompt(instructions, "answers" if answers else "speaks").system
 
     def _client(self, agent: str, node: Document, *, structured: bool = False) -> Document:
-        return _ours("Client", {"agent": agent, "model": self._model(node), "structured": structured})
+        return _ours("AgentChatClient", {"agent": agent, "model": self._model(node), "structured": structured})
 
     def _model(self, node: Document) -> str:
         """The binding's further model of this name, in the configuration or at its endpoint; else its one model."""
         wanted = config_of(node).get("model")
-        models = self._job.binding.models
+        models = self._conversation.binding.models
         return next((name for name, model in models.items() if wanted and wanted in (name, model.name)), "")
 
     def _foreign(self, node: Document) -> Document:

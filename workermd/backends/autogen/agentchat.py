@@ -32,7 +32,7 @@ from autogen_ext.models.openai import BaseOpenAIChatCompletionClient
 from pydantic import BaseModel
 
 from workermd.backends.agents import gate, reading
-from workermd.backends.agents.conversation import Job
+from workermd.backends.agents.conversation import Conversation
 from workermd.backends.agents.prompt import Prompt
 from workermd.backends.agents.tools import Runner, Tool
 from workermd.backends.core import CancellationToken
@@ -67,18 +67,18 @@ _INFO: ModelInfo = {
     "structured_output": True,
 }
 
-_job: ContextVar[Job] = ContextVar("_job")
+_conversation: ContextVar[Conversation] = ContextVar("_conversation")
 _people: ContextVar["itertools.count[int]"] = ContextVar("_people")
 
 
 @contextlib.contextmanager
-def loading(job: Job) -> Iterator[None]:
+def loading(conversation: Conversation) -> Iterator[None]:
     """Components that are loaded inside belong to this attempt."""
-    before, asked = _job.set(job), _people.set(itertools.count())
+    before, asked = _conversation.set(conversation), _people.set(itertools.count())
     try:
         yield
     finally:
-        _job.reset(before)
+        _conversation.reset(before)
         _people.reset(asked)
 
 
@@ -104,7 +104,7 @@ class ClientConfig(BaseModel):
     final_prompt: str = ""
 
 
-class Client(BaseOpenAIChatCompletionClient, Component[ClientConfig]):
+class AgentChatClient(BaseOpenAIChatCompletionClient, Component[ClientConfig]):
     """A model client for one agent. `structured`: every reply of it is asked for in the output's form."""
 
     component_type = "model"
@@ -112,18 +112,20 @@ class Client(BaseOpenAIChatCompletionClient, Component[ClientConfig]):
     _own: tuple[str, ...] = ("user",)
     """The speakers who are no other agents."""
 
-    def __init__(self, job: Job, agent: str, model: Model | None = None, *, structured: bool = False) -> None:
-        wire = job.wire(agent, model)
-        arguments: dict[str, Any] = {"model": wire.model.name}
+    def __init__(
+        self, conversation: Conversation, agent: str, model: Model | None = None, *, structured: bool = False
+    ) -> None:
+        client = conversation.model_client(agent, model)
+        arguments: dict[str, Any] = {"model": client.model.name}
         if structured:
-            arguments["response_format"] = job.response_format
-        super().__init__(wire.client, create_args=arguments, model_info=_INFO)
-        self._job = job
+            arguments["response_format"] = conversation.response_format
+        super().__init__(client.client, create_args=arguments, model_info=_INFO)
+        self._conversation = conversation
 
     @classmethod
     def _from_config(cls, config: ClientConfig) -> Self:
-        job = _job.get()
-        return cls(job, config.agent, job.model(config.model), structured=config.structured)
+        conversation = _conversation.get()
+        return cls(conversation, config.agent, conversation.model(config.model), structured=config.structured)
 
     async def create(
         self,
@@ -144,7 +146,7 @@ class Client(BaseOpenAIChatCompletionClient, Component[ClientConfig]):
             [self._heard(message) for message in messages],
             json_output=json_output,
             extra_create_args=extra_create_args,
-            cancellation_token=cancellation_token or self._job.token,
+            cancellation_token=cancellation_token or self._conversation.token,
             **rest,
         )
 
@@ -155,16 +157,16 @@ class Client(BaseOpenAIChatCompletionClient, Component[ClientConfig]):
         return message.model_copy(update={"content": f"{message.source} said:\n{message.content}"})
 
 
-class Leader(Client):
+class Leader(AgentChatClient):
     """The client of Magentic-One's orchestrator. What it asks for tells how the team fares: a ledger of progress, a new
     plan after a stall, the final answer, which AutoGen also asks for at its cap."""
 
     _own = ("user", ORCHESTRATOR)
 
     def __init__(
-        self, job: Job, agent: str, model: Model | None = None, *, structured: bool, final_prompt: str
+        self, conversation: Conversation, agent: str, model: Model | None = None, *, structured: bool, final_prompt: str
     ) -> None:
-        super().__init__(job, agent, model)
+        super().__init__(conversation, agent, model)
         self._structured = structured
         self._final_prompt = final_prompt
         self._satisfied = False
@@ -174,9 +176,9 @@ class Leader(Client):
 
     @classmethod
     def _from_config(cls, config: ClientConfig) -> Self:
-        job = _job.get()
-        model = job.model(config.model)
-        return cls(job, config.agent, model, structured=config.structured, final_prompt=config.final_prompt)
+        conversation = _conversation.get()
+        model = conversation.model(config.model)
+        return cls(conversation, config.agent, model, structured=config.structured, final_prompt=config.final_prompt)
 
     async def create(
         self,
@@ -191,9 +193,9 @@ class Leader(Client):
             await self._look_at_ledger(len(messages))
         elif messages[-1].content == self._final_prompt:
             if not self._satisfied:
-                await self._job.stop(at_cap("the team led by Magentic-One"))
+                await self._conversation.stop(at_cap("the team led by Magentic-One"))
             if self._structured:
-                extra_create_args = {**extra_create_args, "response_format": self._job.response_format}
+                extra_create_args = {**extra_create_args, "response_format": self._conversation.response_format}
         else:
             await self._plan(messages)
         result = await super().create(messages, json_output=json_output, extra_create_args=extra_create_args, **rest)
@@ -206,35 +208,35 @@ class Leader(Client):
         self._seen = length
         if self._tries > LEDGER_TRIES:
             told = f"the leader's ledger of progress could not be read {LEDGER_TRIES} times"
-            await self._job.stop(failed("invalid_output", "output_not_json", told))
+            await self._conversation.stop(failed("invalid_output", "output_not_json", told))
 
     async def _plan(self, messages: Sequence[LLMMessage]) -> None:
         """Facts and plan are two requests; the first two are the beginning, each further pair follows a stall."""
         self._plans += 1
         self._seen = 0
         stalls = (self._plans - 1) // 2
-        if self._plans % 2 == 1 and stalls > int(self._job.arrangement.get("max_replans", 1)):
+        if self._plans % 2 == 1 and stalls > int(self._conversation.arrangement.get("max_replans", 1)):
             await self._stalled(messages)
 
     async def _stalled(self, messages: Sequence[LLMMessage]) -> None:
         """A question to a person where the operator wants it; one who denies more rounds wants what there is."""
         told = "The team makes no progress, a new plan notwithstanding."
-        if self._job.arrangement.get("on_stall", "fail") == "ask":
-            answers = [one["answer"] for one in self._job.task.decisions if one.get("kind") == "stalled"]
+        if self._conversation.arrangement.get("on_stall", "fail") == "ask":
+            answers = [one["answer"] for one in self._conversation.task.decisions if one.get("kind") == "stalled"]
             if not answers or answers[-1] != "deny":
-                await self._job.ask(f"{told} Shall it try again? Say what would help it.", (), "stalled")
+                await self._conversation.ask(f"{told} Shall it try again? Say what would help it.", (), "stalled")
             if self._structured:
                 await self._conclude(messages)
-        await self._job.stop(
+        await self._conversation.stop(
             failed("invalid_output", "budget_exceeded", f"{told} max_replans says how often it may plan anew.")
         )
 
     async def _conclude(self, messages: Sequence[LLMMessage]) -> None:
         """The answer out of what was said so far. AutoGen would have made a new plan, and forgotten it."""
         asked = [*messages[:-1], UserMessage(content=self._final_prompt, source="user")]
-        form = {"response_format": self._job.response_format}
+        form = {"response_format": self._conversation.response_format}
         answer = await super().create(asked, extra_create_args=form)
-        await self._job.stop(reading.result_of(str(answer.content), self._job.limits))
+        await self._conversation.stop(reading.result_of(str(answer.content), self._conversation.limits))
 
 
 def _is_satisfied(ledger: object) -> bool:
@@ -255,28 +257,30 @@ class GatedConfig(BaseModel):
     inner: list[ComponentModel] = []
 
 
-class Gated(Workbench, Component[GatedConfig]):
+class GatedWorkbench(Workbench, Component[GatedConfig]):
     """The tools of one agent as AutoGen takes them, each behind the gate. Nothing is kept between calls."""
 
     component_config_schema = GatedConfig
 
-    def __init__(self, job: Job, agent: str, names: tuple[str, ...] | None = None, *inner: Workbench) -> None:
-        self._job = job
+    def __init__(
+        self, conversation: Conversation, agent: str, names: tuple[str, ...] | None = None, *inner: Workbench
+    ) -> None:
+        self._conversation = conversation
         self._agent = agent
-        self._tools = {tool.name: tool for tool in job.tools(agent, names)}
+        self._tools = {tool.name: tool for tool in conversation.tools(agent, names)}
         self._inner = list(inner)
 
     @classmethod
     def _from_config(cls, config: GatedConfig) -> Self:
         names = None if config.names is None else tuple(config.names)
-        return cls(_job.get(), config.agent, names, *map(Workbench.load_component, config.inner))
+        return cls(_conversation.get(), config.agent, names, *map(Workbench.load_component, config.inner))
 
     async def list_tools(self) -> list[ToolSchema]:
         while self._inner:
             workbench = self._inner.pop(0)
             for schema in await workbench.list_tools():
-                if gate.offered((ToolBinding(schema["name"]),), self._job.task.tools_allowed):
-                    self._tools.setdefault(schema["name"], _brought(self._job, self._agent, workbench, schema))
+                if gate.offered((ToolBinding(schema["name"]),), self._conversation.task.tools_allowed):
+                    self._tools.setdefault(schema["name"], _brought(self._conversation, self._agent, workbench, schema))
         return [
             ToolSchema(name=tool.name, description=tool.description, parameters=cast("ParametersSchema", tool.schema))
             for tool in self._tools.values()
@@ -312,14 +316,16 @@ class Gated(Workbench, Component[GatedConfig]):
         """There is no state."""
 
 
-def _brought(job: Job, agent: str, workbench: Workbench, schema: ToolSchema) -> Tool:
+def _brought(conversation: Conversation, agent: str, workbench: Workbench, schema: ToolSchema) -> Tool:
     """A tool that stands in a component file, whose provider the operator named: it passes the gate like any other."""
 
     async def call(arguments: Document) -> str:
-        return (await workbench.call_tool(schema["name"], arguments, job.token)).to_text()
+        return (await workbench.call_tool(schema["name"], arguments, conversation.token)).to_text()
 
     parameters = dict(schema.get("parameters") or {"type": "object", "properties": {}})
-    return job.gated(agent, Runner(ToolBinding(schema["name"]), schema.get("description", ""), parameters, call))
+    return conversation.gated(
+        agent, Runner(ToolBinding(schema["name"]), schema.get("description", ""), parameters, call)
+    )
 
 
 # --- people ------------------------------------------------------------------------------------------------------
@@ -338,7 +344,7 @@ class Person(BaseChatAgent, Component[PersonConfig]):
 
     def __init__(self, name: str, description: str) -> None:
         super().__init__(name, description)
-        self._job = _job.get()
+        self._conversation = _conversation.get()
         self._asked = _people.get()
 
     @classmethod
@@ -354,13 +360,13 @@ class Person(BaseChatAgent, Component[PersonConfig]):
         messages: Sequence[BaseChatMessage],
         cancellation_token: CancellationToken,  # noqa: ARG002 - nothing here takes long
     ) -> Response:
-        answers = self._job.answers
+        answers = self._conversation.answers
         turn = next(self._asked)
         if turn >= len(answers):
             said = messages[-1].to_text() if messages else ""
-            await self._job.ask(said or f"{self.name} is asked to go on.")
+            await self._conversation.ask(said or f"{self.name} is asked to go on.")
         text = str(answers[turn]["answer"])
-        self._job.said(self.name, text)
+        self._conversation.said(self.name, text)
         return Response(chat_message=TextMessage(content=text, source=self.name))
 
     async def on_reset(self, cancellation_token: CancellationToken) -> None:
@@ -408,7 +414,7 @@ class Watched(Team, Component[WatchedConfig]):
     def __init__(self, team: Team, config: WatchedConfig) -> None:
         self._team = team
         self._config = config
-        self._job = _job.get()
+        self._conversation = _conversation.get()
 
     @classmethod
     def _from_config(cls, config: WatchedConfig) -> Self:
@@ -434,7 +440,7 @@ class Watched(Team, Component[WatchedConfig]):
                 if isinstance(message, TaskResult):
                     await self._look_at(message)
                 elif isinstance(message, HandoffMessage):
-                    self._job.said(message.source, f"hands over to {message.target}")
+                    self._conversation.said(message.source, f"hands over to {message.target}")
                 yield message
 
     async def _look_at(self, result: TaskResult) -> None:
@@ -442,21 +448,23 @@ class Watched(Team, Component[WatchedConfig]):
         spoken = [message for message in result.messages if isinstance(message, BaseChatMessage)]
         last = spoken[-1] if spoken else None
         if reason in _ABANDONED:
-            await self._job.stop(failed("refused", "backend_failed", f"{self._config.name} was stopped before its end"))
+            await self._conversation.stop(
+                failed("refused", "backend_failed", f"{self._config.name} was stopped before its end")
+            )
         if is_cap(reason):
             by_design = last is not None and last.source in self._config.answers
             if not (self._config.in_turn and (by_design or (self._config.open_ended and not self._config.answers))):
-                await self._job.stop(at_cap(self._config.name))
+                await self._conversation.stop(at_cap(self._config.name))
         if isinstance(last, HandoffMessage):
             await self._handed_out(last, spoken)
 
     async def _handed_out(self, last: HandoffMessage, spoken: Sequence[BaseChatMessage]) -> None:
         """A hand-over to nobody here is one to a person."""
-        if self._job.arrangement.get("ask_user"):
+        if self._conversation.arrangement.get("ask_user"):
             texts = [message.to_text() for message in spoken[:-1] if message.source == last.source]
-            await self._job.ask((texts or [last.content])[-1])
+            await self._conversation.ask((texts or [last.content])[-1])
         told = f"{self._config.name} handed over to {last.target[:60]}, which is nobody of it; ask_user = true asks a person"
-        await self._job.stop(failed("invalid_output", "output_not_json", told))
+        await self._conversation.stop(failed("invalid_output", "output_not_json", told))
 
     async def reset(self) -> None:
         await self._team.reset()
@@ -491,18 +499,18 @@ def at_cap(team: str) -> Result:
 # --- answers -----------------------------------------------------------------------------------------------------
 
 
-async def answered(job: Job, agent: str, prompt: Prompt, names: tuple[str, ...] | None = None) -> str:
+async def answered(conversation: Conversation, agent: str, prompt: Prompt, names: tuple[str, ...] | None = None) -> str:
     """What one assistant with these tools (None: all) comes to. A tool's summary is no answer: the model never came
     back to it."""
     assistant = AssistantAgent(
         agent,
-        Client(job, agent, structured=True),
-        workbench=Gated(job, agent, names),
+        AgentChatClient(conversation, agent, structured=True),
+        workbench=GatedWorkbench(conversation, agent, names),
         system_message=prompt.system,
         reflect_on_tool_use=False,
         max_tool_iterations=TOOL_ROUNDS,
     )
-    result = await assistant.run(task=prompt.user, cancellation_token=job.token)
+    result = await assistant.run(task=prompt.user, cancellation_token=conversation.token)
     return words(result.messages[-1])
 
 

@@ -1,7 +1,7 @@
 """The kind `chat`: one assistant on AutoGen's AgentChat, with a model of any OpenAI-compatible endpoint."""
 
 from workermd.backends.agents import ready
-from workermd.backends.agents.conversation import Ending, Job, performed
+from workermd.backends.agents.conversation import Conversation, Ending, performed
 from workermd.backends.autogen.agentchat import answered, quiet
 from workermd.task.binding import Binding
 from workermd.task.task import Limits, Result, Task
@@ -20,6 +20,8 @@ def perform(task: Task, binding: Binding, limits: Limits) -> Result:
     return performed(task, binding, limits, _talk, ENDINGS)
 
 
-async def _talk(job: Job) -> str:
+async def _talk(conversation: Conversation) -> str:
     quiet()
-    return await answered(job, "assistant", job.prompt(str(job.arrangement.get("instructions", ""))))
+    return await answered(
+        conversation, "assistant", conversation.prompt(str(conversation.arrangement.get("instructions", "")))
+    )

@@ -31,7 +31,7 @@ STATIC_WORKBENCH = "autogen_core.tools.StaticWorkbench"
 OPENAI = "autogen_ext.models.openai.OpenAIChatCompletionClient"
 
 WATCHED = "workermd.backends.autogen.agentchat.Watched"
-GATED = "workermd.backends.autogen.agentchat.Gated"
+GATED = "workermd.backends.autogen.agentchat.GatedWorkbench"
 MENTIONED = "workermd.backends.autogen.agentchat.Mentioned"
 """Ours, as `patterns.py` writes them: a team whose ending is looked at, an agent's choice of tools, and a word that
 counts from certain speakers only, which AutoGen's own condition forgets when it is loaded."""

@@ -15,7 +15,7 @@ from workermd.task.binding import Binding
 MAX_ROUNDS = 1000
 
 
-class Pattern(NamedTuple):
+class TeamPattern(NamedTuple):
     """`rounds` is the default of that key; `answers` says who gives the answer unless `answer` does; `keys` are those
     that this pattern takes beside those of every pattern."""
 
@@ -25,12 +25,12 @@ class Pattern(NamedTuple):
 
 
 PATTERNS = {
-    "pair": Pattern(2, "first", ("until",)),
-    "round-robin": Pattern(1, "last", ("until",)),
-    "selector": Pattern(12, "last", ("selector_model", "selector_prompt")),
-    "swarm": Pattern(12, "all"),
-    "graph": Pattern(20, "last", ("sequence", "edges", "start")),
-    "magentic": Pattern(20, "orchestrator", ("orchestrator_model", "max_stalls")),
+    "pair": TeamPattern(2, "first", ("until",)),
+    "round-robin": TeamPattern(1, "last", ("until",)),
+    "selector": TeamPattern(12, "last", ("selector_model", "selector_prompt")),
+    "swarm": TeamPattern(12, "all"),
+    "graph": TeamPattern(20, "last", ("sequence", "edges", "start")),
+    "magentic": TeamPattern(20, "orchestrator", ("orchestrator_model", "max_stalls")),
 }
 
 _COMMON = ("pattern", "agents", "answer", "rounds")
@@ -268,7 +268,7 @@ def _agent(given: Document, place: str, binding: Binding) -> Document:
     return _component(components.ASSISTANT, config)
 
 
-def _answers(table: Document, pattern: Pattern, names: list[str], place: str) -> list[str]:
+def _answers(table: Document, pattern: TeamPattern, names: list[str], place: str) -> list[str]:
     if pattern.answers == "orchestrator":
         if "answer" in table:
             raise Unfit(f"{place}: answer: found with the pattern magentic, whose leader gives the answer; remove it")

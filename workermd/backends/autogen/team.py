@@ -9,7 +9,7 @@ from autogen_agentchat.base import TaskResult, Team
 from autogen_agentchat.messages import BaseChatMessage, TextMessage
 
 from workermd.backends.agents import ready
-from workermd.backends.agents.conversation import Ending, Job, performed
+from workermd.backends.agents.conversation import Conversation, Ending, performed
 from workermd.backends.autogen import components, patterns, studio
 from workermd.backends.autogen.adoption import Adoption
 from workermd.backends.autogen.agentchat import ORCHESTRATOR, answered, loading, quiet, words
@@ -30,13 +30,13 @@ of a RuntimeError by one of these names."""
 _TOLD = ("ValidationError", "JSONDecodeError", "ValueError", "KeyError", "IndexError", "TypeError", "AssertionError")
 
 
-class Unreadable(Exception):
+class TeamUnreadable(Exception):
     """A team broke off over what a model said."""
 
 
 ENDINGS: tuple[Ending, ...] = (
     (
-        Unreadable,
+        TeamUnreadable,
         "invalid_output",
         "output_not_json",
         "the team broke off over what a model said; the attempt's log names AutoGen's error",
@@ -120,31 +120,31 @@ def perform(task: Task, binding: Binding, limits: Limits) -> Result:
     return performed(task, binding, limits, _talk, ENDINGS)
 
 
-async def _talk(job: Job) -> str | Result:
+async def _talk(conversation: Conversation) -> str | Result:
     quiet()
-    plan = plan_of(job.binding)
-    document = Adoption(job, plan.answers, plan.rounds).team(plan.document)
-    with loading(job):
+    plan = plan_of(conversation.binding)
+    document = Adoption(conversation, plan.answers, plan.rounds).team(plan.document)
+    with loading(conversation):
         team = Team.load_component(document)
-    result = await _ran(team, TextMessage(content=_order(job, plan), source="user"), job)
+    result = await _ran(team, TextMessage(content=_order(conversation, plan), source="user"), conversation)
     spoken = [message for message in result.messages if isinstance(message, BaseChatMessage)]
-    return _answer(spoken, plan) if plan.answers else await _reported(job, spoken)
+    return _answer(spoken, plan) if plan.answers else await _reported(conversation, spoken)
 
 
-async def _ran(team: Team, order: TextMessage, job: Job) -> TaskResult:
+async def _ran(team: Team, order: TextMessage, conversation: Conversation) -> TaskResult:
     try:
-        return await team.run(task=order, cancellation_token=job.token, output_task_messages=False)
+        return await team.run(task=order, cancellation_token=conversation.token, output_task_messages=False)
     except (RuntimeError, *_UNREADABLE) as error:
         kind = str(error).partition(":")[0] if isinstance(error, RuntimeError) else type(error).__name__
-        if kind not in _TOLD or not job.meter.turns:
+        if kind not in _TOLD or not conversation.meter.turns:
             raise
         print(f"workermd: AutoGen's team broke off with {kind}", file=sys.stderr)  # noqa: T201 - the attempt's log
-        raise Unreadable from None
+        raise TeamUnreadable from None
 
 
-def _order(job: Job, plan: Plan) -> str:
+def _order(conversation: Conversation, plan: Plan) -> str:
     """What the team is told: the input. A leader, who has no prompt of its own, is told the purpose with it."""
-    prompt = job.prompt(str(job.arrangement.get("instructions", "")), "speaks")
+    prompt = conversation.prompt(str(conversation.arrangement.get("instructions", "")), "speaks")
     return f"{prompt.system}\n\n{prompt.user}" if plan.answers == (ORCHESTRATOR,) else prompt.user
 
 
@@ -157,9 +157,9 @@ def _answer(spoken: Sequence[BaseChatMessage], plan: Plan) -> str | Result:
     return words(theirs[-1])
 
 
-async def _reported(job: Job, spoken: Sequence[BaseChatMessage]) -> str:
+async def _reported(conversation: Conversation, spoken: Sequence[BaseChatMessage]) -> str:
     """The answer out of what was said, in one request of its own."""
-    prompt = job.prompt(str(job.arrangement.get("instructions", "")))
+    prompt = conversation.prompt(str(conversation.arrangement.get("instructions", "")))
     said = "\n\n".join(f"{message.source}: {message.to_text()}" for message in spoken if message.source != "user")
     user = f"{prompt.user}\n\nA team has worked on it. What was said:\n\n{said}\n\nGive the answer out of that."
-    return await answered(job, "reporter", prompt._replace(user=user), ())
+    return await answered(conversation, "reporter", prompt._replace(user=user), ())

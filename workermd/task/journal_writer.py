@@ -25,7 +25,7 @@ EVENTS = {
 MAX_TEXT = 16384
 
 
-class Journal:
+class JournalWriter:
     """Appends events to a file, made at the first one. Without a path nothing is kept."""
 
     def __init__(self, path: str) -> None:
