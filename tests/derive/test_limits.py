@@ -11,7 +11,7 @@ import pytest
 from tests.derive.conftest import FILES
 from tests.derive.github_server import GitHubServer, Reply
 from workermd.derive.address import RepositoryAddress, api_of
-from workermd.derive.api import Conversation, Limit, Patience, limit_of
+from workermd.derive.api import ApiSession, Limit, Patience, limit_of
 from workermd.derive.github import GitHubRepository
 from workermd.derive.response import ApiResponse
 from workermd.protocol.errors import DeriveError
@@ -36,7 +36,7 @@ class Patient:
 
     def open(self, patience: Patience | None = None, token: str = "") -> GitHubRepository:
         environ = {"GITHUB_API_URL": self._github.base, "GH_TOKEN": token}
-        talk = Conversation(
+        talk = ApiSession(
             api_of("github.com", environ),
             offline=False,
             progress=self.said.append,

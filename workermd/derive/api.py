@@ -43,7 +43,7 @@ class Limit(NamedTuple):
     seconds: float | None
 
 
-class Conversation:
+class ApiSession:
     """One request after the other to one API, within one span of patience."""
 
     def __init__(

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 from urllib.parse import quote
 
 from workermd.derive.address import NAME, OWNER, Api, RepositoryAddress, shown
-from workermd.derive.api import Conversation
+from workermd.derive.api import ApiSession
 from workermd.derive.model import Facts, File
 from workermd.derive.response import ApiResponse
 from workermd.derive.tree import BLOB_CAP, Tree, TreeEntry, page_of
@@ -33,7 +33,7 @@ class GitHubRepository:
 
     kept = True
 
-    def __init__(self, place: RepositoryAddress, talk: Conversation, progress: Callable[[str], None]) -> None:
+    def __init__(self, place: RepositoryAddress, talk: ApiSession, progress: Callable[[str], None]) -> None:
         """Raises DeriveError."""
         self._talk = talk
         self._progress = progress
@@ -253,7 +253,7 @@ def open_github(
     place: RepositoryAddress, api: Api, *, offline: bool, progress: Callable[[str], None]
 ) -> GitHubRepository:
     """Raises DeriveError."""
-    talk = Conversation(api, offline=offline, progress=progress)
+    talk = ApiSession(api, offline=offline, progress=progress)
     try:
         return GitHubRepository(place, talk, progress)
     except DeriveError:
