@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := .demo
 
-.PHONY: demo demo-agents test lint bench storm fuzz clean
+.PHONY: demo demo-agents test lint bench storm fuzz mutants clean
 
 # Make an environment with the exact versions that were tried together.
 $(VENV)/.ready: pyproject.toml constraints.txt
@@ -60,5 +60,10 @@ fuzz: $(VENV)/.ready
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[all,dev,fuzz]'
 	$(BIN)/python -m tests.lint.fuzz -max_total_time=$(MAX) -artifact_prefix=.fuzz/
 
+# Deliberate faults, one at a time: each must turn its tests red. A run that was interrupted goes on; FAULTS="ledger meter" chooses by name.
+FAULTS ?=
+mutants: $(VENV)/.ready
+	$(BIN)/python -m tests.mutants $(FAULTS)
+
 clean:
-	rm -rf $(VENV) $(DEMO) .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis .fuzz
+	rm -rf .mutants $(VENV) $(DEMO) .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis .fuzz

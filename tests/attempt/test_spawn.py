@@ -65,12 +65,15 @@ def test_what_a_good_attempt_leaves_behind_is_ended(tmp_path, start):
 
 
 @pytest.mark.rule("S3.3", "S8.5")
-@pytest.mark.parametrize("function", ["crashes_with_a_child", "crashes_with_a_fork"])
-def test_the_orphans_of_a_crash_are_ended(tmp_path, function, start):
-    """They belong to init by then; their environment tells."""
+@pytest.mark.parametrize(
+    ("function", "code", "number"),
+    [("crashes_with_a_child", None, 6), ("crashes_with_a_fork", None, 6), ("exits_with_a_child", 3, None)],
+)
+def test_the_orphans_of_a_crash_are_ended(tmp_path, function, code, number, start):
+    """They belong to init by then; their environment tells. It does not matter whether a signal ended the attempt."""
     bound = binding(f"tests.attempt.unruly:{function}")
     trial = run_attempt(tmp_path, a_task(tmp_path), bound, 20, start=start)
-    assert (trial.ending.signal, trial.result) == (6, None)
+    assert (trial.ending.exit_code, trial.ending.signal, trial.result) == (code, number, None)
     wait_for(lambda: not trial.survivors or not any(os.path.exists(f"/proc/{pid}") for pid in trial.survivors))
 
 

@@ -71,4 +71,10 @@ def crashes_with_a_fork(_task):
     os.abort()
 
 
+def exits_with_a_child(_task):
+    """Neither a signal nor an answer."""
+    subprocess.Popen(SLEEP, start_new_session=True)
+    os._exit(3)
+
+
 ENDLESS = (blocking_sleep, busy_in_c, swallows_cancellation, children, setsid_grandchild, daemon)

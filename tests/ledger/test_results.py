@@ -59,6 +59,26 @@ def test_clock_is_read_after_the_sync(folder: str, monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.rule("S4.3")
+def test_a_result_survives_a_loss_of_power(folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The data is synced before it has its name, and the folder that holds the name after."""
+    token = results.new_token()
+    synced: list[tuple[str, list[str]]] = []
+    sync = os.fsync
+
+    def seen(descriptor: int) -> None:
+        sync(descriptor)
+        synced.append((os.readlink(f"/proc/self/fd/{descriptor}"), os.listdir(folder)))
+
+    monkeypatch.setattr(os, "fsync", seen)
+    assert results.write(folder, token, b"x", soon())
+    unfinished = f"{token}.tmp"
+    assert synced == [
+        (os.path.join(os.path.realpath(folder), unfinished), [unfinished]),
+        (os.path.realpath(folder), [token]),
+    ]
+
+
+@pytest.mark.rule("S4.3")
 def test_unfinished_file_is_never_read(folder: str) -> None:
     token = results.new_token()
     Path(folder, token + ".tmp").write_bytes(b"half")

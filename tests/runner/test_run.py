@@ -316,6 +316,16 @@ def test_an_attempt_can_have_a_bound_of_its_own(cli, contract, given, program):
     assert (done.code, [each["outcome"] for each in done.document["attempts"]]) == (0, ["timeout", "ok"])
 
 
+@pytest.mark.rule("S3.1")
+def test_a_bound_of_an_attempt_never_reaches_beyond_the_run(cli, contract, given, program):
+    """Where a flag tightens the run below it, the run's deadline is the attempt's."""
+    spec = contract(constraints={"attempt_timeout_seconds": 15})
+    body = "reply({'status': 'ok', 'result': {'left': task['seconds_left']}})"
+    done = cli("run", spec, given(), "--timeout", "9", *program(body))
+    assert done.code == 0
+    assert 0 < done.document["result"]["left"] <= 9
+
+
 @pytest.mark.rule("S3.7")
 @pytest.mark.parametrize(
     "flags", [["--timeout", "21"], ["--timeout", "0"], ["--max-attempts", "3"], ["--max-attempts", "0"]]
@@ -396,6 +406,15 @@ def test_a_changed_contract_replays_finished_runs_and_refuses_unfinished_ones(cl
     refused = cli("run", changed, given("open"), *program(OK))
     assert (refused.code, refused.document["result"]["error"]["code"]) == (3, "contract_changed")
     assert cli("run", contract(), given("open"), *program(OK)).code == 0
+
+
+@pytest.mark.rule("S2.3", "S4.5")
+def test_a_settled_run_skips_the_schema_check_under_its_own_contract_only(cli, contract, given, program):
+    """The stored answer says that this input passed this contract's schema, not another's."""
+    assert cli("run", contract(), given(), *program(OK)).code == 0
+    narrower = {"type": "object", "required": ["run_id", "task"], "properties": {"run_id": {"type": "string"}}}
+    done = cli("run", contract(input_schema=narrower), given(), *program(OK))
+    assert (done.code, done.document["result"]["error"]["code"]) == (3, "input_schema_mismatch")
 
 
 @pytest.mark.rule("S4.7", "S8.5")

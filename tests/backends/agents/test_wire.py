@@ -14,6 +14,7 @@ import pytest
 pytest.importorskip("autogen_agentchat", reason="AutoGen's AgentChat is not installed")
 
 from tests.backends.agents.conftest import ANSWER
+from workermd.backends.agents.model_client import _after
 from workermd.testing import Garbage, Text
 
 
@@ -187,6 +188,28 @@ def test_what_a_provider_asks_to_wait(chat, raw, after, again):
     ran = chat([], model={"base_url": server.url}, constraints=limits)
     assert len(server.requests) == (2 if again else 1)
     assert ran.envelope["error"]["code"] == "rate_limited"
+
+
+@pytest.mark.rule("S3.4")
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"retry-after": "7"}, 7.0),
+        ({"retry-after": "1.5"}, 1.5),
+        ({"retry-after-ms": "1500"}, 1.5),
+        ({"retry-after-ms": "1500", "retry-after": "2"}, 1.5),
+        ({"retry-after-ms": "soon", "retry-after": "2"}, 2.0),
+        ({}, None),
+    ],
+)
+def test_how_long_a_provider_asks_to_wait(headers, seconds):
+    assert _after(headers) == seconds
+
+
+@pytest.mark.rule("S3.4")
+def test_a_date_to_wait_for_is_the_time_until_then():
+    later = email.utils.formatdate(time.time() + 600, usegmt=True)
+    assert 590 < _after({"retry-after": later}) <= 600
 
 
 def test_a_proxy_is_one_where_its_variable_is_passed_on(chat, raw):

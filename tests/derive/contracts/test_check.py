@@ -107,10 +107,10 @@ def test_the_author_keeps_edits(build, contract):
     assert before.meaning_sha256 == after.meaning_sha256
 
 
-def an_interface(repository, kind):
+def an_interface(repository, kind, at=1):
     source = open_source(repository, "api.txt")
     schema = {"type": "object", "properties": {"size": {"type": kind}}, "required": ["size"]}
-    evidence = (of_lines(repository, source, 1, 1),)
+    evidence = (of_lines(repository, source, at, at),)
     return Interface("function", "api.txt", "make", "Make.", schema, {"type": "object"}, evidence)
 
 
@@ -161,3 +161,14 @@ def test_an_interface_whose_lines_moved(build):
     assert (moved.found.first_line, moved.found.last_line) == (3, 3)
     elsewhere = build({"api.txt": None, "lib/api.txt": "make(size: int)\n"})
     assert ("moved", "interface") in found(text, elsewhere)
+
+
+@pytest.mark.parametrize(("copies", "nearest"), [((2, 13, 40), 13), ((1, 9, 14), 9)], ids=["below", "above"])
+def test_of_several_copies_the_nearest_is_the_one_that_moved(build, copies, nearest):
+    """Not the first in the file: a line that is written often would be cited in a place of another matter."""
+    line = "make(size: int)\n"
+    first = build({**TOOL_FILES, "api.txt": "\n" * 10 + line})
+    text = derive(first, an_interface(first, "integer", at=11)).text
+    later = build({"api.txt": "".join(line if number in copies else "\n" for number in range(1, 50))})
+    (moved, *_) = [drift for drift in check(text, later) if drift.field == "interface"]
+    assert (moved.state, moved.found.first_line) == ("moved", nearest)
