@@ -212,7 +212,7 @@ def test_the_steps_of_the_action_in_order(environment, checkout, project, tmp_pa
         "`touch pwned`",
         "'; touch pwned; '",
         '"; touch pwned; "',
-        "--output\njson=pwned",
+        "--report\njson=pwned",
         "a\n::error::x",
     ):
         for name in ("paths", "fail_on", "sarif_file"):

@@ -97,6 +97,18 @@ def test_json(cli: Cli, files: Path) -> None:
     assert (change["old"]["path"], change["new"]["line"]) == ("old.worker.md", 68)
 
 
+def test_reports_go_to_files_beside_what_is_printed(cli: Cli, files: Path) -> None:
+    arguments = ("--report", "json=a.json", "--report", "text=a.txt", "-q")
+    code, out = diff(cli, new(timeout_seconds=30), *arguments)
+    assert code == 1
+    assert json.loads((files / "a.json").read_text())["required"] == "major"
+    written = (files / "a.txt").read_text()
+    assert written.startswith(out)
+    assert written.removeprefix(out).startswith("1 breaking,")
+    refused = cli("diff", "old.worker.md", "new.worker.md", "--report", "json=old.worker.md")
+    assert (refused.code, "would replace a file" in refused.err) == (2, True)
+
+
 def test_nothing_changed_is_an_empty_list(cli: Cli, files: Path) -> None:
     _, out = diff(cli, OLD, "--format", "json")
     assert json.loads(out)["changes"] == []

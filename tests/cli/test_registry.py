@@ -342,7 +342,8 @@ def test_verify_finds_everything_that_is_wrong(cli, folder):
     assert ("", "no entry of index.json n") in found
     assert any(word == "echo@1.10.0" and "WM" in message for word, message in found)
     assert not any(word == "echo@2.0.0-rc.1" for word, _ in found)
-    text = cli("registry", "verify", "--registry", folder)
+    text = cli("registry", "verify", "--registry", folder, "--report", "json=report.json")
+    assert (cli.folder / "report.json").read_bytes() == done.out
     assert (text.code, text.err.endswith(" findings in 4 entries\n")) == (1, True)
 
 

@@ -53,7 +53,7 @@ def test_the_table_and_the_command_line_offer_the_same():
 @pytest.mark.parametrize("name", formats.FORMATS)
 def test_what_could_not_be_checked_is_seen_in_every_format(cli, files, name):
     """A report of nothing never reads as clean."""
-    done = cli("validate", "good.worker.md", "missing.worker.md", "--output", f"{name}=report", "-q")
+    done = cli("validate", "good.worker.md", "missing.worker.md", "--report", f"{name}=report", "-q")
     assert done.code == 2
     text = (files / "report").read_text()
     assert "missing.worker.md: no such file" in text.replace("&#", "").replace("\\", "")
@@ -82,11 +82,24 @@ def test_the_same_call_gives_the_same_bytes(cli, files, name):
     assert cli("validate", ".", "--format", name).out == first.out
 
 
+def test_notes_are_no_warnings():
+    """Every format that counts gives the same numbers as the terminal's last line."""
+    found = tuple(
+        Finding("a", 1, 1, 2, severity, "WM101", "m", "") for severity in ("error", "warning", "info", "info")
+    )
+    counted = Report({"a": "x\n"}, found, ())
+    said = "1 error, 1 warning, 2 notes in 1 file"
+    assert said in formats.FORMATS["markdown"](counted).decode()
+    assert said in formats.FORMATS["text"](counted).decode()
+    summary = json.loads(formats.FORMATS["jsonl"](counted).splitlines()[-1])
+    assert [summary[key] for key in ("errors", "warnings", "notes")] == [1, 1, 2]
+
+
 # --- several at once ------------------------------------------------------------------------------------
 
 
 def test_several_outputs_of_one_call(cli, files):
-    wanted = [word for name in formats.FORMATS for word in ("--output", f"{name}=out.{name}")]
+    wanted = [word for name in formats.FORMATS for word in ("--report", f"{name}=out.{name}")]
     done = cli("validate", ".", *wanted)
     assert done.code == 1
     assert done.out == cli("validate", ".").out, "text is printed all the same"
@@ -96,29 +109,38 @@ def test_several_outputs_of_one_call(cli, files):
         assert (files / f"out.{name}").read_text() == expected
 
 
-def test_standard_output_is_given_once(cli, files):
-    chosen = cli("validate", ".", "--output", "jsonl=-")
+def test_the_former_spelling_works_and_says_so(cli, files):
+    chosen = cli("validate", ".", "--output", "jsonl=-", "--output", "json=old.json")
     assert chosen.out == cli("validate", ".", "--format", "jsonl").out
+    assert (files / "old.json").read_bytes() == cli("validate", ".", "--format", "json").out
+    assert chosen.err.startswith("workermd: --output FORMAT=FILE is deprecated and will go; write --report FORMAT=FILE")
+
+
+def test_standard_output_is_given_once(cli, files):
     for arguments in (["--format", "text", "--output", "json=-"], ["--output", "json=-", "--output", "sarif=-"]):
-        refused = cli("validate", ".", *arguments)
+        refused = cli("validate", ".", "-q", *arguments)
         assert (refused.code, refused.out) == (2, b"")
-        assert refused.err.startswith("workermd: standard output is asked for by two outputs")
+        assert refused.err.startswith("workermd: standard output is asked for by two reports")
+    refused = cli("validate", ".", "--report", "json=-")
+    assert refused.err == (
+        "workermd: --report json=-: a report is a file, but - is standard output; write --format json\n"
+    )
 
 
 @pytest.mark.rule("S1.5")
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["json"], "--output: found 'json'; write FORMAT=FILE, such as sarif=report.sarif"),
-        (["json="], "--output: found 'json='; write FORMAT=FILE"),
-        (["xml=a"], "--output: found the format 'xml'; allowed: text, json, jsonl, sarif, github, junit, markdown"),
-        (["json=a", "sarif=./a"], "./a: the file is asked for by two outputs"),
+        (["json"], "--report: found 'json'; write FORMAT=FILE, such as markdown=FILE"),
+        (["json="], "--report: found 'json='; write FORMAT=FILE"),
+        (["xml=a"], "--report: found the format 'xml'; allowed: text, json, jsonl, sarif, github, junit, markdown"),
+        (["json=a", "sarif=./a"], "./a: the file is asked for by two reports"),
         (["json=good.worker.md"], "good.worker.md: a report would replace a file that was checked"),
         (["json=no/folder/a"], "no/folder/a: cannot be written (No such file or directory)"),
     ],
 )
 def test_a_wrong_output_is_refused(cli, files, arguments, said):
-    done = cli("validate", "good.worker.md", *(word for each in arguments for word in ("--output", each)))
+    done = cli("validate", "good.worker.md", *(word for each in arguments for word in ("--report", each)))
     assert done.code == 2
     assert said in done.err
     assert (files / "good.worker.md").read_text() == contract_text()
@@ -136,7 +158,7 @@ def test_a_file_is_replaced_whole_and_keeps_its_permissions(cli, files):
     target.chmod(0o640)
     (files / "link.json").symlink_to(target)
     before = target.stat().st_ino
-    assert cli("validate", "good.worker.md", "--output", "json=link.json", "-q").code == 0
+    assert cli("validate", "good.worker.md", "--report", "json=link.json", "-q").code == 0
     assert (files / "link.json").is_symlink()
     assert stat.S_IMODE(target.stat().st_mode) == 0o640
     assert target.stat().st_ino != before, "a reader of the old file sees no half of the new one"
@@ -144,11 +166,11 @@ def test_a_file_is_replaced_whole_and_keeps_its_permissions(cli, files):
 
 
 def test_what_is_no_file_is_written_to_and_stays(cli, files):
-    assert cli("validate", ".", "--output", "json=/dev/null", "-q").code == 1
+    assert cli("validate", ".", "--report", "json=/dev/null", "-q").code == 1
     assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
     os.mkfifo(files / "pipe")
     reader = os.open(files / "pipe", os.O_RDONLY | os.O_NONBLOCK)
-    assert cli("validate", "good.worker.md", "--output", "jsonl=pipe", "-q").code == 0
+    assert cli("validate", "good.worker.md", "--report", "jsonl=pipe", "-q").code == 0
     assert json.loads(os.read(reader, 10_000))["kind"] == "summary"
     os.close(reader)
 
@@ -173,7 +195,7 @@ def test_json_lines_are_the_json_with_an_end(cli, files):
     lines = [json.loads(line) for line in cli("validate", ".", "x", "--format", "jsonl").out.decode().splitlines()]
     document = cli("validate", ".", "x", "--format", "json").document
     assert [each for each in lines if each.pop("kind") == "finding"] == document["findings"]
-    assert lines[-1] == {"schema_version": 1, "files": 3, "errors": 3, "warnings": 1, "unchecked": 1}
+    assert lines[-1] == {"schema_version": 1, "files": 3, "errors": 3, "warnings": 1, "notes": 0, "unchecked": 1}
     assert lines[-2] == document["unchecked"][0]
 
 

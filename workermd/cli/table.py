@@ -86,6 +86,12 @@ _LEDGER = OptionSpec(
 _CONFIG = OptionSpec(("--config",), "text", "Read this configuration instead of looking for one.", "FILE")
 _NO_CONFIG = OptionSpec(("--no-config",), "flag", "Read no configuration.")
 _FORMAT = OptionSpec(("--format",), "text", "How to print.", "text|json", ("text", "json"), "text")
+_REPORT = OptionSpec(
+    ("--report",),
+    "many",
+    "Write a report of this format to a file besides what is printed. Repeatable.",
+    "FORMAT=FILE",
+)
 _RUN_ID = ArgumentSpec("run_id", "The run's id.", "RUN_ID", offers="run_ids")
 _REGISTRY = OptionSpec(("--registry",), "text", "The registry's folder. Default: see docs/registry.md.", "DIR")
 _NAMED = ArgumentSpec("name", "The contract: NAME, or NAME@VERSION.", "NAME", offers="names")
@@ -182,10 +188,11 @@ VALIDATE = CommandSpec(
             "FORMAT",
             ("text", "json", "jsonl", "sarif", "github", "junit", "markdown"),
         ),
+        _REPORT,
         OptionSpec(
             ("--output",),
             "many",
-            "Write a report of this format to a file too; - is standard output. Repeatable.",
+            "Deprecated: the former spelling of --report, where - is standard output.",
             "FORMAT=FILE",
         ),
         OptionSpec(("--input",), "text", "Check this document against the input schema, without running.", "FILE"),
@@ -240,6 +247,7 @@ DIFF = CommandSpec(
             ("text", "json", "sarif", "markdown"),
             "text",
         ),
+        _REPORT,
         OptionSpec(
             ("--fail-on",),
             "text",
@@ -406,7 +414,7 @@ COMMANDS: tuple[CommandSpec, ...] = (
         ("registry", "verify"),
         "Check the digest of every contract of the registries, and that it validates.",
         (),
-        (_FORMAT, _REGISTRY, _QUIET, _CONFIG, _NO_CONFIG),
+        (_FORMAT, _REPORT, _REGISTRY, _QUIET, _CONFIG, _NO_CONFIG),
     ),
     CommandSpec(
         ("derive",),
@@ -453,6 +461,7 @@ COMMANDS: tuple[CommandSpec, ...] = (
                 ("text", "json", "sarif", "markdown"),
                 "text",
             ),
+            _REPORT,
             _QUIET,
         ),
     ),
@@ -488,7 +497,7 @@ EXAMPLES: dict[tuple[str, ...], tuple[str, ...]] = {
         "workermd run task.worker.md input.json --dry-run",
     ),
     ("validate",): (
-        "workermd validate contracts --strict --output sarif=out.sarif",
+        "workermd validate contracts --strict --report sarif=out.sarif",
         "workermd validate task.worker.md --input input.json",
     ),
     ("fmt",): ("workermd fmt contracts --check",),

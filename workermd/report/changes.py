@@ -1,6 +1,7 @@
 """What changed between two contracts, as text, JSON, SARIF and Markdown."""
 
 from collections import Counter
+from collections.abc import Callable
 
 from workermd.contract.diff import KINDS, Change, Difference, Spot
 from workermd.protocol.envelope import Document, encoded
@@ -100,3 +101,12 @@ def as_markdown(found: Difference) -> str:
         ]
         lines.append("")
     return "\n".join(lines)
+
+
+FORMATS: dict[str, Callable[[Difference], bytes]] = {
+    "text": lambda found: (as_text(found) + summary(found)).encode("utf-8", "replace"),
+    "json": as_json,
+    "sarif": as_sarif,
+    "markdown": lambda found: as_markdown(found).encode("utf-8", "replace"),
+}
+"""The formats of `diff`. In a file the text has the summary, which a terminal gets on standard error."""

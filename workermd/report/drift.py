@@ -84,3 +84,19 @@ def markdown(path: str, drifts: tuple[Drift, ...], examined: int) -> str:
         cells = (drift.state, str(drift.line), as_code(drift.message, 300), as_code(drift.text, 120))
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(lines) + "\n"
+
+
+FORMATS = ("text", "json", "sarif", "markdown")
+
+
+def made(name: str, path: str, commit: str, drifts: tuple[Drift, ...], examined: int) -> bytes:
+    """The document of one of the formats. In a file the text has the summary too."""
+    match name:
+        case "json":
+            return json(path, commit, drifts, examined)
+        case "sarif":
+            return sarif(path, drifts)
+        case "markdown":
+            return markdown(path, drifts, examined).encode("utf-8", "replace")
+        case _:
+            return (text(path, drifts) + summary(drifts, examined)).encode("utf-8", "replace")

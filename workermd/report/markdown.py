@@ -16,7 +16,9 @@ def cell(words: str) -> str:
 
 def of_report(report: Report) -> bytes:
     """A headline with the counts, what could not be checked, and a table. Its length is bounded."""
-    counts = text.summary(report.errors, report.warnings, len(report.sources), len(report.unchecked))
+    counts = text.summary(
+        report.errors, report.warnings, len(report.sources), len(report.unchecked), notes=report.notes
+    )
     lines = [f"### worker.md contracts: {counts.rstrip()}", ""]
     if report.unchecked:
         lines += _bounded(

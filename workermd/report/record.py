@@ -25,8 +25,12 @@ class Report(NamedTuple):
 
     @property
     def warnings(self) -> int:
-        """Everything below an error."""
-        return len(self.findings) - self.errors
+        return sum(finding.severity == "warning" for finding in self.findings)
+
+    @property
+    def notes(self) -> int:
+        """Findings of level info."""
+        return len(self.findings) - self.errors - self.warnings
 
 
 def count(number: int, word: str) -> str:

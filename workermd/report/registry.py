@@ -1,7 +1,7 @@
 """What a registry holds and what is wrong with it, as text and as JSON."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from workermd.contract.model import Contract
 from workermd.protocol.envelope import Document, encoded
@@ -63,3 +63,11 @@ def verified(found: Iterable[RegistryFault], entries: int) -> bytes:
 
 def summary(found: tuple[RegistryFault, ...], entries: int) -> str:
     return f"{len(found)} finding{'s' * (len(found) != 1)} in {entries} entr{'y' if entries == 1 else 'ies'}\n"
+
+
+def _text(found: tuple[RegistryFault, ...], entries: int) -> bytes:
+    return (faults(found) + summary(found, entries)).encode("utf-8", "replace")
+
+
+VERIFIED: dict[str, Callable[[tuple[RegistryFault, ...], int], bytes]] = {"text": _text, "json": verified}
+"""The formats of `registry verify`. In a file the text has the summary, which a terminal gets on standard error."""

@@ -21,7 +21,7 @@ def findings(found: Iterable[Finding], sources: Mapping[str, str] | None = None)
 def whole(report: Report) -> bytes:
     """All that a person is told on both streams, for a file: findings, what could not be checked, the summary."""
     missed = "".join(f"workermd: {plain(sentence(error))}\n" for error in report.unchecked)
-    counts = summary(report.errors, report.warnings, len(report.sources), len(report.unchecked))
+    counts = summary(report.errors, report.warnings, len(report.sources), len(report.unchecked), notes=report.notes)
     return (findings(report.findings, report.sources) + missed + counts).encode("utf-8", "replace")
 
 

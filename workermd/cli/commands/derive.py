@@ -28,6 +28,7 @@ class DeriveOptions(NamedTuple):
     update: bool
     exit_zero: bool
     format: str
+    report: list[str]
     quiet: bool
 
 
@@ -83,10 +84,18 @@ def _check_call(options: DeriveOptions) -> None:
         from workermd.derive.interfaces.kinds import kind_of
 
         kind_of(options.interface)
-    if options.format in ("sarif", "markdown") and not options.check:
-        raise UsageError(f"--format {options.format} is for --check", "leave it out, or add --check FILE")
+    if not options.check:
+        _refuse_reports(options)
     if options.write and options.check and not options.update:
         raise UsageError("-o with --check writes what --update makes", "add --update, or leave -o out")
+
+
+def _refuse_reports(options: DeriveOptions) -> None:
+    """Only what a check finds has reports."""
+    if options.report:
+        raise UsageError("--report is for --check", "leave it out, or add --check FILE")
+    if options.format in ("sarif", "markdown"):
+        raise UsageError(f"--format {options.format} is for --check", "leave it out, or add --check FILE")
 
 
 def _contract_text(path: str) -> str:
@@ -241,18 +250,18 @@ def _check(path: str, contract: str, repository: Repository, options: DeriveOpti
 
 def _print(path: str, commit: str, drifts: "tuple[Drift, ...]", count: int, options: DeriveOptions) -> None:
     from workermd.report import drift as report
+    from workermd.report import outputs
 
-    match options.format:
-        case "json":
-            say.document(report.json(path, commit, drifts, count))
-        case "sarif":
-            say.document(report.sarif(path, drifts))
-        case "markdown":
-            say.text(report.markdown(path, drifts, count))
-        case _:
-            say.text(report.text(path, drifts))
-            if not options.quiet:
-                sys.stderr.write(report.summary(drifts, count))
+    def made(name: str) -> bytes:
+        return report.made(name, path, commit, drifts, count)
+
+    def printed(name: str) -> bytes:
+        return report.text(path, drifts).encode("utf-8", "replace") if name == "text" else made(name)
+
+    wanted = outputs.outputs(options.format, options.report, report.FORMATS)
+    outputs.deliver(wanted, made, printed=printed, read=(path,))
+    if options.format == "text" and not options.quiet:
+        sys.stderr.write(report.summary(drifts, count))
 
 
 def _update(path: str, contract: str, repository: Repository, options: DeriveOptions) -> int:

@@ -10,13 +10,14 @@ from workermd.contract.model import Reading
 from workermd.contract.reader import read
 from workermd.protocol.envelope import EXIT_FINDINGS
 from workermd.protocol.errors import ContractUnusable, UsageError
-from workermd.report import changes, say
+from workermd.report import changes, outputs
 
 
 class DiffOptions(NamedTuple):
     old: str
     new: str
     format: str
+    report: list[str]
     fail_on: str
     exit_zero: bool
     quiet: bool
@@ -26,8 +27,9 @@ def execute(options: DiffOptions) -> int:
     """0 clean, 1 by `--fail-on`; an unreadable or unusable contract is ContractUnusable (2)."""
     if options.old == options.new == "-":
         raise UsageError("both contracts are '-', but standard input is one file", "name a file for one of them")
+    wanted = outputs.outputs(options.format, options.report, changes.FORMATS)
     found = difference(_reading(options.old), _reading(options.new))
-    _report(found, options)
+    _report(found, wanted, options)
     failed = _fails(found, options.fail_on) and not options.exit_zero
     return EXIT_FINDINGS if failed else 0
 
@@ -56,14 +58,14 @@ def _reading(name: str) -> Reading:
     return reading
 
 
-def _report(found: Difference, options: DiffOptions) -> None:
-    if options.format == "json":
-        say.document(changes.as_json(found))
-    elif options.format == "sarif":
-        say.document(changes.as_sarif(found))
-    elif options.format == "markdown":
-        say.text(changes.as_markdown(found))
-    else:
-        say.text(changes.as_text(found))
+def _report(found: Difference, wanted: tuple[outputs.Output, ...], options: DiffOptions) -> None:
+    outputs.deliver(
+        wanted,
+        lambda name: changes.FORMATS[name](found),
+        printed=lambda name: (
+            changes.as_text(found).encode("utf-8", "replace") if name == "text" else changes.FORMATS[name](found)
+        ),
+        read=(options.old, options.new),
+    )
     if not options.quiet:
         sys.stderr.write(changes.summary(found))

@@ -20,7 +20,7 @@ from workermd.lint.selection import Selection, codes, configured
 from workermd.protocol.envelope import EXIT_FINDINGS, EXIT_UNUSABLE
 from workermd.protocol.errors import UsageError, WorkermdError
 from workermd.protocol.finding import Finding, Severity, ordered
-from workermd.report import formats, say, text
+from workermd.report import formats, outputs, say, text
 from workermd.report.record import Report
 from workermd.system import files
 
@@ -28,6 +28,7 @@ from workermd.system import files
 class ValidateOptions(NamedTuple):
     paths: list[str]
     format: str | None
+    report: list[str]
     output: list[str]
     input: str | None
     output_file: str | None
@@ -56,9 +57,9 @@ class Gathered:
         self.files = 0
         self.counts: dict[Severity, int] = dict.fromkeys(LEVELS, 0)
         self.unchecked: list[WorkermdError] = []
-        self._wanted = formats.outputs(options.format, options.output)
+        self._wanted = outputs.outputs(options.format, options.report, formats.FORMATS, older=options.output)
         self._silent = bool(options.diff or options.baseline_update)
-        self._streams = self._wanted == (formats.Output("text", formats.STDOUT),)
+        self._streams = self._wanted == (outputs.Output("text", outputs.STDOUT),)
         self._quiet = options.quiet
         self._kept: list[Finding] = []
         self._sources: dict[str, str] = {}
@@ -84,7 +85,7 @@ class Gathered:
     def end(self) -> None:
         if not self._silent and not self._streams:
             report = Report(self._sources, ordered(self._kept), tuple(self.unchecked))
-            formats.deliver(report, self._wanted)
+            formats.print_all(report, self._wanted)
         for error in self.unchecked:
             say.error(error)
         if not self._quiet:
@@ -105,6 +106,10 @@ def execute(options: ValidateOptions) -> int:
     documents = [(path, side) for path, side in sides if path]
     _refuse_contradictions(options, len(names), documents)
     selection = _selection(options)
+    if options.output and not options.quiet:
+        say.note(
+            "--output FORMAT=FILE is deprecated and will go; write --report FORMAT=FILE, or --format FORMAT to print"
+        )
     accepted = baseline.load(options.baseline, update=options.baseline_update) if options.baseline else None
     report = Gathered(options, accepted)
     identities = folder.Identities()
@@ -153,7 +158,7 @@ def _refuse_contradictions(options: ValidateOptions, count: int, documents: list
         raise UsageError("--fix writes files, but standard input is none", "use --diff, or name a file")
     others = [
         f"--{name.replace('_', '-')}"
-        for name in ("fix", "baseline_update", "format", "output")
+        for name in ("fix", "baseline_update", "format", "report", "output")
         if getattr(options, name)
     ]
     if options.diff and others:
