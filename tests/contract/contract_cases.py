@@ -88,6 +88,7 @@ def bullet(old: str, new: str) -> str:
 
 
 FILE_START = [
+    Case("more below the purpose", edit("Do one thing.", "Do one thing.\n\nAnd more."), "13:1 WM714"),
     Case("good", GOOD, ""),
     Case("crlf", GOOD.replace("\n", "\r\n"), ""),
     Case("no final line end", GOOD.rstrip("\n"), ""),

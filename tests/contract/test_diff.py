@@ -49,6 +49,7 @@ CASES: tuple[tuple[str, dict[str, Any], dict[str, Any], str], ...] = (
     ("id-changed", {"id": "a"}, {"id": "b"}, "/front_matter/id"),
     ("mode-changed", {"mode": "a"}, {"mode": "b"}, "/front_matter/worker_mode"),
     ("purpose-changed", {"purpose": "Answer."}, {"purpose": "Delete."}, "/purpose"),
+    ("purpose-respaced", {"purpose": "Answer  it."}, {"purpose": "Answer it."}, "/purpose"),
     (
         "idempotency-key-changed",
         {"input_schema": schema(key=S) | {"required": ["run_id", "key"]}},
@@ -113,7 +114,7 @@ def test_each_kind(kind: str, old: dict[str, Any], new: dict[str, Any], pointer:
         (change.new, contract_text(**new)) if change.new.place == pointer else (change.old, contract_text(**old))
     )
     assert spot.place == pointer
-    if kind not in ("purpose-changed", "input-reworded", "output-reworded"):
+    if kind not in ("purpose-changed", "purpose-respaced", "input-reworded", "output-reworded"):
         word = {"worker_mode": "worker_mode"}.get(pointer.rpartition("/")[2], pointer.rpartition("/")[2])
         near = "\n".join(Lines(text).line_text(line) for line in range(max(1, spot.line - 1), spot.line + 1))
         assert word in near

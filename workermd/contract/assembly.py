@@ -1,6 +1,6 @@
 """The parts of a contract, put together from its front matter and its sections."""
 
-from workermd.contract import document, sections
+from workermd.contract import document, purpose, sections
 from workermd.contract.constraints import Merged, bullets, check_loose, flattened, merge
 from workermd.contract.document import Body, Section, line_span
 from workermd.contract.fields import FrontMatterFields, read_fields
@@ -10,6 +10,7 @@ from workermd.contract.json.strict import JsonError
 from workermd.contract.meaning import Parts
 from workermd.contract.model import Places, Shape, Span
 from workermd.contract.problems import Problems, quoted
+from workermd.contract.sections import PlacedText
 from workermd.contract.yamltext import YamlMapping
 from workermd.protocol.envelope import Document
 
@@ -24,6 +25,7 @@ class Assembly:
         self.places: Places = {}
         self.keys: Places = {}
         self.constraints_read = False
+        self.complete = False
 
     def parts(self, front: YamlMapping | None, root: Span) -> Parts:
         """`root` is the place for keys that the front matter lacks. None: there is none to read."""
@@ -32,17 +34,16 @@ class Assembly:
             fields = read_fields(front, root, self.problems)
             self._place(front.places, "/front_matter")
         self.places["/front_matter"] = root
-        self._check_missing()
+        self.complete = self._check_missing()
         input_schema = self._schema(document.INPUT_SCHEMA, "/input_schema")
         output_schema = self._schema(document.OUTPUT_SCHEMA, "/output_schema")
         merged = self._constraints(fields)
         values = {**fields.values, **merged.observability}
         shape: Shape = "registry" if self.body.section(document.WORKER_SPEC) is None else "site"
-        purpose = self._purpose(fields)
         return Parts(
             shape=shape,
             values=values,
-            purpose=purpose,
+            purpose=self._purpose(fields),
             input_schema=input_schema,
             output_schema=output_schema,
             constraints=merged.constraints,
@@ -51,7 +52,8 @@ class Assembly:
             keys=self.keys,
         )
 
-    def _check_missing(self) -> None:
+    def _check_missing(self) -> bool:
+        """True when no section is missing."""
         required = (document.INPUT_SCHEMA, document.OUTPUT_SCHEMA, document.CONSTRAINTS)
         missing = [name for name in required if self.body.section(name) is None]
         if missing:
@@ -59,6 +61,7 @@ class Assembly:
             whole = body if body.whole else document.read_body(self.lines, body.line, whole=True)
             for name in missing:
                 sections.add_missing(name, whole, self.lines, self.problems)
+        return not missing
 
     def _place(self, entries: dict[str, JsonPlace], prefix: str) -> None:
         for pointer, entry in entries.items():
@@ -119,15 +122,30 @@ class Assembly:
         return merged
 
     def _purpose(self, fields: FrontMatterFields) -> str:
-        listed = fields.values.get("purpose")
-        place = self.places.get("/front_matter/purpose")
-        found = sections.purpose(self.body, self.lines)
-        if found is None:
-            if place is not None:
-                self.places["/purpose"] = place
-            return str(listed or "")
-        self.places["/purpose"] = found.span
-        if place is not None and listed is not None and listed != found.text:
-            message = f"the purpose differs from the one on line {self.problems.line(place.start)}"
-            self.problems.add("WM703", found.span, message, "Make both the same, or remove one.")
-        return found.text
+        """The purpose of all forms in which it is given; two of them must have the same words."""
+        found = [PlacedText(each.text, each.span) for each in self._stated()]
+        listed, place = fields.values.get("purpose"), self.places.get("/front_matter/purpose")
+        if listed is not None and place is not None:
+            found.append(PlacedText(str(listed), place))
+        if not found:
+            return ""
+        first, *others = found
+        self.places["/purpose"] = first.span
+        for other in others:
+            if other.text.split() != first.text.split():
+                message = f"the purpose differs from the one on line {self.problems.line(other.span.start)}"
+                self.problems.add("WM703", first.span, message, "Make both the same, or remove one.")
+        return first.text
+
+    def _stated(self) -> list[purpose.Stated]:
+        """The purposes of the body. What is lost beside one is reported, unless it is a heading gone wrong."""
+        stated = purpose.stated(self.body, self.lines)
+        for each in stated if self.complete else ():
+            span = purpose.beside(each, self.body, self.lines)
+            if span is not None:
+                message = "this stands below the line `Purpose:` and is no part of the purpose"
+                hint = (
+                    f"Make the purpose {purpose.SECTION_FORM}, which is read to its end, or put a heading above this."
+                )
+                self.problems.add("WM714", span, message, hint)
+        return stated

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
-from workermd.contract import document, sections, yamltext
+from workermd.contract import document, purpose, sections, yamltext
 from workermd.contract.constraints import ALIASES, FORMS, Given, bullets, flattened
 from workermd.contract.document import Block
 from workermd.contract.fields import FIELD_LISTS, GROUPS, read_fields
@@ -71,7 +71,7 @@ def _front(layout: Layout, entries: tuple[KeyLines, ...]) -> str:
     dropped = {*GROUPS, *({"worker_id"} if "id" in names else ())}
     if not any(finding.code == "WM712" for finding in layout.reading.findings):
         dropped |= set(FIELD_LISTS)  # the schemas say the same
-    if _purpose_line(layout) is not None or sections.purpose(layout.body, layout.lines) is not None:
+    if _purpose_line(layout) is not None or purpose.stated(layout.body, layout.lines):
         dropped.add("purpose")
     kept = [text[layout.front.start : entries[0].span.start]]
     for entry in entries:
@@ -85,10 +85,10 @@ def _front(layout: Layout, entries: tuple[KeyLines, ...]) -> str:
 def _purpose_line(layout: Layout) -> str | None:
     """The purpose as a paragraph of one line. None: there is none, or it has no such form and stays a key."""
     contract = layout.reading.contract
-    purpose = contract.purpose if contract is not None else ""
-    if not purpose or "\n" in purpose or purpose != purpose.strip():
+    text = contract.purpose if contract is not None else ""
+    if not text or "\n" in text or text != text.strip():
         return None
-    return f"Purpose: {purpose}" if sections.purpose(layout.body, layout.lines) is None else None
+    return f"Purpose: {text}" if not purpose.stated(layout.body, layout.lines) else None
 
 
 def _without_spec(layout: Layout, newline: str) -> Iterator[Replacement]:

@@ -51,6 +51,7 @@ KINDS: dict[str, ChangeKind] = {
     "purpose-changed": ChangeKind(
         "unknown", "minor", "The purpose tells a task what to do; no rule can compare the words."
     ),
+    "purpose-respaced": ChangeKind("compatible", "patch", "The words are the same; the contract's hash is another."),
     "idempotency-key-changed": ChangeKind(
         "breaking", "major", "Runs are found again by the value of this field, so settled ones would run again."
     ),
@@ -211,7 +212,15 @@ def _identity(old: Contract, new: Contract) -> Iterator[_Told]:
         reason = f"the mode changed from {shown(old.mode)} to {shown(new.mode)}"
         yield _Told("mode-changed", reason, "/front_matter/worker_mode", "/front_matter/worker_mode")
     if old.purpose.split() != new.purpose.split():
-        yield _Told("purpose-changed", "the purpose has other words", "/purpose", "/purpose")
+        yield _Told("purpose-changed", _other_purpose(old.purpose, new.purpose), "/purpose", "/purpose")
+    elif old.purpose != new.purpose:
+        yield _Told("purpose-respaced", "the purpose has other line ends or blanks", "/purpose", "/purpose")
+
+
+def _other_purpose(old: str, new: str) -> str:
+    if not old or not new:
+        return "there was no purpose and there is one now" if new else "there was a purpose and there is none now"
+    return "the purpose has other words"
 
 
 # --- schemas ---

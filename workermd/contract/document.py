@@ -20,13 +20,15 @@ INPUT_SCHEMA = "Input schema"
 OUTPUT_SCHEMA = "Output schema"
 CONSTRAINTS = "Constraints"
 WORKER_SPEC = "Worker spec"
-SECTIONS = (INPUT_SCHEMA, OUTPUT_SCHEMA, CONSTRAINTS, WORKER_SPEC)
+PURPOSE = "Purpose"
+SECTIONS = (INPUT_SCHEMA, OUTPUT_SCHEMA, CONSTRAINTS, WORKER_SPEC, PURPOSE)
 
 _KNOWN = {name.lower(): name for name in SECTIONS}
 _MARKER = re.compile(r"^---\r?$", re.MULTILINE)
 _BLANKS = re.compile("[ \t]+")
+_PURPOSE = re.compile(r"[*_]{0,3}purpose[*_]{0,3}[ \t]*:?[*_]{0,3}", re.IGNORECASE)
 _RELEVANT = re.compile(
-    r"```|~~~|<|purpose:|input[ \t]+schema|output[ \t]+schema|constraints|worker[ \t]+spec", re.IGNORECASE
+    r"```|~~~|<|purpose|input[ \t]+schema|output[ \t]+schema|constraints|worker[ \t]+spec", re.IGNORECASE
 )
 _TOP_HEADING = re.compile(r"#{1,6}(?:[ \t\r\n]|\Z)")
 _ALMOST_MARKER = re.compile(r"[ \t\ufeff\u00a0\ufffd]*-{3,}[ \t\u00a0\ufffd]*")  # U+FFFD: a control character
@@ -223,10 +225,12 @@ def _blocks(tokens: list[Token], first_line: int) -> list[Block]:
 
 
 def section_name(heading: str) -> str | None:
-    """The known section that a heading's raw text names."""
+    """The known section that a heading's raw text names. Emphasis and a colon are taken off the purpose's alone:
+    people write it like a label."""
     if not heading.isascii():  # lower() would fold the Kelvin sign to k
         return None
-    return _KNOWN.get(_BLANKS.sub(" ", heading.strip(" \t")).lower())
+    plain = _BLANKS.sub(" ", heading.strip(" \t"))
+    return PURPOSE if _PURPOSE.fullmatch(plain) else _KNOWN.get(plain.lower())
 
 
 def _sections(blocks: tuple[Block, ...]) -> list[Section]:
@@ -262,7 +266,7 @@ def check_structure(body: Body, lines: Lines, problems: Problems) -> None:
                 problems.add("WM304", line_span(lines, block.line), message, f"Close it with a line {block.mark}.")
             elif block.kind == "html":
                 _check_html(block, lines, problems)
-        elif block.kind == "heading" and (name := section_name(block.text)):
+        elif block.kind == "heading" and (name := section_name(block.text)) not in (None, PURPOSE):
             message = f"the heading {name} stands in a list or quote and begins no section"
             problems.add("WM303", line_span(lines, block.line), message, "Move it out, to the start of a line.")
 

@@ -373,6 +373,16 @@ RULES: dict[str, Rule] = {
         "The fields listed in a `Worker spec` are those of the schemas.",
         "The list is what people read and the schema is what counts; they should say the same.",
     ),
+    "WM713": Rule(
+        "error",
+        "The contract has a purpose: a paragraph `Purpose: ...`, a section headed `Purpose`, or the key `purpose`.",
+        "The purpose is what a task, and above all a model, is told to do (S8.1); without one it is told nothing.",
+    ),
+    "WM714": Rule(
+        "warning",
+        "Nothing stands between a line `Purpose:` and the next heading.",
+        "The line alone is the purpose: paragraphs and lists below it reach no task. A section `Purpose` is read whole.",
+    ),
     "WM720": Rule(
         "warning",
         "An output that bears its status bears its `run_id` as a required string.",

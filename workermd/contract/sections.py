@@ -107,18 +107,6 @@ def _why_no_heading(line: int, body: Body) -> str:
     return "is no heading of that name"
 
 
-def purpose(body: Body, lines: Lines) -> PlacedText | None:
-    """The first paragraph outside lists and quotes that starts `Purpose:`, its lines joined by spaces."""
-    for block in body.blocks:
-        if block.kind == "paragraph" and block.level == 0 and block.text.startswith("Purpose:"):
-            text = block.text.removeprefix("Purpose:")
-            start = line_span(lines, block.line).start + len("Purpose:")
-            start += len(text) - len(text.lstrip(" \t"))
-            joined = " ".join(part.strip(" \t") for part in text.split("\n")).strip(" \t")
-            return PlacedText(joined, Span(start, max(start, line_span(lines, block.end - 1).end)))
-    return None
-
-
 def items(section: Section, lines: Lines, problems: Problems) -> list[PlacedText]:
     """The one-line bullets of the section, each without its marker. Other items are reported."""
     found = []

@@ -66,7 +66,7 @@ class Outline:
             end = next((line for line in headings if line > last), beyond)
             form: Form = "bullets" if section.name == document.CONSTRAINTS else "prose"
             found.append(DocumentPart(section.name, form, section.heading.line, end))
-            for block in section.blocks:
+            for block in section.blocks if section.name != document.PURPOSE else ():
                 language = block.text.strip().lower()
                 if block.kind == "fence" and block.level == 0 and (language in ("json", "yaml")):
                     inside: Form = "json" if language == "json" else "yaml"

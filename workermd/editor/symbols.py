@@ -2,7 +2,7 @@
 
 from lsprotocol import types
 
-from workermd.contract.document import CONSTRAINTS, INPUT_SCHEMA, OUTPUT_SCHEMA, WORKER_SPEC
+from workermd.contract.document import CONSTRAINTS, INPUT_SCHEMA, OUTPUT_SCHEMA, PURPOSE, WORKER_SPEC
 from workermd.contract.model import Places, Span
 from workermd.editor.buffer import Buffer
 from workermd.editor.diagnostics import at
@@ -14,6 +14,7 @@ _BELOW = {
     INPUT_SCHEMA: "/input_schema/properties/",
     OUTPUT_SCHEMA: "/output_schema/properties/",
     CONSTRAINTS: "/constraints/",
+    PURPOSE: "/purpose/",
 }
 """What the places of the members of a part begin with."""
 

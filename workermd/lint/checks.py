@@ -1,6 +1,6 @@
 """The rules in the order in which they run, by section of the file. A rule that is not listed does not exist."""
 
-from workermd.lint import answers, bounds, characters, evidence, front_matter, instructions, schemas, secrets
+from workermd.lint import answers, bounds, characters, evidence, front_matter, instructions, purpose, schemas, secrets
 from workermd.lint.rule import Check
 
 CHECKS: tuple[Check, ...] = (
@@ -24,6 +24,7 @@ CHECKS: tuple[Check, ...] = (
     Check("WM621", bounds.pauses_that_do_not_fit),
     Check("WM622", bounds.odd_tools),
     Check("WM623", bounds.idle_backoff),
+    Check("WM713", purpose.missing),
     Check("WM720", answers.run_id_in_output),
     Check("WM721", answers.nobody_to_ask),
     Check("WM901", secrets.held, whole=False),
