@@ -24,10 +24,14 @@ class Answered(NamedTuple):
 
 
 class Answers:
-    """The answers of one invocation. `run_id` is None while the input has none that can be read."""
+    """The answers of one invocation. `run_id` is None while the input has none that can be read; `notes` stand in
+    every envelope that it makes."""
 
-    def __init__(self, contract: Contract, backend: str, trace_id: str, run_id: str | None) -> None:
+    def __init__(
+        self, contract: Contract, backend: str, trace_id: str, run_id: str | None, notes: tuple[str, ...] = ()
+    ) -> None:
         self.run_id = run_id
+        self._notes = notes
         self._contract = contract
         self._backend = backend
         self._trace_id = trace_id
@@ -150,7 +154,7 @@ class Answers:
                 duration_ms=round((time.monotonic() - self._started) * 1000, 3),
                 trace_id=self._trace_id,
                 backend=self._backend,
-                notes=tuple(note for record in records for note in record.notes),
+                notes=(*self._notes, *(note for record in records for note in record.notes)),
                 request=request,
             )
         )

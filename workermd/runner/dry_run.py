@@ -8,6 +8,7 @@ from workermd.protocol import envelope as envelopes
 from workermd.protocol.envelope import Document, Status
 from workermd.runner.answers import Answered
 from workermd.runner.invocation import Input, Request, checked_bounds, read_input, refuse_unenforceable
+from workermd.runner.requirements import refuse_without_purpose
 from workermd.task.task import KINDS
 
 
@@ -43,6 +44,7 @@ def plan(request: Request) -> Answered:
             row = ledger.look(given.key.worker_id, given.key.run_id)
         if row is not None:
             return _of_row(document, row, given)
+    refuse_without_purpose(request.contract, request.binding)
     document["attempts_left"] = bounds.max_attempts
     return Answered(envelopes.encoded(document), document, 0)
 

@@ -26,7 +26,7 @@ from workermd.ledger.sqlite.transaction import Transaction
 from workermd.protocol import back_off
 from workermd.protocol.envelope import EXIT_INTERRUPTED, Document, Failure, Status, summed
 from workermd.protocol.errors import ConfigurationError, Interrupted, LedgerUnavailable, UsageError
-from workermd.runner import decisions, verdict
+from workermd.runner import decisions, requirements, verdict
 from workermd.runner.answers import Answered, Answers
 from workermd.runner.trace import Trace, of_environment
 from workermd.runner.verdict import Verdict
@@ -250,7 +250,10 @@ class _Invocation:
         self.folder = folder
         self.trace = request.trace or of_environment()
         self.mask = Mask(request.binding)
-        self.answers = Answers(request.contract, request.binding.kind, self.trace.trace_id, request.run_id or None)
+        notes = requirements.notes(request.contract, request.binding)
+        self.answers = Answers(
+            request.contract, request.binding.kind, self.trace.trace_id, request.run_id or None, notes
+        )
         self.unsaid = b""
         self.journal: JournalReader | None = None
 
@@ -291,6 +294,7 @@ class _Invocation:
         row = ledger.look(key.worker_id, key.run_id)
         if row is not None and (refused := self.answers.refusal(row, key)) is not None:
             return refused
+        requirements.refuse_without_purpose(self.contract, self.request.binding)
         try:
             if not self.take_lock(key):
                 message = "This run is being executed by another process."
