@@ -465,6 +465,7 @@ MEANING = [
     Case("tools but no calls", bullet("notes: adapt", "- max_tool_calls: 0\n- tools_allowed: [a]"), "43:19 WM707"),
     Case("calls but no tools", bullet("notes: adapt", "- max_tool_calls: 1\n- tools_allowed: []"), "44:18 WM707"),
     Case("no room for output", bullet("notes: adapt", "- max_output_bytes: 1"), "43:21 WM707"),
+    Case("room for the smallest output", bullet("notes: adapt", "- max_output_bytes: 2"), ""),
     # S1.6
     Case("success that is no status", bullet("notes: adapt", "- success_statuses: [ok, done]"), "43:21 WM708"),
     Case("no ok", GOOD.replace('"ok", ', "").replace("[ok, ", "["), "31:42 WM709"),
@@ -481,6 +482,16 @@ MEANING = [
     Case(
         "no room for failures",
         edit('"result": {"type": "object"}', '"result": {"type": "object", "required": ["answer"]}'),
+        "32:15 WM711",
+    ),
+    Case(
+        "no room where a person is needed",
+        edit(
+            '"result": {"type": "object"}\n  }',
+            '"result": {"type": "object"}\n  },\n  "if": {"properties": {"status": {"const": "needs_human"}}},'
+            ' "then": {"properties": {"result": {"required": ["answer"]}}}',
+            GOOD.replace('["ok", ', '["ok", "needs_human", ').replace("[ok, ", "[ok, needs_human, "),
+        ),
         "32:15 WM711",
     ),
     Case(
