@@ -14,10 +14,11 @@ from tests.contract.contract_cases import GOOD, edit, front
 from workermd.contract import document, yamltext
 from workermd.contract.cache import load
 from workermd.contract.model import Constraints, Lines, Span
-from workermd.contract.problems import Problems, quoted
+from workermd.contract.problems import Problems
 from workermd.contract.reader import MAX_BYTES, parse, read
 from workermd.protocol.errors import ConfigurationError, ContractUnusable
 from workermd.protocol.finding import ordered
+from workermd.system.text import quoted
 
 REGISTRY = Path(__file__).parents[2] / "registry" / "autogen.worker.md"
 

@@ -422,6 +422,21 @@ def test_no_file_that_is_written_holds_the_token(cli, github):
     assert not [each for each in written if b"t0ken" in each.read_bytes()]
 
 
+def test_a_link_and_permissions_survive_a_contract_that_is_written(cli, github):
+    real, link = cli.folder / "real.worker.md", cli.folder / "widget.worker.md"
+    real.write_text("old")
+    real.chmod(0o640)
+    link.symlink_to(real)
+    assert cli("derive", "acme/widget", "-o", link).code == 0
+    assert link.is_symlink()
+    assert real.read_text().startswith("---")
+    assert real.stat().st_mode & 0o777 == 0o640
+    real.chmod(0o444)
+    refused = cli("derive", "acme/widget", "-o", link)
+    assert refused.code == 2
+    assert "cannot be written (Permission denied); name another file with -o" in refused.err
+
+
 # --- the contract's life ---------------------------------------------------------------------------------
 
 

@@ -10,6 +10,9 @@ import pytest
 from tests.conftest import ROOT
 from workermd.protocol.errors import OutputUnwritable
 from workermd.system import files
+from workermd.task import recording
+from workermd.task.binding import Binding
+from workermd.task.recording import Recording
 
 AS_NOBODY = """
 import os, sys
@@ -90,3 +93,39 @@ def test_what_is_no_regular_file_is_written_to(tmp_path):
     assert os.read(reader, 100) == b"new"
     os.close(reader)
     assert pipe.is_fifo()
+
+
+def test_a_link_to_nothing_makes_the_file_that_it_names(tmp_path):
+    (tmp_path / "link").symlink_to("real")
+    files.write(str(tmp_path / "link"), b"new")
+    assert (tmp_path / "real").read_bytes() == b"new"
+    assert (tmp_path / "link").is_symlink()
+
+
+def test_a_file_that_nobody_may_write_to_stays_for_root_too(tmp_path):
+    path = tmp_path / "file"
+    path.write_text("old")
+    path.chmod(0o444)
+    with pytest.raises(OutputUnwritable, match="Permission denied") as refused:
+        files.write(str(path), b"new", "name another file with -o")
+    assert refused.value.hint == "name another file with -o"
+    assert (path.read_text(), os.listdir(tmp_path)) == ("old", ["file"])
+
+
+def test_a_new_name_that_is_refused_leaves_no_temporary_file(tmp_path):
+    (tmp_path / "folder" / "full").mkdir(parents=True)
+    with pytest.raises(OSError):
+        files.replace(str(tmp_path / "folder"), b"new")  # a folder that is not empty gives its name to no file
+    assert os.listdir(tmp_path) == ["folder"]
+
+
+def test_a_recording_keeps_the_link_that_stands_for_it(tmp_path):
+    folder = tmp_path / "recordings"
+    made = Recording("function", {"worker_id": "a", "attempt": 1}, {"output": {"a": "\ud800"}})
+    recording.save(made, Binding("function", "", record=str(folder)))
+    (path,) = folder.iterdir()
+    path.rename(tmp_path / "kept")
+    path.symlink_to(tmp_path / "kept")
+    recording.save(made._replace(kind="command"), Binding("function", "", record=str(folder)))
+    assert path.is_symlink()
+    assert b'"kind": "command"' in (tmp_path / "kept").read_bytes()

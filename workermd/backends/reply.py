@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from workermd.protocol.envelope import Document
+from workermd.system.text import printable
 from workermd.task.task import Limits, Refused, Reply, Result, Task, failed
 
 MAX_DEPTH = 64
@@ -128,7 +129,7 @@ def _word(field: str, value: object) -> str | None:
         return None
     if not isinstance(value, str):
         raise Refused(f"Reply.{field} is a {type(value).__name__}, not a str")
-    return "".join(character if character.isprintable() else " " for character in value[:200])
+    return printable(value[:200], " ")
 
 
 def _artifacts(artifacts: object, folder: str) -> tuple[Document, ...]:

@@ -13,6 +13,7 @@ from workermd.runner import decisions
 from workermd.runner.answers import Answered
 from workermd.runner.decisions import APPROVE, DENY, Choice
 from workermd.runner.invocation import Request
+from workermd.system.text import printable
 from workermd.task.masking import Mask
 
 _YES, _NO = ("y", "yes"), ("n", "no")
@@ -59,7 +60,7 @@ def _answer(asked: Document) -> str:
     if not options:
         allowed = ["your answer", DENY] if asked["kind"] == "question" else [APPROVE, DENY, "your answer"]
     while True:
-        sys.stderr.write(say.plain(f"{', '.join(allowed)}; empty leaves it open") + "> ")
+        sys.stderr.write(printable(f"{', '.join(allowed)}; empty leaves it open") + "> ")
         sys.stderr.flush()
         answer = _line()
         if not options and asked["kind"] != "question" and answer.lower() in (*_YES, *_NO):

@@ -9,10 +9,11 @@ from workermd.contract.json.located import read as read_json
 from workermd.contract.json.strict import JsonError
 from workermd.contract.meaning import Parts
 from workermd.contract.model import Places, Shape, Span
-from workermd.contract.problems import Problems, quoted
+from workermd.contract.problems import Problems
 from workermd.contract.sections import PlacedText
 from workermd.contract.yamltext import YamlMapping
 from workermd.protocol.envelope import Document
+from workermd.system.text import quoted
 
 
 class Assembly:

@@ -10,9 +10,10 @@ from workermd.contract.forms import Form, WrongForm
 from workermd.contract.json.located import JsonPlace
 from workermd.contract.json.strict import escape
 from workermd.contract.model import Constraints, Lines, Span
-from workermd.contract.problems import Problems, meant, quoted
+from workermd.contract.problems import Problems, meant
 from workermd.contract.sections import PlacedText, loose_paragraphs
 from workermd.protocol.envelope import Document
+from workermd.system.text import quoted
 
 FORMS: dict[str, Form] = {
     "timeout_seconds": forms.seconds,

@@ -13,11 +13,12 @@ from workermd.contract import bump
 from workermd.contract.bump import Bump
 from workermd.contract.compare.facts import DRAFT_URIS, SchemaSource
 from workermd.contract.compare.schemas import Obstacle, obstacles
-from workermd.contract.json.strict import canonical, shown
+from workermd.contract.json.strict import canonical
 from workermd.contract.model import Contract, Lines, Reading
 from workermd.protocol import tool_pattern
 from workermd.protocol.envelope import Document
 from workermd.protocol.tool_pattern import ToolPattern
+from workermd.system.text import shown
 
 Verdict = Literal["breaking", "compatible", "unknown"]
 

@@ -13,7 +13,8 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from workermd.contract.model import Lines, Span
-from workermd.contract.problems import Problems, quoted
+from workermd.contract.problems import Problems
+from workermd.system.text import quoted
 
 MARKER = "---"
 INPUT_SCHEMA = "Input schema"

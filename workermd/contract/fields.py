@@ -7,9 +7,10 @@ from workermd.contract.constraints import Given, flattened
 from workermd.contract.forms import Form, WrongForm
 from workermd.contract.json.strict import escape
 from workermd.contract.model import Span
-from workermd.contract.problems import Problems, meant, quoted
+from workermd.contract.problems import Problems, meant
 from workermd.contract.yamltext import Tree, YamlMapping
 from workermd.protocol.envelope import Document
+from workermd.system.text import quoted
 
 FIELDS: dict[str, Form] = {
     "id": forms.identifier,

@@ -1,12 +1,13 @@
 """A document held against a contract's schema without running it: mismatches with their place in the file."""
 
 from workermd.contract.json import located
-from workermd.contract.json.strict import JsonError, parent, shown
+from workermd.contract.json.strict import JsonError, parent
 from workermd.contract.model import Lines, Span
 from workermd.contract.problems import Problems
 from workermd.contract.schema import Mismatch, checker
 from workermd.protocol.envelope import Document
 from workermd.protocol.finding import Finding
+from workermd.system.text import shown
 
 NOT_JSON = "WM801"
 MISMATCH = "WM802"

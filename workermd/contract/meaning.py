@@ -3,8 +3,9 @@
 from typing import Any, NamedTuple
 
 from workermd.contract.model import Constraints, Places, Shape, Span
-from workermd.contract.problems import Problems, quoted
+from workermd.contract.problems import Problems
 from workermd.protocol.envelope import Document, Status
+from workermd.system.text import quoted
 
 FAILURES = (Status.RETRYABLE_ERROR, Status.INVALID_REQUEST, Status.INVALID_OUTPUT)
 """What a run may have to answer whatever its task does; `needs_human` has a substitute (S1.4)."""

@@ -8,7 +8,8 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from workermd.contract.json.strict import canonical, pointer, shown
+from workermd.contract.json.strict import canonical, pointer
+from workermd.system.text import shortened, shown
 
 if TYPE_CHECKING:
     from jsonschema_rs import ValidationError
@@ -85,7 +86,7 @@ def of_schema(value: Any) -> str:
     if isinstance(value, str):
         return shown(value)
     text = canonical(value).decode()
-    return text if len(text) <= 40 else f"{text[:39]}…"
+    return shortened(text, 40)
 
 
 def several(values: Sequence[Any], limit: int = 8) -> str:

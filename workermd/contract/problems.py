@@ -6,10 +6,10 @@ from typing import NamedTuple
 from workermd.contract.model import Lines, Span
 from workermd.contract.rules import RULES
 from workermd.protocol.finding import Finding, ordered
+from workermd.system.text import QUOTED_LENGTH, quoted
 
 SUFFIX = ".worker.md"
 MISNAMED = "WM105"
-QUOTED_LENGTH = 40
 LISTED_PER_CODE = 20
 """A hostile file can break one rule a hundred thousand times; beyond this many, one finding counts the rest."""
 
@@ -69,14 +69,6 @@ class Problems:
         end_column = max(column, min(last, column + problem.span.end - problem.span.start))
         severity = RULES[problem.code].severity
         return Finding(self.path, line, column, end_column, severity, problem.code, problem.message, problem.hint)
-
-
-def quoted(value: object) -> str:
-    """A value for a message: its repr, of at most 40 characters of it, on one line."""
-    text = value if isinstance(value, str) else repr(value)
-    if len(text) > QUOTED_LENGTH:
-        text = text[: QUOTED_LENGTH - 3] + "..."
-    return repr(text) if isinstance(value, str) else text
 
 
 def nearest(word: str, known: Iterable[str], cutoff: float = 0.7) -> str | None:

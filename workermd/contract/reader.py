@@ -10,10 +10,11 @@ from workermd.contract.fields import is_ours
 from workermd.contract.json.strict import canonical
 from workermd.contract.meaning import Parts, check, statuses
 from workermd.contract.model import Constraints, Contract, Lines, Reading, Span, meaning_sha256
-from workermd.contract.problems import Problems, misnamed, quoted
+from workermd.contract.problems import Problems, misnamed
 from workermd.contract.schema import draft_of
 from workermd.contract.yamltext import YamlMapping
 from workermd.protocol.envelope import Document
+from workermd.system.text import quoted
 
 MAX_BYTES = 256 * 1024
 

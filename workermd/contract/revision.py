@@ -4,6 +4,7 @@ import os
 import subprocess
 
 from workermd.protocol.errors import ContractUnusable, UsageError
+from workermd.system.text import printable
 
 PREFIX = "git:"
 SECONDS = 30
@@ -38,4 +39,4 @@ def _said(stderr: bytes) -> str:
     """Git's own last line, without control characters."""
     lines = stderr.decode("utf-8", "replace").strip().splitlines() or ["git does not have it"]
     text = lines[-1].removeprefix("fatal: ").removeprefix("error: ")
-    return "".join(c if c.isprintable() else "\ufffd" for c in text)[:200]
+    return printable(text)[:200]

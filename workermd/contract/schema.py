@@ -10,9 +10,10 @@ from functools import cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from workermd.contract.json.strict import MAX_DEPTH, pointer, shown, too_deep
+from workermd.contract.json.strict import MAX_DEPTH, pointer, too_deep
 from workermd.contract.mismatch import AppliedKeyword, Mismatch, mismatches, of_schema, say, type_of
 from workermd.contract.subschemas import SchemaProblem, Survey
+from workermd.system.text import shown
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError as MetaError

@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 from workermd.contract.document import Block, Body, Section, line_span, section_name
 from workermd.contract.model import Lines, Span
-from workermd.contract.problems import Problems, nearest, quoted
+from workermd.contract.problems import Problems, nearest
+from workermd.system.text import quoted
 
 _NEAR_WORDS = {"json": {"json", "jsonc", "json5", "jsonschema"}, "yaml": {"yaml", "yml"}}
 _ITEM = re.compile(r" {0,3}[-*+][ \t]+(.*?)[ \t]*")

@@ -8,7 +8,8 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from workermd.contract.json.strict import escape, shown
+from workermd.contract.json.strict import escape
+from workermd.system.text import shown
 
 _SCHEMA = {
     *("additionalItems", "additionalProperties", "contains", "contentSchema", "else", "if", "items", "not"),

@@ -13,8 +13,9 @@ import yaml
 from workermd.contract.json.located import JsonPlace
 from workermd.contract.json.strict import escape
 from workermd.contract.model import Span
-from workermd.contract.problems import Problems, quoted
+from workermd.contract.problems import Problems
 from workermd.protocol.errors import ConfigurationError
+from workermd.system.text import quoted
 
 MAX_BYTES = 32 * 1024
 MAX_DEPTH = 16

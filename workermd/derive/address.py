@@ -13,6 +13,7 @@ from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from workermd.protocol.errors import DeriveError
+from workermd.system.text import printable
 
 OWNER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,99}")
 NAME = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}")
@@ -83,7 +84,7 @@ def check_ref(ref: str, named: str) -> str:
 
 def shown(text: str) -> str:
     """Text of the user or of a host for a message: one line, printable, cut, without what may be credentials."""
-    line = "".join(character if character.isprintable() else "?" for character in text)
+    line = printable(text, "?")
     line = re.sub(r"//[^/@\s]*@", "//", line)
     return line if len(line) <= 120 else f"{line[:117]}..."
 

@@ -7,9 +7,10 @@ from workermd.derive.evidence import languages_of, of_fact, of_lines, open_sourc
 from workermd.derive.manifest import Manifest, manifests
 from workermd.derive.mode import ModeChoice
 from workermd.derive.model import Claim, Evidence, Interface, Repository
-from workermd.derive.plain import address, visible
+from workermd.derive.plain import address
 from workermd.derive.readme import Readme
 from workermd.protocol.envelope import Document
+from workermd.system.text import marked
 
 MOST_EVIDENCE = 12
 """Kept for one claim."""
@@ -60,19 +61,19 @@ def _summary(repository: Repository, summary: readme.ReadmeStatement | None) -> 
     if summary:
         score = confidence.of_summary(summary.text, description)
         yield Claim("summary", summary.text, (summary.evidence,), score)
-    if description and visible(description):
+    if description and marked(description, 400):
         name = "repository_description" if summary else "summary"
         note = "" if summary else "The README has no paragraph to take; this is the host's description."
-        yield Claim(name, visible(description, 400), (of_fact(repository, description),), 0.6, note)
+        yield Claim(name, marked(description, 400), (of_fact(repository, description),), 0.6, note)
     if repository.facts.language:
         language = repository.facts.language
-        yield Claim("repository_language", visible(language, 60), (of_fact(repository, language),), 0.9)
+        yield Claim("repository_language", marked(language, 60), (of_fact(repository, language),), 0.9)
     languages = languages_of(repository.facts)
     if languages:
-        yield Claim("repository_languages", visible(languages, 200), (of_fact(repository, languages),), 0.9)
+        yield Claim("repository_languages", marked(languages, 200), (of_fact(repository, languages),), 0.9)
     release = repository.facts.latest_release
-    if release and visible(release):
-        yield Claim("latest_release", visible(release, 80), (of_fact(repository, release),), 1.0)
+    if release and marked(release, 80):
+        yield Claim("latest_release", marked(release, 80), (of_fact(repository, release),), 1.0)
 
 
 def _licences(repository: Repository, stated: tuple[Manifest, ...]) -> Iterator[Claim]:
@@ -88,7 +89,7 @@ def _versions(page: Readme | None, stated: tuple[Manifest, ...]) -> Iterator[Cla
             if runtime.kind.lower() not in seen:
                 seen.add(runtime.kind.lower())
                 yield Claim(
-                    "supported_versions", visible(f"{runtime.kind} {runtime.text}", 80), (runtime.evidence,), 1.0
+                    "supported_versions", marked(f"{runtime.kind} {runtime.text}", 80), (runtime.evidence,), 1.0
                 )
     for statement in readme.versions(page) if page else ():
         note = "A manifest states this runtime too." if statement.kind.lower() in seen else ""
@@ -130,7 +131,7 @@ def _installs(page: Readme | None, stated: tuple[Manifest, ...]) -> Iterator[Cla
 
 def _tags(repository: Repository) -> Iterator[Claim]:
     for topic in repository.facts.topics[:20]:
-        yield Claim("tag", visible(topic, 50), (of_fact(repository, topic),), 1.0)
+        yield Claim("tag", marked(topic, 50), (of_fact(repository, topic),), 1.0)
 
 
 def _mode_claim(choice: ModeChoice) -> Claim:

@@ -18,7 +18,7 @@ from workermd.derive.claims import NOT_QUOTED
 from workermd.derive.evidence import open_source
 from workermd.derive.mode import ORCHESTRATION
 from workermd.derive.model import Claim, Evidence, Interface, Repository
-from workermd.derive.plain import QUOTE_LENGTH, address, as_code, slug, visible, whole
+from workermd.derive.plain import QUOTE_LENGTH, address, as_code, slug
 from workermd.derive.readme import find_readme
 from workermd.derive.record import MARK, DerivationRecord, encoded, text_sha256
 from workermd.derive.schemas import STATUSES, Schemas, Unusable, of_interface, starter, undescribed, written
@@ -27,6 +27,7 @@ from workermd.lint.engine import lint
 from workermd.protocol.envelope import Document
 from workermd.protocol.errors import DeriveError
 from workermd.protocol.finding import Finding
+from workermd.system.text import marked, whole
 
 METHOD = "repository_files_at_commit"
 
@@ -121,7 +122,7 @@ def _unread(repository: Repository) -> tuple[str, ...]:
     path = find_readme(repository)
     if path is None or open_source(repository, path) is not None:
         return ()
-    return (f"{visible(path, 120)} was not read: it has more than {BLOB_CAP:,} bytes.",)
+    return (f"{marked(path, 120)} was not read: it has more than {BLOB_CAP:,} bytes.",)
 
 
 def _record(
@@ -137,17 +138,17 @@ def _record(
     name = slug(facts.name) or slug(facts.owner) or "repository"
     part = f"-{slug(interface.name, 40) or interface.kind}" if interface else ""
     return DerivationRecord(
-        owner=visible(facts.owner, 100),
-        name=visible(facts.name, 100),
+        owner=marked(facts.owner, 100),
+        name=marked(facts.name, 100),
         url=whole(facts.url) if _has_form(url, facts.url) and address(facts.url) else "",
-        default_branch=visible(facts.default_branch, 100),
+        default_branch=marked(facts.default_branch, 100),
         updated_on=facts.updated_on if _has_form(date, facts.updated_on) else "",
         commit=repository.commit,
         derived_on=wishes.derived_on or (facts.updated_on if _has_form(date, facts.updated_on) else ""),
         stars=facts.stars,
         worker_id=wishes.worker_id or f"{name}{part}-repo-derived-worker",
         mode=mode,
-        interface=visible(claim_documents.named(interface), 400) if interface else "",
+        interface=marked(claim_documents.named(interface), 400) if interface else "",
         input_sha256=text_sha256(written(made.input_schema)),
         output_sha256=text_sha256(written(made.output_schema)),
         claims=claims,
@@ -207,7 +208,7 @@ def _front(record: DerivationRecord, block: str) -> Iterator[Piece]:
         "source_repository": record.url,
         "repository_default_branch": record.default_branch,
         "repository_language": language,
-        "repository_license": visible(licence, 120),
+        "repository_license": marked(licence, 120),
         "repository_updated_at": record.updated_on,
         "worker_mode": record.mode,
         "derivation_method": METHOD,
@@ -216,7 +217,7 @@ def _front(record: DerivationRecord, block: str) -> Iterator[Piece]:
         "tags": [claim.text for claim in record.of("tag")],
         "x-commit": record.commit,
         "x-interface": record.interface,
-        "x-documentation-license": visible(documentation, 120),
+        "x-documentation-license": marked(documentation, 120),
         "x-repository-status": list(dict.fromkeys(claim.text for claim in record.of("status"))),
         "x-confidence": _scores(record),
         "x-evidence-sha256": text_sha256(block),
@@ -251,7 +252,7 @@ def _listed(name: str, heading: str, bullets: Iterator[str]) -> Iterator[Piece]:
 
 def _plain(text: str, limit: int = 400) -> str:
     """Our own sentence with words of the repository in it, its punctuation escaped: one line without markup."""
-    return _PUNCTUATION.sub(r"\\\1", visible(text, limit))
+    return _PUNCTUATION.sub(r"\\\1", marked(text, limit))
 
 
 def _linked(shown: str, target: str) -> str:

@@ -4,8 +4,9 @@ import hashlib
 from typing import NamedTuple
 
 from workermd.derive.model import Evidence, Facts, Repository
-from workermd.derive.plain import cut, whole
+from workermd.derive.plain import cut
 from workermd.derive.tree import NotRead
+from workermd.system.text import whole
 
 
 class SourceFile(NamedTuple):

@@ -17,6 +17,7 @@ from workermd.derive.model import Facts, File
 from workermd.derive.response import ApiResponse
 from workermd.derive.tree import BLOB_CAP, Tree, TreeEntry, page_of
 from workermd.protocol.errors import DeriveError
+from workermd.system.text import whole
 
 _SHA = re.compile(r"[0-9a-f]{40}")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}(?=T)")
@@ -58,7 +59,7 @@ class GitHubRepository:
             language=_text(found, "language"),
             languages=self._languages(),
             licence=_text(found.get("license"), "spdx_id"),
-            topics=tuple(sorted(_clean(topic) for topic in _list(found.get("topics")) if isinstance(topic, str))),
+            topics=tuple(sorted(whole(topic) for topic in _list(found.get("topics")) if isinstance(topic, str))),
             stars=_count(found, "stargazers_count"),
             archived=found.get("archived") is True,
             updated_on=_day(commit),
@@ -125,7 +126,7 @@ class GitHubRepository:
         if answer.status != 200:
             self._talk.refuse(answer, self._place, {})
         sizes = self._object(answer, "the languages")
-        known = {_clean(name): size for name, size in sizes.items() if isinstance(size, int) and size >= 0}
+        known = {whole(name): size for name, size in sizes.items() if isinstance(size, int) and size >= 0}
         return dict(sorted(known.items(), key=lambda item: (-item[1], item[0])))
 
     def _latest_release(self) -> str | None:
@@ -275,14 +276,9 @@ def _full_name(found: dict[str, Any], place: RepositoryAddress) -> tuple[str, st
     return (owner, name) if OWNER.fullmatch(owner) and NAME.fullmatch(name) else (place.owner, place.name)
 
 
-def _clean(text: str) -> str:
-    """JSON can escape half of a surrogate pair, which no file can hold."""
-    return text.encode(errors="replace").decode()
-
-
 def _text(document: Any, key: str) -> str | None:
     value = document.get(key) if isinstance(document, dict) else None
-    return _clean(value) if isinstance(value, str) and value.strip() else None
+    return whole(value) if isinstance(value, str) and value.strip() else None
 
 
 def _list(value: Any) -> list[Any]:

@@ -6,8 +6,8 @@ from itertools import pairwise
 from typing import Literal, NamedTuple
 
 from workermd.derive.model import Evidence
-from workermd.derive.plain import visible
 from workermd.derive.readme import Readme
+from workermd.system.text import marked
 
 MOST_COMMANDS = 12
 MAX_COMMAND = 300
@@ -270,7 +270,7 @@ def _command(words: list[str], line: _Line, readme: Readme, own_names: frozenset
         return None
     start, tool = found
     text = " ".join(words)
-    if len(text) > MAX_COMMAND or visible(text, MAX_COMMAND) != text:
+    if len(text) > MAX_COMMAND or marked(text, MAX_COMMAND) != text:
         return None
     role = _role(words[len(start) :], tool, readme, own_names)
     if tool == "npx" and role != "package" and not {"-y", "--yes"} & set(words):

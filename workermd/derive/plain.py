@@ -3,19 +3,14 @@
 import re
 import unicodedata
 
+from workermd.system.text import INVISIBLE, marked
+
 QUOTE_LENGTH = 240
 """Characters of a quote that are kept."""
 
-# Format and control characters, separators that end lines, fillers that show as nothing, private use and surrogates.
-_INVISIBLE = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
-    "\u2028-\u202e\u2060-\u206f\u3164\ud800-\udfff\ue000-\uf8ff\ufe00-\ufe0e\ufeff\uffa0\ufff0-\ufffb"
-    "\U000e0000-\U000e0fff\U000f0000-\U0010ffff]"
-)
 _ADDRESS = re.compile(r"https?://[^\s/?#@<>()\[\]`\"'\\|*{}^]+(?:[/?#][^\s<>()\[\]`\"'\\|*{}^]*)?", re.IGNORECASE)
-_BLANKS = re.compile(r"\s+")
 _TICKS = re.compile("`+")
-_IN_JSON = re.compile(_INVISIBLE.pattern[:-1] + "\x85\ufffe\uffff]")
+_IN_JSON = re.compile(f"[{INVISIBLE}\x85\ufffe\uffff]")
 
 
 def cut(text: str, limit: int = QUOTE_LENGTH) -> str:
@@ -23,26 +18,9 @@ def cut(text: str, limit: int = QUOTE_LENGTH) -> str:
     return text if len(text) <= limit else f"{text[:limit]} […{len(text) - limit} more characters]"
 
 
-def visible(text: str, limit: int = QUOTE_LENGTH) -> str:
-    """One line: blanks folded, what cannot be seen or turns text around written as `[U+202E]`."""
-    head = text[: limit * 4]  # a gigantic line is not folded as a whole
-    folded = _BLANKS.sub(" ", _INVISIBLE.sub(_named, _line_ends_as_blanks(head))).strip()
-    if len(folded) <= limit and len(head) == len(text):
-        return folded
-    return f"{folded[:limit].rstrip()} […cut from {len(text)} characters]"
-
-
-def _line_ends_as_blanks(text: str) -> str:
-    return text.replace("\r\n", " ").replace("\n", " ").replace("\t", " ").replace("\r", " ")
-
-
-def _named(match: re.Match[str]) -> str:
-    return f"[U+{ord(match[0]):04X}]"
-
-
 def as_code(text: str, limit: int = QUOTE_LENGTH) -> str:
     """An inline code span that nothing inside can end: nothing of it is markup, a link or HTML."""
-    shown = visible(text, limit) or "(empty)"
+    shown = marked(text, limit) or "(empty)"
     longest = max((len(run) for run in _TICKS.findall(shown)), default=0)
     if not longest:
         return f"`{shown}`"
@@ -61,11 +39,6 @@ def _escaped(match: re.Match[str]) -> str:
         return f"\\u{code:04x}"
     code -= 0x10000
     return f"\\u{0xD800 + (code >> 10):04x}\\u{0xDC00 + (code & 0x3FF):04x}"
-
-
-def whole(text: str) -> str:
-    """`text` without half surrogate pairs, which no file can hold."""
-    return text.encode("utf-8", "replace").decode() if any("\ud800" <= c <= "\udfff" for c in text) else text
 
 
 def slug(text: str, limit: int = 60) -> str:

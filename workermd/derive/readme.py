@@ -13,7 +13,8 @@ from workermd.derive import markdown
 from workermd.derive.evidence import SourceFile, of_lines, open_source
 from workermd.derive.markdown import Link, Passage
 from workermd.derive.model import Evidence, Repository
-from workermd.derive.plain import address, visible
+from workermd.derive.plain import address
+from workermd.system.text import marked
 
 FOLDERS = (".github", "", "docs")
 """Where a host looks for a README, first found first shown."""
@@ -152,7 +153,7 @@ def summary(readme: Readme) -> ReadmeStatement | None:
         of_kind = [passage for passage in candidates if passage.kind == kind]
         told = [each for each in of_kind if len(each.links) < 2 or _SENTENCE_END.search(each.text[-20:])]
         for passage in [*told[:1], *of_kind[:1]]:
-            return ReadmeStatement("summary", visible(passage.text, 400), readme.of(passage))
+            return ReadmeStatement("summary", marked(passage.text, 400), readme.of(passage))
     return None
 
 
@@ -222,7 +223,7 @@ def banners(readme: Readme) -> tuple[ReadmeStatement, ...]:
         states = _states(notice, name)
         if states:
             evidence = readme.evidence(notice.first_line, notice.last_line)
-            found.append(ReadmeStatement(", ".join(states), visible(notice.text, 400), evidence))
+            found.append(ReadmeStatement(", ".join(states), marked(notice.text, 400), evidence))
     return tuple(found[:MOST_BANNERS])
 
 
@@ -296,7 +297,7 @@ def versions(readme: Readme) -> tuple[ReadmeStatement, ...]:
                 continue
             for match in _RUNTIME_VERSION.finditer(sentence):
                 kind = match["runtime"]
-                text = visible(f"{kind} {match['version']}", 60)
+                text = marked(f"{kind} {match['version']}", 60)
                 found.setdefault(kind.lower(), ReadmeStatement(kind, text, readme.of(passage)))
     return tuple(found.values())[:MOST_VERSIONS]
 

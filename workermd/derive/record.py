@@ -13,8 +13,9 @@ from workermd.contract.model import Lines, Span
 from workermd.contract.problems import Problems
 from workermd.derive import claims as claim_documents
 from workermd.derive.model import Claim
-from workermd.derive.plain import json_shown, whole
+from workermd.derive.plain import json_shown
 from workermd.protocol.errors import DeriveError
+from workermd.system.text import whole
 
 SCHEMA_VERSION = 1
 MARK = "x-workermd-evidence"

@@ -7,8 +7,9 @@ from workermd.contract.json.strict import canonical, too_deep
 from workermd.contract.schema import check_schema
 from workermd.derive.mode import ORCHESTRATION
 from workermd.derive.model import Interface
-from workermd.derive.plain import cut, json_shown, whole
+from workermd.derive.plain import cut, json_shown
 from workermd.protocol.envelope import Document
+from workermd.system.text import whole
 
 STATUSES = ("ok", "retryable_error", "invalid_request", "invalid_output")
 """The registry's four: `needs_human` would leave runs open that nobody was asked to look at."""

@@ -11,8 +11,9 @@ from typing import Any, NamedTuple, NoReturn
 
 import yaml
 
-from workermd.contract.json.strict import escape, shown
+from workermd.contract.json.strict import escape
 from workermd.protocol.errors import ConfigurationError
+from workermd.system.text import shown
 
 MAX_DEPTH = 64
 MAX_NODES = 300_000

@@ -3,9 +3,9 @@
 import re
 from collections.abc import Iterator
 
-from workermd.contract.json.strict import shown
 from workermd.lint.subject import Fault, Subject
 from workermd.protocol.envelope import Status
+from workermd.system.text import shown
 
 _NAMED = re.compile(r"`needs_human`")
 _ASKING = re.compile(r"(?:^|[_.:/-])(?:ask|request|await|wait_for|notify)_?(?:a_)?(?:human|person|approval|operator)|human_(?:review|approval|input)", re.IGNORECASE)  # fmt: skip

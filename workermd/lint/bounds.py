@@ -3,10 +3,10 @@
 import re
 from collections.abc import Iterator
 
-from workermd.contract.json.strict import shown
 from workermd.lint.subject import Fault, Subject
 from workermd.protocol import tool_pattern
 from workermd.protocol.back_off import FIRST_PAUSE, LONGEST_PAUSE
+from workermd.system.text import shown
 
 _TOOL = re.compile(r"[@A-Za-z0-9_*?][A-Za-z0-9_.:/@*?-]*")
 

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterator
 
-from workermd.contract.json.strict import shown
 from workermd.lint.subject import Fault, Line, Subject
+from workermd.system.text import shown
 
 _SECTIONS = ("extracted from", "evidence notes")
 

@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterator
 
 from workermd.contract.fields import FIELDS
-from workermd.contract.json.strict import shown
 from workermd.contract.model import Span
 from workermd.contract.problems import nearest
 from workermd.lint.subject import Edit, Fault, Subject
+from workermd.system.text import shown
 
 REGISTRY_KEYS = tuple(key for key in FIELDS if key not in ("worker_id", "purpose"))
 """The 14 keys of every entry of the registry, in its order."""

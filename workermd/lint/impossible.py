@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from math import ceil, floor
 from typing import Any, NamedTuple
 
-from workermd.contract.json.strict import canonical, shown
+from workermd.contract.json.strict import canonical
+from workermd.system.text import shown
 
 _EVERY = frozenset({"null", "boolean", "integer", "number", "string", "array", "object"})
 _PAIRS = (

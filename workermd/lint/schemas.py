@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from typing import Any
 
-from workermd.contract.json.strict import escape, shown
+from workermd.contract.json.strict import escape
 from workermd.contract.problems import nearest
 from workermd.lint import keywords
 from workermd.lint.impossible import reasons, types_of
 from workermd.lint.subject import SIDES, Fault, Schema, Subject
+from workermd.system.text import shown
 
 
 def unknown_keywords(subject: Subject) -> Iterator[Fault]:

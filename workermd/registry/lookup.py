@@ -17,6 +17,7 @@ from workermd.contract.problems import SUFFIX, nearest
 from workermd.contract.reader import read
 from workermd.protocol.envelope import encoded
 from workermd.protocol.errors import ConfigurationError, ContractUnusable, UsageError
+from workermd.system import files
 from workermd.system.digest import sha256
 
 INDEX = "index.json"
@@ -197,10 +198,10 @@ def add(data: bytes, folder: str, name: str = "") -> tuple[IndexRow, bool]:
                     f"{entry.word} is in {folder} with another digest", "give the changed contract a new version"
                 )
         entry = entry._replace(file=_file(entry, known))
-        _write(entry.path, data)
+        files.put(entry.path, data)
         everything = sorted((*known, entry), key=lambda each: (each.name, parsed(each.version).order))
         rows: Any = [{key: getattr(each, key) for key in KEYS} for each in everything]
-        _write(os.path.join(folder, INDEX), encoded(rows))
+        files.put(os.path.join(folder, INDEX), encoded(rows))
     except OSError as error:
         raise UsageError(f"{folder}: cannot be written ({error.strerror})", "name another with --registry") from None
     finally:
@@ -254,21 +255,6 @@ def _locked(folder: str) -> int:
         raise UsageError(f"{folder}: no folder for a registry ({error.strerror})", "name another: --registry") from None
     fcntl.flock(lock, fcntl.LOCK_EX)
     return lock
-
-
-def _write(path: str, data: bytes) -> None:
-    """Whole or not at all."""
-    beside = f"{path}.{os.getpid()}.new"
-    try:
-        with open(beside, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-    except OSError:
-        if os.path.exists(beside):
-            os.unlink(beside)
-        raise
 
 
 # --- checking ---

@@ -3,9 +3,10 @@
 from collections.abc import Iterable
 
 from workermd.derive.check import DRIFTED, Drift
-from workermd.derive.plain import as_code, visible
+from workermd.derive.plain import as_code
 from workermd.protocol.envelope import Document, encoded
 from workermd.report import sarif as log
+from workermd.system.text import marked
 
 SCHEMA_VERSION = 1
 
@@ -24,9 +25,9 @@ def text(path: str, drifts: Iterable[Drift]) -> str:
     lines = []
     for drift in drifts:
         lines.append(f"{path}:{drift.line}: {drift.state}: {drift.message} [{RULES[drift.state][0]}]")
-        lines.append(f"  | {visible(drift.text, 120)}")
+        lines.append(f"  | {marked(drift.text, 120)}")
         if drift.found is not None and drift.found.path:
-            lines.append(f"  = {visible(drift.found.permalink, 400)}")
+            lines.append(f"  = {marked(drift.found.permalink, 400)}")
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -69,7 +70,7 @@ def _result(path: str, drift: Drift) -> log.SarifResult:
     for name, evidence in (("cited", drift.evidence), ("found", drift.found)):
         if evidence is not None:
             properties[name] = evidence.permalink
-    message = f"{drift.message}: {visible(drift.text, 120)}"
+    message = f"{drift.message}: {marked(drift.text, 120)}"
     return log.SarifResult(
         code, _LEVELS.get(drift.state, "error"), message, log.SarifPlace(path, drift.line, 1, 1), properties=properties
     )

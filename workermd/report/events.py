@@ -7,6 +7,7 @@ import time
 
 from workermd.protocol.envelope import Document
 from workermd.protocol.errors import OutputUnwritable
+from workermd.system.text import folded, shortened
 
 _LONGEST = 300
 """Characters of a text that a line for people shows."""
@@ -19,17 +20,17 @@ def told(event: Document) -> str:
 
 
 def _message(event: Document) -> str:
-    return f"{event.get('agent')}: {_short(event.get('text', ''))}"
+    return f"{event.get('agent')}: {shortened(folded(event.get('text', '')), _LONGEST)}"
 
 
 def _tool(event: Document) -> str:
     arguments = json.dumps(event.get("arguments"), ensure_ascii=False)
-    return f"{event.get('agent')} calls {event.get('tool')} {_short(arguments)}"
+    return f"{event.get('agent')} calls {event.get('tool')} {shortened(folded(arguments), _LONGEST)}"
 
 
 def _tool_result(event: Document) -> str:
     failed = " failed" if event.get("failed") else ""
-    return f"{event.get('tool')}{failed}: {_short(event.get('text', ''))} ({_seconds(event)})"
+    return f"{event.get('tool')}{failed}: {shortened(folded(event.get('text', '')), _LONGEST)} ({_seconds(event)})"
 
 
 def _denied(event: Document) -> str:
@@ -47,16 +48,11 @@ def _reply(event: Document) -> str:
     status = event.get("status", 200)
     if status != 200:
         return f"{who}: the endpoint answered {status} ({_seconds(event)})"
-    said = [_short(event["text"])] if event.get("text") else []
+    said = [shortened(folded(event["text"]), _LONGEST)] if event.get("text") else []
     said += [f"[calls {', '.join(event['tools'])}]"] if event.get("tools") else []
     usage = event.get("usage", {})
     tokens = f", {usage['input_tokens']}+{usage['output_tokens']} tokens so far" if "input_tokens" in usage else ""
     return f"{who}: {' '.join(said) or '(nothing)'} ({_seconds(event)}{tokens})"
-
-
-def _short(text: str) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
 
 
 def _seconds(event: Document) -> str:

@@ -2,7 +2,7 @@
 
 from workermd.protocol.finding import Finding, Severity
 from workermd.report.record import Report, of_finding, sentence
-from workermd.report.say import plain
+from workermd.system.text import printable
 
 _COMMANDS: dict[Severity, str] = {"error": "error", "warning": "warning", "info": "notice"}
 _DATA = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A"})
@@ -31,8 +31,8 @@ def _annotation(finding: Finding) -> str:
 
 
 def _data(text: str) -> str:
-    return plain(text.translate(_DATA))
+    return printable(text.translate(_DATA))
 
 
 def _property(text: str) -> str:
-    return plain(text.translate(_PROPERTY))
+    return printable(text.translate(_PROPERTY))

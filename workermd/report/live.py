@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TextIO
 
 from workermd.protocol.envelope import Document
-from workermd.report.say import plain
+from workermd.system.text import printable
 
 _CLEAR = "\r\x1b[K"
 _REFRESH = 0.1
@@ -82,7 +82,7 @@ class Live:
 
     def _tell(self, line: str) -> None:
         self._erase()
-        self._stream.write(plain(line) + "\n")
+        self._stream.write(printable(line) + "\n")
         self._stream.flush()
 
     def _write_log(self, line: bytes) -> None:
@@ -90,9 +90,7 @@ class Live:
             return
         self._logged += len(line) + 1
         self._erase()
-        text = "".join(
-            c if c.isprintable() or c == "\t" else "\ufffd" for c in line.decode("utf-8", "replace").rstrip("\r")
-        )
+        text = printable(line.decode("utf-8", "replace").rstrip("\r"), keep="\t")
         self._stream.write(f"| {text}\n")
         if self._logged > _MAX_LOG_BYTES:
             self._stream.write("| … further log lines are not shown\n")

@@ -2,7 +2,9 @@
 
 from workermd.report import text
 from workermd.report.record import Report, of_finding, sentence
+from workermd.system.text import printable
 
+_BLANKS = str.maketrans("\n\r\t", "   ")
 _MARKUP = str.maketrans({c: f"&#{ord(c)};" for c in "|<>&\\*_`~[]@#"})
 _MOST_UNCHECKED, _MOST_ROWS = 20_000, 40_000
 """Bytes of the list and of the table: a comment on GitHub holds 65,536 characters."""
@@ -11,7 +13,7 @@ _MOST_UNCHECKED, _MOST_ROWS = 20_000, 40_000
 def cell(words: str) -> str:
     """Text as part of a line. What Markdown or a forge would read as markup, a mention or a reference is
     written as a number; a control character or a line end is replaced."""
-    return "".join(c if c.isprintable() else " " if c in "\n\r\t" else "\ufffd" for c in words).translate(_MARKUP)
+    return printable(words.translate(_BLANKS)).translate(_MARKUP)
 
 
 def of_report(report: Report) -> bytes:

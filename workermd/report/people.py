@@ -5,8 +5,8 @@ from collections.abc import Iterable
 
 from workermd.ledger.records import Question
 from workermd.protocol.envelope import Document, timestamp
-from workermd.report.say import plain
 from workermd.runner.decisions import quoted, shown
+from workermd.system.text import printable
 
 _INDENT = "  "
 
@@ -14,9 +14,9 @@ _INDENT = "  "
 def pending(requests: Iterable[Question], now: int) -> str:
     """Every request with what it takes to decide it. `now` is in Unix microseconds."""
     return "\n".join(
-        f"{plain(each.worker_id)} {plain(each.run_id)}  {each.kind}  {age(now - each.at)} old  request {each.id}\n"
+        f"{printable(each.worker_id)} {printable(each.run_id)}  {each.kind}  {age(now - each.at)} old  request {each.id}\n"
         f"{asked(each.document())}"
-        f"{_INDENT}decide:  workermd approve {plain(quoted(each.run_id))} --worker {plain(quoted(each.worker_id))}\n"
+        f"{_INDENT}decide:  workermd approve {printable(quoted(each.run_id))} --worker {printable(quoted(each.worker_id))}\n"
         for each in requests
     )
 
@@ -33,7 +33,7 @@ def asked(request: Document) -> str:
         lines += ["proposed:", *_json(proposed)]
     if request["options"]:
         lines.append(f"options: {', '.join(request['options'])}")
-    return "".join(f"{_INDENT}{plain(line)}\n" for line in lines)
+    return "".join(f"{_INDENT}{printable(line)}\n" for line in lines)
 
 
 def _json(value: Document) -> list[str]:
@@ -53,12 +53,12 @@ def events(requests: Iterable[Question]) -> list[tuple[int, str]]:
     """What belongs into a run's timeline: when, and what happened."""
     found: list[tuple[int, str]] = []
     for each in requests:
-        found.append((each.at, f"asked ({each.kind}, request {each.id}): {plain(shown(each.question))}"))
+        found.append((each.at, f"asked ({each.kind}, request {each.id}): {printable(shown(each.question))}"))
         if (decided := each.decision) is not None:
-            reason = f" ({plain(shown(decided.reason))})" if decided.reason else ""
+            reason = f" ({printable(shown(decided.reason))})" if decided.reason else ""
             then = "no further start" if decided.final else "1 further start"
-            words = plain(shown(decided.answer))
-            found.append((decided.at, f"decided by {plain(decided.who)}: {words}{reason}; {then}"))
+            words = printable(shown(decided.answer))
+            found.append((decided.at, f"decided by {printable(decided.who)}: {words}{reason}; {then}"))
     return found
 
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 from workermd.contract.model import Contract
 from workermd.protocol.envelope import Document, encoded
 from workermd.registry.lookup import KEYS, IndexRow, RegistryFault
-from workermd.report.say import plain
 from workermd.report.table import table as drawn
+from workermd.system.text import printable
 
 SCHEMA_VERSION = 1
 
@@ -50,7 +50,7 @@ def listed(rows: Rows, folders: Iterable[str]) -> bytes:
 
 def faults(found: Iterable[RegistryFault]) -> str:
     return "".join(
-        plain(f"{each.path}: {f'{each.word}: ' if each.word else ''}{each.message}") + "\n" for each in found
+        printable(f"{each.path}: {f'{each.word}: ' if each.word else ''}{each.message}") + "\n" for each in found
     )
 
 

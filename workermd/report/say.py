@@ -4,6 +4,7 @@ import os
 import sys
 
 from workermd.protocol.errors import OutputUnwritable, WorkermdError
+from workermd.system.text import printable
 
 
 def document(data: bytes) -> None:
@@ -37,14 +38,9 @@ def columns() -> int:
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize
 
 
-def plain(words: str) -> str:
-    """One line without control characters: names of files and words of a task are data (S6.5)."""
-    return words if words.isprintable() else "".join(c if c.isprintable() else "\ufffd" for c in words)
-
-
 def note(message: str) -> None:
     """One line for people."""
-    sys.stderr.write(f"workermd: {plain(message)}\n")
+    sys.stderr.write(f"workermd: {printable(message)}\n")
     sys.stderr.flush()
 
 

@@ -4,7 +4,7 @@ import shutil
 import sys
 from collections.abc import Iterable
 
-from workermd.report.say import plain
+from workermd.system.text import printable
 
 WIDE = 80
 """Columns from which on only what may fold is folded."""
@@ -12,7 +12,7 @@ WIDE = 80
 
 def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]], folding: frozenset[str]) -> str:
     """A line for each row below the head; columns in `folding` fold where the terminal is too narrow for all."""
-    cells = [tuple(map(plain, row)) for row in rows]
+    cells = [tuple(map(printable, row)) for row in rows]
     if not sys.stdout.isatty():
         return "".join("\t".join(line) + "\n" for line in (head, *cells))
     from rich.console import Console

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from workermd.contract.model import Lines
 from workermd.protocol.finding import Finding
 from workermd.report.record import Report, sentence
-from workermd.report.say import plain
+from workermd.system.text import printable
 
 _COLUMNS = 71
 """Columns of a quoted line: with its number in front it fits a terminal of 80, so that the caret stays below it."""
@@ -20,18 +20,18 @@ def findings(found: Iterable[Finding], sources: Mapping[str, str] | None = None)
 
 def whole(report: Report) -> bytes:
     """All that a person is told on both streams, for a file: findings, what could not be checked, the summary."""
-    missed = "".join(f"workermd: {plain(sentence(error))}\n" for error in report.unchecked)
+    missed = "".join(f"workermd: {printable(sentence(error))}\n" for error in report.unchecked)
     counts = summary(report.errors, report.warnings, len(report.sources), len(report.unchecked), notes=report.notes)
     return (findings(report.findings, report.sources) + missed + counts).encode("utf-8", "replace")
 
 
 def _block(finding: Finding, lines: Lines | None) -> str:
     place = f"{finding.path}:{finding.line}:{finding.column}"
-    block = plain(f"{place}: {finding.severity}: {finding.message} [{finding.code}]") + "\n"
+    block = printable(f"{place}: {finding.severity}: {finding.message} [{finding.code}]") + "\n"
     if lines is not None:
         block += _quoted(finding, lines.line_text(finding.line))
     if finding.hint:
-        block += f"  = {plain(finding.hint)}\n"
+        block += f"  = {printable(finding.hint)}\n"
     return block
 
 
@@ -40,7 +40,7 @@ def _quoted(finding: Finding, line: str) -> str:
     if not line.strip():
         return ""
     start, end = _window(line, finding.column - 1)
-    shown = ("…" if start else "") + _visible(line[start:end]) + ("…" if end < len(line) else "")
+    shown = ("…" if start else "") + printable(line[start:end], keep="\t") + ("…" if end < len(line) else "")
     before = line[start : finding.column - 1]
     pad = (" " if start else "") + "".join("\t" if c == "\t" else " " * _width(c) for c in before)
     length = max(1, sum(_width(c) for c in line[finding.column - 1 : min(finding.end_column - 1, end)]))
@@ -61,10 +61,6 @@ def _window(line: str, place: int) -> tuple[int, int]:
     while end < len(line) and (room := room - _width(line[end])) >= 0:
         end += 1
     return start, end
-
-
-def _visible(text: str) -> str:
-    return "".join(c if c.isprintable() or c == "\t" else "\ufffd" for c in text)
 
 
 def _width(character: str) -> int:

@@ -10,6 +10,7 @@ from workermd.protocol.errors import UsageError
 from workermd.runner import verdict
 from workermd.runner.answers import Answers
 from workermd.runner.verdict import Verdict
+from workermd.system.text import folded, printable, shortened
 from workermd.task import question
 
 APPROVE, DENY = "approve", "deny"
@@ -149,7 +150,7 @@ def checked_answer(options: tuple[str, ...], answer: str) -> str:
 
 
 def _words(text: str, option: str) -> str:
-    words = "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in text).strip()
+    words = printable(text, keep="\n").strip()
     if len(words) > MAX_WORDS:
         raise UsageError(f"{option} has {len(words)} characters", f"allowed are {MAX_WORDS}")
     return words
@@ -157,8 +158,7 @@ def _words(text: str, option: str) -> str:
 
 def shown(answer: str) -> str:
     """An answer on one line, shortened."""
-    line = " ".join(answer.split())
-    return line if len(line) <= 80 else f"{line[:79]}…"
+    return shortened(folded(answer), 80)
 
 
 def _state(run: Run) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from workermd.contract.json import quick, strict
 from workermd.contract.model import Contract
 from workermd.protocol.envelope import ERROR_CODES, Document, Failure, Status
+from workermd.system.text import shown
 from workermd.task.task import Result
 
 if TYPE_CHECKING:
@@ -200,7 +201,7 @@ def told(mismatches: "tuple[Mismatch, ...]") -> str:
     """The first mismatch with its place, and how many more there are."""
     first = mismatches[0]
     more = f" (and {len(mismatches) - 1} more)" if len(mismatches) > 1 else ""
-    return f"at {strict.shown(first.pointer or '/', 80)}: {first.message}{more}"
+    return f"at {shown(first.pointer or '/', 80)}: {first.message}{more}"
 
 
 def _filled_in(contract: Contract, run_id: str, document: Document) -> Document:

@@ -11,6 +11,7 @@ import os
 import time
 from typing import Any
 
+from workermd.system import files
 from workermd.system.digest import sha256
 
 MOST_ENTRIES = 1000
@@ -57,20 +58,13 @@ def load(folder: str, key: str) -> Any:
 def store(folder: str, key: str, value: Any, *, many: bool = False) -> None:
     """Write an entry; without a place for it, do without. Sweeping the folder is left to a caller who writes many."""
     rest = json.dumps(value, separators=(",", ":")).encode() + b"}"
-    temporary = os.path.join(folder, f"{key}.{os.getpid()}.tmp")
     try:
         os.makedirs(folder, mode=0o700, exist_ok=True)
         status = os.stat(folder)
         if status.st_uid != os.geteuid() or status.st_mode & 0o022:
             return
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        try:
-            with open(descriptor, "wb") as file:
-                file.write(_head(key, rest) + rest)
-            os.replace(temporary, os.path.join(folder, f"{key}.json"))
-        except OSError:
-            os.unlink(temporary)
-            return
+        # No sync: an entry that a loss of power damaged is not taken.
+        files.replace(os.path.join(folder, f"{key}.json"), _head(key, rest) + rest, mode=0o600, durable=False)
     except OSError:
         return
     if not many:

@@ -1,4 +1,7 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all: the one place where a temporary file takes another's name.
+
+The results of attempts are not written here: they have a promise of their own (`ledger/results.py`).
+"""
 
 import os
 import stat
@@ -6,23 +9,52 @@ import stat
 from workermd.protocol.errors import OutputUnwritable
 
 
-def write(path: str, data: bytes) -> None:
+def write(path: str, data: bytes, hint: str = "check its folder and permissions") -> None:
+    """`put` for a file that a person named. Raises OutputUnwritable."""
+    try:
+        put(path, data)
+    except OSError as error:
+        raise OutputUnwritable(f"{path}: cannot be written ({error.strerror})", hint) from None
+
+
+def put(path: str, data: bytes) -> None:
     """Put `data` in place of what the file holds; its permissions stay, and a link goes on pointing to it.
 
-    What is no regular file, such as /dev/null or a pipe, is written to instead. Raises OutputUnwritable.
+    What is no regular file, such as /dev/null or a pipe, is written to instead. Raises OSError, and then the file
+    is as it was; a file that nobody may write to stays as it is.
     """
     place = os.path.realpath(path)
+    present = _mode(place)
+    if present is not None and not stat.S_ISREG(present):
+        with open(place, "wb") as file:
+            file.write(data)
+        return
+    # A rename asks the folder only; a file that is read-only is meant to stay as it is, for root too.
+    if present is not None and not (present & 0o222 and os.access(place, os.W_OK)):
+        raise PermissionError(13, os.strerror(13), path)
+    replace(place, data, permissions=None if present is None else stat.S_IMODE(present))
+
+
+def replace(path: str, data: bytes, *, mode: int = 0o666, permissions: int | None = None, durable: bool = True) -> None:
+    """A new file of that name, whatever stood there, by way of one beside it that gets the name once it is whole.
+
+    `mode` is less the umask, `permissions` are not. `durable` False: a loss of power may leave any state behind.
+    """
+    folder, name = os.path.split(path)
+    temporary = os.path.join(folder, f".{name[:60]}.{os.urandom(6).hex()}.tmp")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:
-        mode = _mode(place)
-        if mode is not None and not stat.S_ISREG(mode):
-            with open(place, "wb") as file:
-                file.write(data)
-            return
-        _replace(place, data, mode)
-    except OSError as error:
-        raise OutputUnwritable(
-            f"{path}: cannot be written ({error.strerror})", "check its folder and permissions"
-        ) from None
+        with open(descriptor, "wb") as file:
+            if permissions is not None:
+                os.fchmod(descriptor, permissions)
+            file.write(data)
+            if durable:
+                file.flush()
+                os.fsync(descriptor)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
 
 
 def _mode(place: str) -> int | None:
@@ -30,23 +62,3 @@ def _mode(place: str) -> int | None:
         return os.stat(place).st_mode
     except FileNotFoundError:
         return None
-
-
-def _replace(place: str, data: bytes, mode: int | None) -> None:
-    """Through a file beside it, which gets the name once it is on disk."""
-    if mode is not None and not os.access(place, os.W_OK):
-        # A rename asks the folder only; a file that is read-only is meant to stay as it is.
-        raise PermissionError(13, os.strerror(13))
-    temporary = os.path.join(os.path.dirname(place), f".{os.path.basename(place)[:100]}.{os.getpid()}.tmp")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-    try:
-        with open(descriptor, "wb") as file:
-            if mode is not None:
-                os.fchmod(descriptor, stat.S_IMODE(mode))
-            file.write(data)
-            file.flush()
-            os.fsync(descriptor)
-        os.replace(temporary, place)
-    except BaseException:
-        os.unlink(temporary)
-        raise

@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 from workermd.protocol.envelope import REQUEST_KINDS, Document
+from workermd.system.text import printable
 from workermd.task.task import Result, failed
 
 MAX_QUESTION = 2000
@@ -75,5 +76,4 @@ def _text(value: Any, most: int) -> str:
     """Text without control characters but line ends, of at most so many characters; empty for anything else."""
     if not isinstance(value, str):
         return ""
-    text = "".join(c if c.isprintable() or c == "\n" else " " for c in value[: 2 * most])
-    return text.strip()[:most]
+    return printable(value[: 2 * most], " ", keep="\n").strip()[:most]

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from workermd.protocol.codec import from_document, to_document
 from workermd.protocol.envelope import Document
+from workermd.system import files
 from workermd.system.digest import sha256
 from workermd.task.binding import Binding
 from workermd.task.masking import Mask
@@ -49,9 +50,8 @@ def save(recording: Recording, binding: Binding) -> None:
     path = os.path.join(binding.record, _name(masked["task"]))
     try:
         os.makedirs(binding.record, exist_ok=True)
-        with open(path + ".tmp", "w", encoding="utf-8", errors="surrogatepass") as file:
-            file.write(json.dumps(masked, ensure_ascii=False, indent=1) + "\n")
-        os.replace(path + ".tmp", path)
+        text = json.dumps(masked, ensure_ascii=False, indent=1) + "\n"
+        files.put(path, text.encode("utf-8", "surrogatepass"))
     except OSError as error:
         sys.stderr.write(
             f"workermd: the attempt is not recorded: {binding.record} cannot be written ({error.strerror})\n"

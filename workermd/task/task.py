@@ -5,6 +5,7 @@ from typing import Any, NamedTuple, Protocol
 
 from workermd.protocol.codec import from_document
 from workermd.protocol.envelope import Document
+from workermd.system.text import folded, printable
 from workermd.task.binding import Binding
 
 
@@ -121,8 +122,9 @@ class Result(NamedTuple):
 
 def failed(kind: str, code: str, message: str, **details: Any) -> Result:
     """A failure as a `Result`. The message becomes one printable line of at most 500 characters."""
-    printable = "".join(character if character.isprintable() else " " for character in message[:2000])
-    return Result(failure={"kind": kind, "code": code, "message": " ".join(printable.split())[:500], **details})
+    return Result(
+        failure={"kind": kind, "code": code, "message": folded(printable(message[:2000], " "))[:500], **details}
+    )
 
 
 def timed_out() -> Result:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 
 from workermd.protocol.errors import OutputUnwritable, UsageError, WorkermdError
 from workermd.report import say
+from workermd.system.text import printable
 from workermd.testing.demands import FEATURES
 from workermd.testing.script import load
 from workermd.testing.server import Server
@@ -104,7 +105,7 @@ def _watch(kept: io.FileIO | None, path: str) -> _Watch:
     started = time.monotonic()
 
     def watch(request: Received, turn: Turn | None) -> None:
-        sys.stderr.write(say.plain(f"{request.at - started:8.3f} {_asked(request)}: {_played(turn)}") + "\n")
+        sys.stderr.write(printable(f"{request.at - started:8.3f} {_asked(request)}: {_played(turn)}") + "\n")
         sys.stderr.flush()
         if kept is None:
             return

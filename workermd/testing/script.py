@@ -5,9 +5,10 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from workermd.contract.json.located import JsonDocument, read
-from workermd.contract.json.strict import JsonError, escape, shown
+from workermd.contract.json.strict import JsonError, escape
 from workermd.contract.model import Lines
 from workermd.protocol.errors import ConfigurationError
+from workermd.system.text import shown
 from workermd.testing.turns import (
     Call,
     ContentFilter,

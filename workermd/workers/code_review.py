@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from workermd.protocol.envelope import Document, Status
+from workermd.system.text import shortened
 from workermd.task.task import Refused, Task
 from workermd.workers.answer import failed, settings_of
 from workermd.workers.diff import BadDiff, FileDiff, read_diff
@@ -100,7 +101,7 @@ def _python_texts(files: tuple[FileDiff, ...], given: dict[str, str], folder: st
     texts: dict[str, str] = {}
     for file in files:
         if file.is_binary:
-            notes.append(f"{_shown(file.path)}: binary, not reviewed")
+            notes.append(f"{shortened(file.path, 200)}: binary, not reviewed")
         if file.is_deleted or not file.hunks or not file.path.endswith((".py", ".pyi")):
             continue
         text = given.get(file.path)
@@ -109,12 +110,14 @@ def _python_texts(files: tuple[FileDiff, ...], given: dict[str, str], folder: st
         if text is None and folder:
             text = _read(folder, file.path)
         if text is None:
-            notes.append(f"{_shown(file.path)}: its new text was not given, so only the diff itself was looked at")
+            notes.append(
+                f"{shortened(file.path, 200)}: its new text was not given, so only the diff itself was looked at"
+            )
             continue
         fitting = file.applied_to(text)
         if fitting is None:
             raise ContentMismatch(
-                f"{_shown(file.path)}: the text fits neither side of the diff; give the file as it is after the change"
+                f"{shortened(file.path, 200)}: the text fits neither side of the diff; give the file as it is after the change"
             )
         texts[file.path] = fitting
     return texts
@@ -130,10 +133,6 @@ def _read(folder: str, path: str) -> str | None:
     with os.fdopen(descriptor, "rb") as handle:
         content = handle.read(MAX_FILE_BYTES + 1)
     return None if len(content) > MAX_FILE_BYTES else content.decode("utf-8", "replace")
-
-
-def _shown(path: str) -> str:
-    return path if len(path) <= 200 else path[:199] + "…"
 
 
 # --- ruff ----------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from typing import IO, NamedTuple
 
 from workermd.contract.schema import Checker
 from workermd.protocol.envelope import Document, Status
+from workermd.system.text import shortened
 from workermd.task.task import Refused, Reply, Task
 from workermd.workers.answer import failed, settings_of
 from workermd.workers.folder import NotInFolder, open_within
@@ -129,12 +130,10 @@ _REJECTED = RecordFault("", "schema", "does not match the schema")
 def _mismatches(checker: Checker, document: Document) -> Iterator[RecordFault]:
     for mismatch in checker.check(document):
         yield RecordFault(
-            _short(unescaped(mismatch.pointer[1:])), mismatch.keyword or "schema", _short(mismatch.message)
+            shortened(unescaped(mismatch.pointer[1:]), 300),
+            mismatch.keyword or "schema",
+            shortened(mismatch.message, 300),
         )
-
-
-def _short(text: str, limit: int = 300) -> str:
-    return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def _source(order: Document, folder: str) -> tuple[Iterator[DataRecord], IO[bytes] | None]:

@@ -32,9 +32,9 @@ from pydantic import TypeAdapter, ValidationError
 from workermd import __version__
 from workermd.backends.agents.tools import Runner, cut
 from workermd.backends.agents.transport import route_to
-from workermd.derive.interfaces.texts import clean
 from workermd.protocol.envelope import Document
 from workermd.system import environment, programs
+from workermd.system.text import cleaned
 from workermd.task.binding import OWN_SERVER, Binding, ServerBinding, ToolBinding
 from workermd.task.task import Refused, Retryable, TaskError
 
@@ -211,10 +211,10 @@ class ServerConnection:
         who = _named(self._server)
         if cursor is not None:
             raise Refused(
-                f"{who} lists tools without end: {len(seen)} were read, and {clean(absent[0], 80)} was not among them"
+                f"{who} lists tools without end: {len(seen)} were read, and {cleaned(absent[0], 80)} was not among them"
             )
-        there = ", ".join(clean(name, 60) for name in seen[:10]) or "none"
-        raise Refused(f"{who} has no tool {clean(absent[0], 80)}; it has: {there}{', …' if len(seen) > 10 else ''}")
+        there = ", ".join(cleaned(name, 60) for name in seen[:10]) or "none"
+        raise Refused(f"{who} has no tool {cleaned(absent[0], 80)}; it has: {there}{', …' if len(seen) > 10 else ''}")
 
     async def call(self, tool: str, arguments: Document) -> types.CallToolResult:
         """Raises `CallError` for an error that the server answered, `TaskError` for everything else."""
@@ -247,7 +247,7 @@ class ServerConnection:
         except MCPError as error:
             if self._is_of_transport(error.code):
                 raise self._ending(await self._end() or error) from None
-            raise CallError(error.code, clean(error.message, 300)) from None
+            raise CallError(error.code, cleaned(error.message, 300)) from None
         except (ValidationError, RuntimeError) as error:
             raise self._ending(error) from None
 
@@ -293,10 +293,10 @@ class ServerConnection:
         schema = _cleaned(tool.input_schema)
         if not isinstance(schema, dict) or len(json.dumps(schema)) > MAX_SCHEMA_CHARACTERS:
             raise Refused(
-                f"{_named(self._server)}: the input schema of tool {clean(tool.name, 80)} is larger than "
+                f"{_named(self._server)}: the input schema of tool {cleaned(tool.name, 80)} is larger than "
                 f"{MAX_SCHEMA_CHARACTERS} characters"
             )
-        description = clean(tool.description or tool.title or "", MAX_DESCRIPTION)
+        description = cleaned(tool.description or tool.title or "", MAX_DESCRIPTION)
         return ToolOffer(tool.name, description, {"properties": {}, **schema, "type": "object"})
 
     def _ending(self, error: BaseException | None) -> TaskError:
@@ -308,7 +308,7 @@ class ServerConnection:
             return error
         who = _named(self._server)
         if isinstance(error, MCPError) and not self._is_of_transport(error.code):
-            return Refused(f"{who} refused to begin ({error.code}): {clean(error.message, 300)}")
+            return Refused(f"{who} refused to begin ({error.code}): {cleaned(error.message, 300)}")
         if isinstance(error, ValidationError | RuntimeError):
             return Refused(f"{who} does not keep to the protocol: its answer cannot be read")
         return self._traffic.ending(self._server) or _lost(error, who)
@@ -576,13 +576,13 @@ def _told(block: types.ContentBlock) -> str:
     if isinstance(block, types.TextContent):
         return block.text
     if isinstance(block, types.ImageContent | types.AudioContent):
-        return f"[{block.type}, {clean(block.mime_type, 80)}, about {len(block.data) * 3 // 4} bytes]"
+        return f"[{block.type}, {cleaned(block.mime_type, 80)}, about {len(block.data) * 3 // 4} bytes]"
     if isinstance(block, types.ResourceLink):
-        return f"[resource {clean(str(block.uri), 300)}]"
+        return f"[resource {cleaned(str(block.uri), 300)}]"
     resource = block.resource
     if isinstance(resource, types.TextResourceContents):
         return resource.text
-    return f"[resource {clean(str(resource.uri), 300)}, about {len(resource.blob) * 3 // 4} bytes]"
+    return f"[resource {cleaned(str(resource.uri), 300)}, about {len(resource.blob) * 3 // 4} bytes]"
 
 
 def _cleaned(value: Any, depth: int = 0) -> Any:
@@ -591,7 +591,7 @@ def _cleaned(value: Any, depth: int = 0) -> Any:
         return {}
     if isinstance(value, dict):
         return {
-            clean(key, 200): clean(each, MAX_DESCRIPTION)
+            cleaned(key, 200): cleaned(each, MAX_DESCRIPTION)
             if key in ("description", "title", "$comment") and isinstance(each, str)
             else _cleaned(each, depth + 1)
             for key, each in value.items()

@@ -12,6 +12,7 @@ from workermd.report import people as report
 from workermd.report import say
 from workermd.runner import decisions
 from workermd.runner.decisions import APPROVE, DENY, Choice
+from workermd.system.text import printable
 
 
 class ApproveOptions(NamedTuple):
@@ -43,7 +44,7 @@ def execute(options: ApproveOptions) -> int:
         say.document(encoded(what | {"request": report.request(decided)}))
         return 0
     word = "denied for good" if choice.final else decisions.shown(choice.answer)
-    say.text(say.plain(f"{run.worker_id} {run.run_id}: {word}, decided by {choice.who} (request {request.id})") + "\n")
+    say.text(printable(f"{run.worker_id} {run.run_id}: {word}, decided by {choice.who} (request {request.id})") + "\n")
     if choice.final:
         say.text(f"the run is settled as {run.status} [approval_denied]\n")
     else:

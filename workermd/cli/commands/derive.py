@@ -3,7 +3,6 @@
 What reads a repository is imported where it is needed: a derive of what did not change needs none of it.
 """
 
-import os
 import sys
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,6 +12,7 @@ from workermd.derive.source import open_repository
 from workermd.protocol.envelope import EXIT_FINDINGS, Document, encoded
 from workermd.protocol.errors import ContractUnusable, UsageError
 from workermd.report import say
+from workermd.system import files
 
 
 class DeriveOptions(NamedTuple):
@@ -145,13 +145,13 @@ def _interface(repository: Repository, wanted: str | None) -> Interface | None:
 
 def _remarks(derived: "Derived", repository: Repository) -> list[str]:
     """What the person should look at before the contract is used."""
-    from workermd.derive.plain import visible
+    from workermd.system.text import marked
 
-    status = [visible(claim.text, 100) for claim in derived.record.of("status")]
-    remarks = [f"status of {visible(repository.facts.name, 60)}: {', '.join(status)}"] if status else []
+    status = [marked(claim.text, 100) for claim in derived.record.of("status")]
+    remarks = [f"status of {marked(repository.facts.name, 60)}: {', '.join(status)}"] if status else []
     licence = derived.record.first("repository_license")
-    remarks += [visible(licence.note, 300)] if licence and licence.note else []
-    remarks += [visible(note, 300) for note in derived.notes]
+    remarks += [marked(licence.note, 300)] if licence and licence.note else []
+    remarks += [marked(note, 300) for note in derived.notes]
     if not derived.record.interface:
         remarks.append("the schemas are the mode's starter; see: workermd derive TARGET --list-interfaces")
     return remarks
@@ -168,18 +168,7 @@ def _report(derived: "Derived") -> Document:
 
 
 def _write(path: str, text: str) -> None:
-    """Whole or not at all: the file is replaced once its new content is on disk."""
-    beside = f"{path}.{os.getpid()}.new"
-    try:
-        with open(beside, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-    except OSError as error:
-        if os.path.exists(beside):
-            os.unlink(beside)
-        raise UsageError(f"{path}: cannot be written ({error.strerror})", "name another file with -o") from None
+    files.write(path, text.encode(), "name another file with -o")
 
 
 # --- interfaces ---
@@ -187,7 +176,7 @@ def _write(path: str, text: str) -> None:
 
 def _list(repository: Repository, options: DeriveOptions) -> int:
     from workermd.derive.interfaces.kinds import kind_of, spelled, survey
-    from workermd.derive.plain import visible
+    from workermd.system.text import marked
 
     wanted = options.interface
     found, skipped = survey(repository, [kind_of(wanted)] if wanted else [])
@@ -207,7 +196,7 @@ def _list(repository: Repository, options: DeriveOptions) -> int:
         head: Document = {"schema_version": 1, "commit": repository.commit}
         say.document(encoded({**head, "interfaces": listed, "skipped": [each._asdict() for each in skipped]}))
     else:
-        say.text("".join(f"{visible(spelled(each), 300)}\t{visible(each.summary, 120)}\n" for each in found))
+        say.text("".join(f"{marked(spelled(each), 300)}\t{marked(each.summary, 120)}\n" for each in found))
     if not options.quiet:
         _say_skipped(skipped)
         if not found:
@@ -216,14 +205,14 @@ def _list(repository: Repository, options: DeriveOptions) -> int:
 
 
 def _say_skipped(skipped: "tuple[Skipped, ...]") -> None:
-    from workermd.derive.plain import visible
+    from workermd.system.text import marked
 
     by_reason: dict[str, list[str]] = {}
     for each in skipped:
         by_reason.setdefault(each.reason, []).append(each.path)
     for reason, paths in list(by_reason.items())[:MOST_REASONS]:
         more = f" and {len(paths) - 1} more (--format json lists them)" if len(paths) > 1 else ""
-        say.note(f"left out: {visible(paths[0], 120)}{more}: {visible(reason, 200)}")
+        say.note(f"left out: {marked(paths[0], 120)}{more}: {marked(reason, 200)}")
     if len(by_reason) > MOST_REASONS:
         say.note(f"left out for {len(by_reason) - MOST_REASONS} other reasons: see --format json")
 

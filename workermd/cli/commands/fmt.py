@@ -15,6 +15,7 @@ from workermd.protocol.errors import ContractUnusable, UsageError, WorkermdError
 from workermd.report import say, text
 from workermd.report.record import count
 from workermd.system import files
+from workermd.system.text import printable
 
 
 class FmtOptions(NamedTuple):
@@ -57,7 +58,7 @@ def execute(options: FmtOptions) -> int:
     if options.diff:
         say.text("".join(map(_difference, changed)))
     elif options.check:
-        say.text("".join(f"would change: {say.plain(one.path)}\n" for one in changed))
+        say.text("".join(f"would change: {printable(one.path)}\n" for one in changed))
     _say(refused, changed, laid, options)
     if refused:
         return EXIT_UNUSABLE

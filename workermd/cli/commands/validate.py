@@ -23,6 +23,7 @@ from workermd.protocol.finding import Finding, Severity, ordered
 from workermd.report import formats, outputs, say, text
 from workermd.report.record import Report
 from workermd.system import files
+from workermd.system.text import printable
 
 
 class ValidateOptions(NamedTuple):
@@ -199,7 +200,7 @@ def _mended(data: bytes, path: str, options: ValidateOptions, selection: Selecti
 
     mended = fixes.fixed(data, path, selection)
     if options.diff:
-        say.text(fixes.difference(data, mended, say.plain(path)))
+        say.text(fixes.difference(data, mended, printable(path)))
     elif mended != data:
         files.write(path, mended)
     return mended

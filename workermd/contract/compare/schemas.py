@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple
 
 from workermd.contract.compare import facts
 from workermd.contract.compare.facts import OPAQUE, Parts, SchemaNode, SchemaPart, flat, given, has
-from workermd.contract.json.strict import shown
+from workermd.system.text import shown
 
 Answer = Literal["yes", "no", "unknown"]
 

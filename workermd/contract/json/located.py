@@ -6,8 +6,9 @@ Its expressions take 10 ms to compile, which a run that goes well never has to p
 import re
 from typing import Any, NamedTuple, NoReturn
 
-from workermd.contract.json.strict import MAX_DEPTH, MAX_NUMBER, JsonError, Suspicious, decimal, escape, integer, shown
+from workermd.contract.json.strict import MAX_DEPTH, MAX_NUMBER, JsonError, Suspicious, decimal, escape, integer
 from workermd.contract.model import Span
+from workermd.system.text import shown
 
 
 class JsonPlace(NamedTuple):

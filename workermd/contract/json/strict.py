@@ -49,12 +49,6 @@ def parent(place: str) -> str:
     return place.rpartition("/")[0]
 
 
-def shown(name: str, limit: int = 40) -> str:
-    """A name as `repr`, at most `limit` characters: safe for a terminal, and never a whole document."""
-    text = repr(name[: limit + 1])
-    return text if len(text) <= limit else f"{text[: limit - 2]}…{text[0]}"
-
-
 class Suspicious(ValueError):
     """The quick reader met something that only the one with places may judge."""
 

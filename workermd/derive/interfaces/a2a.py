@@ -5,9 +5,10 @@ from typing import Any
 
 from workermd.derive.interfaces.dialect import arguments, fits
 from workermd.derive.interfaces.reading import Data, reading
-from workermd.derive.interfaces.texts import Notes, clean, name_of, summary_of, unique
+from workermd.derive.interfaces.texts import Notes, name_of, summary_of, unique
 from workermd.derive.model import Interface, Repository
 from workermd.protocol.envelope import Document
+from workermd.system.text import cleaned
 
 MAX_SKILLS = 200
 
@@ -57,7 +58,7 @@ def _skills(data: Data, skills: list[Any]) -> Iterator[Interface]:
 def _message(skill: dict[str, Any]) -> Document:
     message: Document = {"type": "string", "minLength": 1, "description": "What the agent is asked to do."}
     examples = skill.get("examples")
-    kept = [clean(example, 300) for example in examples[:3]] if isinstance(examples, list) else []
+    kept = [cleaned(example, 300) for example in examples[:3]] if isinstance(examples, list) else []
     kept = [example for example in kept if example and fits(example)]
     if kept:
         message["examples"] = kept
@@ -68,7 +69,7 @@ def _remark(card: dict[str, Any], skill: dict[str, Any], direction: str, notes: 
     """Modes other than text, which no schema of a card describes."""
     title = direction.capitalize()
     modes = skill.get(f"{direction}Modes", card.get(f"default{title}Modes"))
-    others = [clean(mode, 60) for mode in modes if isinstance(mode, str)] if isinstance(modes, list) else []
+    others = [cleaned(mode, 60) for mode in modes if isinstance(mode, str)] if isinstance(modes, list) else []
     others = [mode for mode in others if not mode.startswith("text")]
     if others:
         notes.add(f"{direction} is also offered as {', '.join(others[:5])}, which the card does not describe")

@@ -5,9 +5,10 @@ from typing import Any
 
 from workermd.derive.interfaces.dialect import arguments, fitted
 from workermd.derive.interfaces.reading import Data, reading
-from workermd.derive.interfaces.texts import MAX_DESCRIPTION, MAX_KEY, Notes, clean, name_of, summary_of, visible
+from workermd.derive.interfaces.texts import MAX_DESCRIPTION, MAX_KEY, Notes, name_of, summary_of
 from workermd.derive.model import Interface, Repository
 from workermd.protocol.envelope import Document
+from workermd.system.text import cleaned, is_visible
 
 
 def find(repository: Repository) -> Iterator[Interface]:
@@ -27,7 +28,7 @@ def _action(data: Data) -> Interface:
     folder = data.path.rpartition("/")[0].rpartition("/")[2]
     cited = ["/name", "/inputs", "/outputs"]
     if value["runs"].get("using") is not None:
-        notes.add(f"the action runs as {clean(value['runs']['using'], 40)}")
+        notes.add(f"the action runs as {cleaned(value['runs']['using'], 40)}")
     return Interface(
         kind="action",
         path=data.path,
@@ -42,7 +43,7 @@ def _action(data: Data) -> Interface:
 
 def _named(listed: Any, notes: Notes) -> Iterator[tuple[str, dict[str, Any]]]:
     for name, entry in listed.items() if isinstance(listed, dict) else ():
-        if len(name) > MAX_KEY or not visible(name) or not name:
+        if len(name) > MAX_KEY or not is_visible(name) or not name:
             notes.add("an input or output whose name is too long, or cannot be read, is left out")
         else:
             yield name, entry if isinstance(entry, dict) else {}
@@ -53,12 +54,12 @@ def _inputs(listed: Any, notes: Notes) -> tuple[dict[str, Document], list[str]]:
     required: list[str] = []
     for name, entry in _named(listed, notes):
         schema: Document = {"type": "string"}
-        said = clean(entry.get("description"), MAX_DESCRIPTION)
+        said = cleaned(entry.get("description"), MAX_DESCRIPTION)
         if said:
             schema["description"] = said
         default = entry.get("default")
         if isinstance(default, str) and "default" in entry:
-            if visible(default.replace("\n", "")) and len(default) <= MAX_DESCRIPTION:
+            if is_visible(default.replace("\n", "")) and len(default) <= MAX_DESCRIPTION:
                 schema["default"] = default
             else:
                 notes.add("a default that is too long, or cannot be read, is left out")
@@ -73,6 +74,6 @@ def _inputs(listed: Any, notes: Notes) -> tuple[dict[str, Document], list[str]]:
 def _outputs(listed: Any, notes: Notes) -> dict[str, Document]:
     properties: dict[str, Document] = {}
     for name, entry in _named(listed, notes):
-        said = clean(entry.get("description"), MAX_DESCRIPTION)
+        said = cleaned(entry.get("description"), MAX_DESCRIPTION)
         properties[name] = {"type": "string", "description": said} if said else {"type": "string"}
     return properties

@@ -6,9 +6,10 @@ from typing import Any
 from workermd.derive.interfaces.classes import ClassFields, family
 from workermd.derive.interfaces.dialect import MAX_ENUM, fits
 from workermd.derive.interfaces.scope import Definition, Inexpressible, NotLiteral, Scope, Sources, dotted, keywords
-from workermd.derive.interfaces.texts import MAX_DESCRIPTION, MAX_KEY, Notes, clean
+from workermd.derive.interfaces.texts import MAX_DESCRIPTION, MAX_KEY, Notes
 from workermd.derive.model import Evidence
 from workermd.protocol.envelope import Document
+from workermd.system.text import cleaned
 
 MAX_DEPTH = 12
 MAX_CITED = 8
@@ -109,7 +110,7 @@ class Types:
         name = dotted(node)
         found = self.sources.definition(scope, name)
         if found is None:
-            raise Inexpressible(f"the type {clean(name, 60)}")
+            raise Inexpressible(f"the type {cleaned(name, 60)}")
         return self._defined(found[0], found[1], name, depth)
 
     def _defined(self, scope: Scope, definition: Definition, name: str, depth: int) -> Document:
@@ -119,14 +120,14 @@ class Types:
             value = definition.value
             place = (scope.path, name)
             if place in self._open:
-                self.notes.add(f"{clean(name, 60)} holds itself; anything is accepted where it comes back")
+                self.notes.add(f"{cleaned(name, 60)} holds itself; anything is accepted where it comes back")
                 return {}
             self._open.append(place)
             try:
                 return self._alias(value, scope, depth)
             finally:
                 self._open.pop()
-        raise Inexpressible(f"the type {clean(name, 60)}")
+        raise Inexpressible(f"the type {cleaned(name, 60)}")
 
     def _alias(self, value: ast.expr, scope: Scope, depth: int) -> Document:
         if isinstance(value, ast.Call):
@@ -147,7 +148,7 @@ class Types:
         known = word == bare or word.startswith((*_ABC, "collections.", "dataclasses.", "os."))
         parts = list(node.slice.elts) if isinstance(node.slice, ast.Tuple) else [node.slice]
         if not known or not parts:
-            raise Inexpressible(f"the type {clean(dotted(node.value), 60)}[…]")
+            raise Inexpressible(f"the type {cleaned(dotted(node.value), 60)}[…]")
         if bare == "Literal":
             return self._literal(parts, scope)
         if bare in {"Optional", "Union"}:
@@ -170,7 +171,7 @@ class Types:
             return self.schema(parts[2], scope, depth + 1)
         if bare == "PathLike":
             return {"type": "string"}
-        raise Inexpressible(f"the type {clean(bare, 60)}[…]")
+        raise Inexpressible(f"the type {cleaned(bare, 60)}[…]")
 
     def _literal(self, parts: list[ast.expr], scope: Scope) -> Document:
         try:
@@ -214,7 +215,7 @@ class Types:
         """What the rest of `Annotated[T, …]` says: texts, Field, Doc and the constraints of annotated_types."""
         for extra in extras:
             if isinstance(extra, ast.Constant) and isinstance(extra.value, str):
-                schema = {**schema, "description": clean(extra.value, MAX_DESCRIPTION)}
+                schema = {**schema, "description": cleaned(extra.value, MAX_DESCRIPTION)}
             elif isinstance(extra, ast.Call):
                 word = scope.qualified(extra.func).rpartition(".")[2]
                 if word in {"Field", "Query", "Path", "Body", "StringConstraints", "Interval", "Len"}:
@@ -235,7 +236,7 @@ class Types:
         except NotLiteral:
             return schema
         if name in {"description", "examples"}:
-            said = clean(value, MAX_DESCRIPTION) if name == "description" else value
+            said = cleaned(value, MAX_DESCRIPTION) if name == "description" else value
             return {**schema, name: said} if said and (name == "description" or isinstance(value, list)) else schema
         if name in {"min_length", "max_length", "min_items", "max_items"}:
             kind = {"array": "Items", "object": "Properties"}.get(str(schema.get("type")), "Length")
@@ -257,11 +258,11 @@ class Types:
         """The schema of a dataclass, a model, a TypedDict, a NamedTuple or an Enum. Raises Inexpressible."""
         place = (scope.path, node.name)
         if place in self._open:
-            self.notes.add(f"{clean(node.name, 60)} holds itself; anything is accepted where it comes back")
+            self.notes.add(f"{cleaned(node.name, 60)} holds itself; anything is accepted where it comes back")
             return {}
         kind = family(self.sources, scope, node)
         if kind == "":
-            raise Inexpressible(f"the class {clean(node.name, 60)}")
+            raise Inexpressible(f"the class {cleaned(node.name, 60)}")
         self.used[id(node)] = scope.path, node
         self._open.append(place)
         try:
@@ -286,9 +287,9 @@ class Types:
             try:
                 values.append(self.sources.literal(scope, statement.value))
             except NotLiteral:
-                raise Inexpressible(f"the values of {clean(node.name, 60)}") from None
+                raise Inexpressible(f"the values of {cleaned(node.name, 60)}") from None
         if not values:
-            raise Inexpressible(f"the class {clean(node.name, 60)}")
+            raise Inexpressible(f"the class {cleaned(node.name, 60)}")
         return _enum(values, self.notes)
 
 

@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 from workermd.derive.interfaces.commands import MAX_COMMANDS, CommandOption, CommandSignature, described, with_default
 from workermd.derive.interfaces.scope import NotLiteral, Scope, Sources, dotted, keywords
 from workermd.derive.interfaces.signatures import Function
-from workermd.derive.interfaces.texts import clean, name_of
+from workermd.derive.interfaces.texts import name_of
 from workermd.protocol.envelope import Document
+from workermd.system.text import cleaned
 
 MAX_NESTED = 6
 MAX_CALLS = 4000
@@ -208,7 +209,7 @@ def _flat(sources: Sources, parser: _Parser, above: tuple[CommandOption, ...] = 
     same = [call for call in calls[1:] if any(other is call for _, other in parser.options.values())]
     places = [scope.path if call is parser.call else parser.options[id(call)][0].path for call in [parser.call, *same]]
     evidence = _cited(sources, list(zip(places, [parser.call, *same], strict=True)))
-    return [CommandSignature(parser.words, next((clean(text, 300) for text in texts if text), ""), options, evidence)]
+    return [CommandSignature(parser.words, next((cleaned(text, 300) for text in texts if text), ""), options, evidence)]
 
 
 def _cited(sources: Sources, calls: list[tuple[str, ast.Call]]) -> tuple[Any, ...]:

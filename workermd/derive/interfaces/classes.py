@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from workermd.derive.interfaces.dialect import defaulted
 from workermd.derive.interfaces.docstrings import parse
 from workermd.derive.interfaces.scope import Inexpressible, NotLiteral, Scope, Sources, dotted, keywords
-from workermd.derive.interfaces.texts import clean
 from workermd.protocol.envelope import Document
+from workermd.system.text import cleaned
 
 if TYPE_CHECKING:
     from workermd.derive.interfaces.annotations import Types
@@ -145,7 +145,7 @@ class ClassFields:
         except Inexpressible as error:
             if required:
                 raise
-            self.types.notes.add(f"the field {clean(name, 60)} is left out: {error}")
+            self.types.notes.add(f"the field {cleaned(name, 60)} is left out: {error}")
             return
         if call is not None:
             schema = self.types.constrain(schema, call, scope)

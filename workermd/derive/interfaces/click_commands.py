@@ -9,8 +9,9 @@ from workermd.derive.interfaces.commands import MAX_COMMANDS, CommandOption, Com
 from workermd.derive.interfaces.docstrings import parse
 from workermd.derive.interfaces.scope import Inexpressible, NotLiteral, Scope, Sources, keywords
 from workermd.derive.interfaces.signatures import Function
-from workermd.derive.interfaces.texts import Notes, clean, first_paragraph, name_of
+from workermd.derive.interfaces.texts import Notes, first_paragraph, name_of
 from workermd.protocol.envelope import Document
+from workermd.system.text import cleaned
 
 MAX_NESTED = 6
 MAX_VISITS = 1000
@@ -293,7 +294,7 @@ class _Reader:
             try:
                 schema = types.schema(annotation, scope)
             except Inexpressible as error:
-                notes.add(f"the argument {clean(arg.arg, 60)} is taken as text: {error}")
+                notes.add(f"the argument {cleaned(arg.arg, 60)} is taken as text: {error}")
                 schema = {"type": "string"}
             given = keywords(marker) if marker is not None else {}
             for key, bound in (("min", "minimum"), ("max", "maximum")):

@@ -4,9 +4,10 @@ import re
 from typing import NamedTuple
 
 from workermd.derive.interfaces.dialect import arguments, defaulted, fitted
-from workermd.derive.interfaces.texts import MAX_DESCRIPTION, MAX_KEY, Notes, clean, visible
+from workermd.derive.interfaces.texts import MAX_DESCRIPTION, MAX_KEY, Notes
 from workermd.derive.model import Evidence
 from workermd.protocol.envelope import Document
+from workermd.system.text import cleaned, is_visible
 
 MAX_OPTIONS = 150
 MAX_COMMANDS = 200
@@ -33,8 +34,8 @@ class CommandSignature(NamedTuple):
 
 def described(schema: Document, flags: tuple[str, ...], help_text: object) -> Document:
     """The schema with its flags and its help as the description."""
-    said = clean(help_text, MAX_DESCRIPTION - 100)
-    shown = ", ".join(clean(flag, 60) for flag in flags[:4])
+    said = cleaned(help_text, MAX_DESCRIPTION - 100)
+    shown = ", ".join(cleaned(flag, 60) for flag in flags[:4])
     text = f"{shown}: {said}" if shown and said else shown or said
     return {**schema, "description": text} if text else schema
 
@@ -51,7 +52,7 @@ def schema_of(options: tuple[CommandOption, ...], notes: Notes) -> Document:
     properties: dict[str, Document] = {}
     required: dict[str, None] = {}
     for option in options[:MAX_OPTIONS]:
-        if not option.name or len(option.name) > MAX_KEY or not visible(option.name):
+        if not option.name or len(option.name) > MAX_KEY or not is_visible(option.name):
             continue
         properties[option.name] = option.schema
         required.pop(option.name, None)

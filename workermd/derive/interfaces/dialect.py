@@ -10,10 +10,11 @@ import re
 from typing import Any, TypeGuard
 from urllib.parse import unquote
 
-from workermd.contract.json.strict import canonical, escape, shown, too_deep
+from workermd.contract.json.strict import canonical, escape, too_deep
 from workermd.contract.schema import FORMATS, check_schema, checker
-from workermd.derive.interfaces.texts import MAX_DESCRIPTION, MAX_KEY, Notes, clean, visible
+from workermd.derive.interfaces.texts import MAX_DESCRIPTION, MAX_KEY, Notes
 from workermd.protocol.envelope import Document
+from workermd.system.text import cleaned, is_visible, shown
 
 MAX_SCHEMA_BYTES = 32 * 1024
 """Of one written schema, as canonical JSON: a contract holds two, and has to be read by people."""
@@ -145,7 +146,7 @@ class Dialect:
 
     def _say(self, node: dict[str, Any], out: Document) -> None:
         for keyword, limit in (("title", MAX_KEY), ("description", MAX_DESCRIPTION)):
-            said = clean(node.get(keyword), limit)
+            said = cleaned(node.get(keyword), limit)
             if said:
                 out[keyword] = said
         for keyword in _FLAGS:
@@ -213,7 +214,7 @@ class Dialect:
         if pattern not in self._usable:
             self._usable[pattern] = (
                 len(pattern) <= MAX_DESCRIPTION
-                and visible(pattern)
+                and is_visible(pattern)
                 and not check_schema({"pattern": pattern}, thorough=False)
             )
         if not self._usable[pattern]:
@@ -229,8 +230,8 @@ class Dialect:
         elif isinstance(word, str) and word not in _QUIET_FORMATS:
             self.notes.add(f"the format {shown(word)} is not checked")
         for keyword in ("contentEncoding", "contentMediaType"):
-            if clean(node.get(keyword), MAX_KEY):
-                out[keyword] = clean(node[keyword], MAX_KEY)
+            if cleaned(node.get(keyword), MAX_KEY):
+                out[keyword] = cleaned(node[keyword], MAX_KEY)
 
     def _properties(self, node: dict[str, Any], out: Document, depth: int) -> bool:
         """True where every property named was taken over."""
@@ -410,7 +411,7 @@ def _is_of(word: Any, value: Any) -> bool:
 
 
 def _is_key(name: str) -> bool:
-    return len(name) <= MAX_KEY and visible(name)
+    return len(name) <= MAX_KEY and is_visible(name)
 
 
 def sound(schema: Document, notes: Notes) -> Document:

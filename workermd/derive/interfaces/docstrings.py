@@ -3,7 +3,8 @@
 import re
 from typing import NamedTuple
 
-from workermd.derive.interfaces.texts import MAX_DESCRIPTION, clean, first_paragraph
+from workermd.derive.interfaces.texts import MAX_DESCRIPTION, first_paragraph
+from workermd.system.text import cleaned
 
 MAX_LENGTH = 20_000
 
@@ -131,7 +132,7 @@ class _Reader:
 
     def finish(self) -> None:
         """Keep the entry that was open."""
-        said = clean(" ".join(self._words), MAX_DESCRIPTION)
+        said = cleaned(" ".join(self._words), MAX_DESCRIPTION)
         for name in self._names:
             if self._section in _RESULTS and name == "return":
                 self.result = self.result or said

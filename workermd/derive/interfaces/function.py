@@ -7,8 +7,9 @@ from workermd.derive.interfaces.packages import projects
 from workermd.derive.interfaces.reading import reading
 from workermd.derive.interfaces.scope import MAX_STARS, NotLiteral, Scope, Sources, top_level
 from workermd.derive.interfaces.signatures import Function, Signature, Untyped, signature
-from workermd.derive.interfaces.texts import Notes, clean, summary_of
+from workermd.derive.interfaces.texts import Notes, summary_of
 from workermd.derive.model import Interface, Repository
+from workermd.system.text import cleaned
 
 MAX_MODULES = 80
 
@@ -121,7 +122,7 @@ def _function(sources: Sources, scope: Scope, node: Function) -> Interface | Non
         if word in _NOT_CALLED_SO:
             return None
         if word not in _HARMLESS:
-            notes.add(f"decorated with {clean(word, 60) or 'an expression'}, which may change the arguments")
+            notes.add(f"decorated with {cleaned(word, 60) or 'an expression'}, which may change the arguments")
     args = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
     if node.returns is None and not any(arg.annotation for arg in args):
         return None
@@ -135,7 +136,7 @@ def _function(sources: Sources, scope: Scope, node: Function) -> Interface | Non
     return Interface(
         kind="function",
         path=scope.path,
-        name=clean(node.name, 120),
+        name=cleaned(node.name, 120),
         summary=summary_of(found.said.summary, f"{module}.{node.name}"),
         input_schema=found.input_schema,
         output_schema=found.output_schema,

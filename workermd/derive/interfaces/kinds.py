@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import NamedTuple
 
-from workermd.contract.json.strict import shown
 from workermd.derive.interfaces import a2a, action, cli, function, mcp, npm_bin, openapi
 from workermd.derive.interfaces.reading import RepositoryReading, Skipped, reading
 from workermd.derive.model import Interface, Repository
 from workermd.protocol.errors import UsageError
+from workermd.system.text import shown
 
 MAX_OF_A_KIND = 200
 MAX_LISTED = 8

@@ -14,15 +14,14 @@ from workermd.derive.interfaces.texts import (
     MAX_DESCRIPTION,
     MAX_KEY,
     Notes,
-    clean,
     first_paragraph,
     name_of,
     summary_of,
     unique,
-    visible,
 )
 from workermd.derive.model import Interface, Repository
 from workermd.protocol.envelope import Document
+from workermd.system.text import cleaned, is_visible
 
 MAX_MODULES = 120
 MAX_TOOLS = 201
@@ -130,7 +129,7 @@ def _started_with(package: dict[str, Any], notes: Notes) -> tuple[dict[str, Docu
         if not isinstance(entry, dict):
             continue
         name = entry.get("name") or entry.get("valueHint")
-        if not isinstance(name, str) or len(name) > MAX_KEY or not visible(name) or "value" in entry:
+        if not isinstance(name, str) or len(name) > MAX_KEY or not is_visible(name) or "value" in entry:
             continue
         key = name.lstrip("-") or name
         properties[key] = _value(entry)
@@ -153,7 +152,7 @@ def _value(entry: dict[str, Any]) -> Document:
         schema = {"type": "string", "enum": choices}
     if isinstance(entry.get("default"), str | int | float | bool):
         schema["default"] = entry["default"]
-    said = clean(entry.get("description"), MAX_DESCRIPTION)
+    said = cleaned(entry.get("description"), MAX_DESCRIPTION)
     if said:
         schema["description"] = said
     return {"type": "array", "items": schema} if entry.get("isRepeated") is True else schema

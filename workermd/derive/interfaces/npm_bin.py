@@ -5,8 +5,9 @@ from typing import Any
 
 from workermd.derive.interfaces.dialect import arguments
 from workermd.derive.interfaces.reading import Data, reading
-from workermd.derive.interfaces.texts import clean, name_of, summary_of, unique
+from workermd.derive.interfaces.texts import name_of, summary_of, unique
 from workermd.derive.model import Interface, Repository
+from workermd.system.text import cleaned
 
 MAX_COMMANDS = 50
 MAX_PACKAGES = 60
@@ -44,7 +45,7 @@ def _commands(data: Data) -> Iterator[Interface]:
             kind="npm-bin",
             path=data.path,
             name=unique(name, taken),
-            summary=summary_of(package.get("description"), f"The command {name} runs {clean(script, 100)}."),
+            summary=summary_of(package.get("description"), f"The command {name} runs {cleaned(script, 100)}."),
             input_schema=arguments({"args": words}, []),
             output_schema=None,
             evidence=(data.cite(places[command]),),

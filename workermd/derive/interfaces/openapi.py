@@ -6,9 +6,10 @@ from typing import Any
 
 from workermd.derive.interfaces.dialect import Dialect, arguments, fitted, pointer_to
 from workermd.derive.interfaces.reading import Data, reading
-from workermd.derive.interfaces.texts import MAX_KEY, Notes, clean, name_of, summary_of, unique, visible
+from workermd.derive.interfaces.texts import MAX_KEY, Notes, name_of, summary_of, unique
 from workermd.derive.model import Evidence, Interface, Repository
 from workermd.protocol.envelope import Document
+from workermd.system.text import cleaned, is_visible
 
 MAX_DOCUMENTS = 40
 MAX_CITED = 8
@@ -129,7 +130,7 @@ class _Call:
                     self.notes.add("a parameter without a name or a place is left out")
                 elif where == "header" and name.lower() in {"accept", "content-type", "authorization"}:
                     continue  # OpenAPI says to ignore these
-                elif len(name) > MAX_KEY or not visible(name):
+                elif len(name) > MAX_KEY or not is_visible(name):
                     self.notes.add("a parameter whose name is too long, or cannot be read, is left out")
                 else:
                     found[where, name] = parameter
@@ -143,7 +144,7 @@ class _Call:
             media = next(iter(content.values()))
             plain = media.get("schema", True) if isinstance(media, dict) else True
         schema = self.dialect.schema(plain)
-        said = clean(parameter.get("description"), 500)
+        said = cleaned(parameter.get("description"), 500)
         schema = {**schema, "description": f"{where}: {said or schema.get('description', name)}"}
         if parameter.get("deprecated") is True:
             schema["deprecated"] = True
@@ -167,7 +168,7 @@ class _Call:
             schema = self.dialect.schema(media.get("schema", True))
             if not _is_json(kind):
                 self.notes.add(f"the body is sent as {kind}")
-        said = clean(body.get("description"), 500)
+        said = cleaned(body.get("description"), 500)
         self._add(
             "body" if "body" not in self.properties else "request_body",
             {**schema, "description": said} if said else schema,
@@ -188,7 +189,7 @@ def _media(content: Any) -> tuple[dict[str, Any] | None, str]:
         kinds = [kind for kind in content if _is_json(kind)] + [kind for kind in forms if kind in content]
         for kind in kinds:
             if isinstance(content[kind], dict):
-                return content[kind], clean(kind, 80)
+                return content[kind], cleaned(kind, 80)
     return None, ""
 
 

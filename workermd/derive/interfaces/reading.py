@@ -12,9 +12,9 @@ from hashlib import sha256
 from typing import Any, NamedTuple
 
 from workermd.contract.json import quick, strict
-from workermd.derive.interfaces.texts import clean, visible
 from workermd.derive.model import Evidence, File, Repository
 from workermd.derive.tree import NotRead
+from workermd.system.text import cleaned, is_visible
 
 MAX_BYTES = 2 * 1024 * 1024
 """Of one document."""
@@ -132,7 +132,7 @@ class RepositoryReading:
             try:
                 self._bytes[path] = self.repository.read(path)
             except NotRead as error:
-                self.skip(path, f"cannot be read: {clean(error.message, 200)}")
+                self.skip(path, f"cannot be read: {cleaned(error.message, 200)}")
                 self._bytes[path] = None
         return self._bytes[path]
 
@@ -182,7 +182,7 @@ class RepositoryReading:
         try:
             value = quick.load(text.removeprefix("\ufeff"))
         except strict.JsonError as error:
-            self.skip(path, f"is not strict JSON: {clean(error.message, 200)}")
+            self.skip(path, f"is not strict JSON: {cleaned(error.message, 200)}")
             return None
         return Data(self, path, value, text, None)
 
@@ -202,7 +202,7 @@ class RepositoryReading:
             last_line=last,
             sha256=sha256(quoted).hexdigest(),
             permalink=self.permalink(path, first, last),
-            quote=clean(quoted[: 8 * MAX_QUOTE].decode(errors="replace"), MAX_QUOTE),
+            quote=cleaned(quoted[: 8 * MAX_QUOTE].decode(errors="replace"), MAX_QUOTE),
         )
 
     def _line_starts(self, path: str, data: bytes) -> list[int]:
@@ -259,4 +259,4 @@ def reading(repository: Repository) -> RepositoryReading:
 
 
 def _offered(path: str) -> bool:
-    return _ASIDE(path) is None and visible(path)
+    return _ASIDE(path) is None and is_visible(path)

@@ -7,9 +7,10 @@ from workermd.derive.interfaces.annotations import Types
 from workermd.derive.interfaces.dialect import arguments, defaulted, fits, fitted
 from workermd.derive.interfaces.docstrings import DocstringParts, parse
 from workermd.derive.interfaces.scope import Inexpressible, NotLiteral, Scope, Sources
-from workermd.derive.interfaces.texts import Notes, clean
+from workermd.derive.interfaces.texts import Notes
 from workermd.derive.model import Evidence
 from workermd.protocol.envelope import Document
+from workermd.system.text import cleaned
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -86,7 +87,7 @@ def _last_word(scope: Scope, annotation: ast.expr | None) -> set[str]:
 
 def _schema(types: Types, scope: Scope, parameter: _Parameter, notes: Notes) -> Document | None:
     """The schema of a parameter; None, with a note, for an optional one that cannot be expressed."""
-    name = clean(parameter.node.arg, 60)
+    name = cleaned(parameter.node.arg, 60)
     options, default = _declared(scope, parameter.default)
     is_required = parameter.required
     try:
@@ -130,9 +131,9 @@ def _star(types: Types, scope: Scope, args: ast.arguments, schema: Document, not
             item = types.schema(args.vararg.annotation, scope)
             schema["properties"][args.vararg.arg] = {"type": "array", "items": item, "default": []}
         except Inexpressible:
-            notes.add(f"further positional arguments ({clean(args.vararg.arg, 60)}) are left out")
+            notes.add(f"further positional arguments ({cleaned(args.vararg.arg, 60)}) are left out")
     elif args.vararg is not None:
-        notes.add(f"further positional arguments ({clean(args.vararg.arg, 60)}) are left out")
+        notes.add(f"further positional arguments ({cleaned(args.vararg.arg, 60)}) are left out")
     if args.kwarg is not None:
         schema["additionalProperties"] = True
         if args.kwarg.annotation is not None:

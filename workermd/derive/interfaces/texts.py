@@ -1,7 +1,8 @@
 """Text of a repository made fit to stand in a contract: one line, no invisible characters, capped."""
 
-import unicodedata
 from collections.abc import Iterable
+
+from workermd.system.text import cleaned
 
 MAX_NAME = 120
 MAX_KEY = 200
@@ -9,33 +10,14 @@ MAX_KEY = 200
 MAX_SUMMARY = 300
 MAX_DESCRIPTION = 600
 
-_INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn"}
-
-
-def visible(text: str) -> bool:
-    """True where every character can be seen for what it is: no control, no bidi mark, no half of a pair."""
-    return (text.isascii() and text.isprintable()) or not any(
-        unicodedata.category(character) in _INVISIBLE for character in text
-    )
-
-
-def clean(text: object, limit: int) -> str:
-    """A text on one line, invisible characters left out, at most `limit` characters; "" for what is no text."""
-    if not isinstance(text, str):
-        return ""
-    words = " ".join(text[: 8 * limit].split())
-    if not visible(words):
-        words = "".join(character for character in words if unicodedata.category(character) not in _INVISIBLE)
-    return words if len(words) <= limit else f"{words[: limit - 1].rstrip()}…"
-
 
 def name_of(text: object) -> str:
-    return clean(text, MAX_NAME)
+    return cleaned(text, MAX_NAME)
 
 
 def summary_of(*texts: object) -> str:
     """The first text that says something."""
-    return next((said for said in (clean(text, MAX_SUMMARY) for text in texts) if said), "")
+    return next((said for said in (cleaned(text, MAX_SUMMARY) for text in texts) if said), "")
 
 
 def first_paragraph(text: object) -> str:
