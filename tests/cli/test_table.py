@@ -104,7 +104,7 @@ def test_a_well_formed_call_is_read_quickly(call):
 
 
 LEFT_TO_THE_FULL_READER = [
-    "", "--help", "run", "run a", "run --help", "run a b --help", "run a b --nope", "run a b --env", "run a b --quie",
+    "", "--help", "run", "run --help", "run a b --help", "run a b --nope", "run a b --env", "run a b --quie",
     "run a b --timeout -1", "run a b --timeout nan", "run a b --timeout=1", "run a b -qq", "run a b --ledger --config",
     "validate", "validate a --format xml", "runs", "runs list a", "runs list --limit 1.5", "runs list --limit +1",
     "schema", "schema a b", "nope", "runs nope", "--version a", "-- run a b",
@@ -231,7 +231,7 @@ def test_the_version(cli):
     [
         ("workermd va", {"validate"}),
         ("workermd runs ", {"list", "show", "pending", "reopen", "prune"}),
-        ("workermd run --en", {"--env", "--envelope"}),
+        ("workermd run --en", {"--env", "--envelope", "--envelope-file"}),
         ("workermd validate --format ", {"text", "json", "jsonl", "sarif", "github", "junit", "markdown"}),
     ],
 )
@@ -277,6 +277,7 @@ MISTAKES = {
     "check x": "there is no command 'check'; did you mean 'validate'? see: workermd --help",
     "--quiet run": "there is no option '--quiet' before a command; see: workermd --help",
     "runs lst": "there is no command 'lst'; did you mean 'list'? see: workermd runs --help",
+    "run x": "INPUT is missing; name a JSON file, or - for standard input, or make the input with --set KEY=VALUE",
     "run": "SPEC is missing; see: workermd run --help",
     "run a b c": "there are more arguments than the command takes: c; see: workermd run --help",
     "runs show": "RUN_ID is missing; see: workermd runs show --help",

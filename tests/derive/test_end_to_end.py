@@ -131,7 +131,7 @@ def test_what_the_host_says_stands_in_the_contract(cli, github):
     hosted.releases.insert(0, release("v1.3.0"))
     hosted.languages["Rust"] = 500
     hosted.facts["stargazers_count"] = 99
-    found = cli("derive", "acme/widget", "--check", path, "--format", "json").document
+    found = cli("derive", "acme/widget", "--check", path, "--format", "json", "--report", "markdown=drift.md").document
     assert {(each["state"], each["field"]) for each in found["claims"]} == {
         ("changed", "latest_release"),
         ("changed", "repository_languages"),

@@ -127,7 +127,7 @@ def _refused(error: "WorkermdError", *, document: bool) -> int:
         sources = {error.findings[0].path: error.source} if error.source else {}
         sys.stderr.write(text.findings(error.findings, sources))
     say.error(error)
-    if document:
+    if document and not say.is_terminal():
         _print_error(error.code, error.message, error.hint)
     return error.exit_code
 
@@ -139,7 +139,7 @@ def _our_fault(error: Exception, *, document: bool) -> int:
     message = f"a fault of workermd itself ({type(error).__name__})"
     hint = "see where with WORKERMD_TRACEBACK=1 before the same command; please report it"
     say.note(f"{message}; {hint}")
-    if document:
+    if document and not say.is_terminal():
         _print_error("internal_error", message, hint)
     return EXIT_BUG
 

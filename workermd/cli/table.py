@@ -105,7 +105,12 @@ RUN = CommandSpec(
         ArgumentSpec(
             "spec", "The contract: a worker.md file, or NAME or NAME@VERSION of a registry.", "SPEC", offers="contracts"
         ),
-        ArgumentSpec("input", "The input, a JSON file, or - for standard input.", "INPUT"),
+        ArgumentSpec(
+            "input",
+            "The input, a JSON file, or - for standard input. Not needed where --set or --input-text make it.",
+            "INPUT",
+            required=False,
+        ),
         ArgumentSpec(
             "program",
             "The program of --backend command, or the server of --backend mcp, and its arguments.",
@@ -140,6 +145,14 @@ RUN = CommandSpec(
             "A setting for the worker. A VALUE that is JSON is taken as JSON. Repeatable.",
             "KEY=VALUE",
         ),
+        OptionSpec(
+            ("--set",),
+            "many",
+            "A field of the input. A VALUE that is JSON is taken as JSON where the contract allows it; @FILE is the text of "
+            "a file. Repeatable.",
+            "KEY=VALUE",
+        ),
+        OptionSpec(("--input-text",), "text", "The field of the input that takes the text of standard input.", "FIELD"),
         OptionSpec(("--env",), "many", "Pass this variable on to the task. Repeatable.", "NAME"),
         OptionSpec(
             ("--secret-env",), "many", "The same, and mask its value in everything written. Repeatable.", "NAME"
@@ -148,7 +161,9 @@ RUN = CommandSpec(
         OptionSpec(("--replay",), "text", "Give recorded attempts back: nothing is asked, no key is needed.", "DIR"),
         OptionSpec(("--verbose", "-v"), "flag", "Show on standard error what agents say and do, as they do it."),
         OptionSpec(("--events",), "text", "Append the same to this file, one JSON object a line.", "FILE"),
+        OptionSpec(("--write", "-o"), "text", "Write the output here instead of to standard output.", "FILE"),
         OptionSpec(("--envelope",), "flag", "Print the record of the run instead of its output."),
+        OptionSpec(("--envelope-file",), "text", "Write the record of the run to this file too.", "FILE"),
         OptionSpec(("--run-id",), "text", "The run's id, where the input has none.", "ID"),
         OptionSpec(("--new-run-id",), "flag", "A fresh run id (UUIDv7), where the input has none."),
         OptionSpec(("--timeout",), "number", "Tighten the contract's timeout_seconds.", "SECONDS"),

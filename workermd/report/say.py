@@ -31,6 +31,11 @@ def text(lines: str) -> None:
     document(lines.encode("utf-8", "replace"))
 
 
+def is_terminal() -> bool:
+    """Whether both streams are read by a person, who needs to be told once."""
+    return os.isatty(1) and os.isatty(2)
+
+
 def columns() -> int:
     """Where a line for people folds: the terminal's width; nowhere where a program reads it."""
     import shutil

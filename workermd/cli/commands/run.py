@@ -3,7 +3,7 @@
 import os
 import signal
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from workermd.cli.documents import contract_named, input_bytes
 from workermd.config import configuration
@@ -11,6 +11,7 @@ from workermd.contract import cache
 from workermd.protocol.envelope import EXIT_INTERRUPTED
 from workermd.protocol.errors import UsageError
 from workermd.report import say
+from workermd.report.answer import Telling, tell
 from workermd.report.audience import Audience, Listener
 from workermd.report.live import Live
 from workermd.runner.answers import Answered
@@ -20,7 +21,7 @@ from workermd.runner.trace import Trace, of_environment
 
 class RunOptions(NamedTuple):
     spec: str
-    input: str
+    input: str | None
     program: list[str]
     backend: str | None
     function: str | None
@@ -28,13 +29,17 @@ class RunOptions(NamedTuple):
     base_url: str | None
     api_key_env: str | None
     setting: list[str]
+    set: list[str]
+    input_text: str | None
     env: list[str]
     secret_env: list[str]
     record: str | None
     replay: str | None
     verbose: bool
     events: str | None
+    write: str | None
     envelope: bool
+    envelope_file: str | None
     run_id: str | None
     new_run_id: bool
     timeout: float | None
@@ -53,7 +58,8 @@ def execute(options: RunOptions) -> int:
     if options.interactive:
         from workermd.cli.interactive import refuse_without_terminal
 
-        refuse_without_terminal(options.input)
+        refuse_without_terminal("-" if _reads_stdin(options) else "")
+    _refuse_two_inputs(options)
     flags = flags_of(options)
     contract, warnings = cache.load(*contract_named(options.spec, flags))
     settings = configuration.load(flags)
@@ -65,7 +71,7 @@ def execute(options: RunOptions) -> int:
         contract=contract,
         binding=configuration.binding_for(contract.id, contract.mode, settings, flags),
         ledger_path=settings.ledger,
-        read_input=_once(lambda: _read_input(options, signals)),
+        read_input=_once(lambda: _read_input(options, contract.input_schema, signals)),
         watch=audience,
         trace=trace,
         run_id=_run_id(options),
@@ -79,10 +85,10 @@ def execute(options: RunOptions) -> int:
     if options.dry_run:
         from workermd.runner.dry_run import plan
 
-        return _print(plan(request), options)
+        return _print(plan(request), request, options)
     signals.catch()
     answered = _answered(request, live, signals, interactive=options.interactive)
-    code = _print(answered, options)
+    code = _print(answered, request, options)
     audience.finished(answered.envelope)  # the answer is printed and stands
     return code
 
@@ -122,20 +128,10 @@ def _answered(request: Request, live: Live, signals: "Signals", *, interactive: 
             signals.break_off = False
 
 
-def _print(answered: Answered, options: RunOptions) -> int:
-    from workermd.protocol.envelope import encoded
-
-    envelope = answered.envelope
-    say.document(encoded(envelope) if options.envelope else answered.output)
-    if not options.quiet:
-        if envelope.get("replayed"):
-            say.note("replayed: this run was settled before; no attempt was started")
-        for line in envelope.get("notes", ()):
-            say.note(line)
-        if "error" in envelope:
-            error = envelope["error"]
-            hint = f"; {error['hint']}" if "hint" in error else ""
-            say.note(f"{envelope['status']}: {error['message']} [{error['code']}]{hint}")
+def _print(answered: Answered, request: Request, options: RunOptions) -> int:
+    most = request.max_attempts or request.contract.constraints.max_attempts or 1
+    telling = Telling(options.quiet, options.envelope, options.write or "", options.envelope_file or "")
+    tell(answered, telling, most)
     if options.exit_zero and 3 <= answered.exit_code <= 7:
         return 0
     return answered.exit_code
@@ -172,10 +168,28 @@ def _once(read: Callable[[], bytes]) -> Callable[[], bytes]:
     return given
 
 
-def _read_input(options: RunOptions, signals: "Signals") -> bytes:
+def _refuse_two_inputs(options: RunOptions) -> None:
+    fields = "--set" if options.set else "--input-text" if options.input_text else ""
+    if options.input is None and not fields:
+        raise UsageError(
+            "INPUT is missing", "name a JSON file, or - for standard input, or make the input with --set KEY=VALUE"
+        )
+    if options.input is not None and fields:
+        raise UsageError(f"{fields} makes the input, and {options.input} is one", "leave one of the two out")
+
+
+def _reads_stdin(options: RunOptions) -> bool:
+    return options.input == "-" or options.input_text is not None or any(each.endswith("=@-") for each in options.set)
+
+
+def _read_input(options: RunOptions, schema: Any, signals: "Signals") -> bytes:
     signals.break_off = True
     try:
-        return input_bytes(options.input, f"workermd run {options.spec} -")
+        if options.input is not None:
+            return input_bytes(options.input, f"workermd run {options.spec} -")
+        from workermd.cli import input_fields
+
+        return input_fields.made(options.set, options.input_text, schema, f"workermd run {options.spec}")
     finally:
         signals.break_off = False
 
