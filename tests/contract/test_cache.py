@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -11,7 +12,6 @@ import pytest
 
 import workermd
 from tests.contract.contract_cases import GOOD, edit
-from workermd.contract import cache
 from workermd.contract.cache import load
 from workermd.contract.reader import read
 from workermd.protocol.errors import ContractUnusable
@@ -146,11 +146,28 @@ def test_a_fifo_in_place_of_an_entry_does_not_hang(cache_home: Path) -> None:
     assert load(DATA, "a.worker.md")[0].id == "demo-worker"
 
 
-def test_another_version_is_another_entry(cache_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    load(DATA, "a.worker.md")
-    monkeypatch.setattr(cache, "__version__", f"{workermd.__version__}.1")
-    load(DATA, "a.worker.md")
-    assert len(entries(cache_home)) == 2
+def test_a_reader_that_was_repaired_reaches_what_was_read_before(cache_home: Path, tmp_path: Path) -> None:
+    """In a copy of the package whose version stays as it was."""
+    package = Path(workermd.__file__).parent
+    copy = tmp_path / "site" / "workermd"
+    shutil.copytree(package, copy, ignore=shutil.ignore_patterns("__pycache__", "backends", "derive", "testing", "cli"))
+    code = (
+        "import sys, workermd.contract.reader as reader\nfrom workermd.contract.cache import load\n"
+        "load(sys.stdin.buffer.read(), 'a.worker.md')\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(copy.parent), *sys.path])}
+
+    def read_with_the_copy() -> int:
+        subprocess.run([sys.executable, "-c", code], input=DATA, check=True, env=environment, cwd=tmp_path)
+        return len(entries(cache_home))
+
+    assert [read_with_the_copy(), read_with_the_copy()] == [1, 1]
+    for count, name in enumerate(("contract/json/strict.py", "protocol/tool_pattern.py"), 2):
+        with open(copy / name, "a") as module:
+            module.write("# repaired\n")
+        assert read_with_the_copy() == count
+    (copy / "lint" / "rule.py").touch()
+    assert read_with_the_copy() == 3
 
 
 def test_off(cache_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,21 +1,22 @@
 """Contracts that were read before, so that a run need not read them again.
 
-An entry is found by the SHA-256 of the contract's bytes and of our version, in the folder `contracts` of what is kept.
-Only contracts without errors are stored.
+An entry is found by the contract's bytes and by the code that read them. Only contracts without errors are stored.
 """
 
 from typing import Any
 
-from workermd import __version__
 from workermd.contract.model import Contract
 from workermd.contract.problems import MISNAMED, misnamed
 from workermd.protocol.codec import from_document, to_document
+from workermd.protocol.envelope import Document
 from workermd.protocol.errors import ContractUnusable
 from workermd.protocol.finding import Finding, ordered
-from workermd.system import cache
-from workermd.system.digest import sha256
+from workermd.system.cache import Cache
 
-ENTRY_FORMAT = 1
+KIND = "contracts"
+ENTRY_FORMAT = 2
+READERS = ("contract", "protocol", "system")
+"""The rooms whose code decides what a contract is."""
 
 
 def load(data: bytes, path: str) -> tuple[Contract, tuple[Finding, ...]]:
@@ -23,19 +24,17 @@ def load(data: bytes, path: str) -> tuple[Contract, tuple[Finding, ...]]:
 
     Raises ContractUnusable, which carries all findings, when there are errors.
     """
-    key = sha256(f"{ENTRY_FORMAT} {__version__}\n".encode() + data).hex()
-    folder = cache.folder_of("contracts")
-    if folder:
-        stored = _stored(folder, key, path)
-        if stored:
-            return stored
+    cache = Cache(KIND, ENTRY_FORMAT, READERS)
+    key = cache.key(data)
+    stored = _stored(cache.load(key), path)
+    if stored:
+        return stored
     from workermd.contract.reader import read
 
     reading = read(data, path, thorough=False)
     if reading.contract is None:
         raise _unusable(path, reading.findings, reading.text)
-    if folder:
-        _store(folder, key, reading.contract, reading.findings)
+    cache.store(key, _entry(reading.contract, reading.findings))
     return reading.contract, reading.findings
 
 
@@ -47,8 +46,7 @@ def _unusable(path: str, findings: tuple[Finding, ...], text: str) -> ContractUn
     return ContractUnusable(f"{path}: the contract cannot be used: {where}", first.hint, findings, text)
 
 
-def _stored(folder: str, key: str, path: str) -> tuple[Contract, tuple[Finding, ...]] | None:
-    entry = cache.load(folder, key)
+def _stored(entry: Any, path: str) -> tuple[Contract, tuple[Finding, ...]] | None:
     try:
         return from_document(Contract, entry["contract"]), _findings(entry["warnings"], path)
     except (KeyError, TypeError):
@@ -59,7 +57,7 @@ def _findings(rows: list[list[Any]], path: str) -> tuple[Finding, ...]:
     return ordered([*(Finding(path, *row) for row in rows), *misnamed(path)])
 
 
-def _store(folder: str, key: str, contract: Contract, findings: tuple[Finding, ...]) -> None:
+def _entry(contract: Contract, findings: tuple[Finding, ...]) -> Document:
     # The name is checked anew for every path: it is no part of the content.
     warnings = [list(finding[1:]) for finding in findings if finding.code != MISNAMED]
-    cache.store(folder, key, {"contract": to_document(contract), "warnings": warnings})
+    return {"contract": to_document(contract), "warnings": warnings}

@@ -4,19 +4,17 @@ Asking the host whether anything changed stays: commit and facts are part of the
 kept on disk anyway is kept here.
 """
 
-import contextlib
 import json
-import os
 from collections.abc import Callable
 from typing import NamedTuple
 
-from workermd import __version__
+from workermd.contract.cache import READERS
 from workermd.derive.model import Repository
 from workermd.protocol.envelope import Document
-from workermd.system import cache
-from workermd.system.digest import sha256
+from workermd.system.cache import Cache
 
-FORMAT = 1
+FORMAT = 2
+MAKERS = ("derive", "lint", *READERS)
 
 
 class Choices(NamedTuple):
@@ -38,32 +36,20 @@ class Derivation(NamedTuple):
 
 def result_of(repository: Repository, choices: Choices, make: Callable[[], Derivation]) -> Derivation:
     """The result that was kept, else the one that `make` gives, which is then kept. Raises what `make` raises."""
-    folder = cache.folder_of("derived") if repository.kept else None
-    if folder is None:
+    if not repository.kept:
         return make()
-    key = _key(repository, choices)
-    entry = cache.load(folder, key)
+    cache = Cache("derived", FORMAT, MAKERS)
+    key = cache.key(_content(repository, choices))
+    entry = cache.load(key)
     try:
         return Derivation(entry["text"], entry["report"], tuple(entry["remarks"]))
     except (KeyError, TypeError):
         result = make()
-    cache.store(folder, key, result._asdict())
+    cache.store(key, result._asdict())
     return result
 
 
-def _key(repository: Repository, choices: Choices) -> str:
+def _content(repository: Repository, choices: Choices) -> bytes:
     # A permalink stands for what the source adds: which pages it cites.
     where = repository.permalink("README.md", 1, 1)
-    parts = [FORMAT, __version__, _code(), repository.commit, repository.facts, where, choices]
-    return sha256(json.dumps(parts).encode()).hex()
-
-
-def _code() -> list[list[object]]:
-    """A checkout changes without its version: the modules of this room, by name, time and size. None in an archive."""
-    room = os.path.dirname(__file__)
-    found: list[list[object]] = []
-    for folder in (room, os.path.join(room, "interfaces")):
-        with contextlib.suppress(OSError):
-            modules = {item.name: item.stat() for item in os.scandir(folder) if item.name.endswith(".py")}
-            found += ([name, modules[name].st_mtime_ns, modules[name].st_size] for name in sorted(modules))
-    return found
+    return json.dumps([repository.commit, repository.facts, where, choices]).encode()

@@ -1,6 +1,7 @@
 """Results of work that was done before, so that it need not be done again.
 
-An entry is one JSON file of a folder below `$XDG_CACHE_HOME/workermd/` (else `~/.cache/...`), found by a key of 64 hex
+A cache holds one kind of results; each is found by what it was made from and by the code that made it, because a
+repaired reader must reach what was read before it. An entry is one JSON file of a folder below `$XDG_CACHE_HOME/workermd/` (else `~/.cache/...`), found by a key of 64 hex
 digits. Entries may be deleted at any time: one that is missing, damaged, or that somebody else could have written is
 not taken. `WORKERMD_CACHE=off` turns all of this off.
 """
@@ -8,9 +9,11 @@ not taken. `WORKERMD_CACHE=off` turns all of this off.
 
 import json
 import os
+import sys
 import time
 from typing import Any
 
+from workermd import __version__
 from workermd.system import files
 from workermd.system.digest import sha256
 
@@ -22,6 +25,62 @@ MOST_DAYS = 90
 _HEAD = b'{"sha256":"'
 _MIDDLE = b'","entry":'
 _START = len(_HEAD) + 64 + len(_MIDDLE)
+
+
+class Cache:
+    """Results of one kind, made by the modules of `rooms`. Nothing is found or kept where no cache is wanted.
+
+    `form` is the number of the entries' own form, `most` how many are left by a sweep.
+    """
+
+    def __init__(self, kind: str, form: int, rooms: tuple[str, ...], most: int | None = None) -> None:
+        self._folder = folder_of(kind)
+        self._made_by = f"{form} {code(rooms)}\n".encode() if self._folder else b""
+        self._most = most
+
+    def key(self, content: bytes) -> str:
+        return sha256(self._made_by + content).hex() if self._folder else ""
+
+    def load(self, key: str) -> Any:
+        """None where there is nothing to believe."""
+        return load(self._folder, key) if self._folder else None
+
+    def store(self, key: str, value: Any, *, many: bool = False) -> None:
+        """`many`: the caller sweeps once, when all is stored."""
+        if self._folder:
+            store(self._folder, key, value)
+            if not many:
+                self.sweep()
+
+    def sweep(self) -> None:
+        if self._folder:
+            sweep(self._folder, MOST_ENTRIES if self._most is None else self._most)
+
+
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+def code(rooms: tuple[str, ...], package: str = _PACKAGE) -> str:
+    """Tells one state of our own code from another: version, Python, and the modules of these rooms by name, size and
+    time. The version alone would not: it stays while a reader is repaired. An archive has nothing but its version."""
+    modules: list[str] = []
+    folders = [os.path.join(package, room) for room in rooms]
+    while folders:
+        folder = folders.pop()
+        try:
+            with os.scandir(folder) as items:
+                for item in items:
+                    if item.name.endswith(".py"):
+                        status = item.stat()
+                        modules.append(f"{folder}/{item.name} {status.st_size} {status.st_mtime_ns}")
+                    elif item.name != "__pycache__" and item.is_dir():
+                        folders.append(item.path)
+        except OSError:
+            continue
+    modules.sort()
+    return (
+        f"{__version__} {sys.hexversion} {sha256(chr(10).join(modules).encode('utf-8', 'surrogateescape')).hex()[:16]}"
+    )
 
 
 def folder_of(name: str) -> str | None:
@@ -55,8 +114,8 @@ def load(folder: str, key: str) -> Any:
         os.close(descriptor)
 
 
-def store(folder: str, key: str, value: Any, *, many: bool = False) -> None:
-    """Write an entry; without a place for it, do without. Sweeping the folder is left to a caller who writes many."""
+def store(folder: str, key: str, value: Any) -> None:
+    """Write an entry; without a place for it, do without."""
     rest = json.dumps(value, separators=(",", ":")).encode() + b"}"
     try:
         os.makedirs(folder, mode=0o700, exist_ok=True)
@@ -67,8 +126,6 @@ def store(folder: str, key: str, value: Any, *, many: bool = False) -> None:
         files.replace(os.path.join(folder, f"{key}.json"), _head(key, rest) + rest, mode=0o600, durable=False)
     except OSError:
         return
-    if not many:
-        sweep(folder, MOST_ENTRIES)
 
 
 def _head(key: str, rest: bytes) -> bytes:

@@ -15,7 +15,7 @@ from workermd.config import configuration
 from workermd.contract.model import Lines
 from workermd.contract.problems import SUFFIX, Problems
 from workermd.lint import baseline, folder
-from workermd.lint.cache import Checked, Known, of_reading
+from workermd.lint.cache import Checked, CheckedFiles, of_reading
 from workermd.lint.selection import Selection, codes, configured
 from workermd.protocol.envelope import EXIT_FINDINGS, EXIT_UNUSABLE
 from workermd.protocol.errors import UsageError, WorkermdError
@@ -114,7 +114,7 @@ def execute(options: ValidateOptions) -> int:
     accepted = baseline.load(options.baseline, update=options.baseline_update) if options.baseline else None
     report = Gathered(options, accepted)
     identities = folder.Identities()
-    known = Known(selection)
+    known = CheckedFiles(selection)
     changes = 0
     read: tuple[bytes, str] | None = None
     for name in names:
@@ -206,7 +206,7 @@ def _mended(data: bytes, path: str, options: ValidateOptions, selection: Selecti
     return mended
 
 
-def _checked(data: bytes, path: str, selection: Selection, known: Known) -> Checked:
+def _checked(data: bytes, path: str, selection: Selection, known: CheckedFiles) -> Checked:
     found = known.find(data, path)
     if found is None:
         from workermd.contract.reader import read
