@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -67,22 +68,28 @@ def test_permissions_and_links_stay(tmp_path):
     assert (place.read_text(), place.stat().st_mode & 0o777, link.is_symlink()) == ("new", 0o640, True)
 
 
-def test_a_file_that_is_read_only_stays_as_it_is(tmp_path):
+@pytest.fixture
+def open_folder():
+    """A folder that every user may enter and write to; those of `tmp_path` are closed to others."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o777)
+        yield Path(folder)
+
+
+def test_a_file_that_is_read_only_stays_as_it_is(open_folder):
     """A rename would ask its folder only. Imports come first: whoever has no rights may not read the sources."""
-    folder = tmp_path / "open"
-    folder.mkdir(mode=0o777)
-    folder.chmod(0o777)
-    (folder / "a.txt").write_text("old")
-    (folder / "a.txt").chmod(0o444)
+    place = open_folder / "a.txt"
+    place.write_text("old")
+    place.chmod(0o444)
     done = subprocess.run(
-        [sys.executable, "-c", AS_NOBODY, str(folder)],
+        [sys.executable, "-c", AS_NOBODY, str(open_folder)],
         env={"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         check=False,
     )
     assert "cannot be written (Permission denied)" in done.stdout, done.stderr
-    assert ((folder / "a.txt").read_text(), os.listdir(folder)) == ("old", ["a.txt"])
+    assert (place.read_text(), os.listdir(open_folder)) == ("old", ["a.txt"])
 
 
 def test_what_is_no_regular_file_is_written_to(tmp_path):
