@@ -106,7 +106,7 @@ def test_a_well_formed_call_is_read_quickly(call):
 LEFT_TO_THE_FULL_READER = [
     "", "--help", "run", "run --help", "run a b --help", "run a b --nope", "run a b --env", "run a b --quie",
     "run a b --timeout -1", "run a b --timeout nan", "run a b --timeout=1", "run a b -qq", "run a b --ledger --config",
-    "validate", "validate a --format xml", "runs", "runs list a", "runs list --limit 1.5", "runs list --limit +1",
+    "validate a --format xml", "runs", "runs list a", "runs list --limit 1.5", "runs list --limit +1",
     "schema", "schema a b", "nope", "runs nope", "--version a", "-- run a b",
 ]  # fmt: skip
 
@@ -203,6 +203,12 @@ def test_help_wins_over_what_is_wrong_beside_it(capfdbinary):
         assert capfdbinary.readouterr().out.startswith(
             f"Usage: workermd {call.split(' -')[0].split(' a')[0]} ".encode()
         )
+    for call in (["help", "runs", "list"], ["help"], ["help", "registry"]):
+        assert main.answer(call) == 0
+        usage = " ".join(["Usage: workermd", *call[1:], ""])
+        assert capfdbinary.readouterr().out.decode().startswith(usage)
+    assert main.answer(["help", "runs", "nope"]) == 2
+    assert b"there is no command 'nope'" in capfdbinary.readouterr().err
     assert main.answer(["runs", "nope", "--help"]) == 2
     assert b"there is no command 'nope'" in capfdbinary.readouterr().err
 

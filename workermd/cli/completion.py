@@ -73,6 +73,12 @@ def _modes(_values: Values) -> Iterable[str]:
     return MODES
 
 
+def _commands(_values: Values) -> Iterable[str]:
+    from workermd.cli.table import COMMANDS
+
+    return (word for command in COMMANDS for word in command.name)
+
+
 def _schemas(_values: Values) -> Iterable[str]:
     from workermd.cli.commands.schema import SCHEMAS
 
@@ -99,6 +105,7 @@ def _contracts(begun: str, values: Values) -> list[str]:
 
 OFFERS: dict[str, Callable[[str, Values], list[str]]] = {
     "backends": _of(_backends),
+    "commands": _of(_commands),
     "contracts": _contracts,
     "modes": _of(_modes),
     "names": _of(_names),

@@ -22,7 +22,7 @@ _COMPLETION = ("--install-completion", "--show-completion")
 def main() -> "NoReturn":
     """The entry point of the `workermd` command."""
     arguments = sys.argv[1:]
-    if arguments[:1] in (["--version"], ["version"]):
+    if arguments[:1] == ["--version"] or arguments == ["version"]:
         sys.exit(_version())
     _need_posix()
     _open_streams()

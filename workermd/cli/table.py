@@ -188,10 +188,11 @@ VALIDATE = CommandSpec(
     (
         ArgumentSpec(
             "paths",
-            "Files, folders (searched for *.worker.md), globs, NAME or NAME@VERSION of a registry, or - for standard "
-            "input.",
+            "Files, folders (searched for *.worker.md that Git does not ignore), globs, NAME or NAME@VERSION of a registry, "
+            "or - for standard input. Default: the working directory.",
             "PATH",
             many=True,
+            required=False,
             offers="contracts",
         ),
     ),
@@ -294,6 +295,8 @@ FMT = CommandSpec(
         OptionSpec(("--diff",), "flag", "Write nothing; print what would change."),
         OptionSpec(("--to",), "text", "Convert the site's shape into the registry's.", "registry", ("registry",)),
         _QUIET,
+        _CONFIG,
+        _NO_CONFIG,
     ),
 )
 
@@ -496,6 +499,17 @@ COMMANDS: tuple[CommandSpec, ...] = (
         (ArgumentSpec("code", "The rule's code, such as WM510.", "CODE", offers="rules"),),
         (),
     ),
+    CommandSpec(
+        ("help",),
+        "Show the help of a command.",
+        (
+            ArgumentSpec(
+                "words", "The command, such as runs list.", "COMMAND", many=True, required=False, offers="commands"
+            ),
+        ),
+        (),
+    ),
+    CommandSpec(("version",), "Print the version.", (), ()),
     CommandSpec(
         ("schema",),
         "Print the JSON Schema of a document of ours.",

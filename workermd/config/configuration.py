@@ -24,7 +24,7 @@ from workermd.task.task import KINDS
 FILE_NAME = "workermd.toml"
 PYPROJECT = "pyproject.toml"
 
-_LINT_KEYS = ("select", "ignore")
+_LINT_KEYS = ("select", "ignore", "exclude")
 _TOP_KEYS = (
     "ledger",
     "registry",
@@ -55,6 +55,7 @@ class Settings(NamedTuple):
     servers: dict[str, ServerBinding] = {}  # noqa: RUF012 - the same
     lint_select: tuple[str, ...] = ()
     lint_ignore: tuple[str, ...] = ()
+    lint_exclude: tuple[str, ...] = ()
 
 
 class Flags(NamedTuple):
@@ -270,4 +271,5 @@ def _read(path: str) -> Settings:
         servers=named.servers,
         lint_select=words_of(lint, "select", f"{path}: [lint]"),
         lint_ignore=words_of(lint, "ignore", f"{path}: [lint]"),
+        lint_exclude=words_of(lint, "exclude", f"{path}: [lint]"),
     )

@@ -4,7 +4,8 @@ import sys
 from collections.abc import Callable
 from typing import NamedTuple
 
-from workermd.cli.commands.validate import each_once
+from workermd.cli import settings
+from workermd.cli.contract_paths import each_once
 from workermd.cli.documents import contract_bytes, stdin_bytes
 from workermd.contract.conversion import NotConvertible, to_registry
 from workermd.contract.layout import laid_out
@@ -24,6 +25,8 @@ class FmtOptions(NamedTuple):
     diff: bool
     to: str | None
     quiet: bool
+    config: str | None
+    no_config: bool
 
 
 _MARK = b"\xef\xbb\xbf"
@@ -44,7 +47,7 @@ def execute(options: FmtOptions) -> int:
     layout = to_registry if options.to else laid_out
     laid: list[Laid] = []
     refused: list[WorkermdError] = []
-    for path in each_once(options.paths):
+    for path in each_once(options.paths, lambda: settings.load(options.config, options.no_config)):
         try:
             if isinstance(path, WorkermdError):
                 raise path

@@ -4,16 +4,15 @@ The reader and the rules are loaded where a file has to be read: one that did no
 neither of them, and they cost more than the rest of a call.
 """
 
-import glob
-import os
 import sys
-from collections.abc import Iterator
 from typing import NamedTuple
 
+from workermd.cli.contract_paths import each_once
 from workermd.cli.documents import contract_bytes, contract_named, input_bytes, stdin_bytes
-from workermd.config import configuration
+from workermd.cli.settings import load
+from workermd.config.configuration import Settings
 from workermd.contract.model import Lines
-from workermd.contract.problems import SUFFIX, Problems
+from workermd.contract.problems import Problems
 from workermd.lint import baseline, folder
 from workermd.lint.cache import Checked, CheckedFiles, of_reading
 from workermd.lint.selection import Selection, codes, configured
@@ -102,11 +101,13 @@ class Gathered:
 
 def execute(options: ValidateOptions) -> int:
     """0 clean, 1 with findings of the level that fails, 2 when anything could not be checked."""
-    names = list(each_once(options.paths))
+    settings = load(options.config, options.no_config)
+    paths = options.paths or ["."]
+    names = list(each_once(paths, lambda: settings))
     sides = ((options.input, "input"), (options.output_file, "output"))
     documents = [(path, side) for path, side in sides if path]
     _refuse_contradictions(options, len(names), documents)
-    selection = _selection(options)
+    selection = _selection(options, settings)
     if options.output and not options.quiet:
         say.note(
             "--output FORMAT=FILE is deprecated and will go; write --report FORMAT=FILE, or --format FORMAT to print"
@@ -168,9 +169,8 @@ def _refuse_contradictions(options: ValidateOptions, count: int, documents: list
         )
 
 
-def _selection(options: ValidateOptions) -> Selection:
+def _selection(options: ValidateOptions, settings: Settings) -> Selection:
     """The command line's `--select` replaces the configuration's; `--ignore` adds to it."""
-    settings = configuration.load(configuration.Flags(config=options.config or "", no_config=options.no_config))
     given = configured(settings.lint_select, settings.lint_ignore, settings.origin)
     select = codes(options.select, "--select") or given.select
     return Selection(select, (*given.ignore, *codes(options.ignore, "--ignore")))
@@ -261,41 +261,3 @@ def _add_document(report: Gathered, of: tuple[bytes, str] | None, path: str, sid
         return
     report.files += 1
     report.add(found, path, source, hideable=False)
-
-
-def each_once(paths: list[str]) -> Iterator[str | WorkermdError]:
-    """The files that the arguments mean, each once, in order; an error for what means none."""
-    seen: set[str] = set()
-    for path in paths:
-        for name in _expanded(path):
-            if isinstance(name, WorkermdError):
-                yield name
-            elif (place := os.path.abspath(name)) not in seen:
-                seen.add(place)
-                yield name
-
-
-def _expanded(path: str) -> list[str | WorkermdError]:
-    if os.path.isdir(path):
-        return _searched(path) or [UsageError(f"{path}: holds no *{SUFFIX}", "name a file, or a folder that has one")]
-    if path == "-" or os.path.lexists(path) or not glob.has_magic(path):
-        return [path]
-    found: list[str | WorkermdError] = []
-    for name in sorted(glob.glob(path, recursive=True)):
-        found += _searched(name) if os.path.isdir(name) else [name]
-    return found or [UsageError(f"{path}: matches no file", "check the pattern")]
-
-
-def _searched(root: str) -> list[str | WorkermdError]:
-    """The contracts below a folder, sorted; folders such as .git and .venv are left out."""
-    found: list[str] = []
-    unread: list[WorkermdError] = []
-
-    def note(error: OSError) -> None:
-        message = f"{error.filename}: the folder cannot be searched ({error.strerror})"
-        unread.append(UsageError(message, "check its permissions"))
-
-    for place, folders, names in os.walk(root, onerror=note):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [os.path.join(place, name) for name in names if name.endswith(SUFFIX)]
-    return [*sorted(found), *unread]
