@@ -452,6 +452,15 @@ MEANING = [
         "19:17 WM705",
     ),
     Case(
+        "no key in the input and none named",
+        edit(
+            '"required": ["run_id"],\n  "properties": {"run_id"',
+            '"properties": {"job"',
+            bullet("idempotency_key: run_id", "- x-a: 1"),
+        ),
+        "",
+    ),
+    Case(
         "key by reference",
         edit(
             '"properties": {"run_id": {"type": "string"}}',

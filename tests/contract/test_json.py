@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from workermd.contract.json import located, strict
 from workermd.contract.json.located import JsonPlace, read
-from workermd.contract.json.quick import load, load_bytes
+from workermd.contract.json.quick import load, load_bytes, load_exact
 from workermd.contract.json.strict import JsonError, canonical
 from workermd.contract.model import Span
 
@@ -447,3 +447,71 @@ def test_pointers():
     assert strict.pointer(["a/b", 0, "m~n", "~1", ""]) == "/a~1b/0/m~0n/~01/"
     assert strict.parent("/a~1b/0") == "/a~1b"
     assert strict.parent("/a") == strict.parent("") == ""
+
+
+# --- decimals that no float holds ---
+
+MEETING = [
+    ("100000000000000000.01", "100000000000000000.99"),
+    ("0.1", "0.1000000000000000055"),
+    ("9007199254740993.0", "9007199254740992"),
+    ("1e-400", "0"),
+    ("1e-400", "2e-400"),
+    ("4.9e-324", "5e-324"),
+    ("-100000000000000000.01", "100000000000000000.01"),
+    ("[1e23, 99999999999999991611392.0]", "[1e23, 1e23]"),
+]
+"""Texts of two numbers that meet in one float."""
+
+
+def told_apart(text, version=strict.HASH_VERSION):
+    return strict.input_hash(load_exact(text.encode()).exact, version)
+
+
+@pytest.mark.rule("S2.3")
+@pytest.mark.parametrize(("one", "other"), MEETING)
+def test_two_numbers_that_meet_in_a_float_share_no_hash(one, other):
+    assert told_apart(one) != told_apart(other)
+    assert load_exact(one.encode()).value == load(one)
+
+
+@pytest.mark.rule("S2.3")
+def test_a_hash_of_version_1_is_made_as_it_was():
+    one, other = MEETING[0]
+    assert told_apart(one, 1) == told_apart(other, 1) == strict.input_hash(load(one), 1)
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        ("1", "1.0", "1e0", "10e-1", "1.000000000000000000000"),
+        ("0", "-0.0", "0e-999", "0.00000000000000000000"),
+        ("9007199254740993", "9007199254740993.0", "9.007199254740993e15"),
+        ("0.30000000000000004", "3.0000000000000004e-1"),
+        ("1e-400", "0.1e-399", "10.000000000000000000e-401"),
+    ],
+)
+def test_one_number_has_one_hash_however_it_is_written(same):
+    assert len({told_apart(text) for text in same}) == 1
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False) | st.integers())
+def test_what_a_float_or_an_integer_holds_hashes_as_before(value):
+    text = json.dumps({"a": [value]})
+    assert told_apart(text) == told_apart(text, 1)
+
+
+@given(
+    st.decimals(allow_nan=False, allow_infinity=False, places=20),
+    st.decimals(allow_nan=False, allow_infinity=False, places=20),
+)
+def test_two_decimals_share_a_hash_only_where_they_are_equal(one, other):
+    assert (told_apart(f"{one:f}") == told_apart(f"{other:f}")) == (one == other)
+
+
+def test_the_canonical_bytes_of_a_decimal_in_full_are_json_of_the_same_value():
+    for text in ("100000000000000000.01", "-1.5e-400", '{"a": [0.1000000000000000055]}'):
+        exact = load_exact(text.encode()).exact
+        again = load_exact(canonical(exact))
+        assert canonical(again.exact) == canonical(exact)
+        assert again.value == load(text)

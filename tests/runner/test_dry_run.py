@@ -16,7 +16,8 @@ def test_a_plan_names_the_refusal(cli, contract, given, program):
     mismatch = cli("run", spec, given(task=7), "--dry-run", *backend)
     assert mismatch.document["problems"] == ["/task: is an integer, allowed: string"]
     unusable = cli("run", spec, given("a\nb"), "--dry-run", *backend)
-    assert (unusable.code, unusable.document["problems"]) == (3, ["the key is unusable"])
+    assert unusable.code == 3
+    assert "1 to 512 printable characters" in unusable.document["problems"][0]
     assert not cli.ledger.exists()
     cli("run", spec, given(), "--timeout", "0.5", *backend)
     open_run = cli("run", spec, given(), "--dry-run", *backend)

@@ -166,6 +166,13 @@ RUN = CommandSpec(
         OptionSpec(("--envelope-file",), "text", "Write the record of the run to this file too.", "FILE"),
         OptionSpec(("--run-id",), "text", "The run's id, where the input has none.", "ID"),
         OptionSpec(("--new-run-id",), "flag", "A fresh run id (UUIDv7), where the input has none."),
+        OptionSpec(
+            ("--run-id-from",),
+            "text",
+            "Make the run's id of the input, where it has none: the word input (the same input is the same run), or the "
+            "JSON Pointer of a text in it.",
+            "input|/POINTER",
+        ),
         OptionSpec(("--timeout",), "number", "Tighten the contract's timeout_seconds.", "SECONDS"),
         OptionSpec(("--max-attempts",), "count", "Tighten the contract's max_attempts.", "N"),
         OptionSpec(

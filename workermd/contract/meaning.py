@@ -168,7 +168,9 @@ def _check_idempotency(parts: Parts, problems: Problems) -> None:
         return
     key = parts.constraints.idempotency_key
     given = "/constraints/idempotency_key" in parts.places
-    required = parts.input_schema.get("required")
+    properties, required = parts.input_schema.get("properties"), parts.input_schema.get("required")
+    if not given and not any(isinstance(names, dict | list) and key in names for names in (properties, required)):
+        return  # the caller names the run
     if _property(parts.input_schema, key).get("type") != "string":
         found = "no string property"
     elif not isinstance(required, list) or key not in required:
@@ -178,7 +180,7 @@ def _check_idempotency(parts: Parts, problems: Problems) -> None:
     name = "/constraints/idempotency_key" if given else "/input_schema/properties"
     origin = "the idempotency key" if given else "the idempotency key, by default run_id,"
     message = f"{origin} is {quoted(key)}, which is {found} of the input schema"
-    hint = f"Add {quoted(key)} as a required string to the input schema, or name another field in idempotency_key."
+    hint = f"Make {quoted(key)} a required string of the input schema, or name another field in idempotency_key."
     problems.add("WM705", where(parts, name, problems), message, hint)
 
 

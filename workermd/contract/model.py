@@ -74,6 +74,11 @@ class Contract(NamedTuple):
         """True when the status is a property of the output document (registry), not of the envelope (site)."""
         return "status" in self.output_schema.get("properties", {})
 
+    @property
+    def key_in_input(self) -> bool:
+        """True when a field of the input carries the run's key; else the caller names the run (S4.1)."""
+        return self.constraints.idempotency_key in self.input_schema.get("properties", {})
+
 
 class Reading(NamedTuple):
     """What became of one file. `contract` is None when `findings` has errors.

@@ -263,6 +263,11 @@ RULES: dict[str, Rule] = {
         "Nothing stands beside `$ref` in the drafts that ignore it.",
         "Up to draft 7, `$ref` replaces the whole schema: a `maxLength` beside it is never checked.",
     ),
+    "WM517": Rule(
+        "warning",
+        "A reply of nothing is no valid output.",
+        "Where `{}` passes, a task that did nothing ends as `ok`, and its empty answer is kept for good.",
+    ),
     "WM601": Rule(
         "error",
         "A constraint is written `- key: value`.",
@@ -335,7 +340,7 @@ RULES: dict[str, Rule] = {
     ),
     "WM705": Rule(
         "error",
-        "The idempotency key is a required string property of the input schema.",
+        "The idempotency key, where one is named or `run_id` is a field, is a required string property of the input schema.",
         "Without the key a repeated request cannot be told from a new one (S4.1).",
     ),
     "WM706": Rule(
@@ -382,6 +387,11 @@ RULES: dict[str, Rule] = {
         "warning",
         "Nothing stands between a line `Purpose:` and the next heading.",
         "The line alone is the purpose: paragraphs and lists below it reach no task. A section `Purpose` is read whole.",
+    ),
+    "WM715": Rule(
+        "info",
+        "The run's key is a field of the input.",
+        "Else every call has to name its run: with `--run-id`, `--new-run-id`, `--run-id-from` or a request document (S4.1).",
     ),
     "WM720": Rule(
         "warning",

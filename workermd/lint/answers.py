@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 
+from workermd.contract.schema import checker
 from workermd.lint.subject import Fault, Subject
 from workermd.protocol.envelope import Status
 from workermd.system.text import shown
@@ -30,6 +31,18 @@ def run_id_in_output(subject: Subject) -> Iterator[Fault]:
     message = f"the output schema {found}, so an answer does not tell whose it is"
     hint = 'Add "run_id": {"type": "string"} to its properties and to required.'
     yield Fault(subject.key(name), message, hint)
+
+
+def empty_reply(subject: Subject) -> Iterator[Fault]:
+    """WM517"""
+    contract = subject.contract
+    properties = contract.output_schema.get("properties", {})
+    filled = {"run_id": "run-1", "status": contract.constraints.success_statuses[0]}  # S8.2
+    reply = {name: value for name, value in filled.items() if name in properties}
+    if checker(contract.output_schema, contract.output_draft).accepts(reply):
+        message = "a reply of {} passes as a valid output: no field is required"
+        hint = 'Name the fields that every answer has in "required".'
+        yield Fault(subject.key("/output_schema"), message, hint)
 
 
 def nobody_to_ask(subject: Subject) -> Iterator[Fault]:

@@ -1,6 +1,17 @@
 """The rules in the order in which they run, by section of the file. A rule that is not listed does not exist."""
 
-from workermd.lint import answers, bounds, characters, evidence, front_matter, instructions, purpose, schemas, secrets
+from workermd.lint import (
+    answers,
+    bounds,
+    calling,
+    characters,
+    evidence,
+    front_matter,
+    instructions,
+    purpose,
+    schemas,
+    secrets,
+)
 from workermd.lint.rule import Check
 
 CHECKS: tuple[Check, ...] = (
@@ -20,11 +31,13 @@ CHECKS: tuple[Check, ...] = (
     Check("WM514", schemas.idle_keywords),
     Check("WM515", schemas.admits_everything),
     Check("WM516", schemas.beside_reference),
+    Check("WM517", answers.empty_reply),
     Check("WM620", bounds.attempts_that_do_not_fit),
     Check("WM621", bounds.pauses_that_do_not_fit),
     Check("WM622", bounds.odd_tools),
     Check("WM623", bounds.idle_backoff),
     Check("WM713", purpose.missing),
+    Check("WM715", calling.key_from_outside),
     Check("WM720", answers.run_id_in_output),
     Check("WM721", answers.nobody_to_ask),
     Check("WM901", secrets.held, whole=False),

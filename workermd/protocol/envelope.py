@@ -63,6 +63,7 @@ ERROR_CODES: dict[str, str] = {
     "task_reported": "The task itself answered with a status that is no success; its document says why.",
     "idempotency_conflict": "The same key was used before with another input.",
     "contract_changed": "The contract's meaning changed while the run was unfinished.",
+    "run_key_missing": "The contract's input has no field for the run's key, and the call names no run.",
     "run_in_progress": "Another process is executing this run.",
     "timeout": "The deadline of the run or of the attempt passed; everything it started was ended.",
     "attempt_crashed": "The attempt's process ended without an answer.",

@@ -2,6 +2,7 @@
 
     WorkermdError            exit 2: this call cannot be carried out as it stands
     ├── UsageError           the command line contradicts itself or the contract
+    │   └── RunKeyMissing    neither the input nor the caller names the run
     ├── ConfigurationError   a binding, a setting or a configuration file is unusable
     ├── ContractUnusable     the contract has findings of level error; carries them
     ├── LedgerUnavailable    the ledger cannot be opened, read or written
@@ -33,6 +34,10 @@ class WorkermdError(Exception):
 
 class UsageError(WorkermdError):
     code = "usage"
+
+
+class RunKeyMissing(UsageError):
+    code = "run_key_missing"
 
 
 class ConfigurationError(WorkermdError):

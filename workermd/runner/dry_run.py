@@ -9,6 +9,7 @@ from workermd.protocol.envelope import Document, Status
 from workermd.runner.answers import Answered
 from workermd.runner.invocation import Input, Request, checked_bounds, read_input, refuse_unenforceable
 from workermd.runner.requirements import refuse_without_purpose
+from workermd.runner.run_key import refuse_without
 from workermd.task.task import KINDS
 
 
@@ -19,12 +20,13 @@ def plan(request: Request) -> Answered:
     """
     bounds = checked_bounds(request)
     refuse_unenforceable(request)
+    refuse_without(request.contract, request.key)
     document: Document = {
         "would": "attempt",
         "worker_id": request.contract.id,
         "version": request.contract.version,
         "contract_sha256": request.contract.meaning_sha256,
-        "run_id": request.run_id or None,
+        "run_id": request.key.given or None,
         "backend": _backend(request),
         "bounds": bounds._asdict(),
         "ledger": request.ledger_path,
@@ -36,7 +38,7 @@ def plan(request: Request) -> Answered:
     document["run_id"] = given.run_id
     mismatches = checker(request.contract.input_schema, request.contract.input_draft).check(given.value)
     if mismatches or given.key is None:
-        problems = [f"{each.pointer or '/'}: {each.message}" for each in mismatches] or ["the key is unusable"]
+        problems = [f"{each.pointer or '/'}: {each.message}" for each in mismatches] or [given.problem]
         return _refused(document, "input_schema_mismatch", problems)
     ledger = Ledger.open_read_only(request.ledger_path)
     if ledger is not None:

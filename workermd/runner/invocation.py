@@ -26,8 +26,9 @@ from workermd.ledger.sqlite.transaction import Transaction
 from workermd.protocol import back_off
 from workermd.protocol.envelope import EXIT_INTERRUPTED, Document, Failure, Status, summed
 from workermd.protocol.errors import ConfigurationError, Interrupted, LedgerUnavailable, UsageError
-from workermd.runner import decisions, requirements, verdict
+from workermd.runner import decisions, requirements, run_key, verdict
 from workermd.runner.answers import Answered, Answers
+from workermd.runner.run_key import KeySource
 from workermd.runner.trace import Trace, of_environment
 from workermd.runner.verdict import Verdict
 from workermd.system import processes
@@ -38,9 +39,6 @@ from workermd.task.binding import Binding
 from workermd.task.journal_reader import JournalReader
 from workermd.task.masking import Mask
 from workermd.task.task import KINDS, Budget, Limits, Result, Task
-
-MAX_KEY_LENGTH = 512
-"""Characters of an idempotency key: it names rows, folders and variables."""
 
 SETTLE_GRACE = 10.0
 """Seconds that settling may wait for the ledger after the deadline: losing an answer is worse than being late."""
@@ -62,14 +60,15 @@ class Watch(Protocol):
 
 
 class Request(NamedTuple):
-    """One invocation. `timeout` and `max_attempts` tighten the contract's bounds (S3.7)."""
+    """One invocation. `timeout` and `max_attempts` tighten the contract's bounds (S3.7). `key` is where the run's key
+    comes from where the input has none."""
 
     contract: Contract
     binding: Binding
     ledger_path: str
     read_input: Callable[[], bytes]
     watch: Watch
-    run_id: str = ""
+    key: KeySource = KeySource()
     timeout: float | None = None
     max_attempts: int | None = None
     wait: bool = True
@@ -84,6 +83,7 @@ def run(request: Request) -> Answered:
     """
     bounds = checked_bounds(request)
     refuse_unenforceable(request)
+    run_key.refuse_without(request.contract, request.key)
     with RunLock.open(request.ledger_path) as lock:
         with _beside(request.ledger_path, "no attempt can be prepared"):
             folder = results.prepare(request.ledger_path)
@@ -185,37 +185,29 @@ class Earlier(NamedTuple):
 
 
 class Input(NamedTuple):
-    """A strictly read input. `key` is None when it has no usable idempotency key."""
+    """A strictly read input. `key` is None when it has no usable idempotency key, and `problem` says why. `exact` is
+    what its hash is made of."""
 
     value: Any
+    exact: Any
     key: Key | None
     run_id: str | None
+    problem: str = ""
 
 
 def read_input(request: Request, bounds: Bounds) -> Input:
-    """Read strictly and put --run-id where the key is absent (S2.2).
+    """Read strictly and find the run's key, or put it where it is absent (S2.2).
 
-    Raises JsonError for what is not strict JSON, UsageError for a --run-id that contradicts the input.
+    Raises JsonError for what is not strict JSON, UsageError where the caller's key contradicts the input's.
     """
-    value = quick.load_bytes(request.read_input())
-    given_id = request.run_id or None
-    if not isinstance(value, dict):
-        return Input(value, None, given_id)
-    name = request.contract.constraints.idempotency_key
-    if given_id is not None:
-        if name not in value:
-            value = {name: given_id, **value}
-        elif value[name] != given_id:
-            raise UsageError(f"--run-id differs from the input's {name!r}", "leave one of the two out")
-    run_id = value.get(name)
-    if not isinstance(run_id, str):
-        return Input(value, None, None)
-    if not 1 <= len(run_id) <= MAX_KEY_LENGTH or not run_id.isprintable():
-        return Input(value, None, run_id)
-    canonical = strict.canonical(value)
+    loaded = quick.load_exact(request.read_input())
+    found = run_key.keyed(loaded.value, loaded.exact, request.contract, request.key)
+    if not found.is_usable or found.run_id is None:
+        return Input(found.value, found.exact, None, found.run_id, found.problem)
+    canonical = strict.canonical(found.exact)
     contract = bytes.fromhex(request.contract.meaning_sha256)
-    key = Key(request.contract.id, run_id, sha256(canonical), canonical, contract, bounds.max_attempts)
-    return Input(value, key, run_id)
+    key = Key(request.contract.id, found.run_id, sha256(canonical), canonical, contract, bounds.max_attempts)
+    return Input(found.value, found.exact, key, found.run_id)
 
 
 @contextmanager
@@ -252,7 +244,7 @@ class _Invocation:
         self.mask = Mask(request.binding)
         notes = requirements.notes(request.contract, request.binding)
         self.answers = Answers(
-            request.contract, request.binding.kind, self.trace.trace_id, request.run_id or None, notes
+            request.contract, request.binding.kind, self.trace.trace_id, request.key.given or None, notes
         )
         self.unsaid = b""
         self.journal: JournalReader | None = None
@@ -282,12 +274,12 @@ class _Invocation:
         mismatches = checker(self.contract.input_schema, self.contract.input_draft).check(given.value)
         if mismatches:
             message = f"The input does not match its schema {verdict.told(mismatches)}."
-            hint = "see all of it with: workermd validate SPEC --input INPUT"
+            hint = (
+                run_key.hint(given.value, self.contract) or "see all of it with: workermd validate SPEC --input INPUT"
+            )
             return self.reject("input_schema_mismatch", message, ledger, hint)
         if given.key is None:
-            name = self.contract.constraints.idempotency_key
-            message = f"The input's {name!r} is no usable key: 1 to {MAX_KEY_LENGTH} printable characters are allowed."
-            return self.reject("input_schema_mismatch", message, ledger)
+            return self.reject("input_schema_mismatch", given.problem, ledger)
         return None
 
     def claim_and_attempt(self, given: Input, key: Key, ledger: Ledger) -> Answered:

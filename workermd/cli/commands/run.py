@@ -14,6 +14,7 @@ from workermd.report import say
 from workermd.report.answer import Telling, tell
 from workermd.report.audience import Audience, Listener
 from workermd.report.live import Live
+from workermd.runner import run_key
 from workermd.runner.answers import Answered
 from workermd.runner.invocation import Request, run
 from workermd.runner.trace import Trace, of_environment
@@ -42,6 +43,7 @@ class RunOptions(NamedTuple):
     envelope_file: str | None
     run_id: str | None
     new_run_id: bool
+    run_id_from: str | None
     timeout: float | None
     max_attempts: int | None
     interactive: bool
@@ -74,7 +76,7 @@ def execute(options: RunOptions) -> int:
         read_input=_once(lambda: _read_input(options, contract.input_schema, signals)),
         watch=audience,
         trace=trace,
-        run_id=_run_id(options),
+        key=run_key.chosen(options.run_id, options.run_id_from, new=options.new_run_id),
         timeout=options.timeout,
         max_attempts=options.max_attempts,
         wait=not options.no_wait,
@@ -192,25 +194,6 @@ def _read_input(options: RunOptions, schema: Any, signals: "Signals") -> bytes:
         return input_fields.made(options.set, options.input_text, schema, f"workermd run {options.spec}")
     finally:
         signals.break_off = False
-
-
-def _run_id(options: RunOptions) -> str:
-    if options.new_run_id:
-        if options.run_id:
-            raise UsageError("--run-id and --new-run-id exclude each other", "leave one of the two out")
-        return _uuid7()
-    return options.run_id or ""
-
-
-def _uuid7() -> str:
-    """A time-ordered UUID (RFC 9562, version 7)."""
-    import time
-
-    milliseconds = time.time_ns() // 1_000_000
-    tail = int.from_bytes(os.urandom(10))
-    number = milliseconds << 80 | 7 << 76 | (tail >> 4 & 0xFFF) << 64 | 0b10 << 62 | tail >> 8 & (1 << 62) - 1
-    digits = f"{number:032x}"
-    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
 
 
 class Signals:

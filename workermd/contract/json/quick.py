@@ -2,9 +2,9 @@
 
 import json
 import re
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
-from workermd.contract.json.strict import MAX_DEPTH, JsonError, Suspicious, decimal, integer, too_deep
+from workermd.contract.json.strict import MAX_DEPTH, JsonError, Suspicious, decimal, exact, integer, too_deep
 
 
 def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -58,3 +58,27 @@ def load_bytes(data: bytes) -> Any:
         message = "text in UTF-16" if utf16 else f"a byte (0x{data[error.start]:02x}) that is not UTF-8"
         raise JsonError(message, "Save the text as UTF-8.", offset, offset + 1) from None
     return load(text)
+
+
+class ExactJson(NamedTuple):
+    """`value` is what a task is given. `exact` is the same with every decimal that no float holds as ExactDecimal."""
+
+    value: Any
+    exact: Any
+
+
+_long_decimal = re.compile(r"[-+.0-9eE]{17}|[eE]-[0-9]{3}").search
+"""Where it finds nothing every decimal is the only one of its float: 15 digits are, except below 1e-307."""
+
+
+def load_exact(data: bytes) -> ExactJson:
+    """`load_bytes`, and what tells two documents apart whose decimals meet in one float. Raises JsonError."""
+    value = load_bytes(data)
+    text = data.decode()
+    if not _long_decimal(text):
+        return ExactJson(value, value)
+    decoder = json.JSONDecoder(parse_int=integer, parse_float=exact)
+    try:
+        return ExactJson(value, decoder.decode(text))
+    except RecursionError:  # the slower reader took it; as deep a text has been refused before
+        return ExactJson(value, value)

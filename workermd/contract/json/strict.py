@@ -10,6 +10,8 @@ from json.encoder import encode_basestring
 from math import isfinite
 from typing import Any
 
+from workermd.system.digest import sha256
+
 MAX_DEPTH = 64
 """Levels of arrays and objects; the value itself stands on level 1."""
 
@@ -80,25 +82,73 @@ def too_deep(value: Any, limit: int = MAX_DEPTH) -> bool:
 _CONTAINERS = (dict, list, tuple)  # a union of them takes isinstance four times as long
 
 
+# --- exact decimals -------------------------------------------------------------------------------------
+
+
+class ExactDecimal:
+    """A decimal that no float holds, as it was written: `100000000000000000.01`, `1e-400`. A task gets the nearest
+    float; a hash is made of this."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+
+def exact(text: str) -> "float | ExactDecimal":
+    """What a decimal is in a document read in full: a float where one holds it."""
+    value = float(text)
+    return value if _digits(text) == _digits(float.__repr__(value)) else ExactDecimal(text)
+
+
+def _digits(text: str) -> tuple[str, str, int]:
+    """Sign, digits without zeros around them, and the place of the point before the first of them."""
+    mantissa, _, exponent = text.lower().partition("e")
+    whole, _, fraction = mantissa.removeprefix("-").partition(".")
+    digits = (whole + fraction).lstrip("0")
+    point = len(whole) + int(exponent or 0) - (len(whole + fraction) - len(digits))
+    digits = digits.rstrip("0")
+    return ("-" if text.startswith("-") else "", digits, point) if digits else ("", "", 0)
+
+
 # --- canonical bytes ---------------------------------------------------------------------------------
 
 
-def canonical(value: Any) -> bytes:
+HASH_VERSION = 2
+"""How hashes are made now. Version 1 rounded every decimal to a float; rows of then are compared as then."""
+
+
+def input_hash(exact: Any, version: int = HASH_VERSION) -> bytes:
+    """The SHA-256 that an input is known by. `exact` is that of `load_exact`; `version` is how the hash that it is to be
+    compared with was made. Raises ValueError as `canonical` does."""
+    return sha256(canonical(exact, version))
+
+
+def canonical(value: Any, version: int = HASH_VERSION) -> bytes:
     """The bytes that stand for a JSON value in every hash: RFC 8785, UTF-8.
 
-    One deviation: an integer is written with all its digits beyond 2^53 too, where RFC 8785 rounds it,
-    because two inputs that differ must never share a hash. Floats are written as RFC 8785 says, so 1.0
-    and 1 share their bytes, as do -0.0 and 0, and any float with the integer of the same digits.
+    One deviation: a number is written with all its digits beyond 2^53 too, where RFC 8785 rounds it, because two
+    inputs that differ must never share a hash. Version 1 did so for integers alone. What a float holds is written as
+    RFC 8785 says, so 1.0 and 1 share their bytes, as do -0.0 and 0, and any float with the integer of the same digits.
 
     Raises ValueError, without quoting anything, where `value` is no JSON: another type, a key that is not
     text, NaN, Infinity, a lone surrogate, endless nesting.
     """
     try:
-        return _written(value).encode()
+        return _written(_rounded(value) if version == 1 else value).encode()
     except UnicodeEncodeError:
         raise ValueError("half of a surrogate pair, which is no character") from None
     except RecursionError:
         raise ValueError("nested too deep, or a value that contains itself") from None
+
+
+def _rounded(value: Any) -> Any:
+    """A value as version 1 saw it."""
+    if isinstance(value, ExactDecimal):
+        return float(value.text)
+    if isinstance(value, dict):
+        return {key: _rounded(item) for key, item in value.items()}
+    return [_rounded(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _written(value: Any) -> str:
@@ -123,7 +173,20 @@ def _written_scalar(value: Any) -> str:
         return int.__repr__(value)
     if isinstance(value, float):
         return _es6(value)
+    if isinstance(value, ExactDecimal):
+        return _in_full(value)
     raise ValueError(f"a value of type {type(value).__name__}, which JSON does not have")
+
+
+def _in_full(value: ExactDecimal) -> str:
+    """All digits. As an integer where it is one that `load` would take: those two are the same number."""
+    sign, digits, point = _digits(value.text)
+    if not digits:
+        return "0"
+    if len(digits) <= point <= MAX_NUMBER:
+        return sign + digits.ljust(point, "0")
+    fraction = f".{digits[1:]}" if len(digits) > 1 else ""
+    return f"{sign}{digits[0]}{fraction}e{point - 1:+d}"
 
 
 def _utf16(member: tuple[str, Any]) -> bytes:
