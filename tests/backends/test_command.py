@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import math
 import os
 import signal
 import subprocess
@@ -73,12 +74,15 @@ def test_an_answer_split_over_time_is_whole(run):
     assert run("printf '{\"a\"'; sleep 0.2; printf ': 1'; sleep 0.2; printf '}'").output == '{"a": 1}'
 
 
-def test_what_is_still_in_the_pipe_after_the_end_is_read(tmp_path):
-    """The attempt's process is stopped while the program fills a large pipe and ends."""
+@pytest.mark.parametrize(("most", "code"), [(900_000, None), (899_999, "output_too_large")])
+def test_what_is_still_in_the_pipe_after_the_end_is_read(tmp_path, most, code):
+    """The attempt's process is stopped while the program fills a large pipe and ends. What stands there counts too."""
     source = "import fcntl; fcntl.fcntl(1, fcntl.F_SETPIPE_SZ, 1 << 20); print('x' * 900_000, end='')"
     script = f'(sleep 0.7; kill -CONT $PPID) >/dev/null & kill -STOP $PPID; exec python3 -S -c "{source}"'
-    outcome = run_attempt(tmp_path, a_task(tmp_path), Binding("command", "test", command=("sh", "-c", script)))
-    assert len(outcome.result.output) == 900_000
+    bound = Binding("command", "test", command=("sh", "-c", script))
+    result = run_attempt(tmp_path, a_task(tmp_path), bound, max_bytes=most).result
+    assert (result.failure or {}).get("code") == code
+    assert len(result.output or "") == (0 if code else 900_000)
 
 
 @pytest.mark.parametrize("printed", ["", " \\n\\t "])
@@ -158,6 +162,8 @@ def test_ignored_signals_are_back_to_normal_in_the_program(run):
             {"question": "slow down", "options": ["yes", "no"], "code": "approval_required"},
         ),
         ({"code": ["x"], "message": "slow down"}, 64, {"code": "input_rejected"}),
+        ({"message": "slow down", "after": math.inf}, 75, {"code": "backend_unavailable"}),
+        ({"message": "slow down", "after": -1}, 75, {"code": "backend_unavailable"}),
     ],
 )
 def test_a_failing_program_may_say_why(run, printed, exit_code, expected):
@@ -165,7 +171,7 @@ def test_a_failing_program_may_say_why(run, printed, exit_code, expected):
     failure = run(f"cat said.json; exit {exit_code}").failure
     assert failure["message"] == "slow down"
     assert expected.items() <= failure.items()
-    assert "after" in failure or "after" not in expected
+    assert ("after" in failure) == ("after" in expected)
 
 
 @pytest.mark.parametrize("printed", ["[1]", "{}", '{"error": "x"}', '{"error": {}}', "{", "", "[" * 100_000, "\\377"])

@@ -232,6 +232,8 @@ def test_an_output_over_the_bound_is_not_copied(tmp_path, output):
 def test_an_output_of_exactly_the_bound_passes(call):
     assert len(call("def run(task): return {'a': 'x' * 990}", max_bytes=1000).output) == 999
     assert len(call("def run(task): return {'a': 'x' * 991}", max_bytes=1000).output) == 1000
+    assert len(call("def run(task): return {'a': 'ü' * 495}", max_bytes=999).output.encode()) == 999
+    assert call("def run(task): return {'a': 'ü' * 495}", max_bytes=998).failure["code"] == "output_too_large"
 
 
 # How a function may fail

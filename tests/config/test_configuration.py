@@ -6,6 +6,7 @@ import pytest
 
 from workermd.config import configuration
 from workermd.config.configuration import Flags
+from workermd.protocol.errors import ConfigurationError
 
 TOOL_INPUT = {
     "type": "object",
@@ -55,6 +56,31 @@ def test_a_mode_chooses_a_backend_and_nothing_else(cli, contract, given, program
     done = cli("run", spec, given("a", tool="search", arguments={"q": "x"}))
     assert done.document["result"]["input"] == {"run_id": "a", "tool": "search", "arguments": {"q": "x"}}
     assert cli("run", spec, given("b", task="t", context={})).code == 3
+
+
+@pytest.mark.rule("S6.1")
+def test_the_operators_choice_goes_before_a_shipped_worker(tmp_path, monkeypatch):
+    """For a worker, and for its mode."""
+    monkeypatch.chdir(tmp_path)
+    shipped = configuration.binding_for("data-validation", "m", configuration.load(Flags()), Flags())
+    assert (shipped.origin, shipped.kind) == ("shipped with workermd", "function")
+    for table in ("modes.m", "workers.data-validation"):
+        (tmp_path / "workermd.toml").write_text(f'[{table}]\ncommand = ["true"]\n')
+        bound = configuration.binding_for("data-validation", "m", configuration.load(Flags()), Flags())
+        assert (bound.command, bound.origin) == (("true",), f"{tmp_path}/workermd.toml: [{table}]")
+
+
+@pytest.mark.rule("S8.4")
+@pytest.mark.parametrize(("codes", "taken"), [("[1, 255]", True), ("[0]", False), ("[256]", False), ("[-1]", False)])
+def test_codes_to_retry_are_those_of_a_failure(tmp_path, monkeypatch, codes, taken):
+    """0 is the answer, and no program can exit with more than 255."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "workermd.toml").write_text(f'[workers.w]\ncommand = ["true"]\nretry_exit_codes = {codes}\n')
+    if taken:
+        assert configuration.load(Flags()).workers["w"].retry_exit_codes == (1, 255)
+        return
+    with pytest.raises(ConfigurationError, match="retry_exit_codes is not a list of codes"):
+        configuration.load(Flags())
 
 
 @pytest.mark.rule("S7.1")
