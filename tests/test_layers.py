@@ -18,7 +18,7 @@ FLOORS = """
 protocol
 system
 task contract
-ledger lint workers
+ledger lint workers sandbox
 config derive
 registry attempt backends
 runner

@@ -1,13 +1,12 @@
-"""The attempt's own process: load the backend, take one order, perform it, leave the result file.
+"""The attempt's own process: load the backend, take one order, perform it, leave the result to the keeper.
 
 It is started before the parent knows whether there will be an attempt, so that the imports of a
 framework overlap with the parent's reading; it does nothing of the user's until the order comes. It
-never opens the ledger. It holds the run's lock for as long as it lives, through an inherited
-descriptor. Its standard output and error are a log file; the caller's are out of its reach.
+never opens the ledger, nor holds anything of it. Its standard output and error are a log file; the
+caller's are out of its reach. The keeper that forked it watches over it.
 """
 
 import contextlib
-import ctypes
 import gc
 import os
 import resource
@@ -16,10 +15,9 @@ import sys
 import time
 from importlib import import_module
 
+from workermd.attempt import keeper
 from workermd.attempt.order import ORDER_FD, STATUS_FD, Order, receive, receive_binding
-from workermd.ledger import results
 from workermd.protocol.codec import to_document
-from workermd.system import processes
 from workermd.system.crash import point
 from workermd.task.binding import Binding
 from workermd.task.task import KINDS, Backend, Result
@@ -32,35 +30,33 @@ MAX_FILE_BYTES = 1 << 30
 
 MAX_OPEN_FILES = 4096
 
-PR_SET_PDEATHSIG = 1
-_PR_SET_CHILD_SUBREAPER = 36
-
 
 def main() -> None:
-    """The host's process from its first line, with its kind as argument."""
-    begin()
-    attempt(load(sys.argv[2]))  # while the supervisor is still reading
+    """The keeper's process from its first line, and the host's that it forks. The kind is the argument."""
+    kept = begin()
+    attempt(load(sys.argv[2]), kept)  # while the supervisor is still reading
 
 
-def begin() -> None:
-    """Hold the descriptors for this process only, and let the kernel watch over it."""
+def begin() -> keeper.Kept:
+    """Hold the descriptors for this process only, and fork the host: it returns, with its keeper behind it.
+
+    An import of the user's may hang. The keeper sees the supervisor go and ends the host until it has been told of an
+    attempt; from then on an attempt outlives its supervisor on purpose.
+    """
     os.set_inheritable(ORDER_FD, False)
     os.set_inheritable(STATUS_FD, False)
-    control(_PR_SET_CHILD_SUBREAPER, 1)
-    # The process holds the run's lock already, and an import may hang: until it could see by itself that its
-    # supervisor is gone, the kernel watches for it. From then on an attempt outlives its supervisor on purpose.
-    control(PR_SET_PDEATHSIG, signal.SIGKILL)
+    kept = keeper.part()
     point("host_started")
+    return kept
 
 
-def attempt(backend: Backend) -> None:
+def attempt(backend: Backend, kept: keeper.Kept) -> None:
     """Take the binding, then perhaps an order; perform it and end. Does not return."""
     binding = receive_binding(ORDER_FD)
     if binding is None:
         os._exit(0)
     if reason := backend.unusable(binding):
         _refuse(reason)
-    control(PR_SET_PDEATHSIG, 0)
     gc.freeze()  # it was off since the first line: what imports make stays
     gc.enable()
     os.write(STATUS_FD, b"ready\n")
@@ -71,12 +67,7 @@ def attempt(backend: Backend) -> None:
     point("host_before_task")
     result = _perform(backend, order, binding)
     point("host_after_task")
-    _leave(kept=_keep(result, order))
-
-
-def control(option: int, value: int) -> None:
-    if ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0) != 0:
-        _refuse(f"the kernel refused to watch over the attempt ({os.strerror(ctypes.get_errno())})")
+    _leave(kept, result)
 
 
 def load(kind: str) -> Backend:
@@ -109,9 +100,6 @@ def _hold_bounds(order: Order) -> None:
     _limit(resource.RLIMIT_FSIZE, MAX_FILE_BYTES)
     _limit(resource.RLIMIT_NOFILE, MAX_OPEN_FILES)
     os.environ.update(order.environment)
-    import _thread  # threading costs more than this one function of it
-
-    _thread.start_new_thread(_watch, (order.limits.deadline,))
 
 
 def _limit(which: int, most: int) -> None:
@@ -120,13 +108,6 @@ def _limit(which: int, most: int) -> None:
         most = min(most, hard)
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(which, (most, hard))
-
-
-def _watch(deadline: float) -> None:
-    """End the whole tree shortly after the deadline, for the case that nobody else is left to do it."""
-    time.sleep(max(0.0, deadline + TIMER_GRACE / 2 - time.monotonic()))
-    processes.end_descendants(os.getpid())
-    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _perform(backend: Backend, order: Order, binding: Binding) -> Result:
@@ -151,19 +132,10 @@ def _perform(backend: Backend, order: Order, binding: Binding) -> Result:
         )
 
 
-def _keep(result: Result, order: Order) -> bool:
-    """Write the result file. False when that came too late or failed: the attempt has no answer then."""
-    try:
-        return results.write(order.results_dir, order.token, result.to_json().encode(), order.limits.deadline)
-    except OSError as error:
-        sys.stderr.write(f"workermd: the result cannot be written ({error.strerror})\n")
-        return False
-
-
-def _leave(*, kept: bool) -> None:
-    """End without running anybody's exit handlers: the task is over once its result is on disk."""
+def _leave(kept: keeper.Kept, result: Result) -> None:
+    """End without running anybody's exit handlers: the task is over once its keeper has the result."""
     with contextlib.suppress(OSError, ValueError):
         sys.stdout.flush()
         sys.stderr.flush()
-    processes.end_descendants(os.getpid())
-    os._exit(0 if kept else 1)
+    keeper.leave(kept.result_fd, result.to_json().encode())
+    os._exit(0)

@@ -17,10 +17,12 @@ ORDER_FD = 3
 STATUS_FD = 4
 """Where the host says `ready`, or why it cannot be."""
 LOCK_FD = 5
-"""The run's lock: held while any process has this descriptor open, so programs started by a task inherit it."""
+"""The run's lock, held while any process has this descriptor open: the keeper alone, no host and no program."""
+KEEPER_FD = 6
+"""Where the keeper reads what the attempt may not reach, and later what it has to keep."""
 
-HOST_FDS = (0, 1, 2, ORDER_FD, STATUS_FD, LOCK_FD)
-"""All that a host holds when it begins: nothing to read, the log twice, and the three above."""
+HOST_FDS = (0, 1, 2, ORDER_FD, STATUS_FD, LOCK_FD, KEEPER_FD)
+"""All that a keeper holds when it begins: nothing to read, the log twice, and the four above."""
 FIRST_OWN_FD = 10
 """Above every number that a host's descriptors get: a `dup2` onto itself would keep the close-on-exec flag."""
 
@@ -40,43 +42,44 @@ class Order(NamedTuple):
 
 
 def encode_binding(binding: Binding) -> bytes:
-    return _framed(to_document(binding))
+    return framed(to_document(binding))
 
 
 def encode_environment(environment: dict[str, str]) -> bytes:
     """For a host that is forked: it was started with the environment of another process."""
-    return _framed(environment)
+    return framed(environment)
 
 
 def encode(order: Order) -> bytes:
     """The whole order as one JSON document: the task in it is encoded here, and nowhere again on its way."""
-    return _framed(to_document(order))
+    return framed(to_document(order))
 
 
 def receive_binding(fd: int) -> Binding | None:
     """Wait for the binding. None when the other end was closed before a whole one came."""
-    document = _document(fd)
+    document = receive_document(fd)
     return None if document is None else from_document(Binding, document)
 
 
 def receive_environment(fd: int) -> dict[str, str] | None:
     """Wait for the environment. None when the other end was closed before a whole one came."""
-    return _document(fd)
+    return receive_document(fd)
 
 
 def receive(fd: int) -> Order | None:
     """Wait for an order. None when the other end was closed before a whole one came."""
-    document = _document(fd)
+    document = receive_document(fd)
     return None if document is None else from_document(Order, document)
 
 
-def _framed(document: Document) -> bytes:
+def framed(document: Document) -> bytes:
     """JSON behind its length: a host that reads less than that knows that its supervisor died."""
     body = json.dumps(document).encode()
     return len(body).to_bytes(_LENGTH_BYTES) + body
 
 
-def _document(fd: int) -> Document | None:
+def receive_document(fd: int) -> Document | None:
+    """Wait for a document. None when the other end was closed before a whole one came."""
     head = _read_exactly(fd, _LENGTH_BYTES)
     body = _read_exactly(fd, int.from_bytes(head)) if head else None
     document: Document | None = json.loads(body) if body else None

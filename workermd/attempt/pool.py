@@ -12,9 +12,10 @@ import time
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from workermd.attempt.order import encode_binding, encode_environment
+from workermd.attempt.order import encode_binding, encode_environment, framed
 from workermd.attempt.spawn import Ends, Host, Tick, boot, new_marker, readable, task_environment
 from workermd.attempt.zygote import FORK, KEEP, MARKER_PLACE, NUMBER_BYTES, REAP, REQUESTS_FD
+from workermd.sandbox.fence import Fence
 from workermd.system.environment import MARKER
 from workermd.task.binding import Binding
 
@@ -73,7 +74,7 @@ class Zygote:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
         # The numbers of a host are taken, so that nothing that an import opens gets one of them.
-        held = [(theirs.fileno(), REQUESTS_FD), *((null, fd) for fd in (0, 1, 2, 4, 5))]
+        held = [(theirs.fileno(), REQUESTS_FD), *((null, fd) for fd in (0, 1, 2, 4, 5, 6))]
         try:
             return cls(boot("zygote", kind, {**environment, MARKER: MARKER_PLACE}, held), ours)
         finally:
@@ -89,7 +90,7 @@ class Zygote:
                 return "" if said == "ready" else said
         return "it ended while it loaded the backend"
 
-    def fork(self, binding: Binding, lock_fd: int, log_dir: str) -> Host:
+    def fork(self, binding: Binding, lock_fd: int, log_dir: str, fence: Fence | None = None) -> Host:
         """A host as `Host.start` makes one, with the environment and the folder of this process. Raises ZygoteGone."""
         marker = new_marker()
         self.forks += 1
@@ -102,6 +103,7 @@ class Zygote:
             line.close()
             ends.close_ours()
             raise ZygoteGone from None
+        host.tell_keeper(framed((fence or Fence())._asdict()))
         host.tell(encode_environment(task_environment(binding, marker)) + encode_binding(binding))
         return host
 
@@ -145,14 +147,14 @@ class HostPool:
         self.unused: list[Unused] = []
         self._zygotes: dict[tuple[str, frozenset[tuple[str, str]]], Zygote | None] = {}
 
-    def start(self, binding: Binding, lock_fd: int, log_dir: str) -> Host:
+    def start(self, binding: Binding, lock_fd: int, log_dir: str, fence: Fence | None = None) -> Host:
         zygote = self._zygote(binding)
         if zygote is not None:
             try:
-                return zygote.fork(binding, lock_fd, log_dir)
+                return zygote.fork(binding, lock_fd, log_dir, fence)
             except ZygoteGone:
                 self._drop(zygote)
-        return Host.start(binding, lock_fd, log_dir)
+        return Host.start(binding, lock_fd, log_dir, fence)
 
     def close(self) -> None:
         for zygote in filter(None, [*self._zygotes.values()]):

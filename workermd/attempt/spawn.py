@@ -10,8 +10,10 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from workermd.attempt.order import FIRST_OWN_FD, HOST_FDS, MARKER_CHARACTERS, Order, encode, encode_binding
+from workermd.attempt.keeper import END, Commission
+from workermd.attempt.order import FIRST_OWN_FD, HOST_FDS, MARKER_CHARACTERS, Order, encode, encode_binding, framed
 from workermd.protocol.errors import ConfigurationError
+from workermd.sandbox.fence import Fence
 from workermd.system import environment, processes
 from workermd.task.binding import Binding
 
@@ -25,6 +27,9 @@ _BOOT = (
 _LOG_CHUNK = 1 << 16
 _BINDING_SECONDS = 10.0
 """A binding fits into the pipe, so that nothing waits; a component of a megabyte waits for the reader."""
+
+_KEEPER_SECONDS = 1.0
+"""A keeper needs milliseconds to end an attempt; one that does not answer is ended with it."""
 
 Tick = Callable[[], None]
 """Called every `TICK` while waiting. It may raise: the wait ends there."""
@@ -45,25 +50,27 @@ class Ends(NamedTuple):
     order_write: int
     status_read: int
     status_write: int
+    keeper_read: int
+    keeper_write: int
     null: int
     log: int
 
     @classmethod
     def open(cls, log_dir: str, marker: str) -> "Ends":
-        order, status = os.pipe2(os.O_CLOEXEC), os.pipe2(os.O_CLOEXEC)
+        order, status, keeper = (os.pipe2(os.O_CLOEXEC) for _ in range(3))
         null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
-        return cls(*order, *status, null, _open_log(log_dir, marker))
+        return cls(*order, *status, *keeper, null, _open_log(log_dir, marker))
 
     def theirs(self, lock_fd: int) -> tuple[int, ...]:
         """What the host gets as `HOST_FDS`."""
-        return self.null, self.log, self.log, self.order_read, self.status_write, lock_fd
+        return self.null, self.log, self.log, self.order_read, self.status_write, lock_fd, self.keeper_read
 
     def close_theirs(self) -> None:
-        for fd in (self.order_read, self.status_write, self.null):
+        for fd in (self.order_read, self.status_write, self.keeper_read, self.null):
             os.close(fd)
 
     def close_ours(self) -> None:
-        for fd in (self.order_write, self.status_read, self.log):
+        for fd in (self.order_write, self.status_read, self.keeper_write, self.log):
             os.close(fd)
 
 
@@ -75,14 +82,15 @@ class Host:
         self._pidfd = os.pidfd_open(pid)
         self._order_fd = ends.order_write
         self._status_fd = ends.status_read
+        self._keeper_fd = ends.keeper_write
         self._log_fd = ends.log
         self._log_at = 0
         self.marker = marker
         self._ended = False
 
     @classmethod
-    def start(cls, binding: Binding, lock_fd: int, log_dir: str) -> "Host":
-        """Start a process that loads the backend and waits. `lock_fd` is inherited, locked or not yet."""
+    def start(cls, binding: Binding, lock_fd: int, log_dir: str, fence: Fence | None = None) -> "Host":
+        """Start a process that loads the backend and waits. `lock_fd` is its keeper's, locked or not yet."""
         marker = new_marker()
         ends = Ends.open(log_dir, marker)
         held = zip(ends.theirs(lock_fd), HOST_FDS, strict=True)
@@ -94,6 +102,7 @@ class Host:
                 os.close(fd)
             ends.close_theirs()
         host = cls(pid, ends, marker)
+        host.tell_keeper(framed((fence or Fence())._asdict()))
         host.tell(encode_binding(binding))
         return host
 
@@ -123,7 +132,15 @@ class Host:
 
     def send(self, order: Order, give_up_at: float, tick: Tick) -> None:
         """Hand the order over. A host that died or does not read is left to `finish`."""
+        limits = order.limits
+        commission = Commission(limits.deadline, order.results_dir, order.token, limits.max_output_bytes)
+        self.tell_keeper(framed(commission._asdict()))
         self._write(encode(order), give_up_at, tick)
+
+    def tell_keeper(self, word: bytes) -> None:
+        """A few words, which a pipe takes at once. A keeper that has ended is noticed by its pidfd."""
+        with contextlib.suppress(BrokenPipeError):
+            os.write(self._keeper_fd, word)
 
     def _write(self, whole: bytes, give_up_at: float, tick: Tick) -> None:
         os.set_blocking(self._order_fd, False)
@@ -155,18 +172,18 @@ class Host:
                 os.killpg(self.pid, signal.SIGKILL)
         status = self._reap()
         code = None if status is None else os.waitstatus_to_exitcode(status)
-        if code != 0:
-            # It could not clean up behind itself: its orphans went to init, and only their marker tells.
-            processes.end_marked(f"{environment.MARKER}={self.marker}".encode())
         ended_by = None if code is None or code >= 0 else -code
         return Ending(by_deadline=False, exit_code=code if ended_by is None else None, signal=ended_by)
 
     def discard(self) -> None:
         """End the process and all that it started, now. Does nothing when it has ended."""
-        if not self._ended:
-            if self._number_is_its_own():
-                processes.end(self.pid)
-            self._reap()
+        if self._ended:
+            return
+        self.tell_keeper(END)
+        heard = readable(self._pidfd, time.monotonic() + _KEEPER_SECONDS, _no_tick)
+        if not heard and self._number_is_its_own():
+            processes.end(self.pid)
+        self._reap()
 
     def _number_is_its_own(self) -> bool:
         """Before it is reaped neither its number nor its group's can belong to a stranger."""
@@ -179,8 +196,11 @@ class Host:
     def _reap(self) -> int | None:
         status = self._wait()
         self._ended = True
-        for fd in (self._pidfd, self._order_fd, self._status_fd):
+        for fd in (self._pidfd, self._order_fd, self._status_fd, self._keeper_fd):
             os.close(fd)
+        if status != 0:
+            # The keeper could not clean up behind itself: orphans went to init, and only their marker tells.
+            processes.end_marked(f"{environment.MARKER}={self.marker}".encode())
         return status
 
     def log(self) -> bytes:

@@ -5,7 +5,7 @@ import. Loading is paid once. A fork takes only the thread that forks along and 
 process counts its threads and sockets once it has loaded, and with one of either it says so and is not used.
 
     supervisor                    zygote                        attempt
-    request, seven descriptors ─▶ fork ───────────────────────▶ a session of its own; the descriptors of a host
+    request, nine descriptors  ─▶ fork ───────────────────────▶ a session of its own; the descriptors of a host
     pid ◀──────────────────────── waits for word                reads its environment, then binding and order
     keep ───────────────────────▶ will not end it
     reap ───────────────────────▶ waitpid, the wait status
@@ -24,6 +24,7 @@ from typing import NamedTuple, NoReturn
 
 from workermd.attempt import host
 from workermd.attempt.order import FIRST_OWN_FD, HOST_FDS, MARKER_CHARACTERS, ORDER_FD, receive_environment
+from workermd.sandbox import kernel
 from workermd.system import crash
 from workermd.system.environment import MARKER
 from workermd.task.task import Backend
@@ -47,11 +48,11 @@ class _Child(NamedTuple):
 
 def main() -> None:
     os.set_inheritable(REQUESTS_FD, False)
-    host.control(host.PR_SET_PDEATHSIG, signal.SIGKILL)  # an import may hang
+    kernel.die_with_parent(signal.SIGKILL)  # an import may hang
     place = _marker_place()
     requests = socket.socket(fileno=REQUESTS_FD)
     backend = host.load(sys.argv[2])
-    host.control(host.PR_SET_PDEATHSIG, 0)
+    kernel.die_with_parent(0)
     gc.collect()
     gc.freeze()
     requests.sendall(_unforkable().encode() or b"ready")
@@ -158,8 +159,7 @@ class _Zygote:
             os.dup2(fd, target)
         _close(copies)
         self._surround()
-        host.begin()
-        host.attempt(self.backend)
+        host.attempt(self.backend, host.begin())
         raise AssertionError
 
     def _surround(self) -> None:

@@ -3,15 +3,18 @@
 Started without a shell and, because an attempt's start-up is most of its cost, without asyncio or subprocess.
 """
 
+import errno
+import fcntl
 import json
 import math
 import os
 import select
 import signal
 import time
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from workermd.protocol.envelope import ERROR_CODES, Document
+from workermd.sandbox import fence
 from workermd.system import programs
 from workermd.task.binding import Binding
 from workermd.task.question import asked
@@ -32,6 +35,7 @@ LISTED = ("retryable", "backend_unavailable")
 OTHER = ("refused", "backend_failed")
 
 CHUNK = 65536
+_ABOVE_STANDARD = 10
 
 
 class ProgramEnding(NamedTuple):
@@ -70,8 +74,7 @@ class _Program:
     """A running program: its process, the pipes to it, and the ways to end it."""
 
     def __init__(self, command: tuple[str, ...]) -> None:
-        """Start it. Every descriptor that is inheritable here is inherited, the run's lock among them; our
-        ends of the pipes are not. stderr stays ours, the attempt's log. Raises OSError."""
+        """Start it. It inherits stderr, the attempt's log, and nothing else of ours. Raises OSError."""
         self._open: set[int] = set()
         self._printed = bytearray()
         self._running = False
@@ -179,20 +182,51 @@ class _Program:
 
 
 def _spawn(command: tuple[str, ...], stdin: int, stdout: int) -> int:
-    """Start a program and return its process id.
+    """Start a program and return its process id. Raises OSError.
 
-    It leads a group of its own, so that what it starts can be ended with it. Python ignores SIGPIPE and
-    SIGXFSZ, and what is ignored stays so across exec: no program expects that.
+    It leads a group of its own, so that what it starts can be ended with it, and ends with us. It is forked and not
+    spawned: between the two it enters a domain of its own, out of which it reaches neither us nor our memory.
     """
-    return os.posix_spawnp(
-        command[0],
-        command,
-        os.environ,
-        file_actions=[(os.POSIX_SPAWN_DUP2, stdin, 0), (os.POSIX_SPAWN_DUP2, stdout, 1)],
-        setpgroup=0,
-        setsigmask=(),
-        setsigdef=(signal.SIGPIPE, signal.SIGXFSZ),
-    )
+    if any("\0" in each for each in command):
+        raise ValueError("an argument holds a null character")
+    told, telling = os.pipe2(os.O_CLOEXEC)
+    try:
+        pid = os.fork()
+        if pid == 0:
+            _become(command, stdin, stdout, telling)
+        os.close(telling)
+        telling = -1
+        number = os.read(told, 4)
+    finally:
+        os.close(told)
+        if telling >= 0:
+            os.close(telling)
+    if number:
+        os.waitpid(pid, 0)
+        code = int.from_bytes(number)
+        raise OSError(code, os.strerror(code))
+    return pid
+
+
+def _become(command: tuple[str, ...], stdin: int, stdout: int, telling: int) -> NoReturn:
+    """In the fork: be the program. The pipe closes when that worked, and says why when it did not."""
+    try:
+        os.setpgid(0, 0)
+        # Away from 0 to 2 first: where the caller had closed those, one of the pipes may be among them.
+        telling, stdin, stdout = (
+            fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _ABOVE_STANDARD) for fd in (telling, stdin, stdout)
+        )
+        os.dup2(stdin, 0)
+        os.dup2(stdout, 1)
+        # Python ignores these two, and what is ignored stays so across exec: no program expects that.
+        for number in (signal.SIGPIPE, signal.SIGXFSZ):
+            signal.signal(number, signal.SIG_DFL)
+        fence.around_program()
+        os.execvp(command[0], command)  # noqa: S606 - started without a shell, on purpose
+    except OSError as error:
+        os.write(telling, (error.errno or errno.EINVAL).to_bytes(4))
+    finally:
+        os._exit(127)
 
 
 def _milliseconds(seconds: float) -> int:

@@ -8,6 +8,10 @@ killed itself. Linux only: it reads /proc.
 import contextlib
 import os
 import signal
+import time
+
+PATIENCE = 5.0
+"""Seconds after which we stop looking: what is left then is another user's, or cannot be killed."""
 
 _ZOMBIE = "Z"
 
@@ -20,11 +24,16 @@ def end(root: int) -> None:
 
 
 def end_descendants(root: int) -> None:
-    """Kill all descendants of `root`, again until two looks in a row find none."""
+    """Kill all descendants of `root`, again until two looks in a row find none, but not for ever."""
     quiet = 0
-    while quiet < 2:
+    give_up_at = time.monotonic() + PATIENCE
+    while quiet < 2 and time.monotonic() < give_up_at:
         found = descendants(root)
         quiet = 0 if found else quiet + 1
+        for group in {group for pid in found if (group := _group(pid)) not in (0, os.getpgrp(), _group(root))}:
+            # A process that forks and ends faster than we look is gone by now; its group has the next one in it.
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(group, signal.SIGKILL)
         for pid in found:
             send(pid, signal.SIGKILL)
         if found:
@@ -39,7 +48,8 @@ def end_marked(marker: bytes) -> None:
     itself is spared: it may have been started by such an orphan.
     """
     quiet = 0
-    while quiet < 2:
+    give_up_at = time.monotonic() + PATIENCE
+    while quiet < 2 and time.monotonic() < give_up_at:
         found = [pid for pid in marked(marker) if pid != os.getpid()]
         quiet = 0 if found else quiet + 1
         for pid in found:
@@ -64,8 +74,8 @@ def descendants(root: int) -> list[int]:
 
 
 def send(pid: int, number: signal.Signals) -> None:
-    """Send a signal to a process that may be gone."""
-    with contextlib.suppress(ProcessLookupError):
+    """Send a signal to a process that may be gone, or that may have become another user's."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         os.kill(pid, number)
 
 
@@ -100,6 +110,12 @@ def _state(pid: int) -> str:
 def _parent(pid: int) -> int:
     fields = _stat(pid)
     return int(fields[1]) if fields else 0
+
+
+def _group(pid: int) -> int:
+    """Its process group; 0 for a process that is gone."""
+    fields = _stat(pid)
+    return int(fields[2]) if fields else 0
 
 
 def _bears(pid: int, marker: bytes) -> bool:

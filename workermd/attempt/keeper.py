@@ -1,0 +1,220 @@
+"""The process between a supervisor and a host: it keeps the run's lock, the deadline and the result.
+
+The host runs what an operator did not write, so it is trusted with none of these. The keeper forks it before anything
+is loaded, and it is out of its reach wherever the machine can do that (`sandbox`). It lives until the attempt is over
+and leaves nothing alive; when its supervisor dies, it goes on to the deadline and the next call adopts the result.
+
+    supervisor                     keeper                       host
+    fence ───────────────────────▶ fork ──────────────────────▶ fence, load
+    commission ──────────────────▶ watches the clock            order, task
+                                   result file ◀─────────────── result
+    end, or closed before that ──▶ ends everything
+"""
+
+import contextlib
+import os
+import select
+import signal
+import sys
+import time
+from typing import NamedTuple, NoReturn
+
+from workermd.attempt.order import KEEPER_FD, LOCK_FD, receive_document
+from workermd.ledger import results
+from workermd.sandbox import fence, kernel
+from workermd.sandbox.fence import Fence, Held
+from workermd.system import processes
+
+GRACE = 0.125
+"""Seconds after the deadline at which a keeper without a supervisor ends the attempt."""
+
+MOST_BESIDE_OUTPUT = 64 << 20
+"""Bytes that a result may have beside the output: usage, notes, artifacts, escapes of JSON."""
+
+END = b"e"
+"""What a supervisor writes to have everything ended."""
+
+_LENGTH_BYTES = 8
+_REAP_SECONDS = 2.0
+
+
+class Commission(NamedTuple):
+    """What the keeper has to know of an attempt that begins. `deadline` is on `time.monotonic()`'s clock."""
+
+    deadline: float
+    results_dir: str
+    token: str
+    max_bytes: int
+
+
+class Kept(NamedTuple):
+    """What a host has of its keeper: where its result goes, and what holds."""
+
+    result_fd: int
+    held: Held
+    fence: Fence
+
+
+def part() -> Kept:
+    """Fork. Returns in the child, the host; the parent becomes the keeper and does not return."""
+    os.set_inheritable(KEEPER_FD, False)
+    os.set_inheritable(LOCK_FD, False)
+    document = receive_document(KEEPER_FD)
+    if document is None:
+        os._exit(0)
+    wanted = Fence.of(document)
+    kernel.adopt_orphans()
+    held = fence.outer(wanted)
+    ours, theirs = os.pipe()
+    pid = os.fork()
+    if pid:
+        os.close(theirs)
+        kernel.hide_memory()
+        _Keeper(pid, ours, alone=bool(held.signals)).serve()
+    for fd in (ours, KEEPER_FD, LOCK_FD):
+        os.close(fd)
+    kernel.die_with_parent(signal.SIGKILL)
+    held = fence.inner(wanted, held)
+    kernel.hide_memory()
+    return Kept(theirs, held, wanted)
+
+
+def leave(result_fd: int, data: bytes) -> None:
+    """In the host: hand the result over. The keeper writes it and ends what is left."""
+    rest = memoryview(len(data).to_bytes(_LENGTH_BYTES) + data)
+    while rest:
+        rest = rest[os.write(result_fd, rest) :]
+
+
+class _Keeper:
+    def __init__(self, host: int, result_fd: int, *, alone: bool) -> None:
+        """`alone`: whatever we may signal is the attempt's."""
+        self.host = host
+        self.result_fd = result_fd
+        self.alone = alone
+        self.commission: Commission | None = None
+        self.received = bytearray()
+        self.status: int | None = None
+        self.ended_on_purpose = False
+
+    def serve(self) -> NoReturn:
+        """Until the host has ended or left a result, the time is over, or nobody wants the attempt any more."""
+        wake, woken = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
+        os.set_blocking(self.result_fd, False)
+        poll = select.poll()
+        for fd in (KEEPER_FD, self.result_fd, wake):
+            poll.register(fd, select.POLLIN)
+        self.reap()  # what ended before the handler stood
+        while self.status is None:
+            ready = dict(poll.poll(self.milliseconds()))
+            if wake in ready:
+                with contextlib.suppress(BlockingIOError):
+                    os.read(wake, 4096)
+                self.reap()
+            if self.result_fd in ready and self.read():
+                break
+            if KEEPER_FD in ready and not self.hear():
+                if self.commission is None:
+                    self.end(None)
+                poll.unregister(KEEPER_FD)  # the supervisor is gone; the attempt goes on
+            if self.commission is not None and time.monotonic() >= self.commission.deadline + GRACE:
+                self.end(None)
+        while not self.whole() and self.read_some():
+            continue
+        self.end(self.result())
+
+    def milliseconds(self) -> float | None:
+        if self.commission is None:
+            return None
+        return max(0.0, self.commission.deadline + GRACE - time.monotonic()) * 1000 + 1
+
+    def reap(self) -> None:
+        """Orphans of the attempt come to us; only the host's end is of interest."""
+        with contextlib.suppress(ChildProcessError):
+            while (found := os.waitpid(-1, os.WNOHANG))[0]:
+                if found[0] == self.host:
+                    self.status = found[1]
+
+    def hear(self) -> bool:
+        """One word of the supervisor's; False when it is gone."""
+        if self.commission is None:
+            document = receive_document(KEEPER_FD)
+            if document is None:
+                return False
+            self.commission = Commission(**document)
+            return True
+        word = os.read(KEEPER_FD, 1)
+        if word == END:
+            self.ended_on_purpose = True
+            self.end(None)
+        return bool(word)
+
+    def read(self) -> bool:
+        """Take what the host has left so far; True when there is no more to come."""
+        self.read_some()
+        return self.whole()
+
+    def read_some(self) -> bool:
+        try:
+            data = os.read(self.result_fd, 1 << 20)
+        except BlockingIOError:
+            return False
+        self.received += data
+        return bool(data)
+
+    def whole(self) -> bool:
+        return len(self.received) >= _LENGTH_BYTES + self.length()
+
+    def length(self) -> int:
+        if len(self.received) < _LENGTH_BYTES:
+            return 1
+        length = int.from_bytes(self.received[:_LENGTH_BYTES])
+        most = MOST_BESIDE_OUTPUT + 6 * (self.commission.max_bytes if self.commission else 0)
+        if length > most:
+            sys.stderr.write(f"workermd: the result has {length} bytes; {most} are allowed\n")
+            self.end(None)
+        return length
+
+    def result(self) -> bytes | None:
+        return bytes(self.received[_LENGTH_BYTES : _LENGTH_BYTES + self.length()]) if self.whole() else None
+
+    def end(self, result: bytes | None) -> NoReturn:
+        """Write the result, if there is one, then end all that is left of the attempt, and ourselves."""
+        kept = result is not None and self.keep(result)
+        if self.alone:
+            fence.end_all()
+        else:
+            processes.end_descendants(os.getpid())
+        until = time.monotonic() + _REAP_SECONDS
+        with contextlib.suppress(ChildProcessError):
+            while time.monotonic() < until:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+                if pid == self.host and self.status is None:
+                    self.status = status if result is None else None
+                if pid == 0:
+                    time.sleep(0.0005)
+        if kept or self.ended_on_purpose:
+            os._exit(0)
+        self.end_as_the_host_did()
+
+    def keep(self, result: bytes) -> bool:
+        """Write the result file. False when that came too late or failed: the attempt has no answer then."""
+        commission = self.commission
+        if commission is None:
+            return False
+        try:
+            return results.write(commission.results_dir, commission.token, result, commission.deadline)
+        except OSError as error:
+            sys.stderr.write(f"workermd: the result cannot be written ({error.strerror})\n")
+            sys.stderr.flush()
+            return False
+
+    def end_as_the_host_did(self) -> NoReturn:
+        code = 1 if self.status is None else os.waitstatus_to_exitcode(self.status)
+        if code < 0:
+            with contextlib.suppress(OSError, ValueError):
+                signal.signal(-code, signal.SIG_DFL)
+            os.kill(os.getpid(), -code)
+        os._exit(code)
