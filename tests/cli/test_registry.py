@@ -12,6 +12,7 @@ from tests.conftest import ROOT, contract_text, loaded_by
 from tests.report.test_live import Terminal
 from workermd.contract.page import cut, is_page
 from workermd.registry import lookup
+from workermd.workers import SHIPPED as WORKERS
 
 INDEX = "index.json"
 
@@ -194,8 +195,9 @@ def test_on_a_terminal_the_shipped_registry_fits_80_columns(cli):
     screen.close()
     lines = [line.rstrip() for line in screen.screen()]
     assert lines[0].split() == ["NAME", "DATE", "SOURCE"]
-    assert lines[2].split() == ["autogen@1.0.0", "2026-03-01", "microsoft/autogen"]
-    assert len(lines) == 1 + 4 + 1, "no row is folded"
+    assert lines[1].split() == ["aggregate@1.0.0"]
+    assert lines[9].split() == ["autogen@1.0.0", "2026-03-01", "microsoft/autogen"]
+    assert len(lines) == 1 + 7 + 4 + 1, "no row is folded"
 
 
 def test_list_and_search(cli, folder):
@@ -389,6 +391,8 @@ SHIPPED = lookup.entries(str(ROOT / "registry"))
 
 def test_the_shipped_registry_verifies(cli):
     assert SHIPPED
+    contracts = lookup.entries(str(ROOT / "contracts"))
+    assert {entry.name for entry in contracts} > set(WORKERS), "whoever changes one enters it anew"
     done = cli("registry", "verify")
     assert (done.code, done.out) == (0, b"")
 
@@ -418,5 +422,10 @@ def test_an_installed_package_has_the_registry(cli, tmp_path):
         archive.extractall(tmp_path / "site")
     cli.environment["PYTHONPATH"] = str(tmp_path / "site")
     done = cli("registry", "list", "--format", "json")
-    assert done.document["registries"] == [str(tmp_path / "site" / "workermd" / "registry_data")]
+    package = tmp_path / "site" / "workermd"
+    assert done.document["registries"] == [str(package / "contracts_data"), str(package / "registry_data")]
     assert cli("validate", "autogen").code == 0
+    document = ROOT / "contracts" / "examples" / "data-validation.input.json"
+    ran = cli("run", "data-validation", document, "--env", "PYTHONPATH", cwd=cli.folder / "home")
+    assert (ran.code, ran.document["status"]) == (0, "ok"), ran.err
+    assert cli("docs", "validate").out == (ROOT / "docs" / "validate.md").read_bytes()

@@ -79,6 +79,12 @@ def _commands(_values: Values) -> Iterable[str]:
     return (word for command in COMMANDS for word in command.name)
 
 
+def _pages(_values: Values) -> Iterable[str]:
+    from workermd.cli import pages
+
+    return pages.names()
+
+
 def _schemas(_values: Values) -> Iterable[str]:
     from workermd.cli.commands.schema import SCHEMAS
 
@@ -109,6 +115,7 @@ OFFERS: dict[str, Callable[[str, Values], list[str]]] = {
     "contracts": _contracts,
     "modes": _of(_modes),
     "names": _of(_names),
+    "pages": _of(_pages),
     "rules": _of(_rules),
     "run_ids": _of(_run_ids),
     "schemas": _of(_schemas),

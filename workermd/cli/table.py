@@ -507,6 +507,28 @@ COMMANDS: tuple[CommandSpec, ...] = (
         (),
     ),
     CommandSpec(
+        ("new",),
+        "Write a contract that validates, its input and its task, and say the command that runs it.",
+        (ArgumentSpec("name", "The worker's id; the files are called after it.", "NAME"),),
+        (
+            OptionSpec(
+                ("--language",),
+                "text",
+                "What the task is written in. Default: python.",
+                "python|shell|node",
+                ("python", "shell", "node"),
+            ),
+            OptionSpec(("--agent",), "flag", "A contract for an agent with a model: its purpose is the task."),
+        ),
+    ),
+    CommandSpec(("init",), "Write a workermd.toml that shows what it can say, as comments.", (), ()),
+    CommandSpec(
+        ("docs",),
+        "Print a page of the documentation, or the list of pages.",
+        (ArgumentSpec("page", "The page, such as validate. Default: a list.", "PAGE", required=False, offers="pages"),),
+        (),
+    ),
+    CommandSpec(
         ("help",),
         "Show the help of a command.",
         (
@@ -550,6 +572,7 @@ EXAMPLES: dict[tuple[str, ...], tuple[str, ...]] = {
         "workermd derive ./clone --interface openapi:api/openapi.json#getPet",
         "workermd derive ./clone --check task.worker.md",
     ),
+    ("new",): ("workermd new greet", "workermd new count --language node", "workermd new sum-up --agent"),
     ("runs", "prune"): ("workermd runs prune --older-than 30 --dry-run",),
 }
 """Command to calls that its help shows: each can be read; a test holds them against the table."""

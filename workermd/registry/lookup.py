@@ -81,10 +81,11 @@ def folders(settings: Settings) -> tuple[str, ...]:
 def _shipped() -> tuple[str, ...]:
     """Inside the installed package, or beside it in a checkout."""
     package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    for folder in (os.path.join(package, "registry_data"), os.path.join(os.path.dirname(package), "registry")):
-        if os.path.isfile(os.path.join(folder, INDEX)):
-            return (folder,)
-    return ()
+    found = []
+    for name in ("contracts", "registry"):  # those whose tasks ship too, then those derived from repositories
+        places = (os.path.join(package, f"{name}_data"), os.path.join(os.path.dirname(package), name))
+        found += [place for place in places if os.path.isfile(os.path.join(place, INDEX))][:1]
+    return tuple(found)
 
 
 def resolve(word: str, among: tuple[str, ...]) -> Resolved:
