@@ -97,7 +97,8 @@ class Interface(NamedTuple):
     """Something that the code really offers, as schemas. `kind` is a word such as `openapi` or `function`.
 
     `name` is unique within `path` and kind: `KIND:PATH#NAME` chooses it. `input_schema` describes the arguments alone:
-    `compose` adds `run_id` and the envelope of statuses. `notes` say what could not be expressed.
+    `compose` adds `run_id` and the envelope of statuses. `notes` say what could not be expressed. `call` says how it is
+    called, in the words of `x-call`; None where no backend calls it so.
     """
 
     kind: str
@@ -108,3 +109,4 @@ class Interface(NamedTuple):
     output_schema: Document | None
     evidence: tuple[Evidence, ...]
     notes: tuple[str, ...] = ()
+    call: Document | None = None

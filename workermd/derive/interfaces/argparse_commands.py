@@ -1,280 +1,377 @@
-"""Commands built with argparse: `add_argument`, groups and subparsers, followed through variables and calls."""
+"""Commands built with argparse, as the evaluator makes them: parsers, groups, subcommands, parents, actions."""
 
 import ast
 from typing import Any, NamedTuple
 
-from workermd.derive.interfaces.commands import MAX_COMMANDS, CommandOption, CommandSignature, described, with_default
-from workermd.derive.interfaces.scope import NotLiteral, Scope, Sources, dotted, keywords
-from workermd.derive.interfaces.signatures import Function
-from workermd.derive.interfaces.texts import name_of
+from workermd.derive.evaluation.values import (
+    UNKNOWN,
+    Call,
+    Calls,
+    Class,
+    External,
+    Member,
+    Modelled,
+    Native,
+    Rough,
+    Stopped,
+)
+from workermd.derive.interfaces.commands import (
+    MAX_COMMANDS,
+    Command,
+    Option,
+    described,
+    kept_default,
+    together,
+    with_default,
+)
+from workermd.derive.interfaces.scope import Sources
+from workermd.derive.interfaces.texts import clean, name_of
+from workermd.derive.model import Evidence
 from workermd.protocol.envelope import Document
-from workermd.system.text import cleaned
 
 MAX_NESTED = 6
-MAX_CALLS = 4000
-MAX_STEPS_AWAY = 2
-MAX_REACHED = 100
-MAX_STEPS = 60_000
-"""Expressions looked at for one command: calls that return calls multiply."""
+MAX_ARGUMENTS = 600
 
-_PARSES = {"parse_args", "parse_known_args", "parse_intermixed_args"}
 _TYPES = {"int": "integer", "float": "number"}
-_FLAG_ACTIONS = {"store_true": True, "store_false": True, "BooleanOptionalAction": True}
+_NAMELESS = {"help", "version"}
+_ACTIONS = {
+    **{f"_{word}Action": action for word, action in (("StoreTrue", "store_true"), ("StoreFalse", "store_false"))},
+    **{f"_{word}Action": action for word, action in (("Store", "store"), ("StoreConst", "store_const"), ("Append", "append"))},
+    **{f"_{word}Action": action for word, action in (("Count", "count"), ("Help", "help"), ("Version", "version"))},
+    **{f"_{word}Action": action for word, action in (("Extend", "extend"), ("AppendConst", "append_const"))},
+    "BooleanOptionalAction": "boolean_optional",
+}
 
 
-class _Parser:
-    """A parser or one of its groups; `words` lead to it from the command."""
-
-    def __init__(self, scope: Scope, call: ast.Call, words: tuple[str, ...], parent: "_Parser | None") -> None:
-        self.scope = scope
-        self.call = call
-        self.words = words
-        self.parent = parent
-        self.options: dict[int, tuple[Scope, ast.Call]] = {}
-        self.children: list[_Parser] = []
-        self.one_of: bool = False
+class Place(NamedTuple):
+    path: str
+    node: ast.AST
 
 
-class _Value(NamedTuple):
-    """What a variable holds: a parser, or the maker of its subcommands."""
+class Action(Modelled):
+    """What `add_argument` makes; an Action class of the repository too."""
 
-    parser: _Parser
-    makes_children: bool
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: list[Any] = []
+        self.values: dict[str, Any] = {}
+        self.place: Place | None = None
+        self.conditional = False
 
-
-class _Site(NamedTuple):
-    """A call or an assignment and the function it stands in (None: the module)."""
-
-    scope: Scope
-    inside: Function | None
-    node: ast.Assign | ast.AnnAssign | ast.Call | ast.NamedExpr
-
-
-def commands(sources: Sources, scopes: list[Scope], scope: Scope, entry: Function) -> tuple[CommandSignature, ...]:
-    """The commands of the parser that `entry` uses, as far as its code shows; () where no parser is found."""
-    reader = _Reader(sources, scopes)
-    for _ in range(3):  # a variable may be bound by a call that stands below its use
-        reader.read()
-    root = reader.root(scope, entry)
-    return tuple(_flat(sources, root))[:MAX_COMMANDS] if root is not None else ()
+    def initialise(self, evaluator: Calls, call: Call) -> None:
+        flags = call.get(0, "option_strings")
+        self.names = list(flags) if isinstance(flags, list | tuple) else self.names
+        positional = dict(zip(("option_strings", "dest", "nargs", "const", "default", "type"), call.arguments, strict=False))
+        self.values = {**positional, **call.keywords}
 
 
-class _Reader:
-    def __init__(self, sources: Sources, scopes: list[Scope]) -> None:
-        self.sources = sources
-        self.sites = [site for scope in scopes for site in _sites(scope)][:MAX_CALLS]
-        self.parsers: dict[int, _Parser] = {}
-        self.bound: dict[tuple[str, int, str], _Value] = {}
-        self.steps = 0
+class Parser(Modelled):
+    """An ArgumentParser."""
 
-    def read(self) -> None:
-        for site in self.sites:
-            node = site.node
-            if isinstance(node, ast.Call):
-                self._call(site, node)
-                continue
-            value = self._value(site, node.value, 0) if node.value is not None else None
-            if value is not None:
-                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-                for target in targets:
-                    self.bound[self._key(site, dotted(target))] = value
+    def __init__(self) -> None:
+        super().__init__()
+        self.given: dict[str, Any] = {}
+        self.arguments: list[Action] = []
+        self.children: dict[str, Parser] = {}
+        self.maker: dict[str, Any] = {}
+        self.place: Place | None = None
+        self.asked = False
+        self.is_child = False
+        self.is_parent = False
 
-    def root(self, scope: Scope, entry: Function) -> _Parser | None:
-        """The parser that the entry function, or what it calls within two steps, makes or uses.
-
-        A parser further away may belong to another program of the repository, so it is not taken for this one.
-        """
-        roots = {id(parser.call): parser for parser in self.parsers.values() if parser.parent is None}
-        for where, function in self._reached(scope, entry):
-            calls = [node for node in ast.walk(function) if isinstance(node, ast.Call)]
-            for call in sorted(calls, key=lambda call: (call.lineno, call.col_offset)):
-                if id(call) in roots:
-                    return roots[id(call)]
-                if isinstance(call.func, ast.Attribute) and call.func.attr in _PARSES:
-                    value = self._value(_Site(where, function, call), call.func.value, 0)
-                    if value is not None and value.parser.parent is None:
-                        return value.parser
-        return None
-
-    def _reached(self, scope: Scope, entry: Function) -> list[tuple[Scope, Function]]:
-        found: dict[int, tuple[Scope, Function]] = {id(entry): (scope, entry)}
-        level = [(scope, entry)]
-        for _ in range(MAX_STEPS_AWAY):
-            calls = [(where, node) for where, function in level for node in ast.walk(function)]
-            level = []
-            for where, node in calls:
-                called = self.sources.definition(where, dotted(node.func)) if isinstance(node, ast.Call) else None
-                if called is not None and isinstance(called[1], ast.FunctionDef) and id(called[1]) not in found:
-                    found[id(called[1])] = called[0], called[1]
-                    level.append((called[0], called[1]))
-        return list(found.values())[:MAX_REACHED]
-
-    def _key(self, site: _Site, name: str) -> tuple[str, int, str]:
-        local = site.inside is not None and not name.startswith("self.")
-        return site.scope.path, id(site.inside) if local else 0, name
-
-    def _value(self, site: _Site, node: ast.expr, depth: int) -> _Value | None:
-        self.steps += 1
-        if depth > 8 or self.steps > MAX_STEPS:
-            return None
-        if isinstance(node, ast.Name | ast.Attribute):
-            name = dotted(node)
-            return self.bound.get(self._key(site, name)) or self._of_module(site.scope, name)
-        if not isinstance(node, ast.Call):
-            return None
-        word = site.scope.qualified(node.func)
-        if word.endswith("ArgumentParser"):
-            return _Value(self.parsers.setdefault(id(node), _Parser(site.scope, node, (), None)), False)
-        if isinstance(node.func, ast.Attribute) and node.func.attr.startswith("add_"):
-            holder = self._value(site, node.func.value, depth + 1)
-            return self._made(site, node, holder) if holder is not None else None
-        return self._returned(site, node, depth)
-
-    def _of_module(self, scope: Scope, name: str) -> _Value | None:
-        """A variable of this module, or one imported from another."""
-        own = self.bound.get((scope.path, 0, name))
-        found = self.sources.definition(scope, name) if own is None else None
-        return self.bound.get((found[0].path, 0, name.rpartition(".")[2])) if found is not None else own
-
-    def _made(self, site: _Site, node: ast.Call, holder: _Value) -> _Value | None:
-        method = node.func.attr if isinstance(node.func, ast.Attribute) else ""
-        if method == "add_subparsers":
-            return _Value(holder.parser, True)
-        if method in {"add_argument_group", "add_mutually_exclusive_group"}:
-            return _Value(holder.parser, False)
-        if method == "add_parser" and holder.makes_children and node.args:
-            word = name_of(_literal(self.sources, site.scope, node.args[0]))
-            if not word or len(holder.parser.words) >= MAX_NESTED:
-                return None
-            if id(node) not in self.parsers:
-                child = _Parser(site.scope, node, (*holder.parser.words, word), holder.parser)
-                self.parsers[id(node)] = child
-                holder.parser.children.append(child)
-            return _Value(self.parsers[id(node)], False)
-        return None
-
-    def _returned(self, site: _Site, node: ast.Call, depth: int) -> _Value | None:
-        """What a function of the repository returns, where that is a parser."""
-        found = self.sources.definition(site.scope, dotted(node.func))
-        if found is None or not isinstance(found[1], ast.FunctionDef):
-            return None
-        for statement in ast.walk(found[1]):
-            if isinstance(statement, ast.Return) and statement.value is not None:
-                value = self._value(_Site(found[0], found[1], node), statement.value, depth + 1)
-                if value is not None:
-                    return value
-        return None
-
-    def _call(self, site: _Site, node: ast.Call) -> None:
-        if isinstance(node.func, ast.Attribute) and node.func.attr == "add_argument":
-            holder = self._value(site, node.func.value, 0)
-            if holder is not None:
-                holder.parser.options[id(node)] = site.scope, node
+    def initialise(self, evaluator: Calls, call: Call) -> None:
+        self.given = call.keywords
+        self.place = Place(call.module.path, call.node)
+        parents = call.keywords.get("parents", [])
+        if call.is_open or not isinstance(parents, list | tuple):
+            self.doubt("parents, which cannot be told") if "parents" in call.keywords else None
             return
-        self._value(site, node, 0)
-        found = self.sources.definition(site.scope, dotted(node.func))
-        if found is None or not isinstance(found[1], ast.FunctionDef):
-            return
-        names = [arg.arg for arg in (*found[1].args.posonlyargs, *found[1].args.args)]
-        given = [*zip(names, node.args, strict=False), *keywords(node).items()]
-        for name, expression in given:
-            value = self._value(site, expression, 0)
-            if value is not None:
-                self.bound[found[0].path, id(found[1]), name] = value
+        for parent in parents:
+            if isinstance(parent, Parser):
+                parent.is_parent = True
+                self.arguments.extend(parent.arguments)
+                self.doubts.extend(why for why in parent.doubts if why not in self.doubts)
+            else:
+                self.doubt("parents, which cannot be told")
+
+    def member(self, evaluator: Calls, name: str) -> Any:
+        match name:
+            case "add_argument":
+                return Native(name, self._add)
+            case "add_argument_group" | "add_mutually_exclusive_group":
+                return Native(name, lambda _evaluator, _call: Group(self))
+            case "add_subparsers":
+                return Native(name, self._subparsers)
+            case "parse_args" | "parse_intermixed_args":
+                return Native(name, self._stop)
+            case "parse_known_args" | "parse_known_intermixed_args":
+                return Native(name, self._ask)
+            case "_add_action":
+                return Native(name, self._take)
+            case "set_defaults":
+                return Native(name, lambda _evaluator, _call: None)
+            case "description" | "prog" | "epilog" | "usage":
+                return self.given.get(name, UNKNOWN)
+        return UNKNOWN
+
+    def _stop(self, _evaluator: Calls, _call: Call) -> Any:
+        raise Stopped(self)
+
+    def _ask(self, _evaluator: Calls, _call: Call) -> Any:
+        self.asked = True
+        return (UNKNOWN, UNKNOWN)
+
+    def _take(self, _evaluator: Calls, call: Call) -> Any:
+        action = call.get(0, "action")
+        if isinstance(action, Action):
+            self.arguments.append(action)
+        else:
+            self.doubt("an argument that is made by other code")
+        return action
+
+    def _subparsers(self, evaluator: Calls, call: Call) -> Any:
+        self.maker = call.keywords
+        return Subparsers(self)
+
+    def _add(self, evaluator: Calls, call: Call) -> Any:
+        """One `add_argument`."""
+        given = call.arguments[0] if len(call.arguments) == 1 else None
+        if isinstance(given, Action):
+            return self._take(evaluator, call)
+        names = [name for name in call.arguments if isinstance(name, str) and not isinstance(name, Rough)]
+        if call.is_open or len(names) != len(call.arguments) or len(self.arguments) >= MAX_ARGUMENTS:
+            self.doubt("an argument whose name is computed")
+        action = Action()
+        kind = call.keywords.get("action")
+        rest = {name: value for name, value in call.keywords.items() if name != "action"}
+        if isinstance(kind, Class):
+            made = evaluator.call(kind, call._replace(arguments=[names, rest.get("dest", UNKNOWN)], keywords={**rest}))
+            action = made if isinstance(made, Action) else action
+            rest = {**rest, **(action.values if isinstance(made, Action) else {})}
+        action.values = {**rest, **({"action": kind} if kind is not None else {})}
+        action.names = names
+        action.place = Place(call.module.path, call.node)
+        action.conditional = evaluator.uncertain > 0
+        if names or not call.arguments and isinstance(call.keywords.get("dest"), str):
+            self.arguments.append(action)
+        return action
 
 
-def _sites(scope: Scope) -> list[_Site]:
-    """Calls and assignments in the order of the text, each with the function around it."""
-    found: list[_Site] = []
-    waiting: list[tuple[ast.AST, Function | None]] = [(scope.tree, None)]
-    while waiting:
-        node, inside = waiting.pop()
-        if isinstance(node, ast.Call | ast.Assign | ast.AnnAssign | ast.NamedExpr):
-            found.append(_Site(scope, inside, node))
-        deeper = node if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) else inside
-        waiting.extend((child, deeper) for child in ast.iter_child_nodes(node))
-    return sorted(found, key=lambda site: (site.node.lineno, site.node.col_offset))
+class Group(Modelled):
+    """A group of arguments: they belong to its parser."""
+
+    def __init__(self, parser: Parser) -> None:
+        super().__init__()
+        self.parser = parser
+
+    def doubt(self, why: str) -> None:
+        self.parser.doubt(why)
+
+    def member(self, evaluator: Calls, name: str) -> Any:
+        return self.parser.member(evaluator, name)
 
 
-def _flat(sources: Sources, parser: _Parser, above: tuple[CommandOption, ...] = ()) -> list[CommandSignature]:
+class Subparsers(Modelled):
+    """The maker of subcommands."""
+
+    def __init__(self, parser: Parser) -> None:
+        super().__init__()
+        self.parser = parser
+
+    def doubt(self, why: str) -> None:
+        self.parser.doubt(why)
+
+    def member(self, evaluator: Calls, name: str) -> Any:
+        if name == "add_parser":
+            return Native(name, self._add)
+        return self.parser.children if name in ("choices", "_name_parser_map") else UNKNOWN
+
+    def _add(self, evaluator: Calls, call: Call) -> Any:
+        word = call.get(0, "name")
+        kind = self.parser.maker.get("parser_class", self.parser.made_of)
+        inner = call._replace(arguments=[], keywords={k: v for k, v in call.keywords.items() if k not in ("name", "aliases")})
+        child = evaluator.call(kind, inner) if isinstance(kind, Class) else None
+        if not isinstance(child, Parser):
+            child = Parser()
+            child.initialise(evaluator, inner)
+        child.given = {**call.keywords, **child.given}
+        child.is_child = True
+        if not isinstance(word, str) or isinstance(word, Rough) or not name_of(word):
+            self.parser.doubt("a subcommand whose name is computed")
+        elif len(self.parser.children) < MAX_COMMANDS:
+            self.parser.children[name_of(word)] = child
+        return child
+
+
+def library(made: list[Parser]) -> dict[str, Any]:
+    """The classes of argparse, by name; each parser made is added to `made`."""
+
+    def parser() -> Parser:
+        made.append(Parser())
+        return made[-1]
+
+    actions = dict.fromkeys((f"argparse.{name}" for name in ("Action", *_ACTIONS)), Action)
+    return {"argparse.ArgumentParser": parser, **actions}
+
+
+def root_of(made: list[Parser]) -> Parser | None:
+    """The parser of a program whose `parse_args` was not seen: the one that is asked, or the only one there is."""
+    roots = [parser for parser in made if not parser.is_child and not parser.is_parent]
+    asked = [parser for parser in roots if parser.asked]
+    if len(asked) == 1 or (asked and asked[-1].children):
+        return asked[-1]
+    if len(roots) == 1 and (roots[0].arguments or roots[0].children):
+        roots[0].doubt("the call of parse_args, which is not found")
+        return roots[0]
+    return None
+
+
+def commands(sources: Sources, parser: Parser) -> tuple[Command, ...]:
     """The commands that end somewhere: every leaf with the options on the way to it."""
-    own = [_option(sources, scope, call) for scope, call in parser.options.values()]
-    options = (*above, *(option for option in own if option is not None))
-    if parser.children:
-        return [command for child in parser.children for command in _flat(sources, child, options)]
-    given = keywords(parser.call)
-    texts = [_literal(sources, parser.scope, given[name]) for name in ("description", "help") if name in given]
-    calls = [parser.call, *(call for _, call in parser.options.values())]
-    scope = parser.scope
-    same = [call for call in calls[1:] if any(other is call for _, other in parser.options.values())]
-    places = [scope.path if call is parser.call else parser.options[id(call)][0].path for call in [parser.call, *same]]
-    evidence = _cited(sources, list(zip(places, [parser.call, *same], strict=True)))
-    return [CommandSignature(parser.words, next((cleaned(text, 300) for text in texts if text), ""), options, evidence)]
+    return tuple(_flat(sources, parser, (), (), (), 0))[:MAX_COMMANDS]
 
 
-def _cited(sources: Sources, calls: list[tuple[str, ast.Call]]) -> tuple[Any, ...]:
+def _flat(
+    sources: Sources, parser: Parser, words: tuple[str, ...], above: tuple[Option, ...], unread: tuple[str, ...], depth: int
+) -> list[Command]:
+    prefixes = parser.given.get("prefix_chars")
+    prefix = prefixes if isinstance(prefixes, str) and not isinstance(prefixes, Rough) and prefixes else "-"
+    own = [option for action in parser.arguments if (option := _option(action, prefix, len(words))) is not None]
+    options = (*above, *together(own))
+    unread = (*unread, *parser.doubts)
+    if parser.children and depth < MAX_NESTED:
+        found = [
+            command
+            for word, child in parser.children.items()
+            for command in _flat(sources, child, (*words, word), options, unread, depth + 1)
+        ]
+        if parser.doubts:  # what it has beside its known subcommands is called by words
+            found.append(Command(words, _said(parser), above, _evidence(sources, parser), (), unread))
+        return found
+    return [Command(words, _said(parser), options, _evidence(sources, parser), (), unread)]
+
+
+def _said(parser: Parser) -> str:
+    texts = [parser.given.get(name) for name in ("description", "help")]
+    return next((said for text in texts if (said := clean(text, 300))), "")
+
+
+def _evidence(sources: Sources, parser: Parser) -> tuple[Evidence, ...]:
     """For each file the lines from the first call to the last."""
     spans: dict[str, tuple[int, int]] = {}
-    for path, call in calls:
-        first, last = spans.get(path, (call.lineno, call.lineno))
-        spans[path] = min(first, call.lineno), max(last, call.end_lineno or call.lineno)
+    for place in [parser.place, *(action.place for action in parser.arguments)]:
+        line = getattr(place.node, "lineno", 0) if place is not None else 0
+        if place is not None and line:
+            first, last = spans.get(place.path, (line, line))
+            end = getattr(place.node, "end_lineno", line) or line
+            spans[place.path] = min(first, line), max(last, end)
     return tuple(sources.files.cite(path, first, last) for path, (first, last) in sorted(spans.items()))
 
 
-def _literal(sources: Sources, scope: Scope, node: ast.expr | None) -> Any:
-    try:
-        return sources.literal(scope, node) if node is not None else None
-    except NotLiteral:
+def _action_of(action: Action) -> str:
+    kind = action.values.get("action", "store")
+    if isinstance(kind, Class):
+        for above in kind.lineage():
+            if isinstance(above, External):
+                return _ACTIONS.get(above.dotted.rpartition(".")[2], "store")
+        return "store"
+    if isinstance(kind, External):
+        return _ACTIONS.get(kind.dotted.rpartition(".")[2], "store")
+    return str(kind) if isinstance(kind, str) else "store"
+
+
+def _option(action: Action, prefix: str, level: int) -> Option | None:
+    """One argument; None for what is no argument (`--help`, `--version`)."""
+    values = {**action.values, **{name: value for name, value in action.attributes.items() if name != "completer"}}
+    kind = _action_of(action)
+    flags = tuple(name for name in action.names if name[:1] in prefix)
+    if kind in _NAMELESS:
         return None
-
-
-def _option(sources: Sources, scope: Scope, call: ast.Call) -> CommandOption | None:
-    """One `add_argument`; None for what is no argument (`--help`, `--version`) or has no readable name."""
-    given = keywords(call)
-    words = [_literal(sources, scope, node) for node in call.args]
-    flags = tuple(word for word in words if isinstance(word, str) and word.startswith("-"))
-    names = [word for word in words if isinstance(word, str) and word]
-    values = {name: _literal(sources, scope, node) for name, node in given.items()}
-    action = (
-        values.get("action") or scope.qualified(given["action"]).rpartition(".")[2] if "action" in given else "store"
-    )
-    if not names or action in {"help", "version"}:
+    dest = values.get("dest")
+    if isinstance(dest, str) and not isinstance(dest, Rough) and dest:
+        name = dest
+    else:
+        long = next((flag for flag in flags if flag[:2].strip(prefix) == ""), flags[0] if flags else "")
+        name = long.lstrip(prefix).replace("-", "_") if flags else next(iter(action.names), "")
+    if not name:
         return None
-    name = values.get("dest") if isinstance(values.get("dest"), str) else None
-    if name is None:
-        long = next((flag for flag in flags if flag.startswith("--")), flags[0] if flags else names[0])
-        name = long.lstrip("-").replace("-", "_") if flags else names[0]
-    schema = _schema(scope, given, values, action)
-    is_optional = bool(flags) and values.get("required") is not True
-    is_optional = is_optional or (not flags and (values.get("nargs") in {"?", "*"} or "default" in given))
-    default = False if action in {"store_true", "count"} and "default" not in values else values.get("default")
-    if action == "store_false" and "default" not in values:
-        default = True
-    schema = with_default(schema, 0 if action == "count" and default is False else default)
-    return CommandOption(name, flags, described(schema, flags, values.get("help")), not is_optional)
+    schema, way = _written(kind, flags, values)
+    nargs = _nargs(values)
+    optional = (bool(flags) and values.get("required") is not True) or (not flags and nargs in ("?", "*", "rest"))
+    value, default = _const(kind, values), _default(kind, values)
+    schema = described(with_default(schema, default), flags, values.get("help"))
+    return Option(name, flags, schema, not optional and not action.conditional, way, level, value)
 
 
-def _schema(scope: Scope, given: dict[str, ast.expr], values: dict[str, Any], action: Any) -> Document:
-    if action in _FLAG_ACTIONS:
-        return {"type": "boolean"}
-    if action == "count":
-        return {"type": "integer", "minimum": 0}
-    if action in {"store_const", "append_const"}:
-        return {"type": "boolean"}
-    word = scope.qualified(given["type"]) if "type" in given else "str"
-    schema: Document = {"type": _TYPES.get(word, "string")}
-    choices = values.get("choices")
-    if isinstance(choices, list) and choices:
-        schema = {"enum": choices}
+def _default(kind: str, values: dict[str, Any]) -> Any:
+    default = kept_default(values.get("default"))
+    if "default" in values:
+        return default
+    return {"store_true": False, "store_false": True}.get(kind)
+
+
+def _const(kind: str, values: dict[str, Any]) -> Any:
+    if kind in ("store_true", "store_false"):
+        return kind == "store_true"
+    return values.get("const")
+
+
+def _nargs(values: dict[str, Any]) -> Any:
     nargs = values.get("nargs")
-    if nargs in {"*", "+"} or (isinstance(nargs, int) and not isinstance(nargs, bool)):
+    if isinstance(nargs, External):
+        return "rest" if nargs.dotted.endswith("REMAINDER") else nargs.dotted
+    return "rest" if nargs == "..." else nargs
+
+
+def _longest(flags: tuple[str, ...]) -> str:
+    return next((flag for flag in flags if len(flag) > 2), flags[0])
+
+
+def _written(kind: str, flags: tuple[str, ...], values: dict[str, Any]) -> tuple[Document, Document]:
+    """The schema of an argument, and how its value is written."""
+    flag = _longest(flags) if flags else ""
+    nargs = _nargs(values)
+    if kind in ("store_true", "store_false", "store_const", "append_const") or (nargs == 0 and flags and kind == "store"):
+        way: Document = {"flag": flag, "each": True} if kind == "append_const" else {"flag": flag}
+        return {"type": "boolean"}, way
+    if kind == "boolean_optional":
+        return {"type": "boolean"}, {"flag": flag, "off": f"--no-{flag[2:]}"}
+    if kind == "count":
+        return {"type": "integer", "minimum": 0}, {"count": flag}
+    schema = _item(values)
+    way = {"option": flag} if flags else {"position": True}
+    if nargs in ("*", "+", "rest") or (isinstance(nargs, int) and not isinstance(nargs, bool)):
         schema = {"type": "array", "items": schema}
+        way["list"] = True
         if nargs == "+":
             schema["minItems"] = 1
         elif isinstance(nargs, int):
             schema.update({"minItems": nargs, "maxItems": nargs})
-    return (
-        {"type": "array", "items": schema}
-        if action in {"append", "extend"} and schema.get("type") != "array"
-        else schema
-    )
+    elif nargs == "?" and flags:  # the flag alone is a value too
+        schema = {"anyOf": [schema, {"const": True}]}
+        way["alone"] = True
+    if kind == "append":
+        return {"type": "array", "items": schema}, {**way, "each": True}
+    if kind == "extend" and "list" not in way:
+        return {"type": "array", "items": schema}, {**way, "each": True}
+    return schema, way
+
+
+def _item(values: dict[str, Any]) -> Document:
+    kind = values.get("type")
+    name = kind.name if isinstance(kind, Native) else ""
+    schema: Document = {"type": _TYPES.get(name, "string")}
+    if isinstance(kind, External) and kind.dotted == "float":
+        schema = {"type": "number"}
+    choices = values.get("choices")
+    if isinstance(choices, Class):
+        return schema
+    if isinstance(choices, dict | set):
+        choices = sorted(choices, key=str) if isinstance(choices, set) else list(choices)
+    if isinstance(choices, list | tuple) and choices:
+        words = [choice.value if isinstance(choice, Member) else choice for choice in choices]
+        if all(isinstance(word, str | int | float) and not isinstance(word, Rough) for word in words):
+            return {"enum": list(dict.fromkeys(words))}
+    return schema
+
+

@@ -1,22 +1,24 @@
 """Console commands of Python packages, with the options that argparse, click or typer declare for them."""
 
-import ast
 from collections.abc import Iterator
+from typing import Any
 
-from workermd.derive.interfaces import argparse_commands, click_commands
-from workermd.derive.interfaces.commands import CommandSignature, schema_of
-from workermd.derive.interfaces.dialect import arguments
+from workermd.derive.evaluation.evaluator import Evaluator
+from workermd.derive.evaluation.values import Call, Exhausted, Function, Library, Modelled, Stopped
+from workermd.derive.interfaces import argparse_commands, click_commands, typer_commands
+from workermd.derive.interfaces.commands import Command, call_of, schema_of, together
 from workermd.derive.interfaces.packages import Project, Script, projects
 from workermd.derive.interfaces.reading import reading
 from workermd.derive.interfaces.scope import Scope, Sources
 from workermd.derive.interfaces.texts import Notes, name_of, summary_of, unique
 from workermd.derive.model import Interface, Repository
-from workermd.protocol.envelope import Document
 
-MAX_MODULES = 16
-"""Modules looked through for one command: the entry's own, and what it imports from the repository."""
+MAX_MODULES = 60
+"""Modules looked through for commands: the entry's own, and what it imports from the repository."""
 
 _NOTE = "the options are not declared in a form that is read here: the arguments are passed on as words"
+_PLATFORM = "options that depend on the system are those of Linux"
+_UNREAD = "may have more than is listed, because of {}; further arguments are passed on as words"
 
 
 def find(repository: Repository) -> Iterator[Interface]:
@@ -30,14 +32,16 @@ def find(repository: Repository) -> Iterator[Interface]:
 
 
 def _script(sources: Sources, project: Project, script: Script, taken: set[str]) -> Iterator[Interface]:
-    found = _commands(sources, project, script)
-    for command in found or (CommandSignature((), "", (), ()),):
-        notes = Notes(command.notes)
-        schema = schema_of(command.options, notes)
+    notes, found = _commands(sources, project, script)
+    for command in found or (Command((), "", (), (), (), (_NOTE,)),):
+        said = Notes((*notes, *command.notes))
+        reasons = [reason for reason in dict.fromkeys(command.unread) if reason != _NOTE]
         if not found:
-            notes.add(_NOTE)
-            words: Document = {"type": "array", "items": {"type": "string"}, "default": []}
-            schema = arguments({"args": words}, [])
+            said.add(_NOTE)
+        elif reasons:
+            said.add(_UNREAD.format("; ".join(reasons[:4])))
+        options = together(list(command.options))
+        schema = schema_of(options, said, command.unread)
         name = name_of(" ".join((script.name, *command.words)))
         yield Interface(
             kind="cli",
@@ -47,34 +51,96 @@ def _script(sources: Sources, project: Project, script: Script, taken: set[str])
             input_schema=schema,
             output_schema=None,
             evidence=tuple(dict.fromkeys((script.evidence, *command.evidence))),
-            notes=notes.all(),
+            notes=said.all(),
+            call=call_of(command, options, is_open=schema["additionalProperties"] is not False),
         )
 
 
-def _commands(sources: Sources, project: Project, script: Script) -> tuple[CommandSignature, ...]:
+def _commands(sources: Sources, project: Project, script: Script) -> tuple[tuple[str, ...], tuple[Command, ...]]:
+    """Notes, and the commands that a script has; () where it is read by nothing here."""
     module, _, attribute = script.target.partition(":")
     attribute = attribute.partition("[")[0].strip()
     path = sources.locate(module.strip(), f"{project.folder}setup.py")
-    scope = sources.scope(path) if path is not None else None
-    if scope is None or not attribute.isidentifier():
-        return ()
-    scopes = _reached(sources, scope)
-    found = click_commands.commands(sources, scopes, scope, attribute)
-    if found:
-        return found
-    entry = sources.definition(scope, attribute)
-    if entry is None or not isinstance(entry[1], ast.FunctionDef | ast.AsyncFunctionDef):
-        return ()
-    return argparse_commands.commands(sources, scopes, entry[0], entry[1])
+    if path is None or sources.scope(path) is None or not attribute.replace(".", "_").isidentifier():
+        return (), ()
+    program = _Program(sources)
+    try:
+        found = program.commands(path, attribute)
+    except (Exhausted, RecursionError):
+        return ("the program is too large, or nested too deep, to be followed to its options",), ()
+    return ((_PLATFORM,) if program.evaluator.platform_asked else ()), found
 
 
-def _reached(sources: Sources, start: Scope) -> list[Scope]:
+class _Program:
+    """One console script, followed from its entry point to its parser or its commands."""
+
+    def __init__(self, sources: Sources) -> None:
+        self.sources = sources
+        self.parsers: list[argparse_commands.Parser] = []
+        click_classes, click_functions = click_commands.library()
+        typer_classes, typer_functions = typer_commands.library()
+        classes = {
+            **argparse_commands.library(self.parsers),
+            **click_classes,
+            **click_commands.types(),
+            **typer_classes,
+        }
+        library = Library(classes, {**click_functions, **typer_functions}, click_commands.alike)
+        self.evaluator = Evaluator(sources, library)
+
+    def commands(self, path: str, attribute: str) -> tuple[Command, ...]:
+        root = self._root(path, attribute)
+        if isinstance(root, argparse_commands.Parser):
+            return argparse_commands.commands(self.sources, root)
+        if isinstance(root, click_commands.Node | typer_commands.Application):
+            self._registrations(path)
+            if isinstance(root, click_commands.Node):
+                return tuple(click_commands.Reader(self.sources).commands(root))
+            return tuple(typer_commands.TyperReader(self.sources, self.evaluator).commands(root))
+        return ()
+
+    def _root(self, path: str, attribute: str) -> Modelled | None:
+        """What the entry point is, or comes to when it is called."""
+        try:
+            module = self.evaluator.module(path)
+            entry: Any = module
+            for name in attribute.split("."):
+                entry = self.evaluator.attribute(entry, name)
+            if isinstance(entry, click_commands.Node | typer_commands.Application):
+                return entry
+            node = entry.node if isinstance(entry, Function) else None
+            if module is not None and entry is not None:
+                self.evaluator.call(entry, Call([], {}, False, node or self.sources.scope(path).tree, module))  # type: ignore[union-attr]
+        except Stopped as stopped:
+            return stopped.found if isinstance(stopped.found, Modelled) else None
+        except Exhausted:
+            raise
+        except Exception as error:
+            if type(error).__module__ != "workermd.derive.evaluation.evaluator":
+                raise
+        return argparse_commands.root_of(self.parsers)
+
+    def _registrations(self, path: str) -> None:
+        """Works through the modules that register commands when they are imported."""
+        for scope in _reached(self.sources, self.sources.scope(path)):
+            text = self.sources.files.text(scope.path) or ""
+            if "command" in text or "add_typer" in text or ".callback" in text or ".group" in text:
+                try:
+                    self.evaluator.module(scope.path)
+                except Stopped:
+                    continue
+
+
+def _reached(sources: Sources, start: Scope | None) -> list[Scope]:
     """The entry's module and those of the repository that it imports, nearest first."""
+    if start is None:
+        return []
     found = {start.path: start}
     waiting = [start]
     while waiting and len(found) < MAX_MODULES:
         scope = waiting.pop(0)
-        for module, name in scope.imports.values():
+        named = [(module, name) for module, name in scope.imports.values()]
+        for module, name in [*named, *((star, None) for star in scope.stars)]:
             for dotted in (f"{module}.{name}" if name else module, module):
                 path = sources.locate(dotted, scope.path)
                 if path is None or path in found or len(found) >= MAX_MODULES:

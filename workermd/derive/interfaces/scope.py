@@ -58,7 +58,7 @@ class Scope:
                 top = alias.name.split(".")[0]
                 self.imports.setdefault(alias.asname or top, (alias.name if alias.asname else top, None))
             return
-        module = _absolute(self.path, node)
+        module = absolute(self.path, node)
         for alias in node.names:
             if module is not None and alias.name == "*":
                 self.stars.append(module)
@@ -82,7 +82,7 @@ class Scope:
         return ".".join([first, *reversed(parts)])
 
 
-def _absolute(path: str, node: ast.ImportFrom) -> str | None:
+def absolute(path: str, node: ast.ImportFrom) -> str | None:
     """The module an import names: relative ones become `/`-led folders of the repository, dots for slashes."""
     if not node.level:
         return node.module or ""
