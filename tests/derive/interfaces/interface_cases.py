@@ -65,7 +65,7 @@ def as_json(interfaces: tuple[Interface, ...]) -> list[dict[str, Any]]:
     """Interfaces as they stand in the expected files; hashes are checked against the files instead."""
     return [
         {
-            **interface._asdict(),
+            **{key: value for key, value in interface._asdict().items() if key != "call" or value is not None},
             "notes": list(interface.notes),
             "evidence": [f"{one.path}:{one.first_line}-{one.last_line}" for one in interface.evidence],
         }

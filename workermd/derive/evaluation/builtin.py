@@ -13,6 +13,7 @@ from workermd.derive.evaluation.values import (
     Class,
     Doubted,
     External,
+    Field,
     Function,
     Instance,
     Member,
@@ -139,7 +140,9 @@ def _str(_evaluator: Calls, call: Call) -> Any:
 
 def _len(_evaluator: Calls, call: Call) -> Any:
     value = call.get(0, "")
-    return len(value) if isinstance(value, str | list | tuple | dict | set) and not isinstance(value, Rough) else UNKNOWN
+    return (
+        len(value) if isinstance(value, str | list | tuple | dict | set) and not isinstance(value, Rough) else UNKNOWN
+    )
 
 
 def _bool(_evaluator: Calls, call: Call) -> Any:
@@ -265,7 +268,8 @@ BUILTINS: dict[str, Any] = {
         "print": _nothing,
         **dict.fromkeys(("staticmethod", "classmethod", "property"), None),
         **dict.fromkeys(
-            ("float", "bytes", "object", "type", "repr", "open", "vars", "globals", "locals", "next", "id", "hash"), _unknown
+            ("float", "bytes", "object", "type", "repr", "open", "vars", "globals", "locals", "next", "id", "hash"),
+            _unknown,
         ),
         **dict.fromkeys(("abs", "round", "input", "issubclass", "format", "chr", "ord", "exit", "quit"), _unknown),
     }.items()
@@ -301,7 +305,11 @@ def _wraps(_evaluator: Calls, call: Call) -> Any:
 
 
 def _partial(_evaluator: Calls, call: Call) -> Any:
-    return Partial(call.arguments[0], call.arguments[1:], call.keywords) if call.arguments and not call.is_open else UNKNOWN
+    return (
+        Partial(call.arguments[0], call.arguments[1:], call.keywords)
+        if call.arguments and not call.is_open
+        else UNKNOWN
+    )
 
 
 def _reduce(evaluator: Calls, call: Call) -> Any:
@@ -320,9 +328,15 @@ def _update_wrapper(evaluator: Calls, call: Call) -> Any:
     return copy.deed(evaluator, call._replace(arguments=[wrapper], keywords={}))
 
 
+def _field(_evaluator: Calls, call: Call) -> Any:
+    return Field(
+        call.keywords.get("default", UNKNOWN), call.keywords.get("default_factory", call.keywords.get("factory"))
+    )
+
+
 def _platform(value: Any) -> Callable[[Calls, Call], Any]:
     def ask(evaluator: Calls, _call: Call) -> Any:
-        evaluator.platform_asked = True
+        evaluator.asked = True
         return value
 
     return ask
@@ -347,6 +361,7 @@ FUNCTIONS: dict[str, Callable[[Any, Call], Any]] = {
     **dict.fromkeys(("contextlib.contextmanager", "contextlib.asynccontextmanager", "typing.no_type_check"), _identity),
     **dict.fromkeys(("typing.overload", "typing.final", "typing.cast"), _identity),
     "typing.cast": lambda _evaluator, call: call.get(1, "val", UNKNOWN),
+    **dict.fromkeys(("dataclasses.field", "attr.ib", "attrs.field", "attr.field"), _field),
     "itertools.chain": _chain,
     "itertools.chain.from_iterable": _chain_of,
     "itertools.product": _product,
@@ -372,7 +387,11 @@ def _plain(deed: str) -> Callable[[str, Call], Any]:
     """A method of text that neither grows nor looks for patterns."""
 
     def use(text: str, call: Call) -> Any:
-        if isinstance(text, Rough) or call.is_open or not all(isinstance(part, str | int | tuple) for part in call.arguments):
+        if (
+            isinstance(text, Rough)
+            or call.is_open
+            or not all(isinstance(part, str | int | tuple) for part in call.arguments)
+        ):
             return Rough(text) if deed not in ("startswith", "endswith") else UNKNOWN
         try:
             return getattr(text, deed)(*call.arguments[:3], **call.keywords)
@@ -400,7 +419,9 @@ _TEXT: dict[str, Callable[[str, Call], Any]] = {
         )
     },
     "replace": _replace,
-    "join": lambda text, call: joined(text, parts) if (parts := items(call.get(0, "", UNKNOWN))) is not None else Rough("…"),
+    "join": lambda text, call: (
+        joined(text, parts) if (parts := items(call.get(0, "", UNKNOWN))) is not None else Rough("…")
+    ),
     "format": lambda text, call: braces(text, call.arguments, call.keywords),
 }
 
@@ -444,7 +465,9 @@ _LIST: dict[str, Callable[[list[Any], Call], Any]] = {
     "reverse": lambda held, _call: held.reverse(),
     "copy": lambda held, _call: list(held),
     "sort": lambda _held, _call: None,
-    "index": lambda held, call: held.index(call.arguments[0]) if call.arguments and call.arguments[0] in held else UNKNOWN,
+    "index": lambda held, call: (
+        held.index(call.arguments[0]) if call.arguments and call.arguments[0] in held else UNKNOWN
+    ),
     "count": lambda held, call: held.count(call.arguments[0]) if call.arguments else UNKNOWN,
 }
 
@@ -458,7 +481,9 @@ def _get(held: dict[Any, Any], call: Call) -> Any:
 
 def _setdefault(held: dict[Any, Any], call: Call) -> Any:
     key = call.get(0, "")
-    return held.setdefault(key, call.get(1, "", None)) if isinstance(key, str | int) and len(held) < MAX_PARTS else UNKNOWN
+    return (
+        held.setdefault(key, call.get(1, "", None)) if isinstance(key, str | int) and len(held) < MAX_PARTS else UNKNOWN
+    )
 
 
 def _update(held: dict[Any, Any], call: Call) -> Any:
@@ -505,7 +530,7 @@ def method(value: Any, name: str) -> Native | None:
     return Native(name, lambda _evaluator, call: deed(value, call)) if deed is not None else None
 
 
-def doubted_in(value: Any, depth: int = 0) -> Iterator[Doubted]:
+def doubted_in(value: Any, depth: int = 0) -> Iterator[Modelled]:
     """The objects within a value that code outside of the repository could change."""
     if isinstance(value, Modelled):
         yield value

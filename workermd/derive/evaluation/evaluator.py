@@ -21,6 +21,7 @@ from workermd.derive.evaluation.values import (
     Environment,
     Exhausted,
     External,
+    Field,
     Function,
     Imported,
     Instance,
@@ -37,8 +38,11 @@ from workermd.derive.evaluation.values import (
 )
 from workermd.derive.interfaces.scope import Sources, absolute
 
-MAX_STEPS = 200_000
-"""Statements and expressions worked through for one command."""
+MAX_STEPS = 300_000
+"""Statements and expressions worked through for one program."""
+
+MAX_CALL_STEPS = 60_000
+"""Of them for one call that the program makes: what only computes may not use up what shapes the commands needs."""
 
 MAX_DEPTH = 22
 """Calls within calls."""
@@ -48,8 +52,25 @@ MAX_ROUNDS = 600
 
 MAX_MODULES = 250
 
-_DECORATORS = {"dataclass", "dataclasses.dataclass", "attr.s", "attrs.define", "attr.define", "attrs.frozen", "attr.frozen"}
-_HARMLESS = ("functools.", "contextlib.", "typing.", "typing_extensions.", "abc.", "dataclasses.", "atexit.", "asyncio.")
+_DECORATORS = {
+    "dataclass",
+    "dataclasses.dataclass",
+    "attr.s",
+    "attrs.define",
+    "attr.define",
+    "attrs.frozen",
+    "attr.frozen",
+}
+_HARMLESS = (
+    "functools.",
+    "contextlib.",
+    "typing.",
+    "typing_extensions.",
+    "abc.",
+    "dataclasses.",
+    "atexit.",
+    "asyncio.",
+)
 _ENUMS = {"Enum", "StrEnum", "IntEnum", "Flag", "IntFlag"}
 
 
@@ -73,7 +94,17 @@ class _Went(Exception):
     """`continue`."""
 
 
+class _Tired(Exception):
+    """A call has used up what it may. `depth` is that of the call."""
+
+    def __init__(self, depth: int) -> None:
+        super().__init__()
+        self.depth = depth
+
+
 _MISSING = object()
+_LIMITED = (2, 3, 4)
+"""Depths of calls that have a limit of their own; 1 is the entry point."""
 
 
 class Evaluator:
@@ -86,8 +117,11 @@ class Evaluator:
         self.steps = 0
         self.uncertain = 0
         """Above 0 where it is not told whether the code runs at all."""
-        self.platform_asked = False
+        self.asked = self.platform_asked = False
+        """Whether the system was asked for; and whether options depend on the answer."""
         self.depth = 0
+        self.limits: list[tuple[int, int]] = []
+        """Up to which step calls may go on, the innermost last, each with its depth."""
         self._candidates: list[list[Any]] = []
         """For each call the values that it may return."""
 
@@ -103,7 +137,9 @@ class Evaluator:
         name = path.removesuffix(".py").removesuffix("/__init__").removeprefix("src/").replace("/", ".")
         module = Module(path, name)
         self.modules[path] = module
-        module.body.values.update(__name__=name, __file__=Rough(path), __doc__=ast.get_docstring(scope.tree, clean=False))
+        module.body.values.update(
+            __name__=name, __file__=Rough(path), __doc__=ast.get_docstring(scope.tree, clean=False)
+        )
         kept, self.uncertain = self.uncertain, 0
         try:
             self.run(scope.tree.body, module.body)
@@ -129,6 +165,9 @@ class Evaluator:
                 if below is not None:
                     return self.module(below) or UNKNOWN
             return self._external(f"{imported.module}.{imported.name}" if imported.name else imported.module)
+        if path.removeprefix("src/").partition("/")[0] in self.library.packages:
+            dotted = path.removeprefix("src/").removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+            return External(f"{dotted}.{imported.name}" if imported.name else dotted)
         module = self.module(path)
         if module is None:
             return UNKNOWN
@@ -136,7 +175,7 @@ class Evaluator:
 
     def _external(self, dotted: str) -> Any:
         if dotted in builtin.PLATFORM:
-            self.platform_asked = True
+            self.asked = True
         if dotted in builtin.CONSTANTS:
             return builtin.CONSTANTS[dotted]
         return External(dotted)
@@ -176,9 +215,7 @@ class Evaluator:
 
     def run(self, statements: Sequence[ast.stmt], around: Environment) -> None:
         for statement in statements:
-            self.steps += 1
-            if self.steps > MAX_STEPS:
-                raise Exhausted
+            self._step()
             deed = _STATEMENTS.get(type(statement))
             if deed is not None:
                 deed(self, statement, around)
@@ -187,14 +224,18 @@ class Evaluator:
         function = self._made_function(node, around)
         self.bind(around, node.name, self._decorated(node, function, around))
 
-    def _made_function(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda, around: Environment) -> Function:
+    def _made_function(
+        self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda, around: Environment
+    ) -> Function:
         function = Function(node, around)
         function.defaults = [self.value(default, around) for default in node.args.defaults]
         named = node.args.kw_defaults
         function.named_defaults = [self.value(one, around) if one is not None else _MISSING for one in named]
         return function
 
-    def _decorated(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef, value: Any, around: Environment) -> Any:
+    def _decorated(
+        self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef, value: Any, around: Environment
+    ) -> Any:
         for expression in reversed(node.decorator_list):
             decorator = self.value(expression, around)
             made = self.call(decorator, Call([value], {}, False, expression, around.module))
@@ -214,7 +255,9 @@ class Evaluator:
         made.attributes = body.values
         fields = any(isinstance(base, External) and base.dotted.endswith("NamedTuple") for base in bases)
         made.is_record = fields or any(_spelled(one).partition("(")[0] in _DECORATORS for one in node.decorator_list)
-        is_enum = any(isinstance(base, External) and base.dotted.rpartition(".")[2] in _ENUMS for base in made.lineage())
+        is_enum = any(
+            isinstance(base, External) and base.dotted.rpartition(".")[2] in _ENUMS for base in made.lineage()
+        )
         for name, value in list(made.attributes.items()):
             inner = value.function if isinstance(value, Wrapped) else value
             if isinstance(inner, Function) and inner.owner is None:
@@ -279,7 +322,10 @@ class Evaluator:
         self.value(node.value, around)
 
     def _if(self, node: ast.If, around: Environment) -> None:
+        kept, self.asked = self.asked, False
         answer = truth(self.value(node.test, around))
+        self.platform_asked = self.platform_asked or (self.asked and _shapes_commands(node))
+        self.asked = kept
         if answer is not None:
             self.run(node.body if answer else node.orelse, around)
             return
@@ -419,10 +465,15 @@ class Evaluator:
 
     # --- expressions ---
 
-    def value(self, node: ast.expr, around: Environment) -> Any:
+    def _step(self) -> None:
         self.steps += 1
         if self.steps > MAX_STEPS:
             raise Exhausted
+        if self.limits and self.steps > self.limits[-1][0]:
+            raise _Tired(self.limits[-1][1])
+
+    def value(self, node: ast.expr, around: Environment) -> Any:
+        self._step()
         deed = _EXPRESSIONS.get(type(node))
         return deed(self, node, around) if deed is not None else UNKNOWN
 
@@ -550,7 +601,9 @@ class Evaluator:
                 return self._instance(value, call)
             case Partial():
                 keywords = {**value.keywords, **call.keywords}
-                return self.call(value.function, call._replace(arguments=[*value.arguments, *call.arguments], keywords=keywords))
+                return self.call(
+                    value.function, call._replace(arguments=[*value.arguments, *call.arguments], keywords=keywords)
+                )
             case Modelled():
                 own = value.made_of.find("__call__") if value.made_of is not None else None
                 return self.call(Bound(own, value), call) if isinstance(own, Function) else value.called(self, call)
@@ -561,7 +614,7 @@ class Evaluator:
                 return self._called_external(value, call)
             case Wrapped():
                 return self.call(value.function, call)
-        return self._escaped("code that is not read", call)
+        return self._escaped(_spelled(call.node), call)
 
     def _called_external(self, value: External, call: Call) -> Any:
         name = self.library.alike(value.dotted)
@@ -584,7 +637,7 @@ class Evaluator:
         if not _is_standard(name):
             for value in [*call.arguments, *call.keywords.values()]:
                 for held in builtin.doubted_in(value):
-                    held.doubt(f"{name}, which is given it")
+                    held.given_away(f"{name}, which is given it")
         return UNKNOWN
 
     def _instance(self, value: Class, call: Call) -> Any:
@@ -621,7 +674,13 @@ class Evaluator:
         for name in names:
             if name not in made.attributes:
                 default = value.find(name)
+                if isinstance(default, Field):
+                    nothing = call._replace(arguments=[], keywords={})
+                    default = self.call(default.factory, nothing) if default.factory is not None else default.default
                 made.attributes[name] = UNKNOWN if isinstance(default, External) else default
+        after = value.find("__post_init__")
+        if isinstance(after, Function):
+            self.call(Bound(after, made), call._replace(arguments=[], keywords={}))
 
     def _invoked(self, function: Function, call: Call) -> Any:
         if self.depth >= MAX_DEPTH:
@@ -635,15 +694,22 @@ class Evaluator:
             return self.value(function.node.body, around)
         self.depth += 1
         self._candidates.append([])
-        kept = self.uncertain
+        kept, limited = self.uncertain, len(self.limits)
+        if self.depth in _LIMITED:
+            self.limits.append((min([self.steps + MAX_CALL_STEPS, *(limit for limit, _ in self.limits)]), self.depth))
         try:
             self.run(function.node.body, around)
             value: Any = None
         except _Left as left:
             value = left.value
+        except (RecursionError, _Tired) as end:
+            if isinstance(end, _Tired) and end.depth != self.depth:
+                raise
+            value = self._escaped("calls that are too many, or nested too deep", call)
         finally:
             self.depth -= 1
             self.uncertain = kept
+            del self.limits[limited:]
             others = self._candidates.pop()
         for other in others:
             value = merged(value, other)
@@ -657,7 +723,9 @@ class Evaluator:
         named = [arg.arg for arg in args.kwonlyargs]
         values = around.values
         values.update(zip(plain[len(plain) - len(function.defaults) :], function.defaults, strict=False))
-        values.update({name: one for name, one in zip(named, function.named_defaults, strict=False) if one is not _MISSING})
+        values.update(
+            {name: one for name, one in zip(named, function.named_defaults, strict=False) if one is not _MISSING}
+        )
         if call.is_open:
             values.update(dict.fromkeys([*plain, *named], UNKNOWN))
         for name in (*plain, *named):
@@ -751,7 +819,11 @@ class Evaluator:
             return self._slice(held, node.slice, around)
         key = self.value(node.slice, around)
         if isinstance(held, dict):
-            return held.get(key, UNKNOWN) if isinstance(key, str | int | Member) and not isinstance(key, Rough) else UNKNOWN
+            return (
+                held.get(key, UNKNOWN)
+                if isinstance(key, str | int | Member) and not isinstance(key, Rough)
+                else UNKNOWN
+            )
         if isinstance(held, list | tuple | str) and type(key) is int and -len(held) <= key < len(held):
             return held[key] if not isinstance(held, Rough) else UNKNOWN
         if isinstance(held, Class) and isinstance(key, str):
@@ -777,7 +849,9 @@ class Evaluator:
     def _lambda(self, node: ast.Lambda, around: Environment) -> Any:
         return self._made_function(node, around)
 
-    def _comprehension(self, node: "ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp", around: Environment) -> Any:
+    def _comprehension(
+        self, node: "ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp", around: Environment
+    ) -> Any:
         inner = Environment(around.module, around)
         found: list[Any] = []
         whole = self._generate(node, 0, inner, found)
@@ -792,7 +866,9 @@ class Evaluator:
     def _generate(self, node: Any, level: int, around: Environment, found: list[Any]) -> bool:
         if level == len(node.generators):
             pair = isinstance(node, ast.DictComp)
-            found.append((self.value(node.key, around), self.value(node.value, around)) if pair else self.value(node.elt, around))
+            found.append(
+                (self.value(node.key, around), self.value(node.value, around)) if pair else self.value(node.elt, around)
+            )
             return len(found) <= operators.MAX_PARTS
         generator = node.generators[level]
         parts = builtin.items(self.value(generator.iter, around))
@@ -840,6 +916,13 @@ def _merged(ends: list[dict[str, Any]]) -> dict[str, Any]:
     return values
 
 
+_SHAPING = {"add_argument", "add_parser", "option", "argument", "command", "add_command", "add_typer"}
+
+
+def _shapes_commands(node: ast.AST) -> bool:
+    return any(isinstance(part, ast.Attribute) and part.attr in _SHAPING for part in ast.walk(node))
+
+
 def _spelled(node: ast.AST) -> str:
     """A decorator as it stands in the code, without its arguments."""
     while isinstance(node, ast.Call):
@@ -862,7 +945,9 @@ def _is_standard(name: str) -> bool:
 
 
 def _is_known_fork(dotted: str) -> bool:
-    return dotted.startswith(("rich_click.", "asyncclick.", "rich_argparse."))
+    return dotted.startswith(
+        ("click.", "rich_click.", "asyncclick.", "rich_argparse.", "configargparse.", "typer.", "cloup.")
+    )
 
 
 def _module_of(value: Any) -> Module:

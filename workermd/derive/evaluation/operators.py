@@ -4,7 +4,18 @@ import ast
 import re
 from typing import Any
 
-from workermd.derive.evaluation.values import UNKNOWN, Class, External, Function, Instance, Member, Modelled, Module, Rough, Unknown
+from workermd.derive.evaluation.values import (
+    UNKNOWN,
+    Class,
+    External,
+    Function,
+    Instance,
+    Member,
+    Modelled,
+    Module,
+    Rough,
+    Unknown,
+)
 
 MAX_TEXT = 20_000
 MAX_PARTS = 4000
@@ -24,7 +35,9 @@ def truth(value: Any) -> bool | None:
         return False if value.dotted.endswith("TYPE_CHECKING") else None
     if isinstance(value, Modelled | Function | Class | Module):
         return True
-    return bool(value) if isinstance(value, str | int | float | bytes | list | tuple | dict | set | type(None)) else None
+    return (
+        bool(value) if isinstance(value, str | int | float | bytes | list | tuple | dict | set | type(None)) else None
+    )
 
 
 def binary(operator: ast.operator, left: Any, right: Any) -> Any:
@@ -50,9 +63,10 @@ def _sum(left: Any, right: Any) -> Any:
             return UNKNOWN
         parts = [part if isinstance(part, str) else Rough("…") for part in (left, right)]
         return joined("", parts)
-    for kind in (list, tuple):
-        if isinstance(left, kind) and isinstance(right, kind):
-            return _bounded(left + right)
+    if isinstance(left, list) and isinstance(right, list):
+        return _bounded(left + right)
+    if isinstance(left, tuple) and isinstance(right, tuple):
+        return _bounded(left + right)
     if type(left) in (int, float) and type(right) in (int, float):
         return _number(ast.Add(), left, right)
     return UNKNOWN

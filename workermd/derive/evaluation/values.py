@@ -133,6 +133,13 @@ class Member(NamedTuple):
     value: Any
 
 
+class Field(NamedTuple):
+    """`field(default=…, default_factory=…)` of a dataclass."""
+
+    default: Any
+    factory: Any
+
+
 class Wrapped(NamedTuple):
     """A function under `@staticmethod`, `@classmethod` or `@property`."""
 
@@ -171,7 +178,7 @@ class Calls(Protocol):
     """What an object of a known library may ask of the evaluator."""
 
     uncertain: int
-    platform_asked: bool
+    asked: bool
 
     def call(self, value: Any, call: Call) -> Any: ...
 
@@ -202,6 +209,10 @@ class Modelled(Doubted):
         """The repository's own class, where the object is of one."""
         self.attributes: dict[str, Any] = {}
 
+    def given_away(self, why: str) -> None:
+        """Code that is not read was given the object."""
+        self.doubt(why)
+
     def initialise(self, evaluator: Calls, call: Call) -> None:
         """What the library's own `__init__` does."""
 
@@ -219,6 +230,8 @@ class Library(NamedTuple):
 
     classes: dict[str, Callable[[], Modelled]]
     functions: dict[str, Callable[[Any, Call], Any]]
+    packages: frozenset[str]
+    """Packages that are known by this table alone, even in their own repositories."""
     alike: Callable[[str], str]
     """The name by which a library's member is listed here: forks and wrappers share their original's."""
 

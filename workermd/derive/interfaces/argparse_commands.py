@@ -1,6 +1,7 @@
 """Commands built with argparse, as the evaluator makes them: parsers, groups, subcommands, parents, actions."""
 
 import ast
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from workermd.derive.evaluation.values import (
@@ -36,7 +37,10 @@ _TYPES = {"int": "integer", "float": "number"}
 _NAMELESS = {"help", "version"}
 _ACTIONS = {
     **{f"_{word}Action": action for word, action in (("StoreTrue", "store_true"), ("StoreFalse", "store_false"))},
-    **{f"_{word}Action": action for word, action in (("Store", "store"), ("StoreConst", "store_const"), ("Append", "append"))},
+    **{
+        f"_{word}Action": action
+        for word, action in (("Store", "store"), ("StoreConst", "store_const"), ("Append", "append"))
+    },
     **{f"_{word}Action": action for word, action in (("Count", "count"), ("Help", "help"), ("Version", "version"))},
     **{f"_{word}Action": action for word, action in (("Extend", "extend"), ("AppendConst", "append_const"))},
     "BooleanOptionalAction": "boolean_optional",
@@ -61,7 +65,9 @@ class Action(Modelled):
     def initialise(self, evaluator: Calls, call: Call) -> None:
         flags = call.get(0, "option_strings")
         self.names = list(flags) if isinstance(flags, list | tuple) else self.names
-        positional = dict(zip(("option_strings", "dest", "nargs", "const", "default", "type"), call.arguments, strict=False))
+        positional = dict(
+            zip(("option_strings", "dest", "nargs", "const", "default", "type"), call.arguments, strict=False)
+        )
         self.values = {**positional, **call.keywords}
 
 
@@ -75,9 +81,11 @@ class Parser(Modelled):
         self.children: dict[str, Parser] = {}
         self.maker: dict[str, Any] = {}
         self.place: Place | None = None
-        self.asked = False
+        self.asked: list[str] | None = None
+        """Its doubts when it was last asked by `parse_known_args`: what happens to it later does not matter."""
         self.is_child = False
         self.is_parent = False
+        self.lacks: list[str] = []
 
     def initialise(self, evaluator: Calls, call: Call) -> None:
         self.given = call.keywords
@@ -96,9 +104,14 @@ class Parser(Modelled):
 
     def member(self, evaluator: Calls, name: str) -> Any:
         match name:
-            case "add_argument":
+            case "add_argument" | "add_option" | "add_arg" | "add":
                 return Native(name, self._add)
-            case "add_argument_group" | "add_mutually_exclusive_group":
+            case "add_option_group":
+                return Native(
+                    name,
+                    lambda _evaluator, call: found if isinstance(found := call.get(0, "title"), Group) else Group(self),
+                )
+            case "add_argument_group" | "add_mutually_exclusive_group" | "add_argparse_group":
                 return Native(name, lambda _evaluator, _call: Group(self))
             case "add_subparsers":
                 return Native(name, self._subparsers)
@@ -118,7 +131,7 @@ class Parser(Modelled):
         raise Stopped(self)
 
     def _ask(self, _evaluator: Calls, _call: Call) -> Any:
-        self.asked = True
+        self.asked = list(self.doubts)
         return (UNKNOWN, UNKNOWN)
 
     def _take(self, _evaluator: Calls, call: Call) -> Any:
@@ -157,12 +170,25 @@ class Parser(Modelled):
         return action
 
 
+class OptionParser(Parser):
+    """optparse's: it declares options, and takes further words without declaring them."""
+
+    def initialise(self, evaluator: Calls, call: Call) -> None:
+        super().initialise(evaluator, call)
+        self.doubt("its positional arguments, which optparse does not declare")
+
+
 class Group(Modelled):
     """A group of arguments: they belong to its parser."""
 
-    def __init__(self, parser: Parser) -> None:
+    def __init__(self, parser: Parser | None = None) -> None:
         super().__init__()
-        self.parser = parser
+        self.parser = parser or Parser()
+
+    def initialise(self, evaluator: Calls, call: Call) -> None:
+        parser = call.get(0, "parser")
+        if isinstance(parser, Parser):
+            self.parser = parser
 
     def doubt(self, why: str) -> None:
         self.parser.doubt(why)
@@ -189,7 +215,9 @@ class Subparsers(Modelled):
     def _add(self, evaluator: Calls, call: Call) -> Any:
         word = call.get(0, "name")
         kind = self.parser.maker.get("parser_class", self.parser.made_of)
-        inner = call._replace(arguments=[], keywords={k: v for k, v in call.keywords.items() if k not in ("name", "aliases")})
+        inner = call._replace(
+            arguments=[], keywords={k: v for k, v in call.keywords.items() if k not in ("name", "aliases")}
+        )
         child = evaluator.call(kind, inner) if isinstance(kind, Class) else None
         if not isinstance(child, Parser):
             child = Parser()
@@ -197,7 +225,9 @@ class Subparsers(Modelled):
         child.given = {**call.keywords, **child.given}
         child.is_child = True
         if not isinstance(word, str) or isinstance(word, Rough) or not name_of(word):
-            self.parser.doubt("a subcommand whose name is computed")
+            self.parser.lacks.append(
+                "there may be subcommands beside those that are listed: one has a name that is computed"
+            )
         elif len(self.parser.children) < MAX_COMMANDS:
             self.parser.children[name_of(word)] = child
         return child
@@ -206,20 +236,26 @@ class Subparsers(Modelled):
 def library(made: list[Parser]) -> dict[str, Any]:
     """The classes of argparse, by name; each parser made is added to `made`."""
 
-    def parser() -> Parser:
-        made.append(Parser())
-        return made[-1]
+    def parser(kind: type[Parser]) -> Callable[[], Parser]:
+        def make() -> Parser:
+            made.append(kind())
+            return made[-1]
+
+        return make
 
     actions = dict.fromkeys((f"argparse.{name}" for name in ("Action", *_ACTIONS)), Action)
-    return {"argparse.ArgumentParser": parser, **actions}
+    options = {"optparse.OptionParser": parser(OptionParser), "optparse.OptionGroup": Group, "optparse.Option": Action}
+    return {"argparse.ArgumentParser": parser(Parser), **options, **actions}
 
 
 def root_of(made: list[Parser]) -> Parser | None:
     """The parser of a program whose `parse_args` was not seen: the one that is asked, or the only one there is."""
     roots = [parser for parser in made if not parser.is_child and not parser.is_parent]
-    asked = [parser for parser in roots if parser.asked]
-    if len(asked) == 1 or (asked and asked[-1].children):
-        return asked[-1]
+    asked = [parser for parser in roots if parser.asked is not None]
+    if asked:  # the one that is asked for little comes before the one that is asked for all
+        chosen = max(asked, key=lambda parser: len(parser.arguments) + len(parser.children))
+        chosen.doubts = chosen.asked or []
+        return chosen
     if len(roots) == 1 and (roots[0].arguments or roots[0].children):
         roots[0].doubt("the call of parse_args, which is not found")
         return roots[0]
@@ -232,7 +268,12 @@ def commands(sources: Sources, parser: Parser) -> tuple[Command, ...]:
 
 
 def _flat(
-    sources: Sources, parser: Parser, words: tuple[str, ...], above: tuple[Option, ...], unread: tuple[str, ...], depth: int
+    sources: Sources,
+    parser: Parser,
+    words: tuple[str, ...],
+    above: tuple[Option, ...],
+    unread: tuple[str, ...],
+    depth: int,
 ) -> list[Command]:
     prefixes = parser.given.get("prefix_chars")
     prefix = prefixes if isinstance(prefixes, str) and not isinstance(prefixes, Rough) and prefixes else "-"
@@ -245,9 +286,7 @@ def _flat(
             for word, child in parser.children.items()
             for command in _flat(sources, child, (*words, word), options, unread, depth + 1)
         ]
-        if parser.doubts:  # what it has beside its known subcommands is called by words
-            found.append(Command(words, _said(parser), above, _evidence(sources, parser), (), unread))
-        return found
+        return [command._replace(notes=(*command.notes, *parser.lacks)) for command in found]
     return [Command(words, _said(parser), options, _evidence(sources, parser), (), unread)]
 
 
@@ -292,7 +331,7 @@ def _option(action: Action, prefix: str, level: int) -> Option | None:
         name = dest
     else:
         long = next((flag for flag in flags if flag[:2].strip(prefix) == ""), flags[0] if flags else "")
-        name = long.lstrip(prefix).replace("-", "_") if flags else next(iter(action.names), "")
+        name = long.lstrip(prefix).replace("-", "_") if flags else str(next(iter(action.names), ""))
     if not name:
         return None
     schema, way = _written(kind, flags, values)
@@ -331,13 +370,17 @@ def _written(kind: str, flags: tuple[str, ...], values: dict[str, Any]) -> tuple
     """The schema of an argument, and how its value is written."""
     flag = _longest(flags) if flags else ""
     nargs = _nargs(values)
-    if kind in ("store_true", "store_false", "store_const", "append_const") or (nargs == 0 and flags and kind == "store"):
+    if kind in ("store_true", "store_false", "store_const", "append_const") or (
+        nargs == 0 and flags and kind == "store"
+    ):
         way: Document = {"flag": flag, "each": True} if kind == "append_const" else {"flag": flag}
         return {"type": "boolean"}, way
     if kind == "boolean_optional":
         return {"type": "boolean"}, {"flag": flag, "off": f"--no-{flag[2:]}"}
     if kind == "count":
         return {"type": "integer", "minimum": 0}, {"count": flag}
+    if kind == "callback" and values.get("type") is None and not nargs:  # of optparse: it takes no value
+        return {"type": "boolean"}, {"flag": flag}
     schema = _item(values)
     way = {"option": flag} if flags else {"position": True}
     if nargs in ("*", "+", "rest") or (isinstance(nargs, int) and not isinstance(nargs, bool)):
@@ -359,7 +402,7 @@ def _written(kind: str, flags: tuple[str, ...], values: dict[str, Any]) -> tuple
 
 def _item(values: dict[str, Any]) -> Document:
     kind = values.get("type")
-    name = kind.name if isinstance(kind, Native) else ""
+    name = kind.name if isinstance(kind, Native) else kind if isinstance(kind, str) else ""
     schema: Document = {"type": _TYPES.get(name, "string")}
     if isinstance(kind, External) and kind.dotted == "float":
         schema = {"type": "number"}
@@ -373,5 +416,3 @@ def _item(values: dict[str, Any]) -> Document:
         if all(isinstance(word, str | int | float) and not isinstance(word, Rough) for word in words):
             return {"enum": list(dict.fromkeys(words))}
     return schema
-
-

@@ -1,5 +1,6 @@
 """Console commands of Python packages, with the options that argparse, click or typer declare for them."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,7 +17,9 @@ from workermd.derive.model import Interface, Repository
 MAX_MODULES = 60
 """Modules looked through for commands: the entry's own, and what it imports from the repository."""
 
+_REGISTERS = re.compile(r"\.(?:command|group|callback|add_command|add_typer)\b").search
 _NOTE = "the options are not declared in a form that is read here: the arguments are passed on as words"
+_PACKAGES = frozenset(("argparse", "asyncclick", "click", "cloup", "rich_click", "typer"))
 _PLATFORM = "options that depend on the system are those of Linux"
 _UNREAD = "may have more than is listed, because of {}; further arguments are passed on as words"
 
@@ -85,7 +88,8 @@ class _Program:
             **click_commands.types(),
             **typer_classes,
         }
-        library = Library(classes, {**click_functions, **typer_functions}, click_commands.alike)
+        functions = {**click_functions, **typer_functions}
+        library = Library(classes, functions, _PACKAGES, click_commands.alike)
         self.evaluator = Evaluator(sources, library)
 
     def commands(self, path: str, attribute: str) -> tuple[Command, ...]:
@@ -124,7 +128,7 @@ class _Program:
         """Works through the modules that register commands when they are imported."""
         for scope in _reached(self.sources, self.sources.scope(path)):
             text = self.sources.files.text(scope.path) or ""
-            if "command" in text or "add_typer" in text or ".callback" in text or ".group" in text:
+            if _REGISTERS(text):
                 try:
                     self.evaluator.module(scope.path)
                 except Stopped:

@@ -41,6 +41,8 @@ MAX_PARAMETERS = 600
 MAX_VISITS = 1000
 """Groups and commands looked at: groups that hold one another multiply."""
 
+ELSEWHERE = "there may be subcommands beside those that are listed: {}"
+
 _HELD = "__click_params__"
 _FORKS = ("rich_click", "asyncclick", "cloup", "click_extra", "typer.core", "trogon.click")
 _GROUPS = {
@@ -65,6 +67,8 @@ def alike(dotted: str) -> str:
         return "click.Command"
     if dotted.startswith(("click.", "argparse.", "typer.Typer", "typer.run")):
         return "click." + last if dotted.startswith(("click.decorators.", "click.core.", "click.types.")) else dotted
+    if last in ("ArgumentParser", "ArgParser", "GooeyParser", "Cmd2ArgumentParser"):
+        return "argparse.ArgumentParser"
     if dotted.split(".")[0] in _FORKS or dotted.startswith("typer.core."):
         return f"click.{last}"
     if top.startswith("click_option_group"):
@@ -105,6 +109,18 @@ class Node(Modelled):
         self.parameters: list[Any] = []
         self.children: dict[str, Any] = {}
         self.function: Any = None
+        self.elsewhere: list[str] = []
+        """By which code it may get further subcommands."""
+
+    def given_away(self, why: str) -> None:
+        if self.is_group:
+            self.lacks(why)
+        else:
+            self.doubt(why)
+
+    def lacks(self, why: str) -> None:
+        if why not in self.elsewhere and len(self.elsewhere) < 4:
+            self.elsewhere.append(why)
 
     def initialise(self, evaluator: Calls, call: Call) -> None:
         self.given = {**self.given, **call.keywords}
@@ -136,9 +152,9 @@ class Node(Modelled):
     def _adopt(self, command: Any, word: Any) -> None:
         name = word if isinstance(word, str) and not isinstance(word, Rough) else getattr(command, "name", None)
         if word is not None and not isinstance(word, str) or isinstance(name, Rough) or not isinstance(name, str):
-            self.doubt("a subcommand that is found when the program runs")
+            self.lacks("a subcommand that is found when the program runs")
         elif not isinstance(command, Modelled):
-            self.doubt(f"the subcommand {name_of(name)}, which is made by code that is not read")
+            self.lacks(f"the subcommand {name_of(name)}, which is made by code that is not read")
         elif len(self.children) < MAX_COMMANDS:
             self.children[name_of(name)] = command
 
@@ -192,7 +208,11 @@ class Node(Modelled):
 def _decorating(evaluator: Calls, call: Call, *, is_group: bool) -> Any:
     """`@command`, `@command()` and `@command("name", cls=…)`."""
     first = call.arguments[0] if call.arguments else None
-    if isinstance(first, Function | Bound | Partial | Unknown) and not isinstance(first, str) and len(call.arguments) == 1:
+    if (
+        isinstance(first, Function | Bound | Partial | Unknown)
+        and not isinstance(first, str)
+        and len(call.arguments) == 1
+    ):
         return _made(evaluator, call._replace(arguments=[]), first, is_group=is_group)
 
     def decorate(inner: Calls, given: Call) -> Any:
@@ -225,7 +245,7 @@ def _made(evaluator: Calls, call: Call, function: Any, *, is_group: bool) -> Any
     if node.made_of is not None and isinstance(node.made_of.find("get_command"), Function):
         listing = node.made_of.find("list_commands")
         if isinstance(listing, Function) and not node.children:
-            node.doubt(f"subcommands that the class {clean(node.made_of.node.name, 60)} finds when the program runs")
+            node.lacks(f"subcommands that the class {clean(node.made_of.node.name, 60)} finds when the program runs")
     if call.is_open:
         node.doubt("settings of the command that are computed")
     if isinstance(function, Function):
@@ -248,7 +268,7 @@ def _named(kind: Any) -> str:
 
 def _word(function: Any) -> Any:
     """The name of a command without one of its own: the function's, its ending `_command` left out."""
-    inner = function.function if isinstance(function, Bound | Partial) else function
+    inner = _innermost(function)
     if not isinstance(inner, Function) or not inner.name:
         return UNKNOWN
     word = inner.name.lower().replace("_", "-")
@@ -329,8 +349,7 @@ def library() -> tuple[dict[str, Any], dict[str, Any]]:
         "click.argument": _parameter("argument"),
         "click.confirmation_option": _parameter("option", ("--yes",), flag),
         "click.password_option": _parameter("option", ("--password",)),
-        "click.version_option": _version,
-        "click.help_option": _bare_made,
+        **dict.fromkeys(("click.version_option", "click.help_option"), _bare_made),
         **dict.fromkeys(("click.pass_context", "click.pass_obj"), _bare),
         **dict.fromkeys(("click.make_pass_decorator", "click.pass_meta_key"), _bare_made),
         "click.option_group": _option_group,
@@ -338,11 +357,6 @@ def library() -> tuple[dict[str, Any], dict[str, Any]]:
         "click_option_group.optgroup.option": _parameter("option"),
     }
     return classes, functions
-
-
-def _version(evaluator: Calls, call: Call) -> Any:
-    names = [name for name in call.arguments[1:] if isinstance(name, str)] or ["--version"]
-    return _parameter("option")(evaluator, call._replace(arguments=names, keywords={"is_flag": True, "help": "Show the version."}))
 
 
 # --- commands ---
@@ -370,8 +384,11 @@ class Reader:
         for word, child in list(node.children.items())[:MAX_COMMANDS]:
             if isinstance(child, Node) and child is not node:
                 found.extend(self.commands(child, (*words, word), options, unread))
-        if node.doubts or not found:
-            found.append(own if node.doubts else own._replace(unread=(*unread, "subcommands, none of which is found")))
+        if not found:
+            return [own._replace(unread=(*unread, *node.elsewhere, "subcommands, none of which is found"))]
+        if node.elsewhere:
+            note = ELSEWHERE.format("; ".join(node.elsewhere))
+            found = [command._replace(notes=(*command.notes, note)) for command in found]
         return list({command.words: command for command in found}.values())[:MAX_COMMANDS]
 
     def _said(self, node: Node) -> str:
@@ -419,9 +436,10 @@ def option_of(parameter: Parameter, level: int) -> Option | None:
     given = parameter.given
     flags = tuple(word for word in words if not word.isidentifier())
     named = [word for word in words if word.isidentifier()]
+    schema: Document
+    way: Document = {"position": True}
     if parameter.kind == "argument":
         name, flags = words[0].lower().replace("-", "_"), ()
-        schema, way = {"type": "string"}, {"position": True}
         schema = _type(given.get("type"), given.get("default"))
     else:
         name = named[0] if named else _by_flags(flags)
@@ -507,7 +525,9 @@ def _type(kind: Any, default: Any, *, is_list: bool = False) -> Document:
         return _tuple([_type(part, None) for part in kind])
     if isinstance(kind, Kind):
         return kind.schema()
-    word = kind.name if isinstance(kind, Native) else kind.dotted.rpartition(".")[2] if isinstance(kind, External) else ""
+    word = (
+        kind.name if isinstance(kind, Native) else kind.dotted.rpartition(".")[2] if isinstance(kind, External) else ""
+    )
     return dict(_TYPES.get(word, {"type": "string"}))
 
 
@@ -566,5 +586,3 @@ def types() -> dict[str, Any]:
     """The types of click that are made by a call."""
     words = ("Choice", "IntRange", "FloatRange", "Tuple", "Path", "File", "DateTime")
     return {f"click.{word}": (lambda word=word: Kind(word)) for word in words}
-
-

@@ -11,7 +11,7 @@ from workermd.derive.interfaces.texts import MAX_DESCRIPTION, MAX_KEY, Notes, cl
 from workermd.derive.model import Evidence
 from workermd.protocol.envelope import Document
 
-MAX_OPTIONS = 150
+MAX_OPTIONS = 400
 MAX_COMMANDS = 200
 REST = "args"
 """The property for arguments that are not described: words, passed on as they are."""

@@ -10,6 +10,7 @@ from workermd.derive.evaluation.values import (
     Bound,
     Call,
     Calls,
+    Class,
     Function,
     Modelled,
     Native,
@@ -18,7 +19,7 @@ from workermd.derive.evaluation.values import (
     Stopped,
 )
 from workermd.derive.interfaces.annotations import Inexpressible, Types
-from workermd.derive.interfaces.click_commands import MAX_NESTED, Node, Reader
+from workermd.derive.interfaces.click_commands import ELSEWHERE, MAX_NESTED, Node, Reader
 from workermd.derive.interfaces.commands import (
     MAX_COMMANDS,
     Command,
@@ -54,6 +55,15 @@ class Application(Modelled):
         self.commands: list[_Registered] = []
         self.groups: list[_Registered] = []
         self.callback: Any = None
+        self.elsewhere: list[str] = []
+        """By which code it may get further subcommands."""
+
+    def given_away(self, why: str) -> None:
+        self.lacks(why)
+
+    def lacks(self, why: str) -> None:
+        if why not in self.elsewhere and len(self.elsewhere) < 4:
+            self.elsewhere.append(why)
 
     def initialise(self, evaluator: Calls, call: Call) -> None:
         self.given = {**self.given, **call.keywords}
@@ -81,7 +91,7 @@ class Application(Modelled):
         def register(_inner: Calls, given: Call) -> Any:
             function = given.get(0, "f")
             if isinstance(name, Rough) or not isinstance(name, str | None):
-                self.doubt("a command whose name is computed")
+                self.lacks("a command whose name is computed")
             elif len(self.commands) < MAX_COMMANDS:
                 self.commands.append(_Registered(name, function, call.keywords))
             return function
@@ -92,6 +102,9 @@ class Application(Modelled):
         def register(_inner: Calls, given: Call) -> Any:
             self.callback = given.get(0, "f")
             self.given = {**self.given, **call.keywords}
+            kind = call.keywords.get("cls")
+            if isinstance(kind, Class) and isinstance(kind.find("list_commands"), Function):
+                self.lacks(f"those that the class {clean(kind.node.name, 60)} finds when the program runs")
             return self.callback
 
         return Native("callback", register)
@@ -101,7 +114,7 @@ class Application(Modelled):
         if isinstance(added, Application) and len(self.groups) < MAX_COMMANDS:
             self.groups.append(_Registered(call.keywords.get("name"), added, call.keywords))
         else:
-            self.doubt("subcommands that are made by code that is not read")
+            self.lacks("subcommands that are made by code that is not read")
 
 
 class Marker(Modelled):
@@ -176,8 +189,12 @@ class TyperReader:
             if group.function is not application:
                 below = (*words, word) if word else words
                 found.extend(self.commands(group.function, below, options, unread, group.given))
-        if unread and base is None:
-            found.append(Command(words, "", options, (), (), unread))
+        if not found:
+            missing = (*unread, *application.elsewhere, "subcommands, none of which is found")
+            return [(base or Command(words, "", options, (), (), ()))._replace(options=options, unread=missing)]
+        if application.elsewhere:
+            note = ELSEWHERE.format("; ".join(application.elsewhere))
+            found = [command._replace(notes=(*command.notes, note)) for command in found]
         return list({command.words: command for command in found}.values())[:MAX_COMMANDS]
 
     def _command(
@@ -192,7 +209,9 @@ class TyperReader:
             return self.clicks.commands(function, words, above, unread)[0]
         plain = _plain(function)
         if plain is None or isinstance(plain.node, ast.Lambda):
-            return Command(words, "", above, (), (), (*unread, "the function of the command, which is made by other code"))
+            return Command(
+                words, "", above, (), (), (*unread, "the function of the command, which is made by other code")
+            )
         notes = Notes()
         said = parse(ast.get_docstring(plain.node, clean=False))
         own = list(self._parameters(plain, said.parameters, notes, len(words)))
@@ -213,12 +232,12 @@ class TyperReader:
         given: list[bool] = [False] * first + [True] * len(args.defaults)
         named = [node is not None for node in args.kw_defaults]
         pairs = zip([*plain, *args.kwonlyargs], [*defaults, *function.named_defaults], [*given, *named], strict=False)
-        if function.owner is not None:
-            pairs = zip(*[list(part)[1:] for part in zip(*pairs, strict=False)], strict=False)  # type: ignore[assignment]
         types = Types(self.sources, notes)
-        for arg, default, has_default in pairs:
+        for arg, default, has_default in list(pairs)[function.owner is not None :]:
             if scope is not None:
-                option = self._parameter(function, arg, default if has_default else UNKNOWN, has_default, types, scope, level)
+                option = self._parameter(
+                    function, arg, default if has_default else UNKNOWN, has_default, types, scope, level
+                )
                 if option is not None:
                     schema = option.schema
                     flags = "" if option.flags == () else ", ".join(option.flags[:4])
@@ -257,10 +276,16 @@ class TyperReader:
         required = not has_default and settings.get("envvar") is None
         return Option(arg.arg, flags, text, required, way, level)
 
-    def _annotated(self, annotation: ast.expr, function: Function, scope: Scope) -> tuple[ast.expr, Marker | None, Scope]:
+    def _annotated(
+        self, annotation: ast.expr, function: Function, scope: Scope
+    ) -> tuple[ast.expr, Marker | None, Scope]:
         """The type of `Annotated[type, Option(…)]`, aliases followed, and the mark beside it."""
         for _ in range(4):
-            if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str) and len(annotation.value) < 400:
+            if (
+                isinstance(annotation, ast.Constant)
+                and isinstance(annotation.value, str)
+                and len(annotation.value) < 400
+            ):
                 try:
                     annotation = ast.parse(annotation.value, mode="eval").body
                 except (SyntaxError, ValueError):
@@ -369,5 +394,3 @@ def _written(
 
 def _long(flags: list[str]) -> str:
     return next((flag for flag in flags if flag.startswith("--")), flags[0])
-
-
