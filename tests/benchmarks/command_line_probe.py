@@ -19,6 +19,19 @@ def caught(self, *_args, **_kwargs):
     raise Caught(self)
 
 
+def click_kinds():
+    """The classes of commands: click's own, and those that typer brings along."""
+    kinds = []
+    for module in ("click", "typer._click", "typer.main"):
+        try:
+            base = importlib.import_module(module)
+        except ImportError:
+            continue
+        named = [getattr(base, word, None) for word in ("Command", "Group", "TyperGroup", "TyperCommand")]
+        kinds += [kind for kind in named if isinstance(kind, type)]
+    return kinds
+
+
 def parser_of(target):
     """The click command or the argparse parser that the entry point comes to."""
     known = argparse.ArgumentParser.parse_known_args
@@ -30,19 +43,9 @@ def parser_of(target):
 
     argparse.ArgumentParser.parse_args = caught
     argparse.ArgumentParser.parse_known_args = asked
-    bases = []
-    for module in ("click", "typer._click", "typer.main"):
-        try:
-            bases.append(importlib.import_module(module))
-        except ImportError:
-            continue
-    kinds = []
-    for base in bases:
-        for word in ("BaseCommand", "Command", "Group", "TyperGroup", "TyperCommand"):
-            kind = getattr(base, word, None)
-            if isinstance(kind, type):
-                kind.main = caught
-                kinds.append(kind)
+    kinds = click_kinds()
+    for kind in kinds:
+        kind.main = caught
     module, _, attribute = target.partition(":")
     try:
         entry = importlib.import_module(module)
@@ -70,6 +73,8 @@ def click_parameter(parameter):
         "nargs": parameter.nargs,
         "kind": kind,
         "kinds": [type(each).__name__ for each in getattr(parameter.type, "types", ())],
+        "of": [list(getattr(each, "choices", ())) for each in getattr(parameter.type, "types", ())],
+        "ends": not getattr(parameter, "expose_value", True) and parameter.name == "version",
         "choices": [choice if isinstance(choice, str) else str(choice) for choice in choices],
         "flag_value": parameter.flag_value if isinstance(getattr(parameter, "flag_value", None), str) else None,
         "option": parameter.param_type_name == "option",
@@ -139,13 +144,10 @@ def refusal(parser, words):
     if isinstance(parser, argparse.ArgumentParser):
         return argparse_refusal(parser, words)
     command, rest = parser, list(words)
-    kind = next(
-        each
-        for each in type(parser).__mro__
-        if each.__name__ in ("Command", "BaseCommand") and hasattr(each, "make_parser")
-    )
+    reader = type(parser).parse_args.__module__
+    if not reader.startswith(("click", "rich_click", "asyncclick", "typer.core", "typer._click")):
+        return None  # the program reads its words itself
     context_kind = getattr(parser, "context_class", None)
-    del kind
     try:
         for _ in range(8):
             context = context_kind(command, info_name="x")
@@ -156,7 +158,7 @@ def refusal(parser, words):
             if rest[0] not in listed:
                 return f"no command {rest[0]}"
             command, rest = listed[rest[0]], rest[1:]
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 (whatever a program's parser raises is its refusal)
         return f"{type(error).__name__}: {error}"
     return None
 
@@ -177,7 +179,7 @@ def argparse_refusal(parser, words):
         return str(error)
     except SystemExit:
         return None
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 (whatever a program's parser raises is its refusal)
         return f"{type(error).__name__}: {error}"
     finally:
         argparse.ArgumentParser.error = kept

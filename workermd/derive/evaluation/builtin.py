@@ -8,15 +8,15 @@ from workermd.derive.evaluation.operators import MAX_PARTS, MAX_TEXT, braces, jo
 from workermd.derive.evaluation.values import (
     UNKNOWN,
     Bound,
-    Call,
     Calls,
     Class,
     Doubted,
+    EnumMember,
     External,
-    Field,
+    FieldDefault,
     Function,
     Instance,
-    Member,
+    Invocation,
     Modelled,
     Native,
     Partial,
@@ -33,7 +33,7 @@ def items(value: Any) -> list[Any] | None:
     if isinstance(value, str) and not isinstance(value, Rough):
         return list(value[:MAX_PARTS])
     if isinstance(value, Class):
-        members = [part for part in value.attributes.values() if isinstance(part, Member)]
+        members = [part for part in value.attributes.values() if isinstance(part, EnumMember)]
         return members or None
     return None
 
@@ -41,35 +41,35 @@ def items(value: Any) -> list[Any] | None:
 # --- builtins ---
 
 
-def _list(_evaluator: Calls, call: Call) -> Any:
+def _list(_evaluator: Calls, call: Invocation) -> Any:
     parts = items(call.arguments[0]) if call.arguments else []
     return parts if parts is not None else UNKNOWN
 
 
-def _tuple(evaluator: Calls, call: Call) -> Any:
+def _tuple(evaluator: Calls, call: Invocation) -> Any:
     parts = _list(evaluator, call)
     return tuple(parts) if isinstance(parts, list) else UNKNOWN
 
 
-def _set(evaluator: Calls, call: Call) -> Any:
+def _set(evaluator: Calls, call: Invocation) -> Any:
     parts = _list(evaluator, call)
     plain = isinstance(parts, list) and all(isinstance(part, str | int | float) for part in parts)
     return set(parts) if plain else UNKNOWN
 
 
-def _dict(_evaluator: Calls, call: Call) -> Any:
+def _dict(_evaluator: Calls, call: Invocation) -> Any:
     given = call.arguments[0] if call.arguments else {}
     if isinstance(given, list | tuple) and all(isinstance(pair, list | tuple) and len(pair) == 2 for pair in given):
         given = {key: value for key, value in given if isinstance(key, str | int)}
     return {**given, **call.keywords} if isinstance(given, dict) and not call.is_open else UNKNOWN
 
 
-def _reversed(evaluator: Calls, call: Call) -> Any:
+def _reversed(evaluator: Calls, call: Invocation) -> Any:
     parts = _list(evaluator, call)
     return parts[::-1] if isinstance(parts, list) else UNKNOWN
 
 
-def _sorted(evaluator: Calls, call: Call) -> Any:
+def _sorted(evaluator: Calls, call: Invocation) -> Any:
     parts = _list(evaluator, call)
     if not isinstance(parts, list) or "key" in call.keywords:
         return parts
@@ -78,18 +78,18 @@ def _sorted(evaluator: Calls, call: Call) -> Any:
     return parts
 
 
-def _enumerate(evaluator: Calls, call: Call) -> Any:
+def _enumerate(evaluator: Calls, call: Invocation) -> Any:
     parts, start = _list(evaluator, call), call.get(1, "start", 0)
     return list(enumerate(parts, start)) if isinstance(parts, list) and type(start) is int else UNKNOWN
 
 
-def _zip(_evaluator: Calls, call: Call) -> Any:
+def _zip(_evaluator: Calls, call: Invocation) -> Any:
     lists = [items(each) for each in call.arguments]
     known = [each for each in lists if each is not None]
     return [*zip(*known, strict=False)] if len(known) == len(lists) else UNKNOWN
 
 
-def _product(_evaluator: Calls, call: Call) -> Any:
+def _product(_evaluator: Calls, call: Invocation) -> Any:
     lists = [items(each) for each in call.arguments]
     known = [each for each in lists if each is not None]
     size = 1
@@ -98,23 +98,23 @@ def _product(_evaluator: Calls, call: Call) -> Any:
     return [*product(*known)] if len(known) == len(lists) and size <= MAX_PARTS else UNKNOWN
 
 
-def _chain(_evaluator: Calls, call: Call) -> Any:
+def _chain(_evaluator: Calls, call: Invocation) -> Any:
     lists = [items(each) for each in call.arguments]
     return [part for each in lists if each is not None for part in each] if None not in lists else UNKNOWN
 
 
-def _chain_of(evaluator: Calls, call: Call) -> Any:
+def _chain_of(evaluator: Calls, call: Invocation) -> Any:
     return _chain(evaluator, call._replace(arguments=items(call.arguments[0]) or [UNKNOWN]))
 
 
-def _map(evaluator: Calls, call: Call) -> Any:
+def _map(evaluator: Calls, call: Invocation) -> Any:
     parts = items(call.get(1, ""))
     if parts is None:
         return UNKNOWN
     return [evaluator.call(call.arguments[0], call._replace(arguments=[part], keywords={})) for part in parts]
 
 
-def _filter(evaluator: Calls, call: Call) -> Any:
+def _filter(evaluator: Calls, call: Invocation) -> Any:
     parts = items(call.get(1, ""))
     if parts is None:
         return UNKNOWN
@@ -127,30 +127,30 @@ def _filter(evaluator: Calls, call: Call) -> Any:
     return kept
 
 
-def _range(_evaluator: Calls, call: Call) -> Any:
+def _range(_evaluator: Calls, call: Invocation) -> Any:
     if call.arguments and all(type(part) is int and abs(part) < 10**6 for part in call.arguments):
         numbers = range(*call.arguments[:3]) if call.arguments[2:] != [0] else range(0)
         return list(numbers[:MAX_PARTS])
     return UNKNOWN
 
 
-def _str(_evaluator: Calls, call: Call) -> Any:
+def _str(_evaluator: Calls, call: Invocation) -> Any:
     return shown(call.arguments[0]) if call.arguments else ""
 
 
-def _len(_evaluator: Calls, call: Call) -> Any:
+def _len(_evaluator: Calls, call: Invocation) -> Any:
     value = call.get(0, "")
     return (
         len(value) if isinstance(value, str | list | tuple | dict | set) and not isinstance(value, Rough) else UNKNOWN
     )
 
 
-def _bool(_evaluator: Calls, call: Call) -> Any:
+def _bool(_evaluator: Calls, call: Invocation) -> Any:
     answer = truth(call.get(0, "", False))
     return UNKNOWN if answer is None else answer
 
 
-def _int(_evaluator: Calls, call: Call) -> Any:
+def _int(_evaluator: Calls, call: Invocation) -> Any:
     value = call.get(0, "", 0)
     if type(value) in (int, bool, float) and abs(value) < 10**18:
         return int(value)
@@ -158,20 +158,20 @@ def _int(_evaluator: Calls, call: Call) -> Any:
     return int(value) if plain and len(value) < 19 else UNKNOWN
 
 
-def _any(evaluator: Calls, call: Call) -> Any:
+def _any(evaluator: Calls, call: Invocation) -> Any:
     parts = _list(evaluator, call)
     answers = [truth(part) for part in parts] if isinstance(parts, list) else [None]
     return True if True in answers else UNKNOWN if None in answers else False
 
 
-def _all(evaluator: Calls, call: Call) -> Any:
+def _all(evaluator: Calls, call: Invocation) -> Any:
     parts = _list(evaluator, call)
     answers = [truth(part) for part in parts] if isinstance(parts, list) else [None]
     return False if False in answers else UNKNOWN if None in answers else True
 
 
-def _extreme(deed: Callable[[list[Any]], Any]) -> Callable[[Calls, Call], Any]:
-    def found(_evaluator: Calls, call: Call) -> Any:
+def _extreme(deed: Callable[[list[Any]], Any]) -> Callable[[Calls, Invocation], Any]:
+    def found(_evaluator: Calls, call: Invocation) -> Any:
         parts = items(call.arguments[0]) if len(call.arguments) == 1 else call.arguments
         numbers = bool(parts) and all(type(part) in (int, float) for part in parts or ())
         return deed(parts or []) if numbers else UNKNOWN
@@ -179,10 +179,10 @@ def _extreme(deed: Callable[[list[Any]], Any]) -> Callable[[Calls, Call], Any]:
     return found
 
 
-def _isinstance(_evaluator: Calls, call: Call) -> Any:
+def _isinstance(_evaluator: Calls, call: Invocation) -> Any:
     value, kinds = call.get(0, ""), call.get(1, "")
     named = {"str": str, "int": int, "float": float, "bool": bool, "list": list, "tuple": tuple, "dict": dict}
-    wanted = [kind for kind in (kinds if isinstance(kinds, tuple | list) else [kinds])]
+    wanted = list(kinds) if isinstance(kinds, tuple | list) else [kinds]
     if isinstance(value, Rough | Unknown):
         return UNKNOWN
     answers = []
@@ -196,7 +196,7 @@ def _isinstance(_evaluator: Calls, call: Call) -> Any:
     return any(answers)
 
 
-def _getattr(evaluator: Calls, call: Call) -> Any:
+def _getattr(evaluator: Calls, call: Invocation) -> Any:
     name = call.get(1, "")
     if not isinstance(name, str) or isinstance(name, Rough):
         return UNKNOWN
@@ -204,34 +204,34 @@ def _getattr(evaluator: Calls, call: Call) -> Any:
     return call.arguments[2] if isinstance(found, Unknown) and len(call.arguments) > 2 else found
 
 
-def _setattr(_evaluator: Calls, call: Call) -> Any:
+def _setattr(_evaluator: Calls, call: Invocation) -> Any:
     subject, name = call.get(0, ""), call.get(1, "")
     if isinstance(subject, Instance | Modelled | Function | Class) and isinstance(name, str):
         subject.attributes[name] = call.get(2, "", UNKNOWN)
 
 
-def _hasattr(evaluator: Calls, call: Call) -> Any:
+def _hasattr(evaluator: Calls, call: Invocation) -> Any:
     found = _getattr(evaluator, call)
     return UNKNOWN if isinstance(found, Unknown) else True
 
 
-def _callable(_evaluator: Calls, call: Call) -> Any:
+def _callable(_evaluator: Calls, call: Invocation) -> Any:
     value = call.get(0, "")
     if isinstance(value, Function | Class | Bound | Native | Partial):
         return True
     return False if isinstance(value, str | int | list | dict | tuple | None) else UNKNOWN
 
 
-def _nothing(_evaluator: Calls, _call: Call) -> Any:
+def _nothing(_evaluator: Calls, _call: Invocation) -> Any:
     return None
 
 
-def _unknown(_evaluator: Calls, _call: Call) -> Any:
+def _unknown(_evaluator: Calls, _call: Invocation) -> Any:
     return UNKNOWN
 
 
-def _marker(kind: str) -> Callable[[Calls, Call], Any]:
-    def wrap(_evaluator: Calls, call: Call) -> Any:
+def _marker(kind: str) -> Callable[[Calls, Invocation], Any]:
+    def wrap(_evaluator: Calls, call: Invocation) -> Any:
         return Wrapped(kind, call.arguments[0]) if call.arguments else UNKNOWN
 
     return wrap
@@ -282,7 +282,7 @@ BUILTINS |= {"__debug__": True, "NotImplemented": UNKNOWN, "Ellipsis": ...}
 # --- the standard library ---
 
 
-def _identity(_evaluator: Calls, call: Call) -> Any:
+def _identity(_evaluator: Calls, call: Invocation) -> Any:
     """A decorator that changes no argument: bare, or made by a call."""
     first = call.arguments[0] if call.arguments else None
     if isinstance(first, Doubted | Bound | Wrapped | Native | Partial):
@@ -290,11 +290,11 @@ def _identity(_evaluator: Calls, call: Call) -> Any:
     return Native("decorator", _identity)
 
 
-def _wraps(_evaluator: Calls, call: Call) -> Any:
+def _wraps(_evaluator: Calls, call: Invocation) -> Any:
     """`functools.wraps(f)`: the wrapper gets what was attached to `f`."""
     subject = call.get(0, "wrapped")
 
-    def copy(_inner: Calls, wrapping: Call) -> Any:
+    def copy(_inner: Calls, wrapping: Invocation) -> Any:
         wrapper = wrapping.arguments[0] if wrapping.arguments else UNKNOWN
         if isinstance(wrapper, Function) and isinstance(subject, Function):
             wrapper.attributes = {**subject.attributes, **wrapper.attributes, "__wrapped__": subject}
@@ -304,7 +304,7 @@ def _wraps(_evaluator: Calls, call: Call) -> Any:
     return Native("wraps", copy)
 
 
-def _partial(_evaluator: Calls, call: Call) -> Any:
+def _partial(_evaluator: Calls, call: Invocation) -> Any:
     return (
         Partial(call.arguments[0], call.arguments[1:], call.keywords)
         if call.arguments and not call.is_open
@@ -312,7 +312,7 @@ def _partial(_evaluator: Calls, call: Call) -> Any:
     )
 
 
-def _reduce(evaluator: Calls, call: Call) -> Any:
+def _reduce(evaluator: Calls, call: Invocation) -> Any:
     parts = items(call.get(1, ""))
     if parts is None or not (parts or len(call.arguments) > 2):
         return UNKNOWN
@@ -322,27 +322,27 @@ def _reduce(evaluator: Calls, call: Call) -> Any:
     return value
 
 
-def _update_wrapper(evaluator: Calls, call: Call) -> Any:
+def _update_wrapper(evaluator: Calls, call: Invocation) -> Any:
     wrapper = call.get(0, "wrapper")
     copy = _wraps(evaluator, call._replace(arguments=[call.get(1, "wrapped")], keywords={}))
     return copy.deed(evaluator, call._replace(arguments=[wrapper], keywords={}))
 
 
-def _field(_evaluator: Calls, call: Call) -> Any:
-    return Field(
+def _field(_evaluator: Calls, call: Invocation) -> Any:
+    return FieldDefault(
         call.keywords.get("default", UNKNOWN), call.keywords.get("default_factory", call.keywords.get("factory"))
     )
 
 
-def _platform(value: Any) -> Callable[[Calls, Call], Any]:
-    def ask(evaluator: Calls, _call: Call) -> Any:
+def _platform(value: Any) -> Callable[[Calls, Invocation], Any]:
+    def ask(evaluator: Calls, _call: Invocation) -> Any:
         evaluator.asked = True
         return value
 
     return ask
 
 
-def _dedent(_evaluator: Calls, call: Call) -> Any:
+def _dedent(_evaluator: Calls, call: Invocation) -> Any:
     import textwrap
 
     text = call.get(0, "text", "")
@@ -352,7 +352,7 @@ def _dedent(_evaluator: Calls, call: Call) -> Any:
     return Rough(said) if isinstance(text, Rough) else said
 
 
-FUNCTIONS: dict[str, Callable[[Any, Call], Any]] = {
+FUNCTIONS: dict[str, Callable[[Any, Invocation], Any]] = {
     "functools.wraps": _wraps,
     "functools.update_wrapper": _update_wrapper,
     "functools.partial": _partial,
@@ -383,10 +383,10 @@ PLATFORM = {"sys.platform", "os.name"}
 # --- methods of plain values ---
 
 
-def _plain(deed: str) -> Callable[[str, Call], Any]:
+def _plain(deed: str) -> Callable[[str, Invocation], Any]:
     """A method of text that neither grows nor looks for patterns."""
 
-    def use(text: str, call: Call) -> Any:
+    def use(text: str, call: Invocation) -> Any:
         if (
             isinstance(text, Rough)
             or call.is_open
@@ -401,7 +401,7 @@ def _plain(deed: str) -> Callable[[str, Call], Any]:
     return use
 
 
-def _replace(text: str, call: Call) -> Any:
+def _replace(text: str, call: Invocation) -> Any:
     old, new = call.get(0, "old"), call.get(1, "new")
     if isinstance(old, str) and isinstance(new, str) and len(text) * (len(new) + 1) <= 50 * MAX_TEXT:
         said = text.replace(old, new) if old else text
@@ -409,7 +409,7 @@ def _replace(text: str, call: Call) -> Any:
     return Rough("…")
 
 
-_TEXT: dict[str, Callable[[str, Call], Any]] = {
+_TEXT: dict[str, Callable[[str, Invocation], Any]] = {
     **{
         deed: _plain(deed)
         for deed in (
@@ -426,23 +426,23 @@ _TEXT: dict[str, Callable[[str, Call], Any]] = {
 }
 
 
-def _append(held: list[Any], call: Call) -> Any:
+def _append(held: list[Any], call: Invocation) -> Any:
     if len(held) < MAX_PARTS and call.arguments:
         held.append(call.arguments[0])
 
 
-def _extend(held: list[Any], call: Call) -> Any:
+def _extend(held: list[Any], call: Invocation) -> Any:
     more = items(call.get(0, ""))
     held.extend(more[: MAX_PARTS - len(held)] if more is not None else [UNKNOWN])
 
 
-def _insert(held: list[Any], call: Call) -> Any:
+def _insert(held: list[Any], call: Invocation) -> Any:
     place = call.get(0, "", 0)
     if len(held) < MAX_PARTS and len(call.arguments) == 2:
         held.insert(place if type(place) is int and abs(place) < MAX_PARTS else 0, call.arguments[1])
 
 
-def _pop(held: list[Any] | dict[Any, Any], call: Call) -> Any:
+def _pop(held: list[Any] | dict[Any, Any], call: Invocation) -> Any:
     if isinstance(held, dict):
         key = call.get(0, "")
         default = call.arguments[1] if len(call.arguments) > 1 else UNKNOWN
@@ -451,11 +451,11 @@ def _pop(held: list[Any] | dict[Any, Any], call: Call) -> Any:
     return held.pop(place) if held and type(place) is int and -len(held) <= place < len(held) else UNKNOWN
 
 
-def _remove(held: list[Any], call: Call) -> Any:
+def _remove(held: list[Any], call: Invocation) -> Any:
     held[:] = [part for part in held if part is not call.get(0, "") and part != call.get(0, "")]
 
 
-_LIST: dict[str, Callable[[list[Any], Call], Any]] = {
+_LIST: dict[str, Callable[[list[Any], Invocation], Any]] = {
     "append": _append,
     "extend": _extend,
     "insert": _insert,
@@ -472,27 +472,27 @@ _LIST: dict[str, Callable[[list[Any], Call], Any]] = {
 }
 
 
-def _get(held: dict[Any, Any], call: Call) -> Any:
+def _get(held: dict[Any, Any], call: Invocation) -> Any:
     key = call.get(0, "")
     if isinstance(key, str | int | None) and not isinstance(key, Rough):
         return held.get(key, call.arguments[1] if len(call.arguments) > 1 else None)
     return UNKNOWN
 
 
-def _setdefault(held: dict[Any, Any], call: Call) -> Any:
+def _setdefault(held: dict[Any, Any], call: Invocation) -> Any:
     key = call.get(0, "")
     return (
         held.setdefault(key, call.get(1, "", None)) if isinstance(key, str | int) and len(held) < MAX_PARTS else UNKNOWN
     )
 
 
-def _update(held: dict[Any, Any], call: Call) -> Any:
+def _update(held: dict[Any, Any], call: Invocation) -> Any:
     given = call.get(0, "", {})
     if isinstance(given, dict) and len(given) + len(held) <= MAX_PARTS:
         held.update({**given, **call.keywords})
 
 
-_DICT: dict[str, Callable[[dict[Any, Any], Call], Any]] = {
+_DICT: dict[str, Callable[[dict[Any, Any], Invocation], Any]] = {
     "get": _get,
     "items": lambda held, _call: [(key, value) for key, value in held.items()],
     "keys": lambda held, _call: list(held),
@@ -505,17 +505,17 @@ _DICT: dict[str, Callable[[dict[Any, Any], Call], Any]] = {
 }
 
 
-def _add(held: set[Any], call: Call) -> Any:
+def _add(held: set[Any], call: Invocation) -> Any:
     if len(held) < MAX_PARTS and isinstance(call.get(0, ""), str | int):
         held.add(call.arguments[0])
 
 
-_SET: dict[str, Callable[[set[Any], Call], Any]] = {"add": _add, "copy": lambda held, _call: set(held)}
+_SET: dict[str, Callable[[set[Any], Invocation], Any]] = {"add": _add, "copy": lambda held, _call: set(held)}
 
 
 def method(value: Any, name: str) -> Native | None:
     """A method of a plain value; None where it is not one that is known here."""
-    table: dict[str, Callable[[Any, Call], Any]]
+    table: dict[str, Callable[[Any, Invocation], Any]]
     if isinstance(value, str):
         table = _TEXT
     elif isinstance(value, list):

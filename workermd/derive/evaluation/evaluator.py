@@ -7,7 +7,8 @@ Work is bounded by MAX_STEPS and MAX_DEPTH.
 
 import ast
 from collections.abc import Callable, Sequence
-from typing import Any
+from contextlib import suppress
+from typing import Any, ClassVar
 
 from workermd.derive.evaluation import builtin, operators
 from workermd.derive.evaluation.operators import truth
@@ -15,18 +16,18 @@ from workermd.derive.evaluation.values import (
     UNKNOWN,
     Above,
     Bound,
-    Call,
     Class,
     Doubted,
+    EnumMember,
     Environment,
     Exhausted,
     External,
-    Field,
+    FieldDefault,
     Function,
     Imported,
     Instance,
+    Invocation,
     Library,
-    Member,
     Modelled,
     Module,
     Native,
@@ -141,10 +142,8 @@ class Evaluator:
             __name__=name, __file__=Rough(path), __doc__=ast.get_docstring(scope.tree, clean=False)
         )
         kept, self.uncertain = self.uncertain, 0
-        try:
+        with suppress(_Left, _Raised, _Broke, _Went):
             self.run(scope.tree.body, module.body)
-        except (_Left, _Raised, _Broke, _Went):
-            pass
         self.uncertain = kept
         return module
 
@@ -216,7 +215,7 @@ class Evaluator:
     def run(self, statements: Sequence[ast.stmt], around: Environment) -> None:
         for statement in statements:
             self._step()
-            deed = _STATEMENTS.get(type(statement))
+            deed = self._STATEMENTS.get(type(statement))
             if deed is not None:
                 deed(self, statement, around)
 
@@ -238,7 +237,7 @@ class Evaluator:
     ) -> Any:
         for expression in reversed(node.decorator_list):
             decorator = self.value(expression, around)
-            made = self.call(decorator, Call([value], {}, False, expression, around.module))
+            made = self.call(decorator, Invocation([value], {}, False, expression, around.module))
             if isinstance(made, Unknown):  # what it makes of the function is not read: the function stands for it
                 name = _spelled(expression)
                 if isinstance(value, Doubted) and not _is_harmless(decorator):
@@ -263,7 +262,7 @@ class Evaluator:
             if isinstance(inner, Function) and inner.owner is None:
                 inner.owner = made
             elif is_enum and not name.startswith("_") and not isinstance(value, Function | Wrapped):
-                made.attributes[name] = Member(made, name, value)
+                made.attributes[name] = EnumMember(made, name, value)
         decorated = self._decorated(node, made, around) if not made.is_record else made
         self.bind(around, node.name, decorated)
 
@@ -296,11 +295,7 @@ class Evaluator:
             case ast.Tuple(elts=parts) | ast.List(elts=parts):
                 self._unpack(parts, value, around)
             case ast.Subscript():
-                held, key = self.value(target.value, around), self.value(target.slice, around)
-                if isinstance(held, dict) and isinstance(key, str | int) and len(held) < operators.MAX_PARTS:
-                    held[key] = value
-                elif isinstance(held, list) and type(key) is int and -len(held) <= key < len(held):
-                    held[key] = value
+                operators.put(self.value(target.value, around), self.value(target.slice, around), value)
             case ast.Starred():
                 self.store(target.value, value, around)
 
@@ -373,10 +368,8 @@ class Evaluator:
 
     def _round(self, node: ast.For | ast.AsyncFor, part: Any, around: Environment) -> None:
         self.store(node.target, part, around)
-        try:
+        with suppress(_Went):
             self.run(node.body, around)
-        except _Went:
-            pass
 
     def _while(self, node: ast.While, around: Environment) -> None:
         for _ in range(MAX_ROUNDS):
@@ -474,7 +467,7 @@ class Evaluator:
 
     def value(self, node: ast.expr, around: Environment) -> Any:
         self._step()
-        deed = _EXPRESSIONS.get(type(node))
+        deed = self._EXPRESSIONS.get(type(node))
         return deed(self, node, around) if deed is not None else UNKNOWN
 
     def _constant(self, node: ast.Constant, _around: Environment) -> Any:
@@ -493,7 +486,7 @@ class Evaluator:
     def _attribute(self, node: ast.Attribute, around: Environment) -> Any:
         return self.attribute(self.value(node.value, around), node.attr)
 
-    def attribute(self, value: Any, name: str) -> Any:
+    def attribute(self, value: Any, name: str) -> Any:  # noqa: PLR0911 (a table of kinds)
         """`value.name`."""
         match value:
             case Module():
@@ -506,7 +499,7 @@ class Evaluator:
                 return self._of_object(value, name)
             case Above():
                 return self._of_above(value, name)
-            case Member():
+            case EnumMember():
                 return getattr(value, name) if name in ("name", "value") else UNKNOWN
             case Function():
                 own: dict[str, Any] = {"__name__": value.name, "__doc__": _doc(value)}
@@ -538,7 +531,9 @@ class Evaluator:
             return Bound(found, subject)
         if isinstance(found, Wrapped):
             if found.kind == "property":
-                return self.call(found.function, Call([subject], {}, False, ast.Pass(), _module_of(found.function)))
+                return self.call(
+                    found.function, Invocation([subject], {}, False, ast.Pass(), _module_of(found.function))
+                )
             holder = subject.made_of if found.kind == "classmethod" else None
             return Bound(found.function, holder) if holder is not None else found.function
         return found
@@ -550,7 +545,7 @@ class Evaluator:
         subject = value.subject
         if isinstance(subject, Modelled):
             if name == "__init__":
-                return Native(name, lambda evaluator, call: subject.initialise(evaluator, call))
+                return Native(name, subject.initialise)
             return subject.member(self, name)
         return Native(name, lambda _evaluator, _call: UNKNOWN)
 
@@ -576,7 +571,7 @@ class Evaluator:
                 keywords.update({key: part for key, part in value.items() if isinstance(key, str)})
             else:
                 is_open = True
-        return self.call(function, Call(arguments, keywords, is_open, node, around.module))
+        return self.call(function, Invocation(arguments, keywords, is_open, node, around.module))
 
     def _above(self, around: Environment) -> Any:
         environment: Environment | None = around
@@ -588,7 +583,7 @@ class Evaluator:
 
     # --- calls ---
 
-    def call(self, value: Any, call: Call) -> Any:
+    def call(self, value: Any, call: Invocation) -> Any:  # noqa: PLR0911 (a table of kinds)
         """`value(…)`."""
         match value:
             case Function():
@@ -616,7 +611,7 @@ class Evaluator:
                 return self.call(value.function, call)
         return self._escaped(_spelled(call.node), call)
 
-    def _called_external(self, value: External, call: Call) -> Any:
+    def _called_external(self, value: External, call: Invocation) -> Any:
         name = self.library.alike(value.dotted)
         function = self.library.functions.get(name) or builtin.FUNCTIONS.get(value.dotted)
         if function is not None:
@@ -632,7 +627,7 @@ class Evaluator:
             raise _Raised
         return self._escaped(value.dotted, call)
 
-    def _escaped(self, name: str, call: Call) -> Any:
+    def _escaped(self, name: str, call: Invocation) -> Any:
         """A call of code that is not read: what it was given may be changed by it."""
         if not _is_standard(name):
             for value in [*call.arguments, *call.keywords.values()]:
@@ -640,9 +635,9 @@ class Evaluator:
                     held.given_away(f"{name}, which is given it")
         return UNKNOWN
 
-    def _instance(self, value: Class, call: Call) -> Any:
-        if any(isinstance(part, Member) for part in value.attributes.values()):
-            members = [part for part in value.attributes.values() if isinstance(part, Member)]
+    def _instance(self, value: Class, call: Invocation) -> Any:
+        if any(isinstance(part, EnumMember) for part in value.attributes.values()):
+            members = [part for part in value.attributes.values() if isinstance(part, EnumMember)]
             return next((part for part in members if call.arguments and part.value == call.arguments[0]), UNKNOWN)
         made: Instance | Modelled = Instance(value)
         for base in value.lineage():
@@ -660,7 +655,7 @@ class Evaluator:
             self._fill(made, value, call)
         return made
 
-    def _fill(self, made: Instance, value: Class, call: Call) -> None:
+    def _fill(self, made: Instance, value: Class, call: Invocation) -> None:
         """The fields of a dataclass or a NamedTuple."""
         names = [
             statement.target.id
@@ -674,7 +669,7 @@ class Evaluator:
         for name in names:
             if name not in made.attributes:
                 default = value.find(name)
-                if isinstance(default, Field):
+                if isinstance(default, FieldDefault):
                     nothing = call._replace(arguments=[], keywords={})
                     default = self.call(default.factory, nothing) if default.factory is not None else default.default
                 made.attributes[name] = UNKNOWN if isinstance(default, External) else default
@@ -682,7 +677,7 @@ class Evaluator:
         if isinstance(after, Function):
             self.call(Bound(after, made), call._replace(arguments=[], keywords={}))
 
-    def _invoked(self, function: Function, call: Call) -> Any:
+    def _invoked(self, function: Function, call: Invocation) -> Any:
         if self.depth >= MAX_DEPTH:
             return self._escaped("calls that are nested too deep", call)
         around = Environment(function.module, function.around)
@@ -717,7 +712,7 @@ class Evaluator:
             return UNKNOWN
         return value
 
-    def _parameters(self, function: Function, call: Call, around: Environment) -> None:
+    def _parameters(self, function: Function, call: Invocation, around: Environment) -> None:
         args = function.node.args
         plain = [arg.arg for arg in (*args.posonlyargs, *args.args)]
         named = [arg.arg for arg in args.kwonlyargs]
@@ -762,7 +757,9 @@ class Evaluator:
                 made.update(value)
                 continue
             name = self.value(key, around)
-            if isinstance(name, str | int | float | bool | None | Member | External) and not isinstance(name, Rough):
+            if isinstance(name, str | int | float | bool | None | EnumMember | External) and not isinstance(
+                name, Rough
+            ):
                 made[name] = value
         return made
 
@@ -821,7 +818,7 @@ class Evaluator:
         if isinstance(held, dict):
             return (
                 held.get(key, UNKNOWN)
-                if isinstance(key, str | int | Member) and not isinstance(key, Rough)
+                if isinstance(key, str | int | EnumMember) and not isinstance(key, Rough)
                 else UNKNOWN
             )
         if isinstance(held, list | tuple | str) and type(key) is int and -len(held) <= key < len(held):
@@ -890,6 +887,57 @@ class Evaluator:
 
     def _awaited(self, node: ast.Await, around: Environment) -> Any:
         return self.value(node.value, around)
+
+    _STATEMENTS: ClassVar[dict[type, Callable[..., None]]] = {
+        ast.FunctionDef: _function,
+        ast.AsyncFunctionDef: _function,
+        ast.ClassDef: _class,
+        ast.Return: _return,
+        ast.Assign: _assign,
+        ast.AnnAssign: _annotated,
+        ast.AugAssign: _augmented,
+        ast.Expr: _expression,
+        ast.If: _if,
+        ast.For: _for,
+        ast.AsyncFor: _for,
+        ast.While: _while,
+        ast.With: _with,
+        ast.AsyncWith: _with,
+        ast.Try: _try,
+        ast.TryStar: _try,
+        ast.Import: _import,
+        ast.ImportFrom: _import_from,
+        ast.Raise: _raise,
+        ast.Break: _break,
+        ast.Continue: _continue,
+        ast.Global: _global,
+        ast.Nonlocal: _nonlocal,
+        ast.Match: _match,
+    }
+    _EXPRESSIONS: ClassVar[dict[type, Callable[..., Any]]] = {
+        ast.Constant: _constant,
+        ast.Name: _name,
+        ast.Attribute: _attribute,
+        ast.Call: _calling,
+        ast.List: _list,
+        ast.Tuple: _list,
+        ast.Set: _list,
+        ast.Dict: _dict,
+        ast.BinOp: _binary,
+        ast.UnaryOp: _unary,
+        ast.BoolOp: _boolean,
+        ast.Compare: _comparison,
+        ast.IfExp: _choice,
+        ast.Subscript: _subscript,
+        ast.JoinedStr: _text,
+        ast.Lambda: _lambda,
+        ast.ListComp: _comprehension,
+        ast.SetComp: _comprehension,
+        ast.GeneratorExp: _comprehension,
+        ast.DictComp: _comprehension,
+        ast.NamedExpr: _named,
+        ast.Await: _awaited,
+    }
 
 
 def merged(first: Any, second: Any) -> Any:
@@ -968,55 +1016,3 @@ def _shallow(node: ast.AST) -> list[ast.AST]:
         if not isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef):
             waiting.extend(ast.iter_child_nodes(part))
     return found
-
-
-_STATEMENTS: dict[type, Callable[[Evaluator, Any, Environment], None]] = {
-    ast.FunctionDef: Evaluator._function,
-    ast.AsyncFunctionDef: Evaluator._function,
-    ast.ClassDef: Evaluator._class,
-    ast.Return: Evaluator._return,
-    ast.Assign: Evaluator._assign,
-    ast.AnnAssign: Evaluator._annotated,
-    ast.AugAssign: Evaluator._augmented,
-    ast.Expr: Evaluator._expression,
-    ast.If: Evaluator._if,
-    ast.For: Evaluator._for,
-    ast.AsyncFor: Evaluator._for,
-    ast.While: Evaluator._while,
-    ast.With: Evaluator._with,
-    ast.AsyncWith: Evaluator._with,
-    ast.Try: Evaluator._try,
-    ast.TryStar: Evaluator._try,
-    ast.Import: Evaluator._import,
-    ast.ImportFrom: Evaluator._import_from,
-    ast.Raise: Evaluator._raise,
-    ast.Break: Evaluator._break,
-    ast.Continue: Evaluator._continue,
-    ast.Global: Evaluator._global,
-    ast.Nonlocal: Evaluator._nonlocal,
-    ast.Match: Evaluator._match,
-}
-_EXPRESSIONS: dict[type, Callable[[Evaluator, Any, Environment], Any]] = {
-    ast.Constant: Evaluator._constant,
-    ast.Name: Evaluator._name,
-    ast.Attribute: Evaluator._attribute,
-    ast.Call: Evaluator._calling,
-    ast.List: Evaluator._list,
-    ast.Tuple: Evaluator._list,
-    ast.Set: Evaluator._list,
-    ast.Dict: Evaluator._dict,
-    ast.BinOp: Evaluator._binary,
-    ast.UnaryOp: Evaluator._unary,
-    ast.BoolOp: Evaluator._boolean,
-    ast.Compare: Evaluator._comparison,
-    ast.IfExp: Evaluator._choice,
-    ast.Subscript: Evaluator._subscript,
-    ast.JoinedStr: Evaluator._text,
-    ast.Lambda: Evaluator._lambda,
-    ast.ListComp: Evaluator._comprehension,
-    ast.SetComp: Evaluator._comprehension,
-    ast.GeneratorExp: Evaluator._comprehension,
-    ast.DictComp: Evaluator._comprehension,
-    ast.NamedExpr: Evaluator._named,
-    ast.Await: Evaluator._awaited,
-}

@@ -7,10 +7,10 @@ from typing import Any
 from workermd.derive.evaluation.values import (
     UNKNOWN,
     Class,
+    EnumMember,
     External,
     Function,
     Instance,
-    Member,
     Modelled,
     Module,
     Rough,
@@ -29,7 +29,7 @@ def truth(value: Any) -> bool | None:
     """Whether a value counts as true; None where that cannot be told."""
     if isinstance(value, Rough):
         return True if value else None
-    if isinstance(value, Unknown | Instance | Member):
+    if isinstance(value, Unknown | Instance | EnumMember):
         return None
     if isinstance(value, External):
         return False if value.dotted.endswith("TYPE_CHECKING") else None
@@ -40,7 +40,7 @@ def truth(value: Any) -> bool | None:
     )
 
 
-def binary(operator: ast.operator, left: Any, right: Any) -> Any:
+def binary(operator: ast.operator, left: Any, right: Any) -> Any:  # noqa: PLR0911 (a table of operators)
     """`left operator right` for plain values; UNKNOWN for everything else and for what would be too large."""
     if isinstance(operator, ast.Mod) and isinstance(left, str):
         return percent(left, right)
@@ -51,7 +51,7 @@ def binary(operator: ast.operator, left: Any, right: Any) -> Any:
     if isinstance(operator, ast.BitOr | ast.Sub) and isinstance(left, set) and isinstance(right, set):
         return _bounded(left | right if isinstance(operator, ast.BitOr) else left - right)
     if isinstance(operator, ast.Mult) and isinstance(left, str | list) and type(right) is int:
-        return left * right if 0 <= right and len(left) * right <= MAX_PARTS else UNKNOWN
+        return left * right if right >= 0 and len(left) * right <= MAX_PARTS else UNKNOWN
     if type(left) in (int, float) and type(right) in (int, float):
         return _number(operator, left, right)
     return UNKNOWN
@@ -76,7 +76,7 @@ def _bounded(value: Any) -> Any:
     return value if len(value) <= MAX_PARTS else UNKNOWN
 
 
-def _number(operator: ast.operator, left: float, right: float) -> Any:
+def _number(operator: ast.operator, left: float, right: float) -> Any:  # noqa: PLR0911 (a table of names)
     if any(isinstance(each, int) and each.bit_length() > MAX_BITS for each in (left, right)):
         return UNKNOWN
     try:
@@ -158,17 +158,26 @@ def braces(form: str, arguments: list[Any], keywords: dict[str, Any]) -> Any:
     return text if is_plain else Rough(text)
 
 
+def put(held: Any, key: Any, value: Any) -> None:
+    """`held[key] = value`, for plain keys."""
+    fits = isinstance(held, dict) and isinstance(key, str | int) and len(held) < MAX_PARTS
+    if fits or (isinstance(held, list) and type(key) is int and -len(held) <= key < len(held)):
+        held[key] = value
+
+
 def compare(operator: ast.cmpop, left: Any, right: Any) -> Any:
     """`left operator right`; UNKNOWN where it cannot be told."""
     if isinstance(operator, ast.Is | ast.IsNot | ast.Eq | ast.NotEq):
         same = _same(left, right)
+        if same is None and isinstance(operator, ast.Is | ast.IsNot) and _are_told(left, right):
+            same = left is right
         return UNKNOWN if same is None else same is isinstance(operator, ast.Is | ast.Eq)
     if isinstance(operator, ast.In | ast.NotIn):
         held = _held(left, right)
         return UNKNOWN if held is None else held is isinstance(operator, ast.In)
     plain = (int, float, str)
     if isinstance(left, tuple) and isinstance(right, tuple):
-        same_kinds = all(type(a) in (int,) and type(b) in (int,) for a, b in zip(left, right, strict=False))
+        same_kinds = all(type(a) is int and type(b) is int for a, b in zip(left, right, strict=False))
         return _ordered(operator, left, right) if same_kinds else UNKNOWN
     if isinstance(left, Rough) or isinstance(right, Rough):
         return UNKNOWN
@@ -177,10 +186,15 @@ def compare(operator: ast.cmpop, left: Any, right: Any) -> Any:
     return UNKNOWN
 
 
+def _are_told(left: Any, right: Any) -> bool:
+    """Whether two values are told well enough to say that they are not one object."""
+    return not isinstance(left, Rough | Unknown | External) and not isinstance(right, Rough | Unknown | External)
+
+
 def _same(left: Any, right: Any) -> bool | None:
     if isinstance(left, Rough | Unknown | External) or isinstance(right, Rough | Unknown | External):
         return None
-    if isinstance(left, Member) and isinstance(right, Member):
+    if isinstance(left, EnumMember) and isinstance(right, EnumMember):
         return left.made_of is right.made_of and left.name == right.name
     plain = (str, int, float, bool, type(None), tuple, list)
     if isinstance(left, plain) and isinstance(right, plain):

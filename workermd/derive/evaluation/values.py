@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 MAX_DOUBTS = 4
@@ -33,7 +34,8 @@ class Rough(str):
     __slots__ = ()
 
 
-class External(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class External:
     """Something of a library, by its dotted name."""
 
     dotted: str
@@ -63,7 +65,8 @@ class Module:
         """Libraries of which every name was imported."""
 
 
-class Imported(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Imported:
     """An import that is not followed before its name is used."""
 
     module: str
@@ -125,7 +128,8 @@ class Instance:
         self.attributes: dict[str, Any] = {}
 
 
-class Member(NamedTuple):
+@dataclass(frozen=True, slots=True, eq=False)
+class EnumMember:
     """A member of an Enum of the repository."""
 
     made_of: Class
@@ -133,33 +137,37 @@ class Member(NamedTuple):
     value: Any
 
 
-class Field(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class FieldDefault:
     """`field(default=…, default_factory=…)` of a dataclass."""
 
     default: Any
     factory: Any
 
 
-class Wrapped(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Wrapped:
     """A function under `@staticmethod`, `@classmethod` or `@property`."""
 
     kind: str
     function: Any
 
 
-class Above(NamedTuple):
+@dataclass(frozen=True, slots=True, eq=False)
+class Above:
     """`super()`: what stands above a class, for an object."""
 
     owner: Class
     subject: Any
 
 
-class Bound(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Bound:
     function: Any
     subject: Any
 
 
-class Call(NamedTuple):
+class Invocation(NamedTuple):
     """The arguments of a call. `is_open` where there are more that could not be told."""
 
     arguments: list[Any]
@@ -180,21 +188,23 @@ class Calls(Protocol):
     uncertain: int
     asked: bool
 
-    def call(self, value: Any, call: Call) -> Any: ...
+    def call(self, value: Any, call: Invocation) -> Any: ...
 
     def attribute(self, value: Any, name: str) -> Any: ...
 
     def resolve(self, dotted: str, near: str) -> Any: ...
 
 
-class Native(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Native:
     """A deed of a known library, a builtin or a method of a plain value."""
 
     name: str
-    deed: Callable[[Any, Call], Any]
+    deed: Callable[[Any, Invocation], Any]
 
 
-class Partial(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Partial:
     function: Any
     arguments: list[Any]
     keywords: dict[str, Any]
@@ -213,14 +223,14 @@ class Modelled(Doubted):
         """Code that is not read was given the object."""
         self.doubt(why)
 
-    def initialise(self, evaluator: Calls, call: Call) -> None:
+    def initialise(self, _evaluator: Calls, _call: Invocation) -> None:
         """What the library's own `__init__` does."""
 
-    def member(self, evaluator: Calls, name: str) -> Any:
+    def member(self, _evaluator: Calls, _name: str) -> Any:
         """An attribute that the library gives it."""
         return UNKNOWN
 
-    def called(self, evaluator: Calls, call: Call) -> Any:
+    def called(self, _evaluator: Calls, _call: Invocation) -> Any:
         """What calling the object does."""
         return UNKNOWN
 
@@ -229,7 +239,7 @@ class Library(NamedTuple):
     """What is known of libraries: classes that can be derived from, and functions, by dotted name."""
 
     classes: dict[str, Callable[[], Modelled]]
-    functions: dict[str, Callable[[Any, Call], Any]]
+    functions: dict[str, Callable[[Any, Invocation], Any]]
     packages: frozenset[str]
     """Packages that are known by this table alone, even in their own repositories."""
     alike: Callable[[str], str]

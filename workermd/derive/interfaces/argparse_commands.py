@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 
 from workermd.derive.evaluation.values import (
     UNKNOWN,
-    Call,
     Calls,
     Class,
+    EnumMember,
     External,
-    Member,
+    Invocation,
     Modelled,
     Native,
     Rough,
@@ -18,17 +18,18 @@ from workermd.derive.evaluation.values import (
 )
 from workermd.derive.interfaces.commands import (
     MAX_COMMANDS,
-    Command,
-    Option,
+    CommandOption,
+    CommandSignature,
     described,
     kept_default,
     together,
     with_default,
 )
 from workermd.derive.interfaces.scope import Sources
-from workermd.derive.interfaces.texts import clean, name_of
+from workermd.derive.interfaces.texts import name_of
 from workermd.derive.model import Evidence
 from workermd.protocol.envelope import Document
+from workermd.system.text import cleaned
 
 MAX_NESTED = 6
 MAX_ARGUMENTS = 600
@@ -62,7 +63,7 @@ class Action(Modelled):
         self.place: Place | None = None
         self.conditional = False
 
-    def initialise(self, evaluator: Calls, call: Call) -> None:
+    def initialise(self, _evaluator: Calls, call: Invocation) -> None:
         flags = call.get(0, "option_strings")
         self.names = list(flags) if isinstance(flags, list | tuple) else self.names
         positional = dict(
@@ -87,7 +88,7 @@ class Parser(Modelled):
         self.is_parent = False
         self.lacks: list[str] = []
 
-    def initialise(self, evaluator: Calls, call: Call) -> None:
+    def initialise(self, _evaluator: Calls, call: Invocation) -> None:
         self.given = call.keywords
         self.place = Place(call.module.path, call.node)
         parents = call.keywords.get("parents", [])
@@ -102,7 +103,7 @@ class Parser(Modelled):
             else:
                 self.doubt("parents, which cannot be told")
 
-    def member(self, evaluator: Calls, name: str) -> Any:
+    def member(self, _evaluator: Calls, name: str) -> Any:  # noqa: PLR0911 (a table of names)
         match name:
             case "add_argument" | "add_option" | "add_arg" | "add":
                 return Native(name, self._add)
@@ -127,14 +128,14 @@ class Parser(Modelled):
                 return self.given.get(name, UNKNOWN)
         return UNKNOWN
 
-    def _stop(self, _evaluator: Calls, _call: Call) -> Any:
+    def _stop(self, _evaluator: Calls, _call: Invocation) -> Any:
         raise Stopped(self)
 
-    def _ask(self, _evaluator: Calls, _call: Call) -> Any:
+    def _ask(self, _evaluator: Calls, _call: Invocation) -> Any:
         self.asked = list(self.doubts)
         return (UNKNOWN, UNKNOWN)
 
-    def _take(self, _evaluator: Calls, call: Call) -> Any:
+    def _take(self, _evaluator: Calls, call: Invocation) -> Any:
         action = call.get(0, "action")
         if isinstance(action, Action):
             self.arguments.append(action)
@@ -142,11 +143,11 @@ class Parser(Modelled):
             self.doubt("an argument that is made by other code")
         return action
 
-    def _subparsers(self, evaluator: Calls, call: Call) -> Any:
+    def _subparsers(self, _evaluator: Calls, call: Invocation) -> Any:
         self.maker = call.keywords
         return Subparsers(self)
 
-    def _add(self, evaluator: Calls, call: Call) -> Any:
+    def _add(self, evaluator: Calls, call: Invocation) -> Any:
         """One `add_argument`."""
         given = call.arguments[0] if len(call.arguments) == 1 else None
         if isinstance(given, Action):
@@ -165,7 +166,7 @@ class Parser(Modelled):
         action.names = names
         action.place = Place(call.module.path, call.node)
         action.conditional = evaluator.uncertain > 0
-        if names or not call.arguments and isinstance(call.keywords.get("dest"), str):
+        if names or (not call.arguments and isinstance(call.keywords.get("dest"), str)):
             self.arguments.append(action)
         return action
 
@@ -173,7 +174,7 @@ class Parser(Modelled):
 class OptionParser(Parser):
     """optparse's: it declares options, and takes further words without declaring them."""
 
-    def initialise(self, evaluator: Calls, call: Call) -> None:
+    def initialise(self, evaluator: Calls, call: Invocation) -> None:
         super().initialise(evaluator, call)
         self.doubt("its positional arguments, which optparse does not declare")
 
@@ -185,7 +186,7 @@ class Group(Modelled):
         super().__init__()
         self.parser = parser or Parser()
 
-    def initialise(self, evaluator: Calls, call: Call) -> None:
+    def initialise(self, _evaluator: Calls, call: Invocation) -> None:
         parser = call.get(0, "parser")
         if isinstance(parser, Parser):
             self.parser = parser
@@ -207,12 +208,12 @@ class Subparsers(Modelled):
     def doubt(self, why: str) -> None:
         self.parser.doubt(why)
 
-    def member(self, evaluator: Calls, name: str) -> Any:
+    def member(self, _evaluator: Calls, name: str) -> Any:
         if name == "add_parser":
             return Native(name, self._add)
         return self.parser.children if name in ("choices", "_name_parser_map") else UNKNOWN
 
-    def _add(self, evaluator: Calls, call: Call) -> Any:
+    def _add(self, evaluator: Calls, call: Invocation) -> Any:
         word = call.get(0, "name")
         kind = self.parser.maker.get("parser_class", self.parser.made_of)
         inner = call._replace(
@@ -262,37 +263,39 @@ def root_of(made: list[Parser]) -> Parser | None:
     return None
 
 
-def commands(sources: Sources, parser: Parser) -> tuple[Command, ...]:
+class _Above(NamedTuple):
+    """What leads to a parser: the words, their options, and what of them is not read."""
+
+    words: tuple[str, ...] = ()
+    options: tuple[CommandOption, ...] = ()
+    unread: tuple[str, ...] = ()
+
+
+def commands(sources: Sources, parser: Parser) -> tuple[CommandSignature, ...]:
     """The commands that end somewhere: every leaf with the options on the way to it."""
-    return tuple(_flat(sources, parser, (), (), (), 0))[:MAX_COMMANDS]
+    return tuple(_flat(sources, parser, _Above()))[:MAX_COMMANDS]
 
 
-def _flat(
-    sources: Sources,
-    parser: Parser,
-    words: tuple[str, ...],
-    above: tuple[Option, ...],
-    unread: tuple[str, ...],
-    depth: int,
-) -> list[Command]:
+def _flat(sources: Sources, parser: Parser, above: _Above) -> list[CommandSignature]:
+    words = above.words
     prefixes = parser.given.get("prefix_chars")
     prefix = prefixes if isinstance(prefixes, str) and not isinstance(prefixes, Rough) and prefixes else "-"
     own = [option for action in parser.arguments if (option := _option(action, prefix, len(words))) is not None]
-    options = (*above, *together(own))
-    unread = (*unread, *parser.doubts)
-    if parser.children and depth < MAX_NESTED:
+    options = (*above.options, *together(own))
+    unread = (*above.unread, *parser.doubts)
+    if parser.children and len(words) < MAX_NESTED:
         found = [
             command
             for word, child in parser.children.items()
-            for command in _flat(sources, child, (*words, word), options, unread, depth + 1)
+            for command in _flat(sources, child, _Above((*words, word), options, unread))
         ]
         return [command._replace(notes=(*command.notes, *parser.lacks)) for command in found]
-    return [Command(words, _said(parser), options, _evidence(sources, parser), (), unread)]
+    return [CommandSignature(words, _said(parser), options, _evidence(sources, parser), (), unread)]
 
 
 def _said(parser: Parser) -> str:
     texts = [parser.given.get(name) for name in ("description", "help")]
-    return next((said for text in texts if (said := clean(text, 300))), "")
+    return next((said for text in texts if (said := cleaned(text, 300))), "")
 
 
 def _evidence(sources: Sources, parser: Parser) -> tuple[Evidence, ...]:
@@ -319,19 +322,14 @@ def _action_of(action: Action) -> str:
     return str(kind) if isinstance(kind, str) else "store"
 
 
-def _option(action: Action, prefix: str, level: int) -> Option | None:
+def _option(action: Action, prefix: str, level: int) -> CommandOption | None:
     """One argument; None for what is no argument (`--help`, `--version`)."""
     values = {**action.values, **{name: value for name, value in action.attributes.items() if name != "completer"}}
     kind = _action_of(action)
     flags = tuple(name for name in action.names if name[:1] in prefix)
     if kind in _NAMELESS:
         return None
-    dest = values.get("dest")
-    if isinstance(dest, str) and not isinstance(dest, Rough) and dest:
-        name = dest
-    else:
-        long = next((flag for flag in flags if flag[:2].strip(prefix) == ""), flags[0] if flags else "")
-        name = long.lstrip(prefix).replace("-", "_") if flags else str(next(iter(action.names), ""))
+    name = _name(action, values.get("dest"), flags, prefix)
     if not name:
         return None
     schema, way = _written(kind, flags, values)
@@ -339,7 +337,17 @@ def _option(action: Action, prefix: str, level: int) -> Option | None:
     optional = (bool(flags) and values.get("required") is not True) or (not flags and nargs in ("?", "*", "rest"))
     value, default = _const(kind, values), _default(kind, values)
     schema = described(with_default(schema, default), flags, values.get("help"))
-    return Option(name, flags, schema, not optional and not action.conditional, way, level, value)
+    return CommandOption(name, flags, schema, not optional and not action.conditional, way, level, value)
+
+
+def _name(action: Action, dest: Any, flags: tuple[str, ...], prefix: str) -> str:
+    """The destination: as stated, else of the first long flag, else of the argument itself."""
+    if isinstance(dest, str) and dest:
+        return "" if isinstance(dest, Rough) else dest
+    if not flags:
+        return str(next(iter(action.names), ""))
+    long = next((flag for flag in flags if not flag[:2].strip(prefix)), flags[0])
+    return long.lstrip(prefix).replace("-", "_")
 
 
 def _default(kind: str, values: dict[str, Any]) -> Any:
@@ -369,20 +377,26 @@ def _longest(flags: tuple[str, ...]) -> str:
 def _written(kind: str, flags: tuple[str, ...], values: dict[str, Any]) -> tuple[Document, Document]:
     """The schema of an argument, and how its value is written."""
     flag = _longest(flags) if flags else ""
-    nargs = _nargs(values)
-    if kind in ("store_true", "store_false", "store_const", "append_const") or (
-        nargs == 0 and flags and kind == "store"
-    ):
-        way: Document = {"flag": flag, "each": True} if kind == "append_const" else {"flag": flag}
-        return {"type": "boolean"}, way
-    if kind == "boolean_optional":
-        return {"type": "boolean"}, {"flag": flag, "off": f"--no-{flag[2:]}"}
     if kind == "count":
         return {"type": "integer", "minimum": 0}, {"count": flag}
-    if kind == "callback" and values.get("type") is None and not nargs:  # of optparse: it takes no value
-        return {"type": "boolean"}, {"flag": flag}
-    schema = _item(values)
-    way = {"option": flag} if flags else {"position": True}
+    if kind == "boolean_optional":
+        return {"type": "boolean"}, {"flag": flag, "off": f"--no-{flag[2:]}"}
+    if _is_flag(kind, values):
+        return {"type": "boolean"}, {"flag": flag, "each": True} if kind == "append_const" else {"flag": flag}
+    return _valued(kind, flag, values)
+
+
+def _is_flag(kind: str, values: dict[str, Any]) -> bool:
+    """Whether an option takes no value: optparse's callbacks without a type are of that sort too."""
+    if kind == "callback":
+        return values.get("type") is None and not values.get("nargs")
+    constant = kind in ("store_true", "store_false", "store_const", "append_const")
+    return constant or (values.get("nargs") == 0 and kind == "store")
+
+
+def _valued(kind: str, flag: str, values: dict[str, Any]) -> tuple[Document, Document]:
+    schema, nargs = _item(values), _nargs(values)
+    way: Document = {"option": flag} if flag else {"position": True}
     if nargs in ("*", "+", "rest") or (isinstance(nargs, int) and not isinstance(nargs, bool)):
         schema = {"type": "array", "items": schema}
         way["list"] = True
@@ -390,7 +404,7 @@ def _written(kind: str, flags: tuple[str, ...], values: dict[str, Any]) -> tuple
             schema["minItems"] = 1
         elif isinstance(nargs, int):
             schema.update({"minItems": nargs, "maxItems": nargs})
-    elif nargs == "?" and flags:  # the flag alone is a value too
+    elif nargs == "?" and flag:  # the flag alone is a value too
         schema = {"anyOf": [schema, {"const": True}]}
         way["alone"] = True
     if kind == "append":
@@ -412,7 +426,7 @@ def _item(values: dict[str, Any]) -> Document:
     if isinstance(choices, dict | set):
         choices = sorted(choices, key=str) if isinstance(choices, set) else list(choices)
     if isinstance(choices, list | tuple) and choices:
-        words = [choice.value if isinstance(choice, Member) else choice for choice in choices]
+        words = [choice.value if isinstance(choice, EnumMember) else choice for choice in choices]
         if all(isinstance(word, str | int | float) and not isinstance(word, Rough) for word in words):
             return {"enum": list(dict.fromkeys(words))}
     return schema

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from workermd.derive.evaluation.evaluator import Evaluator
-from workermd.derive.evaluation.values import Call, Exhausted, Function, Library, Modelled, Stopped
+from workermd.derive.evaluation.values import Exhausted, Function, Invocation, Library, Modelled, Stopped
 from workermd.derive.interfaces import argparse_commands, click_commands, typer_commands
-from workermd.derive.interfaces.commands import Command, call_of, schema_of, together
+from workermd.derive.interfaces.commands import CommandSignature, call_of, schema_of, together
 from workermd.derive.interfaces.packages import Project, Script, projects
 from workermd.derive.interfaces.reading import reading
 from workermd.derive.interfaces.scope import Scope, Sources
@@ -36,7 +36,7 @@ def find(repository: Repository) -> Iterator[Interface]:
 
 def _script(sources: Sources, project: Project, script: Script, taken: set[str]) -> Iterator[Interface]:
     notes, found = _commands(sources, project, script)
-    for command in found or (Command((), "", (), (), (), (_NOTE,)),):
+    for command in found or (CommandSignature((), "", (), (), (), (_NOTE,)),):
         said = Notes((*notes, *command.notes))
         reasons = [reason for reason in dict.fromkeys(command.unread) if reason != _NOTE]
         if not found:
@@ -59,7 +59,9 @@ def _script(sources: Sources, project: Project, script: Script, taken: set[str])
         )
 
 
-def _commands(sources: Sources, project: Project, script: Script) -> tuple[tuple[str, ...], tuple[Command, ...]]:
+def _commands(
+    sources: Sources, project: Project, script: Script
+) -> tuple[tuple[str, ...], tuple[CommandSignature, ...]]:
     """Notes, and the commands that a script has; () where it is read by nothing here."""
     module, _, attribute = script.target.partition(":")
     attribute = attribute.partition("[")[0].strip()
@@ -92,7 +94,7 @@ class _Program:
         library = Library(classes, functions, _PACKAGES, click_commands.alike)
         self.evaluator = Evaluator(sources, library)
 
-    def commands(self, path: str, attribute: str) -> tuple[Command, ...]:
+    def commands(self, path: str, attribute: str) -> tuple[CommandSignature, ...]:
         root = self._root(path, attribute)
         if isinstance(root, argparse_commands.Parser):
             return argparse_commands.commands(self.sources, root)
@@ -114,7 +116,7 @@ class _Program:
                 return entry
             node = entry.node if isinstance(entry, Function) else None
             if module is not None and entry is not None:
-                self.evaluator.call(entry, Call([], {}, False, node or self.sources.scope(path).tree, module))  # type: ignore[union-attr]
+                self.evaluator.call(entry, Invocation([], {}, False, node or self.sources.scope(path).tree, module))  # type: ignore[union-attr]
         except Stopped as stopped:
             return stopped.found if isinstance(stopped.found, Modelled) else None
         except Exhausted:

@@ -8,12 +8,12 @@ from workermd.derive.evaluation.builtin import items
 from workermd.derive.evaluation.values import (
     UNKNOWN,
     Bound,
-    Call,
     Calls,
     Class,
+    EnumMember,
     External,
     Function,
-    Member,
+    Invocation,
     Modelled,
     Native,
     Partial,
@@ -23,8 +23,8 @@ from workermd.derive.evaluation.values import (
 )
 from workermd.derive.interfaces.commands import (
     MAX_COMMANDS,
-    Command,
-    Option,
+    CommandOption,
+    CommandSignature,
     described,
     in_any_case,
     kept_default,
@@ -33,8 +33,9 @@ from workermd.derive.interfaces.commands import (
 )
 from workermd.derive.interfaces.docstrings import parse
 from workermd.derive.interfaces.scope import Sources
-from workermd.derive.interfaces.texts import clean, first_paragraph, name_of
+from workermd.derive.interfaces.texts import first_paragraph, name_of
 from workermd.protocol.envelope import Document
+from workermd.system.text import cleaned
 
 MAX_NESTED = 6
 MAX_PARAMETERS = 600
@@ -58,7 +59,7 @@ _TYPES: dict[str, Document] = {
 }
 
 
-def alike(dotted: str) -> str:
+def alike(dotted: str) -> str:  # noqa: PLR0911 (a table of names)
     """click's own name of what its forks and wrappers call the same."""
     top, _, last = dotted.rpartition(".")
     if last in _GROUPS:
@@ -69,7 +70,7 @@ def alike(dotted: str) -> str:
         return "click." + last if dotted.startswith(("click.decorators.", "click.core.", "click.types.")) else dotted
     if last in ("ArgumentParser", "ArgParser", "GooeyParser", "Cmd2ArgumentParser"):
         return "argparse.ArgumentParser"
-    if dotted.split(".")[0] in _FORKS or dotted.startswith("typer.core."):
+    if dotted.split(".", maxsplit=1)[0] in _FORKS or dotted.startswith("typer.core."):
         return f"click.{last}"
     if top.startswith("click_option_group"):
         return f"click.{last}" if last == "option" else dotted
@@ -87,14 +88,14 @@ class Parameter(Modelled):
         self.is_open = False
         self.conditional = False
 
-    def initialise(self, evaluator: Calls, call: Call) -> None:
+    def initialise(self, evaluator: Calls, call: Invocation) -> None:
         first = call.get(0, "param_decls", [])
         self.names = list(first) if isinstance(first, list | tuple) else [first]
         self.given = {**self.given, **{name: value for name, value in call.keywords.items() if name != "param_decls"}}
         self.is_open = self.is_open or call.is_open
         self.conditional = evaluator.uncertain > 0
 
-    def member(self, evaluator: Calls, name: str) -> Any:
+    def member(self, _evaluator: Calls, name: str) -> Any:
         return self.given.get(name, UNKNOWN)
 
 
@@ -122,7 +123,7 @@ class Node(Modelled):
         if why not in self.elsewhere and len(self.elsewhere) < 4:
             self.elsewhere.append(why)
 
-    def initialise(self, evaluator: Calls, call: Call) -> None:
+    def initialise(self, evaluator: Calls, call: Invocation) -> None:
         self.given = {**self.given, **call.keywords}
         self.name = call.get(0, "name", self.name)
         self.function = call.keywords.get("callback", self.function)
@@ -139,7 +140,7 @@ class Node(Modelled):
         for name, source in call.keywords.items():
             self._lazy(evaluator, name, source, call)
 
-    def _lazy(self, evaluator: Calls, name: str, source: Any, call: Call) -> None:
+    def _lazy(self, evaluator: Calls, name: str, source: Any, call: Invocation) -> None:
         """`lazy_subcommands={"name": "package.module.command"}` and `sources=[…]` of a collection."""
         if name == "sources" and isinstance(source, list | tuple):
             for group in source:
@@ -151,14 +152,14 @@ class Node(Modelled):
 
     def _adopt(self, command: Any, word: Any) -> None:
         name = word if isinstance(word, str) and not isinstance(word, Rough) else getattr(command, "name", None)
-        if word is not None and not isinstance(word, str) or isinstance(name, Rough) or not isinstance(name, str):
+        if (word is not None and not isinstance(word, str)) or isinstance(name, Rough) or not isinstance(name, str):
             self.lacks("a subcommand that is found when the program runs")
         elif not isinstance(command, Modelled):
             self.lacks(f"the subcommand {name_of(name)}, which is made by code that is not read")
         elif len(self.children) < MAX_COMMANDS:
             self.children[name_of(name)] = command
 
-    def member(self, evaluator: Calls, name: str) -> Any:
+    def member(self, _evaluator: Calls, name: str) -> Any:  # noqa: PLR0911 (a table of names)
         if name in ("command", "group") and self.is_group:
             return Native(name, lambda inner, call: self._child(inner, call, is_group=name == "group"))
         match name:
@@ -180,10 +181,10 @@ class Node(Modelled):
                 return self.name if name == "name" else self.given.get(name, UNKNOWN)
         return UNKNOWN
 
-    def called(self, evaluator: Calls, call: Call) -> Any:
+    def called(self, _evaluator: Calls, _call: Invocation) -> Any:
         raise Stopped(self)
 
-    def _child(self, evaluator: Calls, call: Call, *, is_group: bool) -> Any:
+    def _child(self, evaluator: Calls, call: Invocation, *, is_group: bool) -> Any:
         """`@group.command(…)`: the decorator that makes the command and adds it."""
         own = None
         if "cls" not in call.keywords and self.made_of is not None:
@@ -193,7 +194,7 @@ class Node(Modelled):
         keywords = {name: value for name, value in call.keywords.items() if name != "aliases"}
         made = _decorating(evaluator, call._replace(keywords=keywords), is_group=is_group)
 
-        def adopt(inner: Calls, given: Call) -> Any:
+        def adopt(inner: Calls, given: Invocation) -> Any:
             command = inner.call(made, given) if isinstance(made, Native) else made
             self._adopt(command, None)
             return command
@@ -205,7 +206,7 @@ class Node(Modelled):
         return Native("command", adopt)
 
 
-def _decorating(evaluator: Calls, call: Call, *, is_group: bool) -> Any:
+def _decorating(evaluator: Calls, call: Invocation, *, is_group: bool) -> Any:
     """`@command`, `@command()` and `@command("name", cls=…)`."""
     first = call.arguments[0] if call.arguments else None
     if (
@@ -215,13 +216,13 @@ def _decorating(evaluator: Calls, call: Call, *, is_group: bool) -> Any:
     ):
         return _made(evaluator, call._replace(arguments=[]), first, is_group=is_group)
 
-    def decorate(inner: Calls, given: Call) -> Any:
+    def decorate(inner: Calls, given: Invocation) -> Any:
         return _made(inner, call, given.get(0, "f"), is_group=is_group)
 
     return Native("command", decorate)
 
 
-def _made(evaluator: Calls, call: Call, function: Any, *, is_group: bool) -> Any:
+def _made(evaluator: Calls, call: Invocation, function: Any, *, is_group: bool) -> Any:
     """The command that a decorated function becomes."""
     if isinstance(function, Node):
         return function
@@ -245,7 +246,7 @@ def _made(evaluator: Calls, call: Call, function: Any, *, is_group: bool) -> Any
     if node.made_of is not None and isinstance(node.made_of.find("get_command"), Function):
         listing = node.made_of.find("list_commands")
         if isinstance(listing, Function) and not node.children:
-            node.lacks(f"subcommands that the class {clean(node.made_of.node.name, 60)} finds when the program runs")
+            node.lacks(f"subcommands that the class {cleaned(node.made_of.node.name, 60)} finds when the program runs")
     if call.is_open:
         node.doubt("settings of the command that are computed")
     if isinstance(function, Function):
@@ -262,8 +263,8 @@ def _is_plain(kind: Any) -> bool:
 
 def _named(kind: Any) -> str:
     if isinstance(kind, External):
-        return clean(kind.dotted, 80)
-    return clean(kind.node.name, 60) if isinstance(kind, Class) else "of the command"
+        return cleaned(kind.dotted, 80)
+    return cleaned(kind.node.name, 60) if isinstance(kind, Class) else "of the command"
 
 
 def _word(function: Any) -> Any:
@@ -279,7 +280,7 @@ def _word(function: Any) -> Any:
 # --- parameters ---
 
 
-def _attached(evaluator: Calls, parameter: Parameter, target: Any) -> Any:
+def _attached(_evaluator: Calls, parameter: Parameter, target: Any) -> Any:
     if isinstance(target, Partial):
         target = target.function
     if isinstance(target, Function):
@@ -294,8 +295,8 @@ def _attached(evaluator: Calls, parameter: Parameter, target: Any) -> Any:
 def _parameter(kind: str, default_names: tuple[str, ...] = (), fixed: Document | None = None) -> Any:
     """`@option(…)`, `@argument(…)` and the ready-made options."""
 
-    def made(_evaluator: Calls, call: Call) -> Any:
-        def attach(inner: Calls, given: Call) -> Any:
+    def made(_evaluator: Calls, call: Invocation) -> Any:
+        def attach(inner: Calls, given: Invocation) -> Any:
             own = call.keywords.get("cls")
             names = list(call.arguments) or list(default_names)
             keywords = {**(fixed or {}), **{name: value for name, value in call.keywords.items() if name != "cls"}}
@@ -311,20 +312,20 @@ def _parameter(kind: str, default_names: tuple[str, ...] = (), fixed: Document |
     return made
 
 
-def _bare(_evaluator: Calls, call: Call) -> Any:
+def _bare(_evaluator: Calls, call: Invocation) -> Any:
     """A decorator that leaves the parameters as they are."""
     return call.get(0, "f")
 
 
-def _bare_made(_evaluator: Calls, _call: Call) -> Any:
+def _bare_made(_evaluator: Calls, _call: Invocation) -> Any:
     return Native("kept", _bare)
 
 
-def _option_group(evaluator: Calls, call: Call) -> Any:
+def _option_group(_evaluator: Calls, call: Invocation) -> Any:
     """cloup's `option_group("title", option(…), …)`: all its options."""
     inner = [part for part in call.arguments if isinstance(part, Native)]
 
-    def attach(deeper: Calls, given: Call) -> Any:
+    def attach(deeper: Calls, given: Invocation) -> Any:
         target = given.get(0, "f")
         for part in reversed(inner):
             target = deeper.call(part, given._replace(arguments=[target]))
@@ -370,14 +371,18 @@ class Reader:
         self.visits = 0
 
     def commands(
-        self, node: Node, words: tuple[str, ...] = (), above: tuple[Option, ...] = (), unread: tuple[str, ...] = ()
-    ) -> list[Command]:
+        self,
+        node: Node,
+        words: tuple[str, ...] = (),
+        above: tuple[CommandOption, ...] = (),
+        unread: tuple[str, ...] = (),
+    ) -> list[CommandSignature]:
         self.visits += 1
         if self.visits > MAX_VISITS:
             return []
         options = (*above, *self._options(node, len(words)))
         unread = (*unread, *node.doubts)
-        own = Command(words, self._said(node), options, self._evidence(node), (), unread)
+        own = CommandSignature(words, self._said(node), options, self._evidence(node), (), unread)
         if not node.is_group or len(words) >= MAX_NESTED:
             return [own]
         found = [own] if node.given.get("invoke_without_command") is True else []
@@ -402,8 +407,8 @@ class Reader:
             return (self.sources.files.cite_node(function.module.path, function.node),)
         return ()
 
-    def _options(self, node: Node, level: int) -> list[Option]:
-        found: list[Option] = []
+    def _options(self, node: Node, level: int) -> list[CommandOption]:
+        found: list[CommandOption] = []
         for parameter in node.parameters[:MAX_PARAMETERS]:
             option = option_of(parameter, level) if isinstance(parameter, Parameter) else None
             if option is not None:
@@ -428,7 +433,7 @@ def _innermost(value: Any) -> "Any":
     return value if isinstance(value, Function) and not isinstance(value.node, ast.Lambda) else None
 
 
-def option_of(parameter: Parameter, level: int) -> Option | None:
+def option_of(parameter: Parameter, level: int) -> CommandOption | None:
     """One parameter; None where its name cannot be told."""
     words = [word for word in parameter.names if isinstance(word, str) and not isinstance(word, Rough)]
     if len(words) != len(parameter.names) or not words:
@@ -457,7 +462,7 @@ def option_of(parameter: Parameter, level: int) -> Option | None:
     required = _required(parameter, given) and not parameter.conditional
     if required and "list" in way:
         schema = {**schema, "minItems": 1}
-    return Option(name, flags, schema, required, way, level, value)
+    return CommandOption(name, flags, schema, required, way, level, value)
 
 
 def _by_flags(flags: tuple[str, ...]) -> str:
@@ -517,13 +522,13 @@ def _several(schema: Document, way: Document, given: dict[str, Any]) -> tuple[Do
 def _type(kind: Any, default: Any, *, is_list: bool = False) -> Document:
     if kind is None:
         sample = default[0] if is_list and isinstance(default, list | tuple) and default else default
-        if isinstance(sample, tuple):
+        if isinstance(sample, tuple) and sample:
             return _tuple([_type(None, part) for part in sample])
         by_default = {int: "integer", float: "number", bool: "boolean"}.get(type(sample), "string")
         return {"type": by_default}
     if isinstance(kind, tuple):
         return _tuple([_type(part, None) for part in kind])
-    if isinstance(kind, Kind):
+    if isinstance(kind, ParameterType):
         return kind.schema()
     word = (
         kind.name if isinstance(kind, Native) else kind.dotted.rpartition(".")[2] if isinstance(kind, External) else ""
@@ -535,15 +540,15 @@ def _tuple(parts: list[Document]) -> Document:
     return {"type": "array", "prefixItems": parts, "minItems": len(parts), "maxItems": len(parts)}
 
 
-class Kind(Modelled):
+class ParameterType(Modelled):
     """A type of click: a choice, a range, a tuple."""
 
     def __init__(self, word: str) -> None:
         super().__init__()
         self.word = word
-        self.given: Call | None = None
+        self.given: Invocation | None = None
 
-    def initialise(self, evaluator: Calls, call: Call) -> None:
+    def initialise(self, _evaluator: Calls, call: Invocation) -> None:
         self.given = call
 
     def schema(self) -> Document:
@@ -560,17 +565,17 @@ class Kind(Modelled):
                 return _tuple([_type(part, None) for part in parts]) if parts else {"type": "array"}
         return {"type": "string"}
 
-    def _choice(self, call: Call) -> Document:
+    def _choice(self, call: Invocation) -> Document:
         given = call.get(0, "choices")
         parts = items(given)
-        words = [part.name if isinstance(part, Member) else part for part in parts or ()]
+        words = [part.name if isinstance(part, EnumMember) else part for part in parts or ()]
         if not words or not all(isinstance(word, str) and not isinstance(word, Rough) for word in words):
             return {"type": "string"}
         if call.get(1, "case_sensitive", True) is False:
             return in_any_case(list(words))
         return {"enum": list(dict.fromkeys(words))}
 
-    def _range(self, call: Call) -> Document:
+    def _range(self, call: Invocation) -> Document:
         schema: Document = {"type": "integer" if self.word == "IntRange" else "number"}
         if call.keywords.get("clamp") is True:
             return schema
@@ -585,4 +590,4 @@ class Kind(Modelled):
 def types() -> dict[str, Any]:
     """The types of click that are made by a call."""
     words = ("Choice", "IntRange", "FloatRange", "Tuple", "Path", "File", "DateTime")
-    return {f"click.{word}": (lambda word=word: Kind(word)) for word in words}
+    return {f"click.{word}": (lambda word=word: ParameterType(word)) for word in words}

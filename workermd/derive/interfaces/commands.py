@@ -7,9 +7,10 @@ import re
 from typing import Any, NamedTuple
 
 from workermd.derive.interfaces.dialect import arguments, defaulted, fits, fitted
-from workermd.derive.interfaces.texts import MAX_DESCRIPTION, MAX_KEY, Notes, clean, visible
+from workermd.derive.interfaces.texts import MAX_DESCRIPTION, MAX_KEY, Notes
 from workermd.derive.model import Evidence
 from workermd.protocol.envelope import Document
+from workermd.system.text import cleaned, is_visible
 
 MAX_OPTIONS = 400
 MAX_COMMANDS = 200
@@ -17,7 +18,7 @@ REST = "args"
 """The property for arguments that are not described: words, passed on as they are."""
 
 
-class Option(NamedTuple):
+class CommandOption(NamedTuple):
     """An argument of a command: the name it has in the code, its flags, its schema.
 
     `way` says how its value is written on the command line, by the words of `x-call`; `level` how many words of the
@@ -33,7 +34,7 @@ class Option(NamedTuple):
     value: Any = None
 
 
-class Command(NamedTuple):
+class CommandSignature(NamedTuple):
     """A command with its words (`("git", "commit")` has the words `commit`), its options and where it is declared.
 
     `unread` says what of it is not read; () where everything is.
@@ -41,7 +42,7 @@ class Command(NamedTuple):
 
     words: tuple[str, ...]
     summary: str
-    options: tuple[Option, ...]
+    options: tuple[CommandOption, ...]
     evidence: tuple[Evidence, ...]
     notes: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
@@ -49,8 +50,8 @@ class Command(NamedTuple):
 
 def described(schema: Document, flags: tuple[str, ...], help_text: object) -> Document:
     """The schema with its flags and its help as the description."""
-    said = clean(help_text, MAX_DESCRIPTION - 100)
-    shown = ", ".join(clean(flag, 60) for flag in flags[:4])
+    said = cleaned(help_text, MAX_DESCRIPTION - 100)
+    shown = ", ".join(cleaned(flag, 60) for flag in flags[:4])
     text = f"{shown}: {said}" if shown and said else shown or said
     return {**schema, "description": text} if text else schema
 
@@ -75,15 +76,15 @@ def _both_cases(character: str) -> str:
     return character if character.isalnum() or character in "_ " else re.escape(character)
 
 
-def together(options: list[Option]) -> list[Option]:
+def together(options: list[CommandOption]) -> list[CommandOption]:
     """Options with one name become one property: several flags for one destination are a choice between them."""
-    by_name: dict[str, list[Option]] = {}
+    by_name: dict[str, list[CommandOption]] = {}
     for option in options:
         by_name.setdefault(option.name, []).append(option)
     return [_one(same) for same in by_name.values()]
 
 
-def _one(same: list[Option]) -> Option:
+def _one(same: list[CommandOption]) -> CommandOption:
     deepest = max(option.level for option in same)
     same = [option for option in same if option.level == deepest]
     if len(same) == 1:
@@ -107,7 +108,7 @@ def _one(same: list[Option]) -> Option:
     return _chosen(head, same, plain, texts)
 
 
-def _chosen(head: Option, same: list[Option], plain: list[Option], texts: str) -> Option:
+def _chosen(head: CommandOption, same: list[CommandOption], plain: list[CommandOption], texts: str) -> CommandOption:
     """A value by one of several flags, beside an option that takes any where there is one."""
     choice: dict[str, str] = {}
     for option in same:
@@ -126,16 +127,16 @@ def _chosen(head: Option, same: list[Option], plain: list[Option], texts: str) -
     return head._replace(schema=with_default(described(schema, (), texts), default), way=way, value=None)
 
 
-def _label(option: Option) -> str:
+def _label(option: CommandOption) -> str:
     value = option.value
-    if isinstance(value, str) and value and visible(value) and len(value) <= MAX_KEY:
+    if isinstance(value, str) and value and is_visible(value) and len(value) <= MAX_KEY:
         return value
     if isinstance(value, int | float) and not isinstance(value, bool):
         return str(value)
     return str(option.way["flag"]).lstrip("-+")
 
 
-def schema_of(options: list[Option], notes: Notes, unread: tuple[str, ...] = ()) -> Document:
+def schema_of(options: list[CommandOption], notes: Notes, unread: tuple[str, ...] = ()) -> Document:
     """One object of all options. Where something is not read it stays open, and takes further arguments as words."""
     properties: dict[str, Document] = {}
     required: dict[str, None] = {}
@@ -160,10 +161,10 @@ def schema_of(options: list[Option], notes: Notes, unread: tuple[str, ...] = ())
 
 
 def is_key(name: str) -> bool:
-    return bool(name) and len(name) <= MAX_KEY and visible(name)
+    return bool(name) and len(name) <= MAX_KEY and is_visible(name)
 
 
-def rest_name(options: list[Option]) -> str:
+def rest_name(options: list[CommandOption]) -> str:
     return REST if all(option.name != REST for option in options) else "further_args"
 
 
@@ -171,7 +172,7 @@ def words_schema(text: str) -> Document:
     return {"type": "array", "items": {"type": "string"}, "default": [], "description": text}
 
 
-def call_of(command: Command, options: list[Option], *, is_open: bool) -> Document:
+def call_of(command: CommandSignature, options: list[CommandOption], *, is_open: bool) -> Document:
     """How the command is called: words and arguments in the order of the command line.
 
     Before each word stand the options of what the word belongs to; positionals come last, and further words after them.

@@ -1,16 +1,20 @@
 """Python projects of a repository: their metadata files, read as data, and the packages they hold."""
 
-import ast
+import re
 import tomllib
 from typing import Any, NamedTuple
 
+from workermd.derive.evaluation.evaluator import Evaluator
+from workermd.derive.evaluation.values import Exhausted, Invocation, Library
 from workermd.derive.interfaces.reading import RepositoryReading, reading
-from workermd.derive.interfaces.scope import NotLiteral, Scope, Sources
+from workermd.derive.interfaces.scope import Sources
 from workermd.derive.interfaces.texts import name_of
 from workermd.derive.model import Evidence, Repository
 
 MAX_PROJECTS = 30
 MAX_SCRIPTS = 100
+
+_SETUPS = ("setuptools.setup", "distutils.core.setup", "numpy.distutils.core.setup", "skbuild.setup")
 
 
 class Script(NamedTuple):
@@ -120,25 +124,45 @@ def _scripts(files: RepositoryReading, path: str, lines: list[str]) -> tuple[Scr
 
 
 def _setup_py(files: RepositoryReading, path: str) -> Project:
-    """What `setup(…)` is given as written-out values."""
-    sources = Sources(files)
-    scope = sources.scope(path)
-    for node in ast.walk(scope.tree) if scope is not None else ():
-        if scope is not None and isinstance(node, ast.Call) and scope.qualified(node.func).endswith("setup"):
-            given = {keyword.arg: _written(sources, scope, keyword.value) for keyword in node.keywords}
-            listed = given.get("entry_points")
-            lines = listed.get("console_scripts", []) if isinstance(listed, dict) else []
-            lines = lines.split("\n") if isinstance(lines, str) else lines if isinstance(lines, list) else []
-            return _nothing(path)._replace(
-                name=name_of(given.get("name")),
-                summary=given["description"] if isinstance(given.get("description"), str) else "",
-                scripts=_scripts(files, path, [line for line in lines if isinstance(line, str)]),
-            )
-    return _nothing(path)
+    """What `setup(…)` is given, as far as the file's own code tells."""
+    given = _setup_arguments(Sources(files), path)
+    listed = given.get("entry_points")
+    if isinstance(listed, dict):
+        scripts = listed.get("console_scripts", [])
+        lines = (
+            scripts.split("\n") if isinstance(scripts, str) else scripts if isinstance(scripts, list | tuple) else []
+        )
+    else:
+        lines = _console_scripts(listed) if isinstance(listed, str) else []
+    return _nothing(path)._replace(
+        name=name_of(given.get("name")),
+        summary=given["description"] if isinstance(given.get("description"), str) else "",
+        scripts=_scripts(files, path, [line for line in lines if isinstance(line, str)]),
+    )
 
 
-def _written(sources: Sources, scope: Scope, node: ast.expr) -> Any:
+def _setup_arguments(sources: Sources, path: str) -> dict[str, Any]:
+    """The keywords of the first call of `setup`."""
+    found: list[dict[str, Any]] = []
+
+    def setup(_evaluator: Any, call: Invocation) -> None:
+        found.append(call.keywords)
+
+    library = Library({}, dict.fromkeys(_SETUPS, setup), frozenset(), str)
     try:
-        return sources.literal(scope, node)
-    except NotLiteral:
-        return None
+        Evaluator(sources, library).module(path)
+    except (Exhausted, RecursionError):
+        sources.files.skip(path, "is too large, or nested too deep, to be followed to its entry points")
+    return found[0] if found else {}
+
+
+def _console_scripts(text: str) -> list[str]:
+    """The lines of the section `console_scripts` in entry points that are written as one text."""
+    lines: list[str] = []
+    section = ""
+    for line in text[:20_000].split("\n"):
+        heading = re.fullmatch(r"\s*\[\s*([\w.-]+)\s*\]\s*", line)
+        section = heading[1] if heading else section
+        if not heading and section == "console_scripts":
+            lines.append(line)
+    return lines

@@ -8,22 +8,22 @@ from workermd.derive.evaluation.evaluator import Evaluator
 from workermd.derive.evaluation.values import (
     UNKNOWN,
     Bound,
-    Call,
     Calls,
     Class,
     Function,
+    Invocation,
     Modelled,
     Native,
     Partial,
     Rough,
     Stopped,
 )
-from workermd.derive.interfaces.annotations import Inexpressible, Types
+from workermd.derive.interfaces.annotations import Types
 from workermd.derive.interfaces.click_commands import ELSEWHERE, MAX_NESTED, Node, Reader
 from workermd.derive.interfaces.commands import (
     MAX_COMMANDS,
-    Command,
-    Option,
+    CommandOption,
+    CommandSignature,
     described,
     in_any_case,
     kept_default,
@@ -31,9 +31,10 @@ from workermd.derive.interfaces.commands import (
     with_default,
 )
 from workermd.derive.interfaces.docstrings import parse
-from workermd.derive.interfaces.scope import Scope, Sources
-from workermd.derive.interfaces.texts import Notes, clean, first_paragraph, name_of
+from workermd.derive.interfaces.scope import Inexpressible, Scope, Sources
+from workermd.derive.interfaces.texts import Notes, first_paragraph, name_of
 from workermd.protocol.envelope import Document
+from workermd.system.text import cleaned
 
 MAX_VISITS = 1000
 
@@ -65,12 +66,12 @@ class Application(Modelled):
         if why not in self.elsewhere and len(self.elsewhere) < 4:
             self.elsewhere.append(why)
 
-    def initialise(self, evaluator: Calls, call: Call) -> None:
+    def initialise(self, _evaluator: Calls, call: Invocation) -> None:
         self.given = {**self.given, **call.keywords}
         if "callback" in call.keywords:
             self.callback = call.keywords["callback"]
 
-    def member(self, evaluator: Calls, name: str) -> Any:
+    def member(self, _evaluator: Calls, name: str) -> Any:
         match name:
             case "command":
                 return Native(name, self._command)
@@ -82,13 +83,13 @@ class Application(Modelled):
                 return UNKNOWN
         return UNKNOWN
 
-    def called(self, evaluator: Calls, call: Call) -> Any:
+    def called(self, _evaluator: Calls, _call: Invocation) -> Any:
         raise Stopped(self)
 
-    def _command(self, _evaluator: Calls, call: Call) -> Any:
+    def _command(self, _evaluator: Calls, call: Invocation) -> Any:
         name = call.get(0, "name")
 
-        def register(_inner: Calls, given: Call) -> Any:
+        def register(_inner: Calls, given: Invocation) -> Any:
             function = given.get(0, "f")
             if isinstance(name, Rough) or not isinstance(name, str | None):
                 self.lacks("a command whose name is computed")
@@ -98,18 +99,18 @@ class Application(Modelled):
 
         return Native("command", register)
 
-    def _callback(self, _evaluator: Calls, call: Call) -> Any:
-        def register(_inner: Calls, given: Call) -> Any:
+    def _callback(self, _evaluator: Calls, call: Invocation) -> Any:
+        def register(_inner: Calls, given: Invocation) -> Any:
             self.callback = given.get(0, "f")
             self.given = {**self.given, **call.keywords}
             kind = call.keywords.get("cls")
             if isinstance(kind, Class) and isinstance(kind.find("list_commands"), Function):
-                self.lacks(f"those that the class {clean(kind.node.name, 60)} finds when the program runs")
+                self.lacks(f"those that the class {cleaned(kind.node.name, 60)} finds when the program runs")
             return self.callback
 
         return Native("callback", register)
 
-    def _add(self, _evaluator: Calls, call: Call) -> Any:
+    def _add(self, _evaluator: Calls, call: Invocation) -> Any:
         added = call.get(0, "typer_instance")
         if isinstance(added, Application) and len(self.groups) < MAX_COMMANDS:
             self.groups.append(_Registered(call.keywords.get("name"), added, call.keywords))
@@ -123,14 +124,14 @@ class Marker(Modelled):
     def __init__(self, word: str) -> None:
         super().__init__()
         self.word = word
-        self.given: Call | None = None
+        self.given: Invocation | None = None
 
-    def initialise(self, evaluator: Calls, call: Call) -> None:
+    def initialise(self, _evaluator: Calls, call: Invocation) -> None:
         self.given = call
 
 
 def library() -> tuple[dict[str, Any], dict[str, Any]]:
-    def run(_evaluator: Calls, call: Call) -> Any:
+    def run(_evaluator: Calls, call: Invocation) -> Any:
         application = Application()
         application.commands.append(_Registered(None, call.get(0, "function"), {}))
         raise Stopped(application)
@@ -161,10 +162,10 @@ class TyperReader:
         self,
         application: Application,
         words: tuple[str, ...] = (),
-        above: tuple[Option, ...] = (),
+        above: tuple[CommandOption, ...] = (),
         unread: tuple[str, ...] = (),
         given: dict[str, Any] | None = None,
-    ) -> list[Command]:
+    ) -> list[CommandSignature]:
         self.visits += 1
         if self.visits > MAX_VISITS or len(words) > MAX_NESTED:
             return []
@@ -177,7 +178,7 @@ class TyperReader:
             only = application.commands[0]
             return [self._command(only.function, words, above, unread, only.given)]
         options = (*above, *(base.options if base is not None else ()))
-        found: list[Command] = []
+        found: list[CommandSignature] = []
         if settings.get("invoke_without_command") is True and base is not None:
             found.append(base._replace(options=options))
         for one in application.commands:
@@ -191,7 +192,9 @@ class TyperReader:
                 found.extend(self.commands(group.function, below, options, unread, group.given))
         if not found:
             missing = (*unread, *application.elsewhere, "subcommands, none of which is found")
-            return [(base or Command(words, "", options, (), (), ()))._replace(options=options, unread=missing)]
+            return [
+                (base or CommandSignature(words, "", options, (), (), ()))._replace(options=options, unread=missing)
+            ]
         if application.elsewhere:
             note = ELSEWHERE.format("; ".join(application.elsewhere))
             found = [command._replace(notes=(*command.notes, note)) for command in found]
@@ -201,15 +204,15 @@ class TyperReader:
         self,
         function: Any,
         words: tuple[str, ...],
-        above: tuple[Option, ...],
+        above: tuple[CommandOption, ...],
         unread: tuple[str, ...],
         given: dict[str, Any] | None = None,
-    ) -> Command:
+    ) -> CommandSignature:
         if isinstance(function, Node):
             return self.clicks.commands(function, words, above, unread)[0]
         plain = _plain(function)
         if plain is None or isinstance(plain.node, ast.Lambda):
-            return Command(
+            return CommandSignature(
                 words, "", above, (), (), (*unread, "the function of the command, which is made by other code")
             )
         notes = Notes()
@@ -221,9 +224,11 @@ class TyperReader:
             unread = (*unread, "further arguments, which it takes as they are")
         help_text = first_paragraph((given or {}).get("help")) or said.summary
         evidence = (self.sources.files.cite_node(plain.module.path, plain.node),)
-        return Command(words, help_text, (*above, *together(own)), evidence, notes.all(), (*unread, *doubts))
+        return CommandSignature(words, help_text, (*above, *together(own)), evidence, notes.all(), (*unread, *doubts))
 
-    def _parameters(self, function: Function, said: dict[str, str], notes: Notes, level: int) -> Iterator[Option]:
+    def _parameters(
+        self, function: Function, said: dict[str, str], notes: Notes, level: int
+    ) -> Iterator[CommandOption]:
         scope = self.sources.scope(function.module.path)
         args = function.node.args
         plain = [*args.posonlyargs, *args.args]
@@ -245,9 +250,9 @@ class TyperReader:
                         schema = described(schema, option.flags, said[arg.arg])
                     yield option._replace(schema=schema)
 
-    def _parameter(
+    def _parameter(  # noqa: PLR0917 (all that tells what one parameter is)
         self, function: Function, arg: ast.arg, default: Any, has_default: bool, types: Types, scope: Scope, level: int
-    ) -> Option | None:
+    ) -> CommandOption | None:
         annotation = arg.annotation or ast.Name(id="str")
         inner, marker, holder = self._annotated(annotation, function, scope)
         if holder.qualified(inner).rpartition(".")[2] in _CONTEXTS:
@@ -265,7 +270,7 @@ class TyperReader:
             schema = types.schema(inner, holder)
         except Inexpressible as error:
             if not {"parser", "click_type"} & settings.keys():
-                types.notes.add(f"the argument {clean(arg.arg, 60)} is taken as text: {error}")
+                types.notes.add(f"the argument {cleaned(arg.arg, 60)} is taken as text: {error}")
             schema = {"type": "string"}
         schema = _without_null(schema)
         kind = marker.word if marker is not None else "Option" if has_default else "Argument"
@@ -274,7 +279,7 @@ class TyperReader:
         value = kept_default(getattr(default, "value", default)) if has_default else None
         text = described(with_default(schema, value), flags, settings.get("help"))
         required = not has_default and settings.get("envvar") is None
-        return Option(arg.arg, flags, text, required, way, level)
+        return CommandOption(arg.arg, flags, text, required, way, level)
 
     def _annotated(
         self, annotation: ast.expr, function: Function, scope: Scope

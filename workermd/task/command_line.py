@@ -1,0 +1,124 @@
+"""`x-call` of kind `program`: how a command is called, as the contract lists it.
+
+`line` holds the command's words and its arguments in the order of the command line. An argument names a property of the
+input (`from`) and how its value is written:
+
+- `option`: the option, then the value; with `list` all parts of a list after it, with `each` the option again for each part;
+- `flag`, `off`: for true, for false; `alone`: true is the option without a value; `count`: the flag, that many times;
+- `choice`: the flag of each value;
+- `position`: the value itself; `rest`: a list of words, as they are.
+
+Words come from the contract's list and the input's values alone. No shell sees them.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from workermd.protocol.envelope import Document
+
+
+class Refused(ValueError):
+    """An input that cannot be written as the command line says; the message names the property."""
+
+
+def words_of(call: Document, values: Document) -> list[str]:
+    """The arguments of one call. Raises Refused.
+
+    Before the first positional that begins with `-` stands `--`, and so it does behind an option that takes several
+    values. Where a subcommand follows, a value that begins with `-` is refused: it would be taken for an option.
+    """
+    line = call["line"]
+    known = {part["from"] for part in line if isinstance(part, dict)}
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise Refused(
+            f"{unknown[0]!r} is not among the arguments of x-call, which are {', '.join(sorted(known)) or 'none'}"
+        )
+    words: list[str] = []
+    guarded = greedy = False
+    for at, part in enumerate(line):
+        if isinstance(part, str):
+            words.append(part)
+            guarded = greedy = False
+        elif part["from"] in values and values[part["from"]] is not None:
+            name, value = part["from"], values[part["from"]]
+            if "position" not in part:
+                words += _option(name, part, value)
+                greedy = "list" in part
+                continue
+            given = [_word(name, each) for each in _parts(value)]
+            is_alike = any(word.startswith("-") for word in given)
+            if given and not guarded and (is_alike or greedy):
+                if is_alike and any(isinstance(later, str) for later in line[at:]):
+                    raise Refused(
+                        f"{name!r} begins with -, and a subcommand follows it: it would be taken for an option"
+                    )
+                words.append("--")
+                guarded = True
+            words += given
+    return words
+
+
+def _option(name: str, part: Document, value: Any) -> Iterator[str]:
+    if "rest" in part:
+        for each in _parts(value):
+            yield _word(name, each)
+    elif "choice" in part and _choices(part, value):
+        yield from _choices(part, value)
+    elif "count" in part:
+        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= 100:
+            raise Refused(f"{name!r} says how often {part['count']} is given: a whole number from 0 to 100")
+        yield from [part["count"]] * value
+    elif "flag" in part or "off" in part:
+        yield from _flag(name, part, value)
+    elif "alone" in part and value is True:
+        yield part["option"]
+    elif "option" not in part:
+        raise Refused(f"{name!r} is none of {', '.join(part['choice'])}")
+    else:
+        for each in _parts(value) if "each" in part else [value]:
+            yield from _valued(name, part, each)
+
+
+def _choices(part: Document, value: Any) -> list[str]:
+    """The flags that stand for a value, or for each of several; [] where one has none."""
+    flags = [part["choice"].get(each if isinstance(each, str) else str(each)) for each in _parts(value)]
+    return [flag for flag in flags if flag is not None] if None not in flags else []
+
+
+def _flag(name: str, part: Document, value: Any) -> Iterator[str]:
+    if not isinstance(value, bool):
+        raise Refused(f"{name!r} is true or false: {part.get('flag') or part.get('off')} takes no value")
+    flag = part.get("flag" if value else "off")
+    if flag is not None:
+        yield flag
+
+
+def _valued(name: str, part: Document, value: Any) -> Iterator[str]:
+    """An option and its value; a value that begins with `-` is joined to a long option, so that it is not taken for one."""
+    words = [_word(name, each) for each in (_parts(value) if "list" in part else [value])]
+    option = part["option"]
+    if len(words) == 1 and words[0].startswith("-"):
+        if not option.startswith("--"):
+            raise Refused(f"{name!r} begins with -, and {option} would take it for an option")
+        yield f"{option}={words[0]}"
+    elif any(word.startswith("-") for word in words):
+        raise Refused(f"{name!r} has a part that begins with -, which would be taken for an option")
+    else:
+        yield option
+        yield from words
+
+
+def _parts(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _word(name: str, value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str | int | float):
+        word = str(value)
+        if "\0" in word:
+            raise Refused(f"{name!r} holds the character NUL, which no argument can")
+        return word
+    raise Refused(f"{name!r} is an object or a list of lists: x-call says no way to write it")
