@@ -21,7 +21,7 @@ from workermd.derive.interfaces.cli import find
 from workermd.derive.interfaces.commands import REST
 from workermd.derive.model import Interface
 from workermd.derive.source import open_repository
-from workermd.task.command_line import Refused, words_of
+from workermd.task.command_line import Unwritable, words_of
 
 HOST = "https://github.com"
 PROBE = Path(__file__).with_name("command_line_probe.py")
@@ -230,7 +230,7 @@ def counted(folder: Path, program: Program) -> tuple[Count, list[str]]:
                     lines.append(
                         (interface.name, words_of(interface.call or {}, {k: v for k, v in call.items() if k in have}))
                     )
-                except Refused as refused:
+                except Unwritable as refused:
                     said.append(f"{interface.name}: {refused}")
         count = count._replace(
             right=count.right + len(have & names),

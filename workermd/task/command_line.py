@@ -17,12 +17,12 @@ from typing import Any
 from workermd.protocol.envelope import Document
 
 
-class Refused(ValueError):
+class Unwritable(ValueError):
     """An input that cannot be written as the command line says; the message names the property."""
 
 
 def words_of(call: Document, values: Document) -> list[str]:
-    """The arguments of one call. Raises Refused.
+    """The arguments of one call. Raises Unwritable.
 
     Before the first positional that begins with `-` stands `--`, and so it does behind an option that takes several
     values. Where a subcommand follows, a value that begins with `-` is refused: it would be taken for an option.
@@ -31,7 +31,7 @@ def words_of(call: Document, values: Document) -> list[str]:
     known = {part["from"] for part in line if isinstance(part, dict)}
     unknown = sorted(set(values) - known)
     if unknown:
-        raise Refused(
+        raise Unwritable(
             f"{unknown[0]!r} is not among the arguments of x-call, which are {', '.join(sorted(known)) or 'none'}"
         )
     words: list[str] = []
@@ -50,7 +50,7 @@ def words_of(call: Document, values: Document) -> list[str]:
             is_alike = any(word.startswith("-") for word in given)
             if given and not guarded and (is_alike or greedy):
                 if is_alike and any(isinstance(later, str) for later in line[at:]):
-                    raise Refused(
+                    raise Unwritable(
                         f"{name!r} begins with -, and a subcommand follows it: it would be taken for an option"
                     )
                 words.append("--")
@@ -67,14 +67,14 @@ def _option(name: str, part: Document, value: Any) -> Iterator[str]:
         yield from _choices(part, value)
     elif "count" in part:
         if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= 100:
-            raise Refused(f"{name!r} says how often {part['count']} is given: a whole number from 0 to 100")
+            raise Unwritable(f"{name!r} says how often {part['count']} is given: a whole number from 0 to 100")
         yield from [part["count"]] * value
     elif "flag" in part or "off" in part:
         yield from _flag(name, part, value)
     elif "alone" in part and value is True:
         yield part["option"]
     elif "option" not in part:
-        raise Refused(f"{name!r} is none of {', '.join(part['choice'])}")
+        raise Unwritable(f"{name!r} is none of {', '.join(part['choice'])}")
     else:
         for each in _parts(value) if "each" in part else [value]:
             yield from _valued(name, part, each)
@@ -88,7 +88,7 @@ def _choices(part: Document, value: Any) -> list[str]:
 
 def _flag(name: str, part: Document, value: Any) -> Iterator[str]:
     if not isinstance(value, bool):
-        raise Refused(f"{name!r} is true or false: {part.get('flag') or part.get('off')} takes no value")
+        raise Unwritable(f"{name!r} is true or false: {part.get('flag') or part.get('off')} takes no value")
     flag = part.get("flag" if value else "off")
     if flag is not None:
         yield flag
@@ -100,10 +100,10 @@ def _valued(name: str, part: Document, value: Any) -> Iterator[str]:
     option = part["option"]
     if len(words) == 1 and words[0].startswith("-"):
         if not option.startswith("--"):
-            raise Refused(f"{name!r} begins with -, and {option} would take it for an option")
+            raise Unwritable(f"{name!r} begins with -, and {option} would take it for an option")
         yield f"{option}={words[0]}"
     elif any(word.startswith("-") for word in words):
-        raise Refused(f"{name!r} has a part that begins with -, which would be taken for an option")
+        raise Unwritable(f"{name!r} has a part that begins with -, which would be taken for an option")
     else:
         yield option
         yield from words
@@ -119,6 +119,6 @@ def _word(name: str, value: Any) -> str:
     if isinstance(value, str | int | float):
         word = str(value)
         if "\0" in word:
-            raise Refused(f"{name!r} holds the character NUL, which no argument can")
+            raise Unwritable(f"{name!r} holds the character NUL, which no argument can")
         return word
-    raise Refused(f"{name!r} is an object or a list of lists: x-call says no way to write it")
+    raise Unwritable(f"{name!r} is an object or a list of lists: x-call says no way to write it")

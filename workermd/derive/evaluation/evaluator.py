@@ -18,6 +18,7 @@ from workermd.derive.evaluation.values import (
     Bound,
     Class,
     Doubted,
+    Ended,
     EnumMember,
     Environment,
     Exhausted,
@@ -33,6 +34,7 @@ from workermd.derive.evaluation.values import (
     Native,
     Partial,
     Rough,
+    Stopped,
     Unknown,
     Wrapped,
     is_rich,
@@ -75,7 +77,7 @@ _HARMLESS = (
 _ENUMS = {"Enum", "StrEnum", "IntEnum", "Flag", "IntFlag"}
 
 
-class _Left(Exception):
+class _Left(Ended):
     """A `return`, with its value."""
 
     def __init__(self, value: Any) -> None:
@@ -83,19 +85,19 @@ class _Left(Exception):
         self.value = value
 
 
-class _Raised(Exception):
+class _Raised(Ended):
     """A `raise`, or a call that never comes back."""
 
 
-class _Broke(Exception):
+class _Broke(Ended):
     """`break`."""
 
 
-class _Went(Exception):
+class _Went(Ended):
     """`continue`."""
 
 
-class _Tired(Exception):
+class _Tired(Ended):
     """A call has used up what it may. `depth` is that of the call."""
 
     def __init__(self, depth: int) -> None:
@@ -142,7 +144,7 @@ class Evaluator:
             __name__=name, __file__=Rough(path), __doc__=ast.get_docstring(scope.tree, clean=False)
         )
         kept, self.uncertain = self.uncertain, 0
-        with suppress(_Left, _Raised, _Broke, _Went):
+        with suppress(Ended):
             self.run(scope.tree.body, module.body)
         self.uncertain = kept
         return module
@@ -330,22 +332,20 @@ class Evaluator:
         """Goes every way from the same values, and merges what they bind. A way that ends the function adds what it returns."""
         before = dict(around.values)
         ends: list[dict[str, Any]] = []
-        lefts: list[Exception] = []
+        lefts: list[Ended] = []
         self.uncertain += 1
         for way in ways:
             around.values = dict(before)
             try:
                 way()
                 ends.append(around.values)
-            except _Left as left:
-                if self._candidates:
-                    self._candidates[-1].append(left.value)
-                lefts.append(left)
-            except (_Raised, _Broke, _Went) as end:
-                lefts.append(end)
-            except Exception:
+            except (_Tired, Stopped, Exhausted, RecursionError):
                 self.uncertain -= 1
                 raise
+            except Ended as end:
+                if isinstance(end, _Left) and self._candidates:
+                    self._candidates[-1].append(end.value)
+                lefts.append(end)
         self.uncertain -= 1
         around.values = _merged(ends) if ends else before
         if not ends:

@@ -254,6 +254,10 @@ class Stopped(Exception):
         self.found = found
 
 
+class Ended(Exception):
+    """A statement ends what it stands in: a `return`, a `raise`, a `break`."""
+
+
 class Exhausted(Exception):
     """The budget for work is used up."""
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from workermd.derive.evaluation.evaluator import Evaluator
-from workermd.derive.evaluation.values import Exhausted, Function, Invocation, Library, Modelled, Stopped
+from workermd.derive.evaluation.values import Ended, Exhausted, Function, Invocation, Library, Modelled, Stopped
 from workermd.derive.interfaces import argparse_commands, click_commands, typer_commands
 from workermd.derive.interfaces.commands import CommandSignature, call_of, schema_of, together
 from workermd.derive.interfaces.packages import Project, Script, projects
@@ -119,11 +119,8 @@ class _Program:
                 self.evaluator.call(entry, Invocation([], {}, False, node or self.sources.scope(path).tree, module))  # type: ignore[union-attr]
         except Stopped as stopped:
             return stopped.found if isinstance(stopped.found, Modelled) else None
-        except Exhausted:
-            raise
-        except Exception as error:
-            if type(error).__module__ != "workermd.derive.evaluation.evaluator":
-                raise
+        except Ended:
+            pass
         return argparse_commands.root_of(self.parsers)
 
     def _registrations(self, path: str) -> None:
