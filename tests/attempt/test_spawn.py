@@ -1,5 +1,6 @@
 """An attempt's process: ended with everything it started, told its order, refused when it cannot load."""
 
+import json
 import os
 import time
 
@@ -8,6 +9,7 @@ import pytest
 from tests.attempt import unruly
 from tests.attempt_process import a_task, marked, run_attempt
 from tests.conftest import ROOT, wait_for
+from workermd.attempt.host import MAX_FILE_BYTES, MAX_OPEN_FILES
 from workermd.attempt.order import Order
 from workermd.attempt.pool import HostPool
 from workermd.attempt.spawn import Host, task_environment
@@ -62,6 +64,13 @@ def test_what_a_good_attempt_leaves_behind_is_ended(tmp_path, start):
     assert trial.result is not None
     assert trial.result.output is not None
     assert trial.survivors == []
+
+
+def test_a_task_is_limited_by_the_kernel_too(tmp_path, start):
+    """No core file of a crash, no file that fills the disk, no more open files than a program needs."""
+    bound = binding("tests.attempt.unruly:tells_its_limits")
+    result = run_attempt(tmp_path, a_task(tmp_path), bound, 20, start=start).result
+    assert json.loads(result.output) == {"CORE": 0, "FSIZE": MAX_FILE_BYTES, "NOFILE": MAX_OPEN_FILES}
 
 
 @pytest.mark.rule("S3.3", "S8.5")

@@ -52,6 +52,13 @@ def daemon(_task):
     time.sleep(60)
 
 
+def tells_its_limits(_task):
+    import resource
+
+    names = ("CORE", "FSIZE", "NOFILE")
+    return {name: resource.getrlimit(getattr(resource, f"RLIMIT_{name}"))[0] for name in names}
+
+
 def leaves_a_child(_task):
     """Ends well, but something it started goes on."""
     subprocess.Popen(SLEEP, start_new_session=True)

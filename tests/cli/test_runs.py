@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+import time
 import urllib.parse
 import urllib.request
 from pathlib import Path
@@ -11,7 +12,9 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import FOUR, wait_for
+from tests.ledger.ledger_caller import answer, key, soon
 from tests.report.test_live import Terminal
+from workermd.ledger.sqlite.store import Ledger
 
 OK = "reply({'status': 'ok', 'result': {'secret': 1}})"
 FAILS = "reply({'error': {'code': 'x', 'message': 'the disk is gone'}}); sys.exit(3)"
@@ -223,6 +226,18 @@ def test_what_to_prune_has_to_be_said(busy):
     document = busy("runs", "prune", "--older-than", "0", "--format", "json").document
     assert document == {"ledger": str(busy.ledger), "finished": 3, "removed": 3}
     assert listed(busy) == [("two", "now"), ("one", "open")]
+
+
+@pytest.mark.rule("S4.6")
+def test_the_age_of_a_run_is_in_days(cli):
+    """By the time when it was settled, which is in the ledger in microseconds."""
+    two_days_ago = time.time_ns() // 1000 - 2 * 86_400 * 1_000_000
+    with Ledger.open(str(cli.ledger), now=lambda: two_days_ago) as ledger, ledger.transaction(soon()) as transaction:
+        row = transaction.start_attempt(transaction.admit(key("old")), "a" * 32, "the test")
+        transaction.close_attempt(row, "ok", {}, answer())
+    assert cli("runs", "prune", "--older-than", "2.1").out == b"0 finished runs removed\n"
+    assert cli("runs", "prune", "--older-than", "1.9", "--dry-run").out == b"1 finished run would be removed\n"
+    assert cli("runs", "prune", "--older-than", "1.9").out == b"1 finished run removed\n"
 
 
 @pytest.mark.rule("S5.4")

@@ -143,6 +143,7 @@ def test_waiting_stays_within_the_whole_time(github, patient):
         ({"date": "Thu, 01 Jan 1970 00:16:40 GMT", "x-ratelimit-remaining": "0", "x-ratelimit-reset": "1010"}, 11.0),
         ({"x-ratelimit-remaining": "0", "x-ratelimit-reset": "5010"}, 11.0),
         ({"x-ratelimit-remaining": "0", "x-ratelimit-reset": "soon"}, None),
+        ({"retry-after": "7"}, 7.0),
         ({"retry-after": "-5"}, None),
         ({"retry-after": "9" * 400}, None),
         ({"retry-after": "Thu, 01 Jan 1970 01:23:30 GMT"}, 10.0),

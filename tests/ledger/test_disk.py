@@ -198,6 +198,20 @@ def readable_folder(tmp_path: Path) -> Iterator[Path]:
         folder.chmod(mode)
 
 
+def test_the_name_of_a_new_folder_survives_a_loss_of_power(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folder of a ledger is one more name in the folder above it."""
+    synced = []
+    sync = os.fsync
+
+    def seen(descriptor: int) -> None:
+        sync(descriptor)
+        synced.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+
+    monkeypatch.setattr(os, "fsync", seen)
+    Ledger.open(str(tmp_path / "new" / "ledger.db")).close()
+    assert {str(tmp_path), str(tmp_path / "new")} <= set(synced)
+
+
 def test_folder_that_may_not_be_written(readable_folder: Path) -> None:
     said = as_nobody("    Ledger.open(path)", str(readable_folder / "ledger.db"))
     assert "Permission denied" in said

@@ -269,3 +269,16 @@ def test_the_size_of_the_files_is_not_that_of_the_questions(ledger: Ledger) -> N
     run = ask(ledger, "large", large)
     assert ledger.questions(run.id)[0].proposed == large.proposed
     assert os.path.getsize(ledger.path) < 1 << 20
+
+
+@pytest.mark.rule("S9.2")
+def test_what_an_earlier_attempt_asked_is_open_no_more(ledger: Ledger) -> None:
+    """The run stands as the last attempt left it."""
+    run = ask(ledger)
+    with ledger.transaction(soon()) as t:
+        run = t.start_attempt(t.reopen(run, 1, "ann", ""), results.new_token(), "a test")
+    assert ledger.pending() == ()
+    with ledger.transaction(soon()) as t:
+        t.close_attempt(run, "needs_human", {}, answer("needs_human"), ASKING._replace(id="cba987654321"))
+    assert [each.id for each in ledger.pending()] == ["cba987654321"]
+    assert [each.open for each in ledger.questions(run.id)] == [False, True]

@@ -30,6 +30,7 @@ def test_write_read_remove(folder: str) -> None:
         assert results.read(folder, token) == data
         assert os.listdir(folder) == [token]
         assert os.stat(os.path.join(folder, token)).st_mode & 0o777 == 0o600
+    Path(results.journal_of(folder, token)).write_text("{}")
     results.remove(folder, token)
     results.remove(folder, token)
     assert os.listdir(folder) == []
