@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import time
 
 import pytest
@@ -102,6 +103,24 @@ def test_a_host_without_a_supervisor_ends_itself_and_its_tree(tmp_path, start):
         wait_for(lambda: marked(host.marker) == [])
         assert time.monotonic() > deadline
         host.finish(time.monotonic() + 1, lambda: None)
+        host.close_log()
+
+
+@pytest.mark.rule("S3.3", "S8.5")
+def test_what_an_attempt_started_ends_also_when_its_keeper_was_killed(tmp_path, start):
+    """It cannot clean up behind itself then; the supervisor hunts by the marker."""
+    ledger = str(tmp_path / "ledger.db")
+    folder = results.prepare(ledger)
+    bound = binding("tests.attempt.unruly:setsid_grandchild")
+    with RunLock.open(ledger) as lock:
+        host = start(bound, lock.fd, folder)
+        host.wait_ready(time.monotonic() + 60, lambda: None)
+        deadline = time.monotonic() + 60
+        host.send(Order(a_task(tmp_path), Limits(deadline, 1 << 20), {}, folder, "a" * 32), deadline, lambda: None)
+        wait_for(lambda: len(marked(host.marker)) >= 3)
+        os.kill(host.pid, signal.SIGKILL)
+        assert host.finish(deadline, lambda: None).by_deadline is False
+        assert marked(host.marker) == []
         host.close_log()
 
 
