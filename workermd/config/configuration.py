@@ -156,12 +156,14 @@ def _flag_binding(flags: Flags, settings: Settings) -> Binding | None:
                 "put --backend command, or mcp for an MCP server, before the --",
             )
         return None
+    model = _flag_model(flags, settings)
     bound = Binding(
         kind=kind,
         origin="the command line",
         function=flags.function,
         command=flags.command,
-        model=_flag_model(flags, settings),
+        model=model,
+        fallbacks={name: settings.models[name] for name in model.fallback} if model else {},
         folder=os.getcwd(),
     )
     bound = checked(bound, "the command line")

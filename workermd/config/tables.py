@@ -1,5 +1,7 @@
 """Tables of the configuration become bindings: models, tools, MCP servers, and what a worker is bound to."""
 
+import os
+import re
 from typing import Any, NamedTuple
 
 from workermd.config.prices import priced
@@ -10,12 +12,18 @@ from workermd.task.task import KINDS
 
 _BINDING_KEYS = ("backend", "env", "secret_env", "settings", "max_turns")
 _MODEL_KEYS = ("model", "base_url", "api_key_env", "structured", "api_version", "options", "price")
+_DIALECT_KEYS = ("names", "system", "merge_roles", "stream")
+_WAY_KEYS = ("headers", "ca_file", "proxy_env", "fallback")
+_SYSTEM_ROLES = ("system", "developer", "user")
 _TOOL_KEYS = ("function", "server", "tool", "code", "description", "allow", "approve")
 _SERVER_KEYS = ("command", "url", "env", "secret_env", "header_env")
 _CODE_KEYS = ("executor", "languages", "timeout", "python", "image")
 _EXECUTORS = ("local", "docker")
 _LANGUAGES = ("python", "sh", "bash")
 _STRUCTURED = ("auto", "schema", "json", "text")
+
+
+_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 
 
 class Named(NamedTuple):
@@ -35,7 +43,16 @@ def bindings(document: dict[str, Any], table: str, path: str, named: Named) -> d
 
 def models(document: dict[str, Any], path: str) -> dict[str, Model]:
     """The models of `[models.NAME]`. Raises ConfigurationError."""
-    return {name: _model(fields, f"{path}: [models.{name}]") for name, fields in _tables(document, "models", path)}
+    found = {
+        name: _model(fields, f"{path}: [models.{name}]", os.path.dirname(path))
+        for name, fields in _tables(document, "models", path)
+    }
+    for name, model in found.items():
+        for other in model.fallback:
+            if other == name:
+                raise ConfigurationError(f"{path}: [models.{name}]: fallback names itself", "name another model")
+            _one_of(other, found, "models", f"{path}: [models.{name}]: fallback")
+    return found
 
 
 def tools(document: dict[str, Any], path: str) -> dict[str, ToolBinding]:
@@ -125,6 +142,8 @@ def _binding(fields: Any, place: str, named: Named) -> Binding:
     if not isinstance(codes, list) or not all(isinstance(code, int) and 0 < code < 256 for code in codes):
         raise ConfigurationError(f"{place}: retry_exit_codes is not a list of codes", "write for example [3, 11]")
     chosen = tuple(_one_of(name, named.tools, "tools", place) for name in words_of(fields, "tools", place))
+    model = _bound_model(fields, place, named)
+    further = {name: _one_of(name, named.models, "models", place) for name in words_of(fields, "models", place)}
     bound = checked(
         Binding(
             kind=kind,
@@ -135,8 +154,9 @@ def _binding(fields: Any, place: str, named: Named) -> Binding:
             secret_env=words_of(fields, "secret_env", place),
             retry_exit_codes=tuple(codes),
             settings=_json_table(fields, "settings", place),
-            model=_bound_model(fields, place, named),
-            models={name: _one_of(name, named.models, "models", place) for name in words_of(fields, "models", place)},
+            model=model,
+            models=further,
+            fallbacks=_fallbacks((*((model,) if model else ()), *further.values()), named),
             tools=chosen,
             servers={
                 tool.server: _one_of(tool.server, named.servers, "servers", place) for tool in chosen if tool.server
@@ -154,6 +174,11 @@ def _binding(fields: Any, place: str, named: Named) -> Binding:
     return with_server(bound, text_of(fields, "base_url", place), named.servers, place)
 
 
+def _fallbacks(models: tuple[Model, ...], named: Named) -> dict[str, Model]:
+    """The models that others name for the case that they fail. A fallback's own fallbacks are not asked."""
+    return {name: named.models[name] for model in models for name in model.fallback}
+
+
 def _kind_by(fields: dict[str, Any]) -> str:
     """The kind where none is said: by what is there."""
     return next((kind for field, kind in (("function", "function"), ("model", "chat")) if field in fields), "command")
@@ -169,9 +194,9 @@ def _bound_model(fields: dict[str, Any], place: str, named: Named) -> Model | No
     return _model({key: fields[key] for key in _MODEL_KEYS[:3] if key in fields}, place)
 
 
-def _model(fields: Any, place: str) -> Model:
+def _model(fields: Any, place: str, folder: str = "") -> Model:
     _table(fields, place, 'give it at least: model = "…"')
-    only(fields, _MODEL_KEYS, place)
+    only(fields, (*_MODEL_KEYS, *_DIALECT_KEYS, *_WAY_KEYS), place)
     name = text_of(fields, "model", place)
     if not name:
         raise ConfigurationError(f"{place}: names no model", 'add model = "…", as the endpoint calls it')
@@ -189,8 +214,46 @@ def _model(fields: Any, place: str) -> Model:
         text_of(fields, "api_version", place),
         _json_table(fields, "options", place),
         *_price(price, place),
+        names=_flag(fields, "names", place, otherwise=True),
+        system=_system(fields, place),
+        merge_roles=_flag(fields, "merge_roles", place),
+        stream=_flag(fields, "stream", place),
+        headers=_variables(fields, "headers", place),
+        ca_file=os.path.join(folder, ca_file) if (ca_file := text_of(fields, "ca_file", place)) else "",
+        proxy_env=text_of(fields, "proxy_env", place),
+        fallback=words_of(fields, "fallback", place),
     )
     return priced(model)
+
+
+def _system(fields: dict[str, Any], place: str) -> str:
+    """The role by which the system prompt goes."""
+    role = text_of(fields, "system", place) or "system"
+    if role not in _SYSTEM_ROLES:
+        allowed = ", ".join(_SYSTEM_ROLES)
+        raise ConfigurationError(f"{place}: system: found {role[:40]!r}; allowed are {allowed}", "choose one of these")
+    return role
+
+
+def _flag(fields: dict[str, Any], name: str, place: str, *, otherwise: bool = False) -> bool:
+    value = fields.get(name, otherwise)
+    if not isinstance(value, bool):
+        raise ConfigurationError(
+            f"{place}: {name} is not true or false", f"write {name} = {str(not otherwise).lower()}"
+        )
+    return value
+
+
+def _variables(fields: dict[str, Any], name: str, place: str) -> dict[str, Any]:
+    """HTTP headers with the variables that hold their values."""
+    headers = _json_table(fields, name, place)
+    for header, variable in headers.items():
+        if not isinstance(variable, str) or not variable or not _HEADER.fullmatch(header):
+            raise ConfigurationError(
+                f"{place}: {name}: {header[:40]!r} is no header with the name of a variable",
+                f'write {name} = {{ X-Team = "VARIABLE" }}; the value stands in the variable',
+            )
+    return headers
 
 
 def _price(price: Any, place: str) -> tuple[float | None, float | None]:
@@ -273,11 +336,7 @@ def _server(name: str, fields: Any, place: str) -> ServerBinding:
         raise ConfigurationError(f"{place}: names both or neither of command and url", "name exactly one of them")
     if url:
         check_address(url, f"{place}: url", "http://127.0.0.1:8000/mcp", query=True)
-    headers = _json_table(fields, "header_env", place)
-    if not all(isinstance(variable, str) for variable in headers.values()):
-        raise ConfigurationError(
-            f"{place}: header_env is not a table of text", 'write header_env = { Authorization = "VARIABLE" }'
-        )
+    headers = _variables(fields, "header_env", place)
     return ServerBinding(
         name, command, url, words_of(fields, "env", place), words_of(fields, "secret_env", place), headers
     )

@@ -38,16 +38,20 @@ def _denied(event: Document) -> str:
 
 
 def _fallback(event: Document) -> str:
-    return (
-        f"{event.get('agent')}: the endpoint cannot do {event.get('asked')}; asking for {event.get('instead')} instead"
-    )
+    who, asked, instead = (event.get(name) for name in ("agent", "asked", "instead"))
+    if event.get("reason"):
+        return f"{who}: {asked} gave no answer ({event['reason']}); asking {instead} instead"
+    return f"{who}: the endpoint cannot do {asked}; asking for {instead} instead"
 
 
 def _reply(event: Document) -> str:
     who = event.get("agent")
     status = event.get("status", 200)
-    if status != 200:
-        return f"{who}: the endpoint answered {status} ({_seconds(event)})"
+    if status == 0:
+        return f"{who}: the endpoint cannot be reached ({_seconds(event)})"
+    if status != 200 or event.get("error"):
+        told = f", which is no answer: {event['error']}" if status == 200 else ""
+        return f"{who}: the endpoint answered {status}{told} ({_seconds(event)})"
     said = [shortened(folded(event["text"]), _LONGEST)] if event.get("text") else []
     said += [f"[calls {', '.join(event['tools'])}]"] if event.get("tools") else []
     usage = event.get("usage", {})

@@ -14,6 +14,12 @@ class Model(NamedTuple):
     `structured` says how an answer's shape is asked for: `schema`, `json`, `text`, or `auto`, which begins with
     the first and falls back where the endpoint cannot. `options` are sent with every request as they are.
     `api_version` makes the requests those of an Azure deployment. Prices are US dollars for a million tokens.
+
+    What an endpoint takes otherwise than OpenAI's: `names` says whether messages may bear one, `system` by which role
+    the system prompt goes, `merge_roles` whether messages of one role in a row become one, `stream` whether it answers
+    by streaming only. `headers` maps further headers to the variables that hold their values; `ca_file` names a file or
+    folder of trusted authorities, `proxy_env` the variable that holds the way. `fallback` names other models, one of
+    which is asked where this one fails.
     """
 
     name: str
@@ -24,6 +30,19 @@ class Model(NamedTuple):
     options: Document = {}  # noqa: RUF012 - a frozen record's default, never mutated
     input_price: float | None = None
     output_price: float | None = None
+    names: bool = True
+    system: str = "system"
+    merge_roles: bool = False
+    stream: bool = False
+    headers: Document = {}  # noqa: RUF012 - the same
+    ca_file: str = ""
+    proxy_env: str = ""
+    fallback: tuple[str, ...] = ()
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """The variables that hold its key, its headers' values and its proxy: passed on, and masked."""
+        return tuple(name for name in (self.api_key_env, self.proxy_env, *self.headers.values()) if name)
 
 
 class ToolBinding(NamedTuple):
@@ -68,7 +87,8 @@ class Binding(NamedTuple):
 
     `env` names variables passed through as they are, `secret_env` those whose values are masked in
     everything we write. `origin` says where the choice came from, for messages and `--dry-run`.
-    `models` are further models by the names that `arrangement`, the kind's own keys, calls them by.
+    `models` are further models by the names that `arrangement`, the kind's own keys, calls them by; `fallbacks` those
+    that any of its models names as its fallback.
     `folder` is where the configuration stands: paths in `arrangement` are relative to it. `record` and `replay` are
     folders that an attempt is kept in or given back from.
     """
@@ -83,6 +103,7 @@ class Binding(NamedTuple):
     settings: Document = {}  # noqa: RUF012 - never mutated: NamedTuple default of a frozen record
     model: Model | None = None
     models: dict[str, Model] = {}  # noqa: RUF012 - the same
+    fallbacks: dict[str, Model] = {}  # noqa: RUF012 - the same
     tools: tuple[ToolBinding, ...] = ()
     servers: dict[str, ServerBinding] = {}  # noqa: RUF012 - the same
     arrangement: Document = {}  # noqa: RUF012 - the same
@@ -98,10 +119,14 @@ class Binding(NamedTuple):
         return asks or self.arrangement.get("on_stall") == "ask" or any(tool.approve for tool in self.tools)
 
     @property
+    def all_models(self) -> tuple[Model, ...]:
+        """Every model that an attempt may ask."""
+        return (*((self.model,) if self.model else ()), *self.models.values(), *self.fallbacks.values())
+
+    @property
     def key_variables(self) -> tuple[str, ...]:
         """The variables that hold keys, secret headers and servers' secrets: passed on, and masked."""
-        models = [self.model] if self.model else []
-        keys = [model.api_key_env for model in (*models, *self.models.values()) if model.api_key_env]
+        keys = [variable for model in self.all_models for variable in model.variables]
         headers = [variable for server in self.servers.values() for variable in server.header_env.values()]
         secrets = [variable for server in self.servers.values() for variable in server.secret_env]
         return tuple(dict.fromkeys((*keys, *headers, *secrets)))
@@ -115,7 +140,12 @@ class Binding(NamedTuple):
 def without_keys(binding: Binding) -> Binding:
     """The same binding for a replay, which asks nobody: no variable has to be set."""
     return binding._replace(
-        model=binding.model._replace(api_key_env="") if binding.model else None,
-        models={name: model._replace(api_key_env="") for name, model in binding.models.items()},
+        model=_without_variables(binding.model) if binding.model else None,
+        models={name: _without_variables(model) for name, model in binding.models.items()},
+        fallbacks={name: _without_variables(model) for name, model in binding.fallbacks.items()},
         servers={name: server._replace(header_env={}, secret_env=()) for name, server in binding.servers.items()},
     )
+
+
+def _without_variables(model: Model) -> Model:
+    return model._replace(api_key_env="", headers={}, proxy_env="", ca_file="")

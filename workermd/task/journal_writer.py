@@ -12,9 +12,11 @@ from typing import Any
 from workermd.protocol.envelope import Document
 
 EVENTS = {
-    "request": "A request to a model was sent: agent, model, turn, span.",
-    "reply": "A model answered: agent, model, text, tools, finish_reason, duration_ms, span, usage.",
-    "fallback": "The endpoint cannot do what was asked for; it is asked again for less: asked, instead.",
+    "request": "A request to a model was sent: agent, model, server, port, turn, span.",
+    "reply": "A model answered: agent, model, status, text, tools, finish_reason, response_model, response_id, error, "
+    "used, duration_ms, span, usage. Status 0: there was no answer.",
+    "fallback": "The endpoint cannot do what was asked for, and is asked again for less; or, with a reason, another model "
+    "is asked instead: asked, instead, reason.",
     "tool": "A tool was called: agent, tool, arguments, span.",
     "tool_result": "A tool answered: agent, tool, text, failed, duration_ms, span, usage.",
     "denied": "A tool call was refused: agent, tool, reason, usage.",

@@ -9,21 +9,25 @@
 `docs/testing.md` has every kind of turn by example. The standard library is all it needs.
 """
 
-from workermd.testing.demands import FEATURES
+from workermd.testing.demands import DIALECTS, FEATURES
 from workermd.testing.script import load
 from workermd.testing.server import Server
 from workermd.testing.turns import (
     Call,
+    Compressed,
     ContentFilter,
     Drop,
     Empty,
+    FunctionCall,
     Garbage,
     Hang,
+    Parts,
     Problem,
     Received,
     Refusal,
     Script,
     Slow,
+    Streamed,
     Text,
     ToolCalls,
     Truncated,
@@ -32,19 +36,24 @@ from workermd.testing.turns import (
 )
 
 __all__ = [
+    "DIALECTS",
     "FEATURES",
     "Call",
+    "Compressed",
     "ContentFilter",
     "Drop",
     "Empty",
+    "FunctionCall",
     "Garbage",
     "Hang",
+    "Parts",
     "Problem",
     "Received",
     "Refusal",
     "Script",
     "Server",
     "Slow",
+    "Streamed",
     "Text",
     "ToolCalls",
     "Truncated",

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from workermd.protocol.errors import OutputUnwritable, UsageError, WorkermdError
 from workermd.report import say
 from workermd.system.text import printable
-from workermd.testing.demands import FEATURES
+from workermd.testing.demands import DIALECTS, FEATURES
 from workermd.testing.script import load
 from workermd.testing.server import Server
 from workermd.testing.turns import Problem, Received, Slow, Turn
@@ -66,6 +66,14 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FEATURE",
         help=f"play an endpoint that cannot do it: {', '.join(sorted(FEATURES))}; may be repeated",
     )
+    parser.add_argument(
+        "--refuses",
+        action="append",
+        default=[],
+        choices=sorted(DIALECTS),
+        metavar="WHAT",
+        help=f"play an endpoint that refuses it: {', '.join(sorted(DIALECTS))}; may be repeated",
+    )
     return parser
 
 
@@ -80,6 +88,7 @@ def _server(turns: tuple[Turn, ...], options: argparse.Namespace, watch: "_Watch
             turns,
             key,
             supports=FEATURES - set(options.without),
+            refuses=set(options.refuses),
             strict_schemas=options.strict_schemas,
             loop=options.loop,
             port=options.port,

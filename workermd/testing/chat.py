@@ -1,5 +1,6 @@
 """`/v1/chat/completions`: a reply as one JSON object, or as the chunks of a stream."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from workermd.testing.turns import Call, ReplyParts, Usage, pieces
@@ -9,6 +10,8 @@ def completion(reply: ReplyParts, model: str, number: int, created: int) -> dict
     message: dict[str, Any] = {"role": "assistant", "content": reply.content, "refusal": reply.refusal}
     if reply.calls:
         message["tool_calls"] = [_call(call, index, number) for index, call in enumerate(reply.calls)]
+    if reply.function is not None:
+        message["function_call"] = {"name": reply.function.name, "arguments": reply.function.text}
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": reply.finish_reason}
     answer = _frame("chat.completion", reply.model or model, number, created) | {"choices": [choice]}
     return answer if reply.usage is None else answer | {"usage": _usage(reply.usage)}
@@ -19,7 +22,7 @@ def chunks(reply: ReplyParts, model: str, number: int, created: int, *, include_
     frame = _frame("chat.completion.chunk", reply.model or model, number, created)
     unknown = {"usage": None} if include_usage else {}  # the last chunk alone knows it
     deltas: list[dict[str, Any]] = [{"role": "assistant", "content": "" if reply.content is not None else None}]
-    deltas += ({"content": piece} for piece in pieces(reply.content or ""))
+    deltas += ({"content": piece} for piece in pieces(reply.text))
     deltas += ({"refusal": piece} for piece in pieces(reply.refusal or ""))
     for index, call in enumerate(reply.calls):
         whole = _call(call, index, number)
@@ -46,7 +49,9 @@ def _call(call: Call, index: int, number: int) -> dict[str, Any]:
     return {"id": call.id or f"call_{number}_{index}", "type": "function", "function": function}
 
 
-def _usage(usage: Usage) -> dict[str, Any]:
+def _usage(usage: Usage | Mapping[str, Any]) -> dict[str, Any]:
+    if not isinstance(usage, Usage):
+        return dict(usage)
     return {
         "prompt_tokens": usage.prompt_tokens,
         "completion_tokens": usage.completion_tokens,

@@ -10,6 +10,10 @@ from workermd.testing.turns import Problem
 FEATURES = frozenset({"json_schema", "json_object", "tools", "stream"})
 """What an endpoint may or may not be able to do."""
 
+DIALECTS = frozenset({"names", "system", "same_role", "unstreamed"})
+"""What some endpoints refuse that most take: messages that bear a name, a system prompt, two messages of one role in a
+row, a request that is not for a stream."""
+
 _ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -20,10 +24,13 @@ class _Wrong(Exception):
         self.problem = Problem(400, message, code, param=param)
 
 
-def chat(body: Any, supports: AbstractSet[str], *, strict: bool) -> Problem | None:
+def chat(
+    body: Any, supports: AbstractSet[str], *, strict: bool, refuses: AbstractSet[str] = frozenset()
+) -> Problem | None:
     """The problem with the body of a chat completion, if there is one."""
     try:
         _chat(body, supports, strict=strict)
+        _dialect(body, refuses)
     except _Wrong as wrong:
         return wrong.problem
     return None
@@ -107,6 +114,23 @@ def _messages(messages: list[Any]) -> None:
         if not isinstance(message.get("content"), str | list) and role != "assistant":
             raise _Wrong(f"Invalid type for '{where}.content': expected a string or an array.", f"{where}.content")
     _all_answered(pending, "messages")
+
+
+def _dialect(body: Any, refuses: AbstractSet[str]) -> None:
+    """What templates of models refuse that most endpoints take."""
+    if not body.get("stream") and "unstreamed" in refuses:
+        raise _Wrong("This endpoint only supports streaming; set 'stream' to true.", "stream", "unsupported_value")
+    before = None
+    for index, message in enumerate(body["messages"]):
+        where = f"messages[{index}]"
+        role = _at(message, "role")
+        if "name" in message and "names" in refuses:
+            raise _Wrong(f"'{where}': property 'name' is unsupported.", f"{where}.name", "unsupported_parameter")
+        if role in ("system", "developer") and "system" in refuses:
+            raise _Wrong(f"'{where}': System role not supported.", f"{where}.role", "unsupported_value")
+        if role == before and role != "tool" and "same_role" in refuses:
+            raise _Wrong("Conversation roles must alternate user/assistant/user/assistant.", where)
+        before = role
 
 
 def _all_answered(pending: set[str], where: str) -> None:

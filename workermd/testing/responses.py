@@ -1,5 +1,6 @@
 """`/v1/responses`: a reply as one JSON object, or as the events of a stream."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from workermd.testing.turns import Call, ReplyParts, Usage, pieces
@@ -70,7 +71,7 @@ def _opening(reply: ReplyParts, asked: dict[str, Any], number: int, created: int
 def _output(reply: ReplyParts, number: int) -> list[dict[str, Any]]:
     content: list[dict[str, Any]] = []
     if reply.content is not None:
-        content.append({"type": "output_text", "text": reply.content, "annotations": [], "logprobs": []})
+        content.append({"type": "output_text", "text": reply.text, "annotations": [], "logprobs": []})
     if reply.refusal is not None:
         content.append({"type": "refusal", "refusal": reply.refusal})
     status = "incomplete" if reply.finish_reason in _INCOMPLETE else "completed"
@@ -115,7 +116,9 @@ def _message_events(item: dict[str, Any], index: int) -> list[dict[str, Any]]:
     return listed
 
 
-def _usage(usage: Usage) -> dict[str, Any]:
+def _usage(usage: Usage | Mapping[str, Any]) -> dict[str, Any]:
+    if not isinstance(usage, Usage):
+        return dict(usage)
     return {
         "input_tokens": usage.prompt_tokens,
         "input_tokens_details": {"cached_tokens": usage.cached_tokens},

@@ -10,15 +10,20 @@ from workermd.contract.model import Lines
 from workermd.protocol.errors import ConfigurationError
 from workermd.system.text import shown
 from workermd.testing.turns import (
+    ENCODINGS,
     Call,
+    Compressed,
     ContentFilter,
     Drop,
     Empty,
+    FunctionCall,
     Garbage,
     Hang,
+    Parts,
     Problem,
     Refusal,
     Slow,
+    Streamed,
     Text,
     ToolCalls,
     Truncated,
@@ -86,7 +91,7 @@ def _turn(value: Any, pointer: str) -> Turn:
     allowed = f"an object with one of {', '.join(_FORMS)}"
     if not isinstance(value, dict):
         raise _Fault(pointer, _kind(value), allowed)
-    kinds = [key for key in value if key in _FORMS]
+    kinds = [key for key in value if key in _FORMS and not (key == "content" and "tool_calls" in value)]
     if len(kinds) != 1:
         found = f"a turn with {' and '.join(kinds)}" if kinds else "a turn without a kind"
         raise _Fault(pointer, found, allowed)
@@ -155,6 +160,33 @@ def _count(value: Any, pointer: str) -> int:
     return value
 
 
+def _any(value: Any, _: str) -> Any:
+    return value
+
+
+def _object(value: Any, pointer: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise _Fault(pointer, _kind(value), "an object")
+    return value
+
+
+def _encoding(value: Any, pointer: str) -> str:
+    if value not in ENCODINGS:
+        raise _Fault(pointer, _kind(value), " or ".join(ENCODINGS))
+    return str(value)
+
+
+def _within(*forms: str) -> _Converter:
+    """A turn of one of these kinds."""
+
+    def convert(value: Any, pointer: str) -> Turn:
+        if not isinstance(value, dict) or not any(form in value for form in forms):
+            raise _Fault(pointer, _kind(value), f"an object with one of {', '.join(forms)}")
+        return _turn(value, pointer)
+
+    return convert
+
+
 def _status(value: Any, pointer: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 400 <= value <= 599:
         raise _Fault(pointer, _kind(value), "a status from 400 to 599")
@@ -195,7 +227,20 @@ def _calls(value: Any, pointer: str) -> tuple[Call, ...]:
 _CALL = _Form(Call, {"name": ("name", _text), "arguments": ("arguments", _arguments), "id": ("id", _text)}, "name")
 _USAGE = _Form(Usage, {name: (name, _count) for name in Usage.__dataclass_fields__})
 _SPENT: dict[str, tuple[str, _Converter]] = {"usage": ("usage", _usage)}
-_NAMED: dict[str, tuple[str, _Converter]] = {**_SPENT, "model": ("model", _text)}
+_NAMED: dict[str, tuple[str, _Converter]] = {
+    **_SPENT, "raw_usage": ("usage", _object), "model": ("model", _text)
+}  # fmt: skip
+_MESSAGES = (
+    "text",
+    "json",
+    "tool_calls",
+    "refusal",
+    "truncated",
+    "empty",
+    "content_filter",
+    "content",
+    "function_call",
+)
 
 _FORMS = {
     "text": _Form(Text, {"text": ("content", _text), "finish_reason": ("finish_reason", _text), **_NAMED}),
@@ -214,6 +259,7 @@ _FORMS = {
             "param": ("param", _text),
             "retry_after": ("retry_after", _moment),
             "retry_after_ms": ("retry_after_ms", _seconds),
+            "inside_200": ("inside_200", _true),
         },
     ),
     "slow": _Form(
@@ -221,6 +267,16 @@ _FORMS = {
     ),
     "hang": _Form(Hang, {"hang": ("", _true)}),
     "drop": _Form(Drop, {"drop": ("after_bytes", _count), "turn": ("turn", _turn)}),
+    "content": _Form(Parts, {"content": ("content", _any), **_SPENT}),
+    "function_call": _Form(
+        FunctionCall, {"function_call": ("name", _text), "arguments": ("arguments", _arguments), **_SPENT}
+    ),
+    "streamed": _Form(Streamed, {"streamed": ("turn", _within(*_MESSAGES))}),
+    "compressed": _Form(
+        Compressed,
+        {"compressed": ("encoding", _encoding), "turn": ("turn", _within(*_MESSAGES, "problem", "garbage"))},
+        "turn",
+    ),
     "garbage": _Form(Garbage, {"garbage": ("body", _bytes), "content_type": ("content_type", _text)}),
 }
 """The kinds of turns by the key that names them. One key alone names the kind: no other form takes it."""

@@ -1,13 +1,16 @@
 """The server: connections in, the turns of a script out, every request kept."""
 
 import contextlib
+import gzip
 import hmac
 import json
 import re
 import selectors
 import socket
+import ssl
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterable
 from collections.abc import Set as AbstractSet
 from types import TracebackType
@@ -15,7 +18,21 @@ from typing import Any, NamedTuple, Self
 from urllib.parse import unquote
 
 from workermd.testing import chat, demands, responses
-from workermd.testing.turns import Drop, Garbage, Hang, Problem, Received, Reply, Script, Slow, Turn, checked, said
+from workermd.testing.turns import (
+    Compressed,
+    Drop,
+    Garbage,
+    Hang,
+    Problem,
+    Received,
+    Reply,
+    Script,
+    Slow,
+    Streamed,
+    Turn,
+    checked,
+    said,
+)
 from workermd.testing.wire import ClientConnection, Gone, HttpResponse, MalformedRequest
 
 _CHAT = re.compile(r"(?:/openai)?/v1/chat/completions|/openai/deployments/([^/]+)/chat/completions")
@@ -54,6 +71,9 @@ class Server:
     `script`      turns in their order, or a function of the request for everything
     `key`         when given, a request without it in `Authorization: Bearer` or `api-key` gets 401
     `supports`    what the endpoint can do; a request for more gets 400
+    `refuses`     what chat completions refuse that most endpoints take, of `DIALECTS`
+    `refuses_with`  the answer to a request that is refused for either, instead of a 400 that says why
+    `certificate` a file with a certificate and its key: the server speaks TLS, and its addresses begin with https
     `strict_schemas`  check schemas sent with `strict: true` as strict endpoints do
     `loop`        start the script again when it is over
     `models`      the names that `GET /v1/models` lists; requests may name any
@@ -69,6 +89,9 @@ class Server:
         key: str = "",
         *,
         supports: AbstractSet[str] = demands.FEATURES,
+        refuses: AbstractSet[str] = frozenset(),
+        refuses_with: Problem | None = None,
+        certificate: str = "",
         strict_schemas: bool = False,
         loop: bool = False,
         models: Iterable[str] = ("scripted",),
@@ -82,6 +105,11 @@ class Server:
         self._turns = () if callable(script) else tuple(checked(turn, f"turn {n}") for n, turn in enumerate(script, 1))
         self._key = key
         self._supports = frozenset(supports)
+        if strange := set(refuses) - demands.DIALECTS:
+            raise ValueError(f"refuses: found {sorted(strange)}; allowed: {', '.join(sorted(demands.DIALECTS))}")
+        self._refuses = frozenset(refuses)
+        self._refuses_with = refuses_with
+        self._tls = _speaking(certificate) if certificate else None
         self._strict = strict_schemas
         self._loop = loop
         self._models = tuple(models)
@@ -115,8 +143,8 @@ class Server:
 
     @property
     def origin(self) -> str:
-        """`http://127.0.0.1:PORT`, which is what Azure's clients take as their endpoint."""
-        return f"http://127.0.0.1:{self.port}"
+        """`http://127.0.0.1:PORT` (`https` with a certificate), which is what Azure's clients take as their endpoint."""
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
 
     @property
     def url(self) -> str:
@@ -217,6 +245,8 @@ class Server:
 
     def _serve(self, connection: ClientConnection) -> None:
         try:
+            if self._tls is not None:
+                connection.speak_tls(self._tls)
             while not connection.last:
                 self._exchange(connection, connection.request())
         except MalformedRequest as error:
@@ -289,6 +319,8 @@ class Server:
                 self._play(exchange, turn.turn, turn.between, cut)
             case Hang():
                 connection.wait(None)
+            case Compressed():
+                connection.answer(_compressed(_answer(turn.turn, exchange), turn.encoding))
             case Drop():
                 if turn.after_bytes <= 0:
                     raise Gone
@@ -310,11 +342,20 @@ class Server:
         if request.method != "POST" or not (chatting or _RESPONSES.fullmatch(request.path)):
             return Problem(404, f"Unknown request: {request.method} {request.path}", "unknown_url")
         body = request.body
-        if chatting:
-            if chatting[1] and isinstance(body, dict):  # Azure's path names the deployment
-                body = {"model": unquote(chatting[1])} | body
-            return demands.chat(body, self._supports, strict=self._strict)
-        return demands.responses(body, self._supports, strict=self._strict)
+        if chatting and chatting[1] and isinstance(body, dict):  # Azure's path names the deployment
+            body = {"model": unquote(chatting[1])} | body
+        refused = self._demanded(body, chat=bool(chatting), supports=self._supports, refuses=self._refuses)
+        if refused is not None and self._refuses_with is not None:
+            wrong = self._demanded(body, chat=bool(chatting), supports=demands.FEATURES, refuses=frozenset())
+            return wrong or self._refuses_with
+        return refused
+
+    def _demanded(
+        self, body: Any, *, chat: bool, supports: AbstractSet[str], refuses: AbstractSet[str]
+    ) -> Problem | None:
+        if chat:
+            return demands.chat(body, supports, strict=self._strict, refuses=refuses)
+        return demands.responses(body, supports, strict=self._strict)
 
     def _admitted(self, headers: dict[str, str]) -> bool:
         scheme, _, token = headers.get("authorization", "").partition(" ")
@@ -330,9 +371,25 @@ def _answer(turn: Turn, exchange: _Exchange) -> HttpResponse:
     return _reply(turn, exchange)  # type: ignore[arg-type]  # every other kind was played before
 
 
-def _reply(turn: Reply, exchange: _Exchange) -> HttpResponse:
-    reply, number, created = said(turn), exchange.number, int(time.time())
+def _speaking(certificate: str) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    return context
+
+
+def _compressed(answer: HttpResponse, encoding: str) -> HttpResponse:
+    """In one piece, whether it was a stream or not."""
+    whole = b"".join(answer.pieces)
+    packed = gzip.compress(whole) if encoding == "gzip" else zlib.compress(whole)
+    headers = (*answer.headers, ("Content-Encoding", encoding))
+    return answer._replace(pieces=(packed,), stream=False, headers=headers)
+
+
+def _reply(turn: Reply | Streamed, exchange: _Exchange) -> HttpResponse:
     asked: dict[str, Any] = exchange.request.body
+    if isinstance(turn, Streamed):
+        turn, asked = turn.turn, asked | {"stream": True}
+    reply, number, created = said(turn), exchange.number, int(time.time())
     chatting = _CHAT.fullmatch(exchange.request.path)
     if not chatting:
         if not asked.get("stream"):
@@ -350,8 +407,9 @@ def _reply(turn: Reply, exchange: _Exchange) -> HttpResponse:
 def _problem(problem: Problem, number: int) -> HttpResponse:
     words, code = _WORDS.get(problem.status, ("The request failed.", None))
     kind = _TYPES.get(problem.status, "invalid_request_error" if problem.status < 500 else "server_error")
-    error = {"message": problem.message or words, "type": kind, "param": problem.param, "code": problem.code or code}
-    answer = _json(problem.status, {"error": error}, number)
+    error: dict[str, Any] = {"message": problem.message or words, "type": kind, "param": problem.param}
+    error["code"] = problem.status if problem.inside_200 else problem.code or code
+    answer = _json(200 if problem.inside_200 else problem.status, {"error": error}, number)
     waits = (("Retry-After", problem.retry_after), ("retry-after-ms", problem.retry_after_ms))
     return answer._replace(
         headers=(*answer.headers, *((name, _figure(each)) for name, each in waits if each is not None))

@@ -1,7 +1,7 @@
 """What a scripted server plays: one turn answers one request."""
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
@@ -38,10 +38,11 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A message with text. `usage=None` leaves the usage out; `model=""` is the model that was asked for."""
+    """A message with text. `usage=None` leaves the usage out, a mapping is sent as it stands; `model=""` is the model
+    that was asked for."""
 
     content: str
-    usage: Usage | None = Usage()
+    usage: "Usage | Mapping[str, Any] | None" = Usage()
     finish_reason: str = "stop"
     model: str = ""
 
@@ -102,10 +103,29 @@ class ContentFilter:
 
 
 @dataclass(frozen=True, slots=True)
+class Parts:
+    """A message whose content is any value of JSON: a list of parts, `[{"type": "text", "text": "x"}]`, or no text at
+    all. A response takes what is text of it."""
+
+    content: Any
+    usage: Usage | None = Usage()
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionCall:
+    """A message that calls a function as chat completions did before they had tools: `function_call`, content null."""
+
+    name: str
+    arguments: str | dict[str, Any] = "{}"
+    usage: Usage | None = Usage()
+
+
+@dataclass(frozen=True, slots=True)
 class Problem:
     """An error in the API's shape. Empty words are filled in by the status.
 
-    `retry_after` is seconds, or the text of a date as HTTP writes it; `retry_after_ms` is milliseconds.
+    `retry_after` is seconds, or the text of a date as HTTP writes it; `retry_after_ms` is milliseconds. `inside_200`
+    tells it as gateways do: the HTTP status is 200, and the error's own `code` is the status.
     """
 
     status: int
@@ -114,6 +134,7 @@ class Problem:
     retry_after: float | str | None = None
     retry_after_ms: float | None = None
     param: str | None = None
+    inside_200: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,17 +170,34 @@ class Garbage:
     content_type: str = "application/json"
 
 
-Reply: TypeAlias = Text | ToolCalls | Refusal | Truncated | Empty | ContentFilter
+@dataclass(frozen=True, slots=True)
+class Streamed:
+    """A message as the events of a stream, also where the request asked for none."""
+
+    turn: "Reply"
+
+
+@dataclass(frozen=True, slots=True)
+class Compressed:
+    """A message, an error or garbage with its body compressed, whatever the request accepts: `gzip` or `deflate`."""
+
+    turn: "Reply | Problem | Garbage"
+    encoding: str = "gzip"
+
+
+Reply: TypeAlias = Text | ToolCalls | Refusal | Truncated | Empty | ContentFilter | Parts | FunctionCall
 """The turns that are a message of a model."""
 
-Turn: TypeAlias = Reply | Problem | Slow | Hang | Drop | Garbage | Callable[[Received], "Turn"]
+Turn: TypeAlias = Reply | Problem | Slow | Hang | Drop | Garbage | Streamed | Compressed | Callable[[Received], "Turn"]
 """What answers one request: one of the above, or a function that makes one of the request."""
 
 Script: TypeAlias = Iterable[Turn] | Callable[[Received], Turn]
 """Turns in their order, or one function for everything."""
 
-REPLIES = (Text, ToolCalls, Refusal, Truncated, Empty, ContentFilter)
-KINDS = (*REPLIES, Problem, Slow, Hang, Drop, Garbage)
+REPLIES = (Text, ToolCalls, Refusal, Truncated, Empty, ContentFilter, Parts, FunctionCall)
+KINDS = (*REPLIES, Problem, Slow, Hang, Drop, Garbage, Streamed, Compressed)
+_WITHIN: dict[type, tuple[type, ...]] = {Streamed: REPLIES, Compressed: (*REPLIES, Problem, Garbage)}
+ENCODINGS = ("gzip", "deflate")
 
 
 def checked(turn: Any, where: str) -> Turn:
@@ -169,8 +207,13 @@ def checked(turn: Any, where: str) -> Turn:
             isinstance(turn.calls, Call) or not all(isinstance(each, Call) for each in turn.calls)
         ):
             raise TypeError(f"{where}: ToolCalls takes a sequence of Call")
-        if isinstance(turn, Slow | Drop):
+        if isinstance(turn, Slow | Drop | Streamed | Compressed):
             checked(turn.turn, f"{where}, inside {type(turn).__name__}")
+        if not isinstance(getattr(turn, "turn", None), _WITHIN.get(type(turn), object)):
+            known = ", ".join(kind.__name__ for kind in _WITHIN[type(turn)])
+            raise TypeError(f"{where}: {type(turn).__name__} takes one of {known}")
+        if isinstance(turn, Compressed) and turn.encoding not in ENCODINGS:
+            raise TypeError(f"{where}: Compressed takes as its encoding one of {', '.join(ENCODINGS)}")
         return turn
     found = f"the class {turn.__name__}" if isinstance(turn, type) else type(turn).__name__
     raise TypeError(
@@ -181,28 +224,41 @@ def checked(turn: Any, where: str) -> Turn:
 class ReplyParts(NamedTuple):
     """A reply in the terms that both endpoints share."""
 
-    content: str | None
+    content: Any
     finish_reason: str
-    usage: Usage | None
+    usage: Usage | Mapping[str, Any] | None
     refusal: str | None = None
     calls: tuple[Call, ...] = ()
     model: str = ""
+    function: Call | None = None
+    """The call of a function in the older way."""
+
+    @property
+    def text(self) -> str:
+        """What is text of the content."""
+        if isinstance(self.content, list):
+            return "".join(part["text"] for part in self.content if isinstance(part, dict) and "text" in part)
+        return self.content if isinstance(self.content, str) else ""
 
 
 def said(turn: Reply) -> ReplyParts:
+    usage = turn.usage
     match turn:
         case Text():
-            return ReplyParts(turn.content, turn.finish_reason, turn.usage, model=turn.model)
+            parts = ReplyParts(turn.content, turn.finish_reason, usage, model=turn.model)
         case ToolCalls():
-            return ReplyParts(turn.content or None, "tool_calls", turn.usage, calls=tuple(turn.calls), model=turn.model)
+            parts = ReplyParts(turn.content or None, "tool_calls", usage, calls=tuple(turn.calls), model=turn.model)
         case Refusal():
-            return ReplyParts(None, "stop", turn.usage, refusal=turn.text)
+            parts = ReplyParts(None, "stop", usage, refusal=turn.text)
         case Truncated():
-            return ReplyParts(turn.content, "length", turn.usage)
+            parts = ReplyParts(turn.content, "length", usage)
         case ContentFilter():
-            return ReplyParts(turn.content, "content_filter", turn.usage)
-        case Empty():
-            return ReplyParts(turn.content, "stop", turn.usage)
+            parts = ReplyParts(turn.content, "content_filter", usage)
+        case FunctionCall():
+            parts = ReplyParts(None, "function_call", usage, function=Call(turn.name, turn.arguments))
+        case Empty() | Parts():
+            parts = ReplyParts(turn.content, "stop", usage)
+    return parts
 
 
 def pieces(text: str) -> list[str]:

@@ -7,6 +7,7 @@ the socket and the bytes already read, which the standard library's handler has 
 import contextlib
 import json
 import socket
+import ssl
 import time
 from collections.abc import Sequence
 from http import HTTPStatus
@@ -52,6 +53,13 @@ class ClientConnection:
         self._buffer = b""
         self.last = False
         """Whether the client asked for the connection to end with this answer."""
+
+    def speak_tls(self, context: ssl.SSLContext) -> None:
+        """The handshake. Raises Gone where the client does not trust us."""
+        try:
+            self._socket = context.wrap_socket(self._socket, server_side=True)
+        except OSError:
+            raise Gone from None
 
     def request(self) -> Received:
         """The next request. Raises Gone or MalformedRequest."""

@@ -8,8 +8,10 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from tests.backends.agents.attempts import Tried, tried
 from tests.backends.agents.kinds import KINDS_UNDER_TEST, KindUnderTest
 from tests.conftest import FOUR, Cli, Done
+from workermd.task.binding import ToolBinding
 from workermd.testing import Server
 
 ANSWER = '{"status": "ok", "result": {"a": 1}}'
@@ -91,9 +93,41 @@ def bound(request, cli, contract, tmp_path) -> Iterator[Bound]:
     made.close()
 
 
+@pytest.fixture(params=KINDS_UNDER_TEST, ids=lambda kind: kind.name)
+def attempt(request, tmp_path) -> Callable[..., Tried]:
+    """Tries one attempt of one kind after another in this process."""
+    kind = request.param
+    if importlib.util.find_spec(kind.module) is None:
+        pytest.skip(f"{kind.module} is not installed, so the kind {kind.name} cannot be tried")
+
+    def run(script: Any, **given: Any) -> Tried:
+        arrangement = kind.arrangement | given.pop("arrangement", {})
+        return tried(kind.name, script, tmp_path, arrangement=arrangement, **given)
+
+    return run
+
+
 @pytest.fixture
 def chat(cli, contract, tmp_path) -> Iterator[Bound]:
     """One kind where it stands for all: below the frameworks there is one wire, above them one supervisor."""
     made = Bound(KindUnderTest("chat", "autogen_agentchat"), cli, contract, tmp_path)
     yield made
     made.close()
+
+
+TOOL = """
+def look(at: object) -> str:
+    with open("called.txt", "a") as file:
+        file.write(f"{at}\\n")
+    return "half \\ud83d"
+"""
+
+
+@pytest.fixture
+def look(tmp_path, monkeypatch):
+    """A tool that is bound by its name, and the file in which its calls stand."""
+    name = f"tool_{tmp_path.name.replace('-', '_')}"
+    (tmp_path / f"{name}.py").write_text(TOOL)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return ToolBinding("look", function=f"{name}:look"), tmp_path / "called.txt"

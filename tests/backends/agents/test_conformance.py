@@ -55,7 +55,7 @@ CASES = {
     "usage missing": Case([Text(ANSWER, usage=None)], "ok", "", ["ok"], 1, {"turns": 1}),
     "truncated, then good": Case([Truncated('{"sta'), Text(ANSWER)], "ok", "", ["invalid_output", "ok"], 2, TWO),
     "truncated twice": Case(
-        [Truncated(ANSWER)] * 2, "invalid_output", "output_truncated", ["invalid_output"] * 2, 2, TWO
+        [Truncated(ANSWER[:-1])] * 2, "invalid_output", "output_truncated", ["invalid_output"] * 2, 2, TWO
     ),
     "refused": Case([Refusal("I will not.")], "invalid_output", "model_refused", ["invalid_output"], 1, ONE),
     "filtered": Case([ContentFilter()], "invalid_output", "model_refused", ["invalid_output"], 1, ONE),

@@ -117,13 +117,16 @@ class Conversation:
         from workermd.backends.agents.model_client import AttemptParts, ModelClient
 
         parts = AttemptParts(self.meter, self.journal, self.recorder, self.player, self.end, self.deny)
-        client = ModelClient(agent, model or self.model(), parts)
+        chosen = model or self.model()
+        client = ModelClient(agent, chosen, parts, tuple(self.binding.fallbacks[name] for name in chosen.fallback))
         self._clients.append(client)
         return client
 
     async def called(self, agent: str, runner: Runner, arguments: Document) -> Called:
         """One call of a tool, if it is allowed: counted, noted, recorded."""
         tool = runner.binding
+        if fault := gate.strange_number(arguments):
+            return Called(f"error: {fault}")
         denial = self._denial(tool, arguments) or (await self._decided(tool.name, arguments) if tool.approve else None)
         if denial is not None:
             return Called(await self.deny(agent, tool.name, denial.reason), denial.code)

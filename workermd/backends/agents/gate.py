@@ -41,6 +41,17 @@ def refusal(tool: ToolBinding, arguments: Document, allowed: tuple[str, ...] | N
     return ""
 
 
+def strange_number(arguments: Document) -> str:
+    """Why arguments cannot be looked at as JSON: Python's reader lets numbers through that JSON does not have."""
+    try:
+        json.dumps(arguments, allow_nan=False)
+    except ValueError:
+        return "the arguments hold NaN or Infinity, which JSON does not have"
+    except RecursionError:
+        return ""  # told as what it is, by the gate
+    return ""
+
+
 def canonical(arguments: Document) -> str:
     """The same text for the same arguments: what a decision is held against."""
     return json.dumps(arguments, sort_keys=True, ensure_ascii=False)

@@ -1,6 +1,5 @@
 """What an attempt has used, held against what is left of the run's bounds (S3.6)."""
 
-from workermd.backends.agents.completion import tokens_of
 from workermd.protocol.envelope import Document
 from workermd.task.binding import Model
 from workermd.task.task import Budget
@@ -56,21 +55,20 @@ class Meter:
             raise Exceeded(_told("max_cost_usd"))
         self.turns += 1
 
-    def count_tokens(self, model: Model, usage: object) -> None:
-        """`usage` is an endpoint's `{prompt_tokens, completion_tokens}`. Raises `Exceeded` also where it reports
-        none although a bound needs it: a bound that cannot be counted is not held."""
-        tokens = tokens_of(usage)
+    def count_tokens(self, model: Model, tokens: tuple[int, int] | None) -> None:
+        """`tokens` are those read and written. Raises `Exceeded` also where an endpoint reports none although a bound
+        needs them: a bound that cannot be counted is not held."""
         if tokens is None:
             if self._budget.max_tokens is not None or self._budget.max_cost_usd is not None:
                 raise Exceeded("the endpoint reports no usage, so max_tokens and max_cost_usd cannot be held")
             return
-        read, written = tokens
+        used = used_by(model, tokens)
         self._counted = True
-        self.input_tokens += read
-        self.output_tokens += written
-        if model.input_price is not None and model.output_price is not None:
+        self.input_tokens += used["input_tokens"]
+        self.output_tokens += used["output_tokens"]
+        if "cost_usd" in used:
             self._priced = True
-            self.cost_usd += (read * model.input_price + written * model.output_price) / 1_000_000
+            self.cost_usd += used["cost_usd"]
         self._hold("max_tokens", self._budget.max_tokens, self.input_tokens + self.output_tokens)
         self._hold("max_cost_usd", self._budget.max_cost_usd, self.cost_usd)
 
@@ -88,6 +86,17 @@ class Meter:
     def _hold(self, bound: str, most: float | None, used: float) -> None:
         if most is not None and used > most:
             raise Exceeded(_told(bound))
+
+
+def used_by(model: Model, tokens: tuple[int, int] | None) -> Document:
+    """What one request used, under the names of the envelope: its tokens, and their cost where it is known."""
+    if tokens is None:
+        return {}
+    read, written = tokens
+    used: Document = {"input_tokens": read, "output_tokens": written}
+    if model.input_price is not None and model.output_price is not None:
+        used["cost_usd"] = (read * model.input_price + written * model.output_price) / 1_000_000
+    return used
 
 
 def _told(bound: str) -> str:

@@ -2,12 +2,10 @@
 
 Every framework speaks to its model through `openai.AsyncOpenAI`, so what has to be the same for all of them stands
 here: requests are counted and bounded, none is retried, an answer that was cut off or refused ends the attempt, and
-so does a provider's error, with what it means.
+so does a provider's error, with what it means. A model with fallbacks is asked once, then each of these once.
 """
 
-import email.utils
 import json
-import math
 import os
 import re
 import sys
@@ -18,80 +16,32 @@ from typing import NamedTuple
 import httpx2
 from openai import AsyncOpenAI
 
-from workermd.backends.agents import response_format
+from workermd.backends.agents import completion, dialect, refusals, response_format
 from workermd.backends.agents.attempt_end import AttemptEnd
-from workermd.backends.agents.completion import called_in, choice_of, fault_of, in_shape
-from workermd.backends.agents.meter import Exceeded, Meter
+from workermd.backends.agents.completion import Completion, NoCompletion
+from workermd.backends.agents.endpoint import Endpoint, EndpointResponse, Unreachable
+from workermd.backends.agents.meter import Exceeded, Meter, used_by
 from workermd.backends.agents.recorder import Player, Recorder
-from workermd.backends.agents.transport import route_to
 from workermd.protocol.envelope import Document
 from workermd.task.binding import Model
 from workermd.task.journal_writer import JournalWriter, new_span
 from workermd.task.recording import Miss
 from workermd.task.task import Result, failed
 
-MAX_ANSWER_BYTES = 64 << 20
-"""A larger answer of an endpoint is not read to its end."""
-
 _PATH = "/chat/completions"
-
-_STATUSES: dict[int, tuple[str, str, str]] = {
-    400: ("refused", "backend_failed", "refused the request as invalid"),
-    401: ("refused", "backend_failed", "did not accept the key"),
-    402: ("refused", "backend_failed", "wants to be paid first"),
-    403: ("refused", "backend_failed", "did not accept the key"),
-    404: ("refused", "backend_failed", "knows no such model or path; look at model and base_url"),
-    408: ("retryable", "backend_unavailable", "gave up on the request"),
-    409: ("retryable", "backend_unavailable", "is in conflict with another request"),
-    413: ("refused", "backend_failed", "refused the request as too large; give it less input"),
-    422: ("refused", "backend_failed", "refused the request as invalid"),
-    425: ("retryable", "backend_unavailable", "is not ready"),
-    429: ("retryable", "rate_limited", "asked to slow down"),
-}
-"""What a status means: kind of failure, error code, and how it is told. What stands nowhere: as 400."""
-
-_ROWS = {
-    3: ("refused", "backend_failed", "answered with a redirect, which no key follows; set base_url to its new address"),
-    5: ("retryable", "backend_unavailable", "failed on its side"),
-}
-"""The same for whole hundreds."""
-
-_CODES: dict[str, tuple[str, str, str]] = {
-    "insufficient_quota": (
-        "refused",
-        "backend_failed",
-        "has no quota left for this key; raise it, or name another key",
-    ),
-    "context_length_exceeded": (
-        "refused",
-        "backend_failed",
-        "refused the request: it is longer than the model's context",
-    ),
-    "content_filter": ("refused", "model_refused", "withheld the answer by its content filter"),
-}
-"""Codes in a provider's error that say more than its status."""
 
 _UNFIT = re.compile(r"response_format|json_schema|json_object|structured|schema|grammar", re.IGNORECASE)
 
+NO_ANSWER = 0
+"""Stands for a status where there was no answer, in events and recordings."""
 
-class EndpointResponse(NamedTuple):
-    """An endpoint's answer. `document` is None when the content is no JSON object."""
-
-    status: int
-    headers: dict[str, str]
-    content: bytes
-
-    @property
-    def document(self) -> Document | None:
-        try:
-            found = json.loads(self.content)
-        except (ValueError, RecursionError):
-            return None
-        return found if isinstance(found, dict) else None
+_ELSEWHERE = frozenset({"backend_unavailable", "rate_limited", "model_refused"})
+"""Failures after which another model is asked, where the operator names one."""
 
 
 class AttemptParts(NamedTuple):
-    """What all ways to models share in an attempt. `deny` counts and notes a call of a tool that may not be made."""
+    """What all ways to models share in an attempt. `deny` counts and notes a call of a tool that may not be made,
+    `called` is told of the calls in an answer, with their ids."""
 
     meter: Meter
     journal: JournalWriter
@@ -101,18 +51,41 @@ class AttemptParts(NamedTuple):
     deny: Callable[[str, str, str], Awaitable[str]]
 
 
+class Exchanged(NamedTuple):
+    """What one request came to: a completion, or the failure that it stands for."""
+
+    response: EndpointResponse
+    found: Completion | None
+    failure: Result | None
+
+
+class _Way:
+    """The way to one model, and how strong a form of answer its endpoint is still asked for."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self.endpoint = Endpoint(model)
+        self.level = response_format.FIRST[model.structured]
+
+    def request(self, wish: Document) -> Document:
+        """What a framework wishes, as this endpoint is asked for it."""
+        asked = {**wish, "model": self.model.name, **self.model.options}
+        if "response_format" in asked:
+            weaker = response_format.weakened(asked.pop("response_format"), self.level)
+            asked |= {} if weaker is None else {"response_format": weaker}
+        return dialect.spoken(asked, self.model)
+
+
 class ModelClient(httpx2.AsyncBaseTransport):
     """One agent's way to one model. `client` is OpenAI's, with its retries and time limits off: both are ours."""
 
-    def __init__(self, agent: str, model: Model, parts: AttemptParts) -> None:
+    def __init__(self, agent: str, model: Model, parts: AttemptParts, fallbacks: tuple[Model, ...] = ()) -> None:
         self.agent = agent
         self.model = model
         self._parts = parts
-        self._key = os.environ.get(model.api_key_env, "") if model.api_key_env else ""
-        self._level = response_format.FIRST[model.structured]
-        self._live = route_to(model.base_url)
+        self._ways = [_Way(each) for each in (model, *fallbacks)]
         self.http_client = httpx2.AsyncClient(transport=self, timeout=None, follow_redirects=False, trust_env=False)
-        self.key = self._key or "none"
+        self.key = self._ways[0].endpoint.key or "none"
         """What a client has to be given for a key; without one nothing is sent."""
         self.client = AsyncOpenAI(
             api_key=self.key,
@@ -123,211 +96,181 @@ class ModelClient(httpx2.AsyncBaseTransport):
         )
 
     async def close(self) -> None:
-        await self._live.aclose()
+        for way in self._ways:
+            await way.endpoint.close()
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         if not request.url.path.endswith(_PATH):
             await self._parts.end.stop(
                 failed("refused", "backend_failed", f"the framework asked for {request.url.path}, not for {_PATH}")
             )
-        wish: Document = json.loads(await request.aread()) | self.model.options
+        wish: Document = json.loads(await request.aread())
+        for number, way in enumerate(self._ways):
+            url = request.url if number == 0 else httpx2.URL(way.model.base_url.rstrip("/") + _PATH)
+            answered = await self._answered(way, url, wish)
+            if answered.failure is None and answered.found is not None:
+                await self._note_strange_calls(answered.found, wish)
+                return httpx2.Response(200, content=_encoded(answered.found), request=request)
+            code, told = _why(answered.failure)
+            if answered.failure is not None and (number + 1 == len(self._ways) or code not in _ELSEWHERE):
+                await self._parts.end.stop(answered.failure)
+            self._note_fallback(way.model.name, self._ways[number + 1].model.name, told)
+        raise AssertionError("a client has a model")
+
+    async def _answered(self, way: _Way, url: httpx2.URL, wish: Document) -> Exchanged:
+        """What one model comes to. It is asked again only for less: where it refuses the form of the answer."""
         while True:
-            sent = self._shaped(wish)
-            answer = await self._asked(request, sent)
-            if answer.status == 200 and (document := answer.document) is not None:
-                await self._look_at(document, sent)
-                return httpx2.Response(200, json=in_shape(document, self._parts.meter.turns), request=request)
-            if not self._weakened(answer, sent):
-                await self._parts.end.stop(self._failure(answer))
+            sent = way.request(wish)
+            answered = await self._asked(way, url, sent)
+            if answered.found is not None or not self._weakened(way, answered.response, sent):
+                return answered
 
-    def _shaped(self, wish: Document) -> Document:
-        """The request with the form of the answer asked for at the level that this endpoint can do."""
-        if "response_format" not in wish:
-            return wish
-        asked = response_format.weakened(wish["response_format"], self._level)
-        rest = {key: value for key, value in wish.items() if key != "response_format"}
-        return rest if asked is None else rest | {"response_format": asked}
-
-    def _weakened(self, answer: EndpointResponse, sent: Document) -> bool:
+    def _weakened(self, way: _Way, response: EndpointResponse, sent: Document) -> bool:
         """Whether the endpoint may be asked again for less: it refused the form that was asked for."""
-        told = answer.content[:4096].decode("utf-8", "replace")
-        if answer.status not in (400, 404, 415, 422, 501) or "response_format" not in sent or not _UNFIT.search(told):
+        told = response.content[:4096].decode("utf-8", "replace")
+        if response.status not in (400, 404, 415, 422, 500, 501) or "response_format" not in sent:
             return False
-        if self.model.structured != "auto" or self._level + 1 >= len(response_format.LADDER):
+        if way.model.structured != "auto" or not _UNFIT.search(told) or way.level + 1 >= len(response_format.LADDER):
             return False
-        self._level += 1
-        self._parts.journal.note(
-            "fallback",
-            agent=self.agent,
-            asked=response_format.LADDER[self._level - 1],
-            instead=response_format.LADDER[self._level],
-        )
+        way.level += 1
+        self._note_fallback(response_format.LADDER[way.level - 1], response_format.LADDER[way.level])
         return True
 
-    async def _asked(self, request: httpx2.Request, sent: Document) -> EndpointResponse:
+    def _note_fallback(self, asked: str, instead: str, reason: str = "") -> None:
+        because = {"reason": reason} if reason else {}
+        self._parts.journal.note("fallback", agent=self.agent, asked=asked, instead=instead, **because)
+
+    async def _asked(self, way: _Way, url: httpx2.URL, sent: Document) -> Exchanged:
         parts = self._parts
         try:
             parts.meter.may_ask()
         except Exceeded as exceeded:
             await parts.end.stop(failed("refused", "budget_exceeded", str(exceeded)))
-        span, began = new_span(), time.monotonic()
+        span, began, turn = new_span(), time.monotonic(), parts.meter.turns
+        address = httpx2.URL(way.model.base_url)
         parts.journal.note(
             "request",
             agent=self.agent,
-            model=self.model.name,
-            turn=parts.meter.turns,
+            model=way.model.name,
+            server=address.host,
+            port=address.port or {"http": 80, "https": 443}.get(address.scheme),
+            turn=turn,
             span=span,
             usage=parts.meter.usage,
         )
         try:
-            answer = (
-                await self._exchanged(request, sent, span)
-                if parts.player is None
-                else await self._played(parts.player, sent)
-            )
+            response = await self._response(way, url, sent, span)
+            answered = self._judged(way, response, turn)
         except Miss as miss:
             await parts.end.stop(failed("refused", "backend_failed", str(miss)))
-        except (httpx2.HTTPError, OSError) as error:
-            where = _origin(self.model)
-            await parts.end.stop(
-                failed("retryable", "backend_unavailable", f"{where} cannot be reached ({type(error).__name__})")
-            )
-        parts.recorder.note_exchange(self.agent, sent, answer.status, answer.headers, answer.content)
-        self._note_reply(answer, span, began)
-        return answer
+        except Unreachable as lost:
+            response = EndpointResponse(NO_ANSWER, {}, json.dumps(lost.result.failure).encode())
+            answered = Exchanged(response, None, lost.result)
+        parts.recorder.note_exchange(self.agent, sent, *response)
+        self._note_reply(span, began, way.model, answered, self._count(way.model, answered))
+        return answered
 
-    async def _played(self, player: "Player", sent: Document) -> EndpointResponse:
-        return EndpointResponse(*await player.answer(self.agent, sent))
+    async def _response(self, way: _Way, url: httpx2.URL, sent: Document, span: str) -> EndpointResponse:
+        """Raises `Unreachable`, and `Miss` in a replay."""
+        if self._parts.player is None:
+            return await way.endpoint.asked(url, sent, span)
+        response = EndpointResponse(*await self._parts.player.answer(self.agent, sent))
+        if response.status == NO_ANSWER:
+            raise Unreachable(Result(failure=response.document))
+        return response
 
-    async def _exchanged(self, request: httpx2.Request, sent: Document, span: str) -> EndpointResponse:
-        """One request, one answer, read to its end: no retry, no redirect, no time limit but the attempt's."""
-        content = json.dumps(sent).encode()
-        headers = {"content-type": "application/json", "accept": "application/json", "accept-encoding": "identity"}
-        headers |= {"user-agent": "workermd"}
-        url = request.url
-        if self.model.api_version:
-            url = url.copy_set_param("api-version", self.model.api_version)
-        if self._key:
-            headers |= {"api-key": self._key} if self.model.api_version else {"authorization": f"Bearer {self._key}"}
-        if traceparent := os.environ.get("TRACEPARENT"):
-            version, trace_id, _, flags = traceparent.split("-", 3)
-            headers["traceparent"] = f"{version}-{trace_id}-{span}-{flags}"
-        response = await self._live.handle_async_request(
-            httpx2.Request("POST", url, headers=headers, content=content, extensions={"timeout": {}})
-        )
-        try:
-            chunks, size = [], 0
-            async for chunk in response.stream:  # type: ignore[union-attr]
-                size += len(chunk)
-                if size > MAX_ANSWER_BYTES:
-                    await self._parts.end.stop(
-                        failed("refused", "backend_failed", f"{_origin(self.model)} answered with more than 64 MiB")
-                    )
-                chunks.append(chunk)
-        finally:
-            await response.aclose()
-        return EndpointResponse(response.status_code, dict(response.headers), b"".join(chunks))
-
-    def _note_reply(self, answer: EndpointResponse, span: str, began: float) -> None:
-        choice = choice_of(answer.document or {})
-        message = choice.get("message")
-        message = message if isinstance(message, dict) else {}
-        usage = (answer.document or {}).get("usage") if answer.status == 200 else None
-        if answer.status == 200:
+    def _judged(self, way: _Way, response: EndpointResponse, turn: int) -> Exchanged:
+        origin, fault = way.endpoint.origin, ""
+        document = response.document if response.status == 200 else None
+        if document is not None and isinstance(document.get("choices"), list) and not refusals.error_of(document):
             try:
-                self._parts.meter.count_tokens(self.model, usage)
-            except Exceeded as exceeded:
-                self._parts.end.halt(failed("refused", "budget_exceeded", str(exceeded)))
+                found = completion.read(document, turn)
+                return Exchanged(response, found, _refused(found))
+            except NoCompletion as wrong:
+                fault = str(wrong)
+                if wrong.kind != "retryable":
+                    told = fault if wrong.kind == "invalid_output" else f"{origin} answered {fault}"
+                    return Exchanged(response, None, failed(wrong.kind, wrong.code, told))
+        result = refusals.failure(response, way.model, origin, fault)
+        print(f"workermd: {_why(result)[1]}", file=sys.stderr)  # noqa: T201 - the attempt's log
+        return Exchanged(response, None, result)
+
+    def _count(self, model: Model, answered: Exchanged) -> Document:
+        """What a request used. Tokens of whatever tells some are counted; a completion that tells none breaks a bound
+        that needs them."""
+        found, meter = answered.found, self._parts.meter
+        usage = found.usage if found else completion.tokens_of((answered.response.document or {}).get("usage"))
+        if found is not None:
+            meter.model = found.model or model.name
+        if found is None and usage is None:
+            return {}
+        try:
+            meter.count_tokens(model, usage)
+        except Exceeded as exceeded:
+            self._parts.end.halt(failed("refused", "budget_exceeded", str(exceeded)))
+        return used_by(model, usage)
+
+    def _note_reply(self, span: str, began: float, model: Model, answered: Exchanged, used: Document) -> None:
+        found = answered.found or Completion(None, finish_reason="")
+        told: Document = {
+            "text": found.content or "",
+            "tools": [call.name for call in found.calls],
+            "finish_reason": found.finish_reason or None,
+            "response_model": found.model,
+            "response_id": found.id,
+        }
+        if answered.failure is not None:
+            told["error"] = _why(answered.failure)[0]
         self._parts.journal.note(
             "reply",
             agent=self.agent,
-            model=self.model.name,
-            status=answer.status,
-            text=message.get("content") or "",
-            tools=called_in(message),
-            finish_reason=choice.get("finish_reason"),
+            model=model.name,
+            status=answered.response.status,
+            **told,
+            used=used,
             duration_ms=round((time.monotonic() - began) * 1000, 3),
             span=span,
             usage=self._parts.meter.usage,
         )
 
-    async def _look_at(self, document: Document, sent: Document) -> None:
-        """End the attempt on an answer that must not be taken for one."""
-        parts = self._parts
-        choice = choice_of(document)
-        message = choice.get("message")
-        fault = fault_of(message) if isinstance(message, dict) else "there is none"
-        if fault or not isinstance(message, dict):
-            told = f"{_origin(self.model)} answered without a message that can be read: {fault}"
-            await parts.end.stop(failed("retryable", "backend_unavailable", told))
-        parts.meter.model = str(document.get("model") or self.model.name)
-        if choice.get("finish_reason") == "length":
-            await parts.end.stop(
-                failed("invalid_output", "output_truncated", "the model's reply was cut off by its length limit")
-            )
-        if choice.get("finish_reason") == "content_filter":
-            await parts.end.stop(
-                failed("refused", "model_refused", "the provider's content filter withheld the answer")
-            )
-        if message.get("refusal"):
-            await parts.end.stop(failed("refused", "model_refused", "the model refused to answer"))
-        await self._note_strange_calls(message, sent)
-
-    async def _note_strange_calls(self, message: Document, sent: Document) -> None:
+    async def _note_strange_calls(self, found: Completion, wish: Document) -> None:
         """Calls of tools that were never offered: no framework runs them, and each answers the model in its way."""
-        offered = {tool.get("function", {}).get("name") for tool in sent.get("tools") or ()}
-        for name in called_in(message):
-            if name not in offered:
-                await self._parts.deny(self.agent, name, "there is no such tool here")
-
-    def _failure(self, answer: EndpointResponse) -> Result:
-        """What an answer means that is none: by the provider's code, else by the status."""
-        where = _origin(self.model)
-        error = (answer.document or {}).get("error")
-        error = error if isinstance(error, dict) else {}
-        said = str(error.get("message") or "")[:300]
-        print(f"workermd: {where} answered {answer.status}: {said}", file=sys.stderr)  # noqa: T201 - the attempt's log
-        if answer.status == 200:
-            return failed(
-                "retryable", "backend_unavailable", f"{where} answered with something that is not a JSON object"
-            )
-        row = _ROWS.get(answer.status // 100) or _STATUSES.get(answer.status, _STATUSES[400])
-        row = next((_CODES[code] for code in (str(error.get("code")), str(error.get("type"))) if code in _CODES), row)
-        kind, code, told = row
-        message = f"{where} {told} (HTTP {answer.status})"
-        if answer.status in (401, 403):
-            name = self.model.api_key_env
-            message += (
-                f"; the key is that of the variable {name}" if name else "; name its variable: --api-key-env NAME"
-            )
-        after = _after(answer.headers) if kind == "retryable" else None
-        return failed(kind, code, message, **({} if after is None else {"after": after}))
+        offered = {tool.get("function", {}).get("name") for tool in wish.get("tools") or ()}
+        for call in found.calls:
+            if call.name not in offered:
+                await self._parts.deny(self.agent, call.name, "there is no such tool here")
 
 
-def unreachable_key(model: Model) -> str:
-    """Why a model's key cannot be had; empty when it can, or when there is none to be had."""
+def _why(result: Result | None) -> tuple[str, str]:
+    """Code and message of a failure."""
+    failure = (result.failure if result else None) or {}
+    return failure.get("code", ""), failure.get("message", "")
+
+
+def _encoded(found: Completion) -> bytes:
+    return json.dumps(completion.shaped(found)).encode()
+
+
+def _refused(found: Completion) -> Result | None:
+    """The ending of an answer that must not be taken for one; None for one that may."""
+    if found.finish_reason == "length":
+        return failed("invalid_output", "output_truncated", "the model's reply was cut off by its length limit")
+    if found.finish_reason == "content_filter":
+        return failed("refused", "model_refused", "the provider's content filter withheld the answer")
+    if found.refusal:
+        return failed("refused", "model_refused", "the model refused to answer")
+    return None
+
+
+def unusable(model: Model) -> str:
+    """Why a model cannot be asked: a variable that is not set, a file that is not there; empty when it can be."""
     if model.api_key_env and not os.environ.get(model.api_key_env):
         return f"model {model.name}: the variable {model.api_key_env} is not set; it has to hold the endpoint's key"
+    for header, variable in model.headers.items():
+        if not os.environ.get(variable):
+            return f"model {model.name}: the variable {variable} is not set; it has to hold the header {header}"
+    if model.proxy_env and not os.environ.get(model.proxy_env):
+        return f"model {model.name}: the variable {model.proxy_env} is not set; it has to hold the proxy's address"
+    if model.ca_file and not os.path.exists(model.ca_file):
+        return f"model {model.name}: ca_file: there is no {model.ca_file}; name a file of certificates, or a folder"
     return ""
-
-
-def _origin(model: Model) -> str:
-    """Scheme, host and port of an endpoint: a path or a query may hold secrets."""
-    url = httpx2.URL(model.base_url)
-    return f"{url.scheme}://{url.netloc.decode('ascii', 'replace').rpartition('@')[2]}"
-
-
-def _after(headers: dict[str, str]) -> float | None:
-    """Seconds that a provider asks to wait: `retry-after-ms`, or `Retry-After` as seconds or as a date (RFC 9110)."""
-    for name, scale in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        try:
-            seconds = float(headers[name]) * scale
-        except (KeyError, ValueError):
-            continue
-        if math.isfinite(seconds):
-            return max(0.0, seconds)
-    try:
-        at = email.utils.parsedate_to_datetime(headers["retry-after"]).timestamp()
-    except (KeyError, ValueError, TypeError, OverflowError):
-        return None
-    return max(0.0, at - time.time())

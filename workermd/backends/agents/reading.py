@@ -1,5 +1,6 @@
 """The last words of a conversation become a `Result`: empty, prose, fenced and bare answers told apart."""
 
+import json
 import re
 
 from workermd.task.task import Limits, Result, failed
@@ -25,6 +26,17 @@ def result_of(text: str, limits: Limits, model: str | None = None, finish_reason
         message = f"the output is larger than the {limits.max_output_bytes} bytes allowed"
         return failed("invalid_output", "output_too_large", message)
     return Result(output=text, model=model, finish_reason=finish_reason)
+
+
+def whole_object(text: str) -> str:
+    """The one JSON object, bare or in a fence, that a text comes to, blanks aside; empty where it is cut off or more."""
+    text = text.strip()
+    fence = _FENCED.fullmatch(text)
+    try:
+        found = json.loads(fence[1] if fence else text)
+    except (ValueError, RecursionError):
+        return ""
+    return text if isinstance(found, dict) else ""
 
 
 def _not_json(message: str) -> Result:

@@ -1,7 +1,6 @@
 """Whether a kind with models behind it could begin: its models have their keys, its tools can be had."""
 
-from workermd.backends.agents import person, tools
-from workermd.backends.agents.model_client import unreachable_key
+from workermd.backends.agents import model_client, person, tools
 from workermd.task.binding import Binding
 
 
@@ -17,5 +16,5 @@ def unusable(binding: Binding) -> str:
             f"{binding.origin}: the tool {person.NAME} is there beside ask_user = true, which gives agents one of that "
             "name; give the table of the tool another name"
         )
-    reasons = (unreachable_key(model) for model in (binding.model, *binding.models.values()))
+    reasons = map(model_client.unusable, binding.all_models)
     return next(filter(None, reasons), "") or tools.unusable(binding)

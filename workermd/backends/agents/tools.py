@@ -123,7 +123,9 @@ def _opened(tools: list[ToolBinding], binding: Binding, task: Task) -> AbstractA
 
 
 def cut(text: str) -> str:
-    """A tool's answer as a model is told it: what is too long is cut, and said to be."""
+    """A tool's answer as a model is told it: what is too long is cut, and said to be; half of a surrogate pair, which
+    no request can hold, is a question mark."""
+    text = text.encode("utf-8", "replace").decode()
     if len(text) <= MAX_RESULT:
         return text
     return (
