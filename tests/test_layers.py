@@ -48,6 +48,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "openai": ("workermd.backends.agents.model_client",),
     "httpx2": (
         "workermd.backends.agents.transport",
+        "workermd.backends.agents.endpoint",
         "workermd.backends.agents.model_client",
         "workermd.backends.agents.mcp_client",
     ),

@@ -14,12 +14,12 @@ from workermd.testing.turns import (
     Call,
     Compressed,
     ContentFilter,
+    ContentParts,
     Drop,
     Empty,
     FunctionCall,
     Garbage,
     Hang,
-    Parts,
     Problem,
     Refusal,
     Slow,
@@ -267,7 +267,7 @@ _FORMS = {
     ),
     "hang": _Form(Hang, {"hang": ("", _true)}),
     "drop": _Form(Drop, {"drop": ("after_bytes", _count), "turn": ("turn", _turn)}),
-    "content": _Form(Parts, {"content": ("content", _any), **_SPENT}),
+    "content": _Form(ContentParts, {"content": ("content", _any), **_SPENT}),
     "function_call": _Form(
         FunctionCall, {"function_call": ("name", _text), "arguments": ("arguments", _arguments), **_SPENT}
     ),

@@ -103,7 +103,7 @@ class ContentFilter:
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class ContentParts:
     """A message whose content is any value of JSON: a list of parts, `[{"type": "text", "text": "x"}]`, or no text at
     all. A response takes what is text of it."""
 
@@ -185,7 +185,7 @@ class Compressed:
     encoding: str = "gzip"
 
 
-Reply: TypeAlias = Text | ToolCalls | Refusal | Truncated | Empty | ContentFilter | Parts | FunctionCall
+Reply: TypeAlias = Text | ToolCalls | Refusal | Truncated | Empty | ContentFilter | ContentParts | FunctionCall
 """The turns that are a message of a model."""
 
 Turn: TypeAlias = Reply | Problem | Slow | Hang | Drop | Garbage | Streamed | Compressed | Callable[[Received], "Turn"]
@@ -194,7 +194,7 @@ Turn: TypeAlias = Reply | Problem | Slow | Hang | Drop | Garbage | Streamed | Co
 Script: TypeAlias = Iterable[Turn] | Callable[[Received], Turn]
 """Turns in their order, or one function for everything."""
 
-REPLIES = (Text, ToolCalls, Refusal, Truncated, Empty, ContentFilter, Parts, FunctionCall)
+REPLIES = (Text, ToolCalls, Refusal, Truncated, Empty, ContentFilter, ContentParts, FunctionCall)
 KINDS = (*REPLIES, Problem, Slow, Hang, Drop, Garbage, Streamed, Compressed)
 _WITHIN: dict[type, tuple[type, ...]] = {Streamed: REPLIES, Compressed: (*REPLIES, Problem, Garbage)}
 ENCODINGS = ("gzip", "deflate")
@@ -256,7 +256,7 @@ def said(turn: Reply) -> ReplyParts:
             parts = ReplyParts(turn.content, "content_filter", usage)
         case FunctionCall():
             parts = ReplyParts(None, "function_call", usage, function=Call(turn.name, turn.arguments))
-        case Empty() | Parts():
+        case Empty() | ContentParts():
             parts = ReplyParts(turn.content, "stop", usage)
     return parts
 

@@ -13,10 +13,10 @@ from workermd.testing import (
     Call,
     Compressed,
     ContentFilter,
+    ContentParts,
     Empty,
     FunctionCall,
     Garbage,
-    Parts,
     Problem,
     Refusal,
     Server,
@@ -49,13 +49,13 @@ HTML = Garbage(b"<html>busy</html>", "text/html")
 TURN = {"turns": 1}
 
 ROWS = {
-    "text parts": Row(Parts([{"type": "text", "text": ANSWER[:9]}, {"type": "text", "text": ANSWER[9:]}])),
+    "text parts": Row(ContentParts([{"type": "text", "text": ANSWER[:9]}, {"type": "text", "text": ANSWER[9:]}])),
     "a thought beside the text": Row(
-        Parts([{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}, {"type": "text", "text": ANSWER}])
+        ContentParts([{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}, {"type": "text", "text": ANSWER}])
     ),
-    "a content that is an object": Row(Parts({"text": ANSWER}), LOST, "the content is no text"),
-    "a part that is an image": Row(Parts([{"type": "image_url", "image_url": {}}]), LOST, "a part that is no text"),
-    "a list of texts": Row(Parts([ANSWER]), LOST, "a part that is no text"),
+    "a content that is an object": Row(ContentParts({"text": ANSWER}), LOST, "the content is no text"),
+    "a part that is an image": Row(ContentParts([{"type": "image_url", "image_url": {}}]), LOST, "a part that is no text"),
+    "a list of texts": Row(ContentParts([ANSWER]), LOST, "a part that is no text"),
     "a page": Row(HTML, LOST, "no completion (text/html)", TURN),
     "an error in a 200": Row(Problem(503, "Busy.", inside_200=True), LOST, "(HTTP 503 told in a 200); it says: Busy.", TURN),
     "a rate limit in a 200": Row(Problem(429, inside_200=True), ("retryable", "rate_limited"), "slow down", TURN),

@@ -36,7 +36,7 @@ class EndpointResponse(NamedTuple):
         return found if isinstance(found, dict) else None
 
 
-class Unreachable(Exception):
+class EndpointLost(Exception):
     """There was no answer. `result` says what that means for the attempt."""
 
     def __init__(self, result: Result) -> None:
@@ -58,7 +58,7 @@ class Endpoint:
         await self._live.aclose()
 
     async def asked(self, url: httpx2.URL, document: Document, span: str) -> EndpointResponse:
-        """Raises `Unreachable`."""
+        """Raises `EndpointLost`."""
         if self.model.api_version:
             url = url.copy_set_param("api-version", self.model.api_version)
         request = httpx2.Request(
@@ -76,7 +76,7 @@ class Endpoint:
             finally:
                 await response.aclose()
         except (httpx2.HTTPError, OSError) as error:
-            raise Unreachable(self._lost(error)) from error
+            raise EndpointLost(self._lost(error)) from error
 
     async def _body(self, response: httpx2.Response) -> bytes:
         chunks, size = [], 0
@@ -84,7 +84,7 @@ class Endpoint:
             size += len(chunk)
             if size > MAX_BODY_BYTES:
                 told = f"{self.origin} answered with more than {MAX_BODY_BYTES >> 20} MiB"
-                raise Unreachable(failed("refused", "backend_failed", told))
+                raise EndpointLost(failed("refused", "backend_failed", told))
             chunks.append(chunk)
         return b"".join(chunks)
 

@@ -19,7 +19,7 @@ from openai import AsyncOpenAI
 from workermd.backends.agents import completion, dialect, refusals, response_format
 from workermd.backends.agents.attempt_end import AttemptEnd
 from workermd.backends.agents.completion import Completion, NoCompletion
-from workermd.backends.agents.endpoint import Endpoint, EndpointResponse, Unreachable
+from workermd.backends.agents.endpoint import Endpoint, EndpointLost, EndpointResponse
 from workermd.backends.agents.meter import Exceeded, Meter, used_by
 from workermd.backends.agents.recorder import Player, Recorder
 from workermd.protocol.envelope import Document
@@ -163,7 +163,7 @@ class ModelClient(httpx2.AsyncBaseTransport):
             answered = self._judged(way, response, turn)
         except Miss as miss:
             await parts.end.stop(failed("refused", "backend_failed", str(miss)))
-        except Unreachable as lost:
+        except EndpointLost as lost:
             response = EndpointResponse(NO_ANSWER, {}, json.dumps(lost.result.failure).encode())
             answered = Exchanged(response, None, lost.result)
         parts.recorder.note_exchange(self.agent, sent, *response)
@@ -171,12 +171,12 @@ class ModelClient(httpx2.AsyncBaseTransport):
         return answered
 
     async def _response(self, way: _Way, url: httpx2.URL, sent: Document, span: str) -> EndpointResponse:
-        """Raises `Unreachable`, and `Miss` in a replay."""
+        """Raises `EndpointLost`, and `Miss` in a replay."""
         if self._parts.player is None:
             return await way.endpoint.asked(url, sent, span)
         response = EndpointResponse(*await self._parts.player.answer(self.agent, sent))
         if response.status == NO_ANSWER:
-            raise Unreachable(Result(failure=response.document))
+            raise EndpointLost(Result(failure=response.document))
         return response
 
     def _judged(self, way: _Way, response: EndpointResponse, turn: int) -> Exchanged:
