@@ -1,9 +1,13 @@
 """The structure, held against the imports: who may know whom, who owns which library, what start-up loads."""
 
 import ast
+import re
+import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -13,28 +17,39 @@ from workermd.task.task import KINDS
 
 PACKAGE = Path(__file__).parents[1] / "workermd"
 
-# Lowest first, one line a floor. A room may import from rooms on earlier lines, never upward, never sideways.
+# One line a room, lowest first, with the rooms that it may know: all of them stand above it here, none beside or below.
 FLOORS = """
 protocol
-system
-task contract
-ledger lint workers sandbox
-config derive
-registry attempt backends
-runner
-report
-editor
-cli
-testing
+system:    protocol
+task:      protocol system
+contract:  protocol system
+ledger:    protocol system
+workers:   protocol system task contract
+config:    protocol system task workers
+lint:      protocol system contract
+derive:    protocol system contract lint
+registry:  protocol system contract config
+sandbox:   protocol system
+attempt:   protocol system task ledger sandbox
+backends:  protocol system task contract config workers sandbox
+runner:    protocol system task contract ledger config attempt
+report:    protocol system contract ledger derive registry runner
+editor:    protocol system contract lint config
+cli:       protocol system task contract ledger lint config derive registry runner report editor
+testing:   protocol system contract report
 """
-LAYERS = [("workermd",), *(tuple(f"workermd.{room}" for room in line.split()) for line in FLOORS.strip().splitlines())]
-LAYERS.append(("workermd.__main__",))
+KNOWN = {
+    room.strip(): below.split() for room, _, below in (line.partition(":") for line in FLOORS.strip().splitlines())
+}
+MOST_ROOMS, MOST_AT_THE_ROOT, MOST_LINES_BELOW = 24, 10, 350
+PUBLIC_TO_COME = ("run", "arun", "load", "pending", "decide", "Session", "Outcome")
+
 # Each library outside the standard library, sqlite3 and ctypes beside them, has one owner.
 OWNERS: dict[str, tuple[str, ...]] = {
     "typer": ("workermd.cli.typer_app",),
     "rich": ("workermd.report",),
     "frontmatter": ("workermd.contract.write",),
-    "yaml": ("workermd.contract.yamltext", "workermd.derive.yamlvalues"),
+    "yaml": ("workermd.contract",),
     "markdown_it": ("workermd.contract.document", "workermd.derive.markdown"),
     "jsonschema": ("workermd.contract.schema",),
     "referencing": ("workermd.contract.schema",),
@@ -72,75 +87,109 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "ruff": ("workermd.workers",),
 }
 
-# These rooms may not know certain others even where the order of layers would allow it.
-STRANGERS: dict[str, tuple[str, ...]] = {
-    "workermd.backends": ("workermd.ledger",),
-    "workermd.attempt.host": ("workermd.ledger.sqlite", "workermd.contract"),
-    "workermd.ledger": ("workermd.contract", "workermd.task"),
-    "workermd.testing": ("workermd.runner", "workermd.ledger", "workermd.backends"),
-}
+
+def sources() -> dict[str, str]:
+    """Every module's text by its path below the package."""
+    return {str(path.relative_to(PACKAGE)): path.read_text() for path in sorted(PACKAGE.rglob("*.py"))}
+
+
+def name_of(path: str) -> str:
+    return f"workermd/{path}".removesuffix(".py").replace("/", ".").removesuffix(".__init__")
 
 
 def modules(root: Path) -> Iterator[tuple[str, ast.Module]]:
     for path in sorted(root.rglob("*.py")):
-        name = ".".join(path.relative_to(root.parent).with_suffix("").parts).removesuffix(".__init__")
-        yield name, ast.parse(path.read_text())
+        yield name_of(str(path.relative_to(root))), ast.parse(path.read_text())
 
 
-def imports(tree: ast.Module) -> Iterator[str]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+@cache
+def imported(text: str) -> frozenset[str]:
+    """Names that are imported anywhere, inside functions too; what only a type checker reads is no import."""
 
+    def walk(tree: ast.AST) -> Iterator[str]:
+        for node in ast.iter_child_nodes(tree):
+            if isinstance(node, ast.Import):
+                yield from (alias.name for alias in node.names)
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            elif isinstance(node, ast.stmt | ast.ExceptHandler | ast.match_case) and not (
+                isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+            ):
+                yield from walk(node)
 
-def layer_of(name: str) -> int:
-    """The layer of the longest listed room that holds the name."""
-    best, found = -1, -1
-    for index, rooms in enumerate(LAYERS):
-        for room in rooms:
-            inside = name == room or (name.startswith(f"{room}.") and room != "workermd")
-            if inside and len(room) > best:
-                best, found = len(room), index
-    return found
+    return frozenset(walk(ast.parse(text)))
 
 
 def room_of(name: str) -> str:
-    return ".".join(name.split(".")[:2])
+    return name.split(".")[1] if "." in name else ""
 
 
 def belongs(name: str, owners: tuple[str, ...]) -> bool:
     return any(name == owner or name.startswith(f"{owner}.") for owner in owners)
 
 
-def violations(root: Path) -> list[str]:
-    known = {name for name, _ in modules(root)}
-    found: list[str] = []
-    for name, tree in modules(root):
-        if layer_of(name) < 0:
-            found.append(f"{name} stands in no layer")
-        for target in imports(tree):
-            top = target.split(".")[0]
-            if top in OWNERS and not belongs(name, OWNERS[top]):
-                found.append(f"{name} imports {top}, which belongs to {', '.join(OWNERS[top])}")
-            if top not in OWNERS and top != "workermd" and top not in sys.stdlib_module_names:
-                found.append(f"{name} imports {top}, which has no owner")
-            if top != "workermd":
-                continue
-            module = target if target in known else target.rpartition(".")[0]
-            if name == "workermd":
-                continue  # its names load on first use
-            above = layer_of(module) - layer_of(name)
-            if room_of(module) != room_of(name) and (above > 0 or (above == 0 and layer_of(name) > 0)):
-                found.append(f"{name} imports {module}, which is not below it")
-            if any(belongs(name, (room,)) and belongs(module, rooms) for room, rooms in STRANGERS.items()):
-                found.append(f"{name} imports {module}, which it may not know")
-    return found
+def graph_of(texts: dict[str, str]) -> dict[str, set[str]]:
+    """Every module of ours, and which of ours it imports. The package's own names load on first use."""
+    known = {name_of(path) for path in texts}
+    graph = {
+        name_of(path): {target if target in known else target.rpartition(".")[0] for target in imported(text)} & known
+        for path, text in texts.items()
+    }
+    return {name: graph[name] - {name, "workermd"} for name in graph.keys() - {"workermd", "workermd.__main__"}}
+
+
+def wrong_arrows(graph: dict[str, set[str]]) -> Iterator[str]:
+    for name, targets in graph.items():
+        room = room_of(name)
+        if room not in KNOWN:
+            yield f"{name} stands in a room that has no line in FLOORS"
+            continue
+        for target in sorted(targets):
+            if room_of(target) != room and room_of(target) not in KNOWN[room]:
+                yield f"{name} imports {target}, but {room}/ does not know {room_of(target)}/: see its line in FLOORS"
+            if name == "workermd.attempt.host" and target.startswith("workermd.ledger.sqlite"):
+                yield f"{name} imports {target}: an attempt touches no ledger"
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        yield f"a circle of imports: {' -> '.join(reversed(error.args[1]))}"
+
+
+def wrong_owners(texts: dict[str, str]) -> Iterator[str]:
+    for path, text in texts.items():
+        name = name_of(path)
+        for top in {target.split(".")[0] for target in imported(text)} - sys.stdlib_module_names - {"workermd"}:
+            if top not in OWNERS:
+                yield f"{name} imports {top}, which has no owner"
+        for top in {target.split(".")[0] for target in imported(text)} & OWNERS.keys():
+            if not belongs(name, OWNERS[top]):
+                yield f"{name} imports {top}, which belongs to {', '.join(OWNERS[top])}"
+
+
+def attics(texts: dict[str, str]) -> Iterator[str]:
+    rooms = {path.split("/")[0] for path in texts if "/" in path}
+    at_the_root = [path for path in texts if "/" not in path]
+    if len(rooms) > MOST_ROOMS or len(at_the_root) > MOST_AT_THE_ROOT:
+        yield f"{len(rooms)} rooms, {len(at_the_root)} modules at the root"
+    yield from (f"{room}/ bears the name of a public function" for room in rooms.intersection(PUBLIC_TO_COME))
+    for path, text in texts.items():
+        if path.startswith(("protocol/", "system/")) and len(text.splitlines()) > MOST_LINES_BELOW:
+            yield f"{path} has more than {MOST_LINES_BELOW} lines"
+
+
+def violations(texts: dict[str, str]) -> list[str]:
+    return [*wrong_arrows(graph_of(texts)), *wrong_owners(texts), *attics(texts)]
+
+
+def test_a_room_knows_only_rooms_on_earlier_lines():
+    above: set[str] = set()
+    for room, below in KNOWN.items():
+        assert set(below) <= above, f"{room} knows a room that stands beside or below it"
+        above.add(room)
 
 
 def test_imports_go_one_way_and_every_library_has_one_owner():
-    assert violations(PACKAGE) == []
+    assert violations(sources()) == []
 
 
 def test_a_public_class_name_stands_for_one_thing():
@@ -156,25 +205,42 @@ def test_a_public_class_name_stands_for_one_thing():
 @pytest.mark.parametrize(
     ("place", "line", "expected"),
     [
-        ("ledger/sqlite/store.py", "from workermd.report import say", "not below it"),
-        ("protocol/envelope.py", "import workermd.task.task", "not below it"),
+        ("ledger/sqlite/store.py", "from workermd.report import say", "ledger/ does not know report/"),
+        ("protocol/envelope.py", "import workermd.task.task", "protocol/ does not know task/"),
+        ("protocol/envelope.py", "x = 0\n" * 400, "has more than 350 lines"),
         ("runner/invocation.py", "import sqlite3", "belongs to workermd.ledger"),
-        ("backends/command.py", "from workermd.ledger import results", "may not know"),
+        ("backends/command.py", "from workermd.ledger import results", "backends/ does not know ledger/"),
+        ("attempt/host.py", "from workermd.ledger.sqlite import store", "touches no ledger"),
+        ("contract/model.py", "def late():\n    from workermd.contract import diff", "a circle of imports: workermd."),
         ("runner/verdict.py", "import requests", "has no owner"),
-        ("stray/thing.py", "", "stands in no layer"),
-        ("cli/main.py", "from workermd.testing import Server", "not below it"),
+        ("stray/thing.py", "", "has no line in FLOORS"),
+        ("load/__init__.py", "", "bears the name of a public function"),
+        ("cli/main.py", "from workermd.testing import Server", "cli/ does not know testing/"),
     ],
 )
-def test_a_planted_violation_is_found(tmp_path, place, line, expected):
-    root = tmp_path / "workermd"
-    for path in PACKAGE.rglob("*.py"):
-        copy = root / path.relative_to(PACKAGE)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        copy.write_text(path.read_text())
-    target = root / place
-    target.parent.mkdir(exist_ok=True)
-    target.write_text((target.read_text() if target.exists() else "") + f"\n{line}\n")
-    assert any(expected in violation for violation in violations(root))
+def test_a_planted_violation_is_found(place, line, expected):
+    texts = sources()
+    texts[place] = f"{texts.get(place, '')}\n{line}\n"
+    assert any(expected in violation for violation in violations(texts))
+
+
+def test_no_module_takes_the_place_of_a_public_name():
+    """A package's attribute is the module of that name as soon as anybody imported it."""
+    code = (
+        "import importlib, types, workermd\n"
+        f"for name in {sorted(graph_of(sources()).keys() - {'workermd.testing.__main__'})!r}: importlib.import_module(name)\n"
+        f"for name in [*workermd.__all__, *{PUBLIC_TO_COME!r}]:\n"
+        "    assert not isinstance(getattr(workermd, name, None), types.ModuleType), name\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=PACKAGE.parent)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_picture_shows_every_room():
+    page = (PACKAGE.parent / "docs" / "architecture.md").read_text()
+    rows = re.findall(r"^\| `(\w+)/` \| .{20,} \|$", page, re.MULTILINE)
+    assert sorted(rows) == sorted(KNOWN)
+    assert sorted(rows) == sorted(path.parent.name for path in PACKAGE.glob("*/__init__.py"))
 
 
 def test_version_loads_nothing_heavy():

@@ -5,7 +5,6 @@ process. Scalars are text, always: `on`, `1.10` and `2026-03-01` mean what they 
 """
 
 import re
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import yaml
@@ -14,7 +13,7 @@ from workermd.contract.json.located import JsonPlace
 from workermd.contract.json.strict import escape
 from workermd.contract.model import Span
 from workermd.contract.problems import Problems
-from workermd.protocol.errors import ConfigurationError
+from workermd.contract.yaml_events import events
 from workermd.system.text import quoted
 
 MAX_BYTES = 32 * 1024
@@ -75,7 +74,7 @@ def read(text: str, start: int, end: int, problems: Problems) -> YamlMapping:
     reader = _Reader(start, problems)
     plain = _without_trouble(source, start, problems)
     try:
-        for event in _events(plain):
+        for event in events(plain):
             reader.take(event)
     except _Stop:
         return YamlMapping(reader.mapping, reader.places, complete=False)
@@ -88,15 +87,6 @@ def read(text: str, start: int, end: int, problems: Problems) -> YamlMapping:
         problems.add("WM111", Span(start, start), message, "Write one `key: value` on each line.")
         return YamlMapping({}, {}, complete=False)
     return YamlMapping(reader.mapping, reader.places, complete=True)
-
-
-def _events(source: str) -> Iterator[yaml.Event]:
-    if not yaml.__with_libyaml__:
-        raise ConfigurationError(
-            "PyYAML is installed without libyaml, which reading contracts needs",
-            "Run `python -m pip install --force-reinstall --only-binary :all: pyyaml`.",
-        )
-    return yaml.parse(source, Loader=yaml.CSafeLoader)
 
 
 def _without_trouble(source: str, start: int, problems: Problems) -> str:

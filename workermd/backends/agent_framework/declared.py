@@ -79,14 +79,14 @@ def agent_of(declaration: Declaration, client: FrameworkClient, system: str) -> 
 
 
 def _value(path: str, shown: str) -> Any:
-    from workermd.derive import yamlvalues
+    from workermd.contract import yaml_values
 
     try:
         with open(path, "rb") as file:
             content = file.read(MAX_BYTES + 1)
         if len(content) > MAX_BYTES:
             raise ConfigurationError(f"{shown}: is larger than {MAX_BYTES} bytes", "make it smaller")
-        return yamlvalues.read(content.decode()).value
+        return yaml_values.read(content.decode()).value
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise ConfigurationError(
@@ -94,7 +94,7 @@ def _value(path: str, shown: str) -> Any:
         ) from None
     except UnicodeDecodeError:
         raise ConfigurationError(f"{shown}: is not UTF-8", "save it as UTF-8") from None
-    except yamlvalues.YamlError as error:
+    except yaml_values.YamlError as error:
         raise ConfigurationError(f"{shown}: {error}", "correct it") from None
 
 

@@ -171,11 +171,11 @@ class RepositoryReading:
         if text is None:
             return None
         if path.endswith((".yaml", ".yml")):
-            from workermd.derive import yamlvalues
+            from workermd.contract import yaml_values
 
             try:
-                value, places = yamlvalues.read(text.removeprefix("\ufeff"), as_text=as_text)
-            except yamlvalues.YamlError as error:
+                value, places = yaml_values.read(text.removeprefix("\ufeff"), as_text=as_text)
+            except yaml_values.YamlError as error:
                 self.skip(path, str(error))
                 return None
             return Data(self, path, value, text, places)

@@ -6,13 +6,12 @@ before it grows. Keys are text; a key twice, a tag of one's own and a second doc
 """
 
 import re
-from collections.abc import Iterator
 from typing import Any, NamedTuple, NoReturn
 
 import yaml
 
 from workermd.contract.json.strict import escape
-from workermd.protocol.errors import ConfigurationError
+from workermd.contract.yaml_events import events
 from workermd.system.text import shown
 
 MAX_DEPTH = 64
@@ -49,22 +48,13 @@ def read(text: str, *, as_text: bool = False) -> YamlDocument:
     """The one document in `text`; with `as_text` every scalar stays the text that was written. Raises YamlError."""
     reader = _Reader(text, as_text=as_text)
     try:
-        for event in _events(text):
+        for event in events(text):
             reader.take(event)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f" on line {text.count(chr(10), 0, mark.index) + 1}" if mark is not None else ""
         raise YamlError(f"not well-formed YAML{where}") from None
     return YamlDocument(reader.root, reader.places)
-
-
-def _events(source: str) -> Iterator[yaml.Event]:
-    if not yaml.__with_libyaml__:
-        raise ConfigurationError(
-            "PyYAML is installed without libyaml, which reading YAML needs",
-            "Run `python -m pip install --force-reinstall --only-binary :all: pyyaml`.",
-        )
-    return yaml.parse(source, Loader=yaml.CSafeLoader)
 
 
 class _Frame:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from workermd.derive.yamlvalues import YamlError, read
+from workermd.contract.yaml_values import YamlError, read
 
 
 @pytest.mark.parametrize(
