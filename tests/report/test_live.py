@@ -267,7 +267,7 @@ class Text:
 
 def logged(*pieces):
     stream = Text()
-    live = Live(quiet=False, interrupted=lambda: False, stream=stream)
+    live = Live(quiet=False, stream=stream)
     for piece in pieces:
         live.log(piece)
     live.close()

@@ -19,8 +19,10 @@ from workermd.contract import cache
 from workermd.protocol.envelope_schema import envelope_schema
 from workermd.protocol.errors import ConfigurationError
 from workermd.runner import decisions
+from workermd.runner.admission import Request
 from workermd.runner.dry_run import plan
-from workermd.runner.invocation import Request, run
+from workermd.runner.invocation import invoke_alone
+from workermd.runner.worker import Worker
 from workermd.task.binding import Binding
 from workermd.task.question import details
 
@@ -546,43 +548,34 @@ def test_the_gate_lets_through_what_a_person_approved(cli):
 # --- the refusal before the run -------------------------------------------------------------------------
 
 
-class NewQuestion(Binding):
+class AskingBinding(Binding):
     """A binding that is set up to ask people, as its kind would say."""
 
     asks_people = property(lambda _: True)  # type: ignore[assignment]
 
 
-class Silent:
-    """A watch that says nothing."""
-
-    def attempt(self, n, most, deadline): ...
-    def waits(self, what, until): ...
-    def log(self, data): ...
-    def event(self, event): ...
-    def ended(self, outcome, code): ...
-    def tick(self): ...
-    def interrupted(self):
-        return False
-
-
 @pytest.mark.rule("S9.6")
 @pytest.mark.parametrize("statuses", [FOUR, ALL])
-@pytest.mark.parametrize("deed", [run, plan])
+@pytest.mark.parametrize("deed", [invoke_alone, plan])
 def test_who_cannot_be_asked_is_refused_before_the_run(contract, given, program, tmp_path, monkeypatch, statuses, deed):
     """Nothing is started, created or stored."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     loaded, _ = cache.load(contract(statuses=statuses).read_bytes(), "echo.worker.md")
     command = tuple(program("reply({'result': {}})")[3:])
-    request = Request(
-        loaded, NewQuestion("command", "a test", command=command), str(tmp_path / "l.db"), given().read_bytes, Silent()
-    )
+    binding = AskingBinding("command", "a test", command=command)
+    ledger = str(tmp_path / "l.db")
+
+    def carried_out():
+        request = Request(Worker(loaded, binding), given().read_bytes, lambda event: None, lambda: False)
+        return plan(request, ledger) if deed is plan else invoke_alone(ledger, request)
+
     if statuses is ALL:
-        assert deed(request).exit_code == 0
+        assert carried_out().exit_code == 0
         return
     with pytest.raises(
         ConfigurationError, match="is set up to ask people, and the contract's statuses lack 'needs_human'"
     ):
-        deed(request)
+        carried_out()
     assert not (tmp_path / "l.db").exists()
 
 

@@ -28,14 +28,14 @@ FAULTS = (
         "a retryable result is adopted as final",
         (
             Change(
-                "run.py",
-                'left = self.judged(row.open_token) or verdict.crashed("was lost")',
-                'left = self.judged(row.open_token) or verdict.crashed("was lost")\n'
+                "runner/admission.py",
+                'left = self._settlement.judged(row.open_token) or verdict.crashed("was lost")',
+                'left = self._settlement.judged(row.open_token) or verdict.crashed("was lost")\n'
                 '        left = left._replace(transient=False) if left.outcome == "retryable_error" else left',
             ),
             # The ledger has a guard of its own against this one; the oracle must not lean on it.
             Change(
-                "ledger/store.py",
+                "ledger/sqlite/transaction.py",
                 "if answer is not None and answer.status == Status.RETRYABLE_ERROR.value and not out_of_attempts:",
                 "if False:",
             ),
@@ -47,24 +47,26 @@ FAULTS = (
     ),
     Fault(
         "no lock",
-        (Change("ledger/lock.py", "if not self._set(fcntl.F_WRLCK, offset):", "if False:"),),
+        (Change("ledger/run_lock.py", "if not self._set(fcntl.F_WRLCK, offset):", "if False:"),),
     ),
     Fault(
         "the attempt starts before the claim commits",
         (
             Change(
-                "run.py",
-                "            row = self.claim(ledger, key, left, token)\n",
-                "            self.given = given\n            row = self.claim(ledger, key, left, token)\n",
+                "runner/invocation.py",
+                "            claimed = self.admission.claim(",
+                "            self.admission.supervisor = supervisor\n            claimed = self.admission.claim(",
             ),
             Change(
-                "run.py",
-                "                row = self.start(transaction, row, token)\n        if old_token",
-                "                row = self.start(transaction, row, token)\n"
-                "                until = time.monotonic() + self.bounds.timeout\n"
-                "                self.host.send(self.order(self.given, row, token, until, ()), until, self.tick)\n"
-                "                self.host.send = lambda *_: None\n"
-                "        if old_token",
+                "runner/admission.py",
+                "                    row = self.start(transaction, row, token)\n        except",
+                "                    row = self.start(transaction, row, token)\n"
+                "                    from workermd.runner.supervision import order_of\n"
+                "                    by, early = self.supervisor, ClaimedAttempt(given, row, token)\n"
+                "                    order = order_of(self._session, self._worker, early, give_up_at, by._trace)\n"
+                "                    by._host.send(order, give_up_at, by.tick)\n"
+                "                    by._host.send = lambda *_: None\n"
+                "        except",
             ),
         ),
     ),
@@ -72,7 +74,7 @@ FAULTS = (
         "the first answer comes from memory",
         (
             Change(
-                "run.py",
+                "runner/invocation.py",
                 "                answered = self.answers.settled(row)\n",
                 "                answered = self.answers.settled(row)\n"
                 "                if judged.document is not None:\n"
@@ -87,16 +89,22 @@ FAULTS = (
     ),
     Fault(
         "a left-over result is ignored",
-        (Change("run.py", "left = self.judged(row.open_token) or verdict.crashed", "left = verdict.crashed"),),
+        (
+            Change(
+                "runner/admission.py",
+                "left = self._settlement.judged(row.open_token) or verdict.crashed",
+                "left = verdict.crashed",
+            ),
+        ),
     ),
     Fault(
         "a request is written after the answer that asks",
         (
             Change(
-                "ledger/store.py",
-                "            self._change_one(asked.ASK,",
+                "ledger/sqlite/transaction.py",
+                "            self._change_one(questions.ASK,",
                 '            self._execute("COMMIT", ())\n            point("t2_committed")\n'
-                '            self._execute("BEGIN IMMEDIATE", ())\n            self._change_one(asked.ASK,',
+                '            self._execute("BEGIN IMMEDIATE", ())\n            self._change_one(questions.ASK,',
             ),
         ),
     ),
@@ -104,21 +112,25 @@ FAULTS = (
         "a decision's start is granted in a second transaction",
         (
             Change(
-                "ledger/store.py",
-                "        self._change_one(_REOPEN, (1,",
+                "ledger/sqlite/transaction.py",
+                "        self._change_one(statements.REOPEN, (1,",
                 '        self._execute("COMMIT", ())\n        point("decision_committed")\n'
-                '        self._execute("BEGIN IMMEDIATE", ())\n        self._change_one(_REOPEN, (1,',
+                '        self._execute("BEGIN IMMEDIATE", ())\n        self._change_one(statements.REOPEN, (1,',
             ),
         ),
     ),
     Fault(
         "a decision grants two starts",
         (
-            Change("ledger/store.py", "(1, who, reason, now, run.id", "(2, who, reason, now, run.id"),
-            Change("ledger/store.py", "self._change_one(_REOPEN, (1,", "self._change_one(_REOPEN, (2,"),
+            Change("ledger/sqlite/transaction.py", "(1, who, reason, now, run.id", "(2, who, reason, now, run.id"),
+            Change(
+                "ledger/sqlite/transaction.py",
+                "self._change_one(statements.REOPEN, (1,",
+                "self._change_one(statements.REOPEN, (2,",
+            ),
             # The ledger has a guard of its own against this one; the oracle must not lean on it.
             Change(
-                "ledger/migrations.py",
+                "ledger/sqlite/migrations.py",
                 "WHERE run = NEW.run AND n = NEW.reopening AND granted = 1)",
                 "WHERE run = NEW.run AND n = NEW.reopening)",
             ),
@@ -126,7 +138,13 @@ FAULTS = (
     ),
     Fault(
         "only the last decision is told",
-        (Change("run.py", "people.told(ledger.asked(row.id))", "people.told(ledger.asked(row.id))[-1:]"),),
+        (
+            Change(
+                "runner/supervision.py",
+                "decisions.told(session.ledger.questions(row.id))",
+                "decisions.told(session.ledger.questions(row.id))[-1:]",
+            ),
+        ),
     ),
 )
 

@@ -12,9 +12,8 @@ from workermd.report import say
 from workermd.runner import decisions
 from workermd.runner.answers import Answered
 from workermd.runner.decisions import APPROVE, DENY, Choice
-from workermd.runner.invocation import Request
+from workermd.runner.worker import Worker
 from workermd.system.text import printable
-from workermd.task.masking import Mask
 
 _YES, _NO = ("y", "yes"), ("n", "no")
 
@@ -32,21 +31,21 @@ def refuse_without_terminal(input_path: str) -> None:
         )
 
 
-def decided(answered: Answered, request: Request) -> bool:
+def decided(answered: Answered, worker: Worker, ledger_path: str) -> bool:
     """Whether the run can go on: what it asks was decided here, or meanwhile somewhere else.
 
     Raises KeyboardInterrupt for an interrupt at the question, LedgerUnavailable; the request stays open then.
     """
     asked: Document = answered.envelope["request"]
-    worker_id, run_id = request.contract.id, str(answered.envelope["run_id"])
+    worker_id, run_id = worker.contract.id, str(answered.envelope["run_id"])
     say.note(f"{worker_id} {run_id} asks ({asked['kind']}, request {asked['id']}):")
     sys.stderr.write(report.asked(asked))
     answer = _answer(asked)
     if not answer:
         return False
-    choice = Choice(Mask(request.binding).text(answer), _user(), request_id=asked["id"])
+    choice = Choice(worker.mask.text(answer), _user(), request_id=asked["id"])
     try:
-        with Ledger.open(request.ledger_path) as ledger:
+        with Ledger.open(ledger_path) as ledger:
             decisions.decide(ledger, worker_id, run_id, choice)
     except UsageError as error:  # somebody was quicker
         say.error(error)

@@ -10,24 +10,20 @@ from workermd.protocol.envelope import Document
 
 
 def folder_of(ledger_path: str) -> str:
+    """The folder of a ledger's artifacts. Links are resolved, as the ledger does."""
     return os.path.realpath(ledger_path) + ".artifacts"
 
 
-def path_of(ledger_path: str, token: str) -> str:
-    """The folder of an attempt."""
-    return os.path.join(folder_of(ledger_path), token)
-
-
-def prepare(ledger_path: str, token: str) -> None:
+def prepare(folder: str, token: str) -> None:
     """Make a fresh, empty folder for an attempt. Raises OSError."""
-    os.makedirs(path_of(ledger_path, token), mode=0o700)
+    os.makedirs(os.path.join(folder, token), mode=0o700)
 
 
-def kept(ledger_path: str, token: str, artifacts: tuple[Document, ...]) -> tuple[Document, ...]:
+def kept(folder: str, token: str, artifacts: tuple[Document, ...]) -> tuple[Document, ...]:
     """What the envelope says of the artifacts, with their `uri`. An attempt without any leaves no folder."""
     if not artifacts:
         with contextlib.suppress(OSError):
-            os.rmdir(path_of(ledger_path, token))  # files that the reply did not name stay until the run is pruned
+            os.rmdir(os.path.join(folder, token))  # files that the reply did not name stay until the run is pruned
         return ()
     from urllib.parse import quote  # most runs have no artifacts
 
@@ -43,9 +39,9 @@ def kept(ledger_path: str, token: str, artifacts: tuple[Document, ...]) -> tuple
     )
 
 
-def remove(ledger_path: str, tokens: set[str]) -> None:
+def remove(folder: str, tokens: set[str]) -> None:
     """Remove the artifacts of attempts that the ledger has forgotten. Never raises."""
     import shutil
 
     for token in tokens:
-        shutil.rmtree(path_of(ledger_path, token), ignore_errors=True)
+        shutil.rmtree(os.path.join(folder, token), ignore_errors=True)

@@ -65,6 +65,7 @@ ERROR_CODES: dict[str, str] = {
     "contract_changed": "The contract's meaning changed while the run was unfinished.",
     "run_key_missing": "The contract's input has no field for the run's key, and the call names no run.",
     "run_in_progress": "Another process is executing this run.",
+    "ledger_busy": "Other processes wrote to the ledger until the run's deadline.",
     "timeout": "The deadline of the run or of the attempt passed; everything it started was ended.",
     "attempt_crashed": "The attempt's process ended without an answer.",
     "attempts_exhausted": "No attempt is left and the last one's outcome is unknown.",

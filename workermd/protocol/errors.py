@@ -6,6 +6,7 @@
     ├── ConfigurationError   a binding, a setting or a configuration file is unusable
     ├── ContractUnusable     the contract has findings of level error; carries them
     ├── LedgerUnavailable    the ledger cannot be opened, read or written
+    │   └── LedgerBusy       others write to it all the time: the same call may help later
     ├── OutputUnwritable     standard output takes no document
     ├── DeriveError          a repository cannot be reached or read
     └── Interrupted          exit 130: Ctrl-C or SIGTERM
@@ -57,6 +58,16 @@ class ContractUnusable(WorkermdError):
 
 class LedgerUnavailable(WorkermdError):
     code = "ledger_unavailable"
+
+
+class LedgerBusy(LedgerUnavailable):
+    """Others write to the ledger all the time. `run_id` is the run that waits for it, where there is one."""
+
+    code = "ledger_busy"
+
+    def __init__(self, message: str, hint: str = "", run_id: str = "") -> None:
+        super().__init__(message, hint)
+        self.run_id = run_id
 
 
 class OutputUnwritable(WorkermdError):

@@ -7,6 +7,7 @@ import time
 
 from workermd.protocol.envelope import Document
 from workermd.protocol.errors import OutputUnwritable
+from workermd.runner.events import AgentActed, AttemptEnded, AttemptStarted, Event, RunFinished
 from workermd.system.text import folded, shortened
 
 _LONGEST = 300
@@ -95,12 +96,20 @@ class EventFile:
                 f"{path}: events cannot be written ({error.strerror})", "name another file with --events"
             ) from None
 
+    def __call__(self, event: Event) -> None:
+        match event:
+            case AttemptStarted(n, most, _):
+                self.attempt(n, most)
+            case AgentActed(document):
+                self._write(document)
+            case AttemptEnded(outcome, code):
+                self.ended(outcome, code)
+            case RunFinished(envelope):
+                self.finished(envelope)
+
     def attempt(self, n: int, most: int) -> None:
         self._n = n
         self._write({"at": time.time_ns() // 1000, "event": "attempt", "max_attempts": most})
-
-    def event(self, event: Document) -> None:
-        self._write(event)
 
     def ended(self, outcome: str, code: str) -> None:
         self._write(

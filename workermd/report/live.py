@@ -3,10 +3,10 @@
 import os
 import sys
 import time
-from collections.abc import Callable
 from typing import TextIO
 
 from workermd.protocol.envelope import Document
+from workermd.runner.events import AgentActed, AttemptEnded, AttemptStarted, Event, Logged, Ticked, Waiting
 from workermd.system.text import printable
 
 _CLEAR = "\r\x1b[K"
@@ -17,7 +17,7 @@ _MAX_LINE_BYTES = 1 << 16
 
 
 class Live:
-    """A `Watch` that writes to standard error. The live line stays off a pipe and away from `-q`.
+    """A subscriber that writes to standard error. The live line stays off a pipe and away from `-q`.
 
     It is drawn by hand: a library for it would load while a deadline runs.
     """
@@ -26,14 +26,12 @@ class Live:
         self,
         *,
         quiet: bool,
-        interrupted: Callable[[], bool],
         verbose: bool = False,
         stream: TextIO | None = None,
     ) -> None:
         self._stream = stream or sys.stderr
         self._quiet = quiet
         self._verbose = verbose
-        self.interrupted = interrupted
         self._line = not quiet and self._stream.isatty() and os.environ.get("TERM") != "dumb"
         self._color = self._line and not os.environ.get("NO_COLOR")
         self._shown = False
@@ -44,12 +42,21 @@ class Live:
         self._partial = b""
         self._logged = 0
 
-    def attempt(self, n: int, most: int, deadline: float) -> None:
-        self._attempt = f"attempt {n}/{most}"
-        self._say(self._attempt, deadline)
-
-    def waits(self, what: str, until: float) -> None:
-        self._say(f"waiting for {what}", until)
+    def __call__(self, event: Event) -> None:
+        match event:
+            case AttemptStarted(n, most, until):
+                self._attempt = f"attempt {n}/{most}"
+                self._say(self._attempt, until)
+            case Waiting(what, until):
+                self._say(f"waiting for {what}", until)
+            case Logged(data):
+                self.log(data)
+            case AgentActed(document):
+                self.agent_acted(document)
+            case AttemptEnded(_, code):
+                self.ended(code)
+            case Ticked():
+                self.tick()
 
     def _say(self, what: str, until: float) -> None:
         self._what, self._until = what, until
@@ -66,7 +73,7 @@ class Live:
         for line in lines:
             self._write_log(line)
 
-    def event(self, event: Document) -> None:
+    def agent_acted(self, event: Document) -> None:
         """What agents do, where that was asked for."""
         if not self._verbose:
             return

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from workermd.protocol.envelope import Document
 from workermd.report.say import note
+from workermd.runner.events import AgentActed, AttemptEnded, AttemptStarted, Event, RunFinished
 from workermd.runner.trace import Trace
 
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
@@ -53,6 +54,17 @@ class Spans:
         self._agents: dict[str, tuple[str, int, int]] = {}
         self._spans: list[TraceSpan] = []
         self._content = os.environ.get(_CAPTURE, "").lower() == "true"
+
+    def __call__(self, event: Event) -> None:
+        match event:
+            case AttemptStarted(n, most, _):
+                self.attempt(n, most)
+            case AgentActed(document):
+                self.event(document)
+            case AttemptEnded(outcome, code):
+                self.ended(outcome, code)
+            case RunFinished(envelope):
+                self.finished(envelope)
 
     def attempt(self, n: int, _most: int) -> None:
         self._n, self._began = n, _now()

@@ -1,18 +1,16 @@
 """What a run prints and stores: documents and envelopes from verdicts, rows and refusals (S5)."""
 
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from workermd.contract.json import quick
-from workermd.contract.model import Contract
 from workermd.ledger.records import Answer, Attempt, Key, Run
 from workermd.ledger.sqlite.store import Ledger
 from workermd.protocol import envelope as envelopes
 from workermd.protocol.envelope import AttemptRecord, Document, Failure, Record, Status
+from workermd.runner import requirements
 from workermd.runner.verdict import Verdict
-
-if TYPE_CHECKING:
-    from workermd.contract.schema import Checker
+from workermd.runner.worker import Worker
 
 
 class Answered(NamedTuple):
@@ -24,28 +22,18 @@ class Answered(NamedTuple):
 
 
 class Answers:
-    """The answers of one invocation. `run_id` is None while the input has none that can be read; `notes` stand in
-    every envelope that it makes."""
+    """The answers of one invocation, begun at `started` (`time.monotonic()`).
 
-    def __init__(
-        self, contract: Contract, backend: str, trace_id: str, run_id: str | None, notes: tuple[str, ...] = ()
-    ) -> None:
+    `run_id` is None while the input has none that can be read.
+    """
+
+    def __init__(self, worker: Worker, trace_id: str, run_id: str | None, started: float) -> None:
         self.run_id = run_id
-        self._notes = notes
-        self._contract = contract
-        self._backend = backend
+        self._worker = worker
+        self._contract = worker.contract
         self._trace_id = trace_id
-        self._started = time.monotonic()
-        self._checker: Checker | None = None
-
-    @property
-    def output_checker(self) -> "Checker":
-        """Built once, and only where an output has to be judged."""
-        if self._checker is None:
-            from workermd.contract.schema import checker
-
-            self._checker = checker(self._contract.output_schema, self._contract.output_draft)
-        return self._checker
+        self._started = started
+        self._notes = requirements.notes(worker.contract, worker.binding)
 
     def to_store(
         self, final: Verdict, attempts: tuple[Attempt, ...], detail: Document, request: Document | None = None
@@ -118,7 +106,7 @@ class Answers:
             return envelopes.encoded(final.document), envelope
         assert final.failure is not None
         document = self._failure_document(final.status, final.failure)
-        valid = document is not None and self.output_checker.accepts(document)
+        valid = document is not None and self._worker.output_checker.accepts(document)
         envelope = self._envelope(final.status, document, final.failure, records, request, output_valid=valid)
         return envelopes.encoded(document if document is not None else envelope), envelope
 
@@ -153,7 +141,7 @@ class Answers:
                 attempts=records,
                 duration_ms=round((time.monotonic() - self._started) * 1000, 3),
                 trace_id=self._trace_id,
-                backend=self._backend,
+                backend=self._worker.binding.kind,
                 notes=(*self._notes, *(note for record in records for note in record.notes)),
                 request=request,
             )

@@ -1,58 +1,56 @@
 """`run --dry-run`: everything but the attempt, and what would happen."""
 
 from workermd.contract.json import strict
-from workermd.contract.schema import checker
 from workermd.ledger.records import Run
 from workermd.ledger.sqlite.store import Ledger
 from workermd.protocol import envelope as envelopes
 from workermd.protocol.envelope import Document, Status
+from workermd.runner.admission import Input, Request, read_input
 from workermd.runner.answers import Answered
-from workermd.runner.invocation import Input, Request, checked_bounds, read_input, refuse_unenforceable
 from workermd.runner.requirements import refuse_without_purpose
 from workermd.runner.run_key import refuse_without
 from workermd.task.task import KINDS
 
 
-def plan(request: Request) -> Answered:
+def plan(request: Request, ledger_path: str) -> Answered:
     """Say what `run` would do with this request now. Nothing is started, created or stored.
 
     The document's `would` is `attempt`, `replay` or `refuse`; a refusal has the exit code that the run would have.
     """
-    bounds = checked_bounds(request)
-    refuse_unenforceable(request)
-    refuse_without(request.contract, request.key)
+    contract = request.worker.contract
+    refuse_without(contract, request.key)
     document: Document = {
         "would": "attempt",
-        "worker_id": request.contract.id,
-        "version": request.contract.version,
-        "contract_sha256": request.contract.meaning_sha256,
+        "worker_id": contract.id,
+        "version": contract.version,
+        "contract_sha256": contract.meaning_sha256,
         "run_id": request.key.given or None,
         "backend": _backend(request),
-        "bounds": bounds._asdict(),
-        "ledger": request.ledger_path,
+        "bounds": request.worker.bounds._asdict(),
+        "ledger": ledger_path,
     }
     try:
-        given = read_input(request, bounds)
+        given = read_input(request)
     except strict.JsonError as error:
         return _refused(document, "input_schema_mismatch", [error.message])
     document["run_id"] = given.run_id
-    mismatches = checker(request.contract.input_schema, request.contract.input_draft).check(given.value)
+    mismatches = request.worker.input_checker.check(given.value)
     if mismatches or given.key is None:
         problems = [f"{each.pointer or '/'}: {each.message}" for each in mismatches] or [given.problem]
         return _refused(document, "input_schema_mismatch", problems)
-    ledger = Ledger.open_read_only(request.ledger_path)
+    ledger = Ledger.open_read_only(ledger_path)
     if ledger is not None:
         with ledger:
             row = ledger.look(given.key.worker_id, given.key.run_id)
         if row is not None:
             return _of_row(document, row, given)
-    refuse_without_purpose(request.contract, request.binding)
-    document["attempts_left"] = bounds.max_attempts
+    refuse_without_purpose(contract, request.worker.binding)
+    document["attempts_left"] = request.worker.bounds.max_attempts
     return Answered(envelopes.encoded(document), document, 0)
 
 
 def _backend(request: Request) -> Document:
-    binding = request.binding
+    binding = request.worker.binding
     what: Document = {"kind": binding.kind, "chosen_by": binding.origin, "module": KINDS[binding.kind].module}
     if binding.function:
         what["function"] = binding.function

@@ -12,12 +12,14 @@ from workermd.protocol.envelope import EXIT_INTERRUPTED
 from workermd.protocol.errors import UsageError
 from workermd.report import say
 from workermd.report.answer import Telling, tell
-from workermd.report.audience import Audience, Listener
 from workermd.report.live import Live
 from workermd.runner import run_key
+from workermd.runner.admission import Request
 from workermd.runner.answers import Answered
-from workermd.runner.invocation import Request, run
+from workermd.runner.events import RunFinished, Subscriber, to_all
+from workermd.runner.invocation import invoke_alone
 from workermd.runner.trace import Trace, of_environment
+from workermd.runner.worker import Worker
 
 
 class RunOptions(NamedTuple):
@@ -67,18 +69,16 @@ def execute(options: RunOptions) -> int:
     settings = configuration.load(flags)
     signals = Signals()
     trace = of_environment()
-    live = Live(quiet=options.quiet, interrupted=lambda: signals.noted, verbose=options.verbose)
-    audience = Audience(live, _listeners(options, trace))
+    live = Live(quiet=options.quiet, verbose=options.verbose)
+    publish = to_all(live, *_subscribers(options, trace))
+    binding = configuration.binding_for(contract.id, contract.mode, settings, flags)
     request = Request(
-        contract=contract,
-        binding=configuration.binding_for(contract.id, contract.mode, settings, flags),
-        ledger_path=settings.ledger,
+        worker=Worker(contract, binding, timeout=options.timeout, max_attempts=options.max_attempts),
         read_input=_once(lambda: _read_input(options, contract.input_schema, signals)),
-        watch=audience,
+        publish=publish,
+        interrupted=lambda: signals.noted,
         trace=trace,
         key=run_key.chosen(options.run_id, options.run_id_from, new=options.new_run_id),
-        timeout=options.timeout,
-        max_attempts=options.max_attempts,
         wait=not options.no_wait,
     )
     if not options.quiet and warnings:
@@ -87,33 +87,33 @@ def execute(options: RunOptions) -> int:
     if options.dry_run:
         from workermd.runner.dry_run import plan
 
-        return _print(plan(request), request, options)
+        return _print(plan(request, settings.ledger), request, options)
     signals.catch()
-    answered = _answered(request, live, signals, interactive=options.interactive)
+    answered = _answered(request, settings.ledger, live, signals, interactive=options.interactive)
     code = _print(answered, request, options)
-    audience.finished(answered.envelope)  # the answer is printed and stands
+    publish(RunFinished(answered.envelope))  # the answer is printed and stands
     return code
 
 
-def _listeners(options: RunOptions, trace: Trace) -> list[Listener]:
-    listeners: list[Listener] = []
+def _subscribers(options: RunOptions, trace: Trace) -> list[Subscriber]:
+    subscribers: list[Subscriber] = []
     if options.events:
         from workermd.report.events import EventFile
 
-        listeners.append(EventFile(options.events))
+        subscribers.append(EventFile(options.events))
     if any(name.startswith("OTEL_") for name in os.environ):
         from workermd.report import spans
 
         if spans.wanted():
-            listeners.append(spans.Spans(trace, quiet=options.quiet))
-    return listeners
+            subscribers.append(spans.Spans(trace, quiet=options.quiet))
+    return subscribers
 
 
-def _answered(request: Request, live: Live, signals: "Signals", *, interactive: bool) -> Answered:
+def _answered(request: Request, ledger_path: str, live: Live, signals: "Signals", *, interactive: bool) -> Answered:
     """Run; with --interactive again after each decision, under a fresh deadline (S9.5)."""
     while True:
         try:
-            answered = run(request)
+            answered = invoke_alone(ledger_path, request)
         finally:
             live.close()
         if not interactive or "request" not in answered.envelope:
@@ -122,7 +122,7 @@ def _answered(request: Request, live: Live, signals: "Signals", *, interactive: 
 
         signals.break_off = True
         try:
-            if not decided(answered, request):
+            if not decided(answered, request.worker, ledger_path):
                 return answered
         except KeyboardInterrupt:  # the answer is on disk, and the request stays open
             return answered._replace(exit_code=EXIT_INTERRUPTED)
@@ -131,7 +131,7 @@ def _answered(request: Request, live: Live, signals: "Signals", *, interactive: 
 
 
 def _print(answered: Answered, request: Request, options: RunOptions) -> int:
-    most = request.max_attempts or request.contract.constraints.max_attempts or 1
+    most = request.worker.bounds.max_attempts
     telling = Telling(options.quiet, options.envelope, options.write or "", options.envelope_file or "")
     tell(answered, telling, most)
     if options.exit_zero and 3 <= answered.exit_code <= 7:

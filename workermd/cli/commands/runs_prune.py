@@ -61,5 +61,5 @@ def _pruned(path: str, options: RunsPruneOptions) -> int:
             if options.dry_run:
                 raise _OnlyLooking
         if not options.dry_run:
-            artifacts.remove(path, forgotten)
+            artifacts.remove(artifacts.folder_of(path), forgotten)
     return count

@@ -31,7 +31,7 @@ from workermd.ledger.sqlite.opening import (
     refusing,
 )
 from workermd.ledger.sqlite.transaction import Transaction
-from workermd.protocol.errors import LedgerUnavailable
+from workermd.protocol.errors import LedgerBusy, LedgerUnavailable
 
 if TYPE_CHECKING:
     from workermd.ledger.sqlite.write_queue import WriteQueue
@@ -59,6 +59,7 @@ class Ledger:
         self.path = path
         """Links resolved. The result files of this ledger are in `results_folder`."""
         self.results_folder = path + ".results"
+        self.artifacts_folder = path + ".artifacts"
         self._connection = connection
         self._queue = queue
         self._now = now
@@ -262,7 +263,7 @@ class Ledger:
 
 def _enter(queue: "WriteQueue", path: str, give_up_at: float) -> None:
     if not queue.enter(give_up_at):
-        raise LedgerUnavailable(
+        raise LedgerBusy(
             f"the ledger {path} cannot be used: another process has been writing to it all the time",
             "end or continue a stopped workermd process, then run the same command again",
         )

@@ -1,0 +1,204 @@
+"""From an input to a claimed attempt, or to the answer that needs none: read, look up, check, lock, claim (S2.2 to S2.4).
+
+No process is started here: a rejected input and a replay cost none.
+"""
+
+import os
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from workermd.contract.json import quick, strict
+from workermd.ledger import results
+from workermd.ledger.records import Key, Run
+from workermd.ledger.run_lock import RunLock, run_offset
+from workermd.ledger.sqlite.transaction import Transaction
+from workermd.protocol.envelope import Failure, Status
+from workermd.runner import requirements, run_key, verdict
+from workermd.runner.answers import Answered, Answers
+from workermd.runner.events import Subscriber, Waiting
+from workermd.runner.run_key import KeySource
+from workermd.runner.session import Session
+from workermd.runner.settlement import Settlement
+from workermd.runner.trace import Trace
+from workermd.runner.verdict import Verdict
+from workermd.runner.worker import Worker
+from workermd.system import processes
+from workermd.system.digest import sha256
+from workermd.system.environment import ACTIVE, ARTIFACTS
+
+
+class Request(NamedTuple):
+    """One invocation of a worker. `publish` is told what happens, `interrupted` says whether to end early.
+
+    `key` is where the run's key comes from where the input has none.
+    """
+
+    worker: Worker
+    read_input: Callable[[], bytes]
+    publish: Subscriber
+    interrupted: Callable[[], bool]
+    key: KeySource = KeySource()
+    wait: bool = True
+    trace: Trace | None = None
+
+
+class Input(NamedTuple):
+    """A strictly read input. `key` is None when it has no usable idempotency key, and `problem` says why. `exact` is
+    what its hash is made of."""
+
+    value: Any
+    exact: Any
+    key: Key | None
+    run_id: str | None
+    problem: str = ""
+
+
+class ClaimedAttempt(NamedTuple):
+    """An attempt that may start: committed in the ledger, its folder made. `row` is the run with it open."""
+
+    input: Input
+    row: Run
+    token: str
+
+
+def read_input(request: Request) -> Input:
+    """Read strictly and find the run's key, or put it where it is absent (S2.2).
+
+    Raises JsonError for what is not strict JSON, UsageError where the caller's key contradicts the input's.
+    """
+    contract = request.worker.contract
+    loaded = quick.load_exact(request.read_input())
+    found = run_key.keyed(loaded.value, loaded.exact, contract, request.key)
+    if not found.is_usable or found.run_id is None:
+        return Input(found.value, found.exact, None, found.run_id, found.problem)
+    canonical = strict.canonical(found.exact)
+    meaning = bytes.fromhex(contract.meaning_sha256)
+    most = request.worker.bounds.max_attempts
+    key = Key(contract.id, found.run_id, sha256(canonical), canonical, meaning, most)
+    return Input(found.value, found.exact, key, found.run_id)
+
+
+class Admission:
+    """The way of one input to its claim."""
+
+    def __init__(self, session: Session, request: Request, answers: Answers, settlement: Settlement) -> None:
+        self._session = session
+        self._request = request
+        self._worker = request.worker
+        self._answers = answers
+        self._settlement = settlement
+
+    def answer_without_attempt(self, given: Input) -> Answered | None:
+        """The stored answer, or a refusal; None for an input that may be attempted. The key stays free.
+
+        Raises ConfigurationError where the contract tells a model nothing to do.
+        """
+        row = self._session.ledger.look(given.key.worker_id, given.key.run_id) if given.key else None
+        if row is not None and given.key is not None and _is_replay(row, given.key):
+            return self._answers.replay(row)
+        if (rejected := self._mismatch(given)) is not None:
+            return rejected
+        if row is not None and given.key is not None and (refused := self._answers.refusal(row, given.key)) is not None:
+            return refused
+        requirements.refuse_without_purpose(self._worker.contract, self._worker.binding)
+        return None
+
+    def _mismatch(self, given: Input) -> Answered | None:
+        mismatches = self._worker.input_checker.check(given.value)
+        if mismatches:
+            message = f"The input does not match its schema {verdict.told(mismatches)}."
+            hint = run_key.hint(given.value, self._worker.contract)
+            return self.reject(message, hint or "see all of it with: workermd validate SPEC --input INPUT")
+        return self.reject(given.problem) if given.key is None else None
+
+    def reject(self, message: str, hint: str = "") -> Answered:
+        """Refuse before any attempt: noted, but the key stays free (S2.2)."""
+        code = "input_schema_mismatch"
+        self._session.ledger.reject(self._worker.contract.id, self._answers.run_id, code, None)
+        return self._answers.failed(Status.INVALID_REQUEST, Failure(code, message, False, hint))
+
+    def take_lock(self, lock: RunLock, key: Key, until: float, tick: Callable[[], None]) -> bool:
+        """Whether the run's lock was had. `until` bounds the wait for another process that executes this run."""
+        offset = run_offset(key.worker_id, key.run_id)
+        if lock.try_acquire(offset):
+            return True
+        if not self._request.wait or str(offset) in os.environ.get(ACTIVE, "").split(","):
+            return False
+        self._request.publish(Waiting("another process that executes this run", until))
+        return lock.acquire(offset, until, tick)
+
+    def left_over(self, row: Run | None) -> Verdict | None:
+        """What a dead attempt left, judged like a fresh one. We hold the lock: nobody writes that file any more."""
+        if row is None or row.state != "running" or row.open_token is None:
+            return None
+        # What its task started may have let go of the lock: it must not go on beside the next attempt.
+        folder = os.path.join(self._session.artifacts_folder, row.open_token)
+        processes.end_marked(f"{ARTIFACTS}={folder}".encode())
+        left = self._settlement.judged(row.open_token) or verdict.crashed("was lost")
+        return self._settlement.with_usage(left, row.open_token)
+
+    def claim(self, given: Input, left: Verdict | None, give_up_at: float) -> "ClaimedAttempt | Answered":
+        """T1: admit the run, close what a dead attempt left, start an attempt. Committed before anything runs."""
+        key = given.key
+        assert key is not None
+        token = results.new_token()
+        try:
+            with self._session.ledger.transaction(give_up_at) as transaction:
+                row, old_token = self._admitted(transaction, key, left)
+                if row.state != "done":
+                    row = self.start(transaction, row, token)
+        except _Refused as refused:
+            return refused.answered
+        if old_token is not None:
+            results.remove(self._session.results_folder, old_token)
+        if row.state == "done":
+            return self._answers.settled(row) if left is not None else self._answers.replay(row)
+        return ClaimedAttempt(given, row, token)
+
+    def _admitted(self, transaction: Transaction, key: Key, left: Verdict | None) -> tuple[Run, str | None]:
+        """The admitted run, and the token of an attempt that was found open and is closed now."""
+        row = transaction.admit(key)
+        if (refused := self._answers.refusal(row, key)) is not None:
+            raise _Refused(refused)
+        if row.state != "running":
+            return row, None
+        assert left is not None, "a run can only be left running before the lock was taken"
+        return self._settlement.close(transaction, row, left, None), row.open_token
+
+    def start(self, transaction: Transaction, row: Run, token: str) -> Run:
+        """ClaimedAttempt an attempt. Its folder is made first: an attempt that cannot be had must not be used up."""
+        self._session.prepare_artifacts(token)
+        return transaction.start_attempt(row, token, self._session.owner)
+
+    def claim_next(self, claim: ClaimedAttempt, row: Run, give_up_at: float) -> ClaimedAttempt:
+        """The further attempt of a run that waits for one."""
+        token = results.new_token()
+        with self._session.ledger.transaction(give_up_at) as transaction:
+            row = self.start(transaction, row, token)
+        return ClaimedAttempt(claim.input, row, token)
+
+
+class _Refused(Exception):
+    """Leaves a transaction without committing it."""
+
+    def __init__(self, answered: Answered) -> None:
+        super().__init__()
+        self.answered = answered
+
+
+def _is_replay(row: Run, key: Key) -> bool:
+    """Settled, and with this very input under this very contract: that input was checked then."""
+    return row.state == "done" and row.input_sha256 == key.input_sha256 and row.contract_sha256 == key.contract_sha256
+
+
+def needs_attempt(row: Run | None, left: Verdict | None) -> bool:
+    """Whether a further attempt is to be claimed; a finished one is adopted also where none could be made."""
+    if row is None or left is None:
+        return row is None or row.state != "done"
+    return left.transient and row.attempts < row.max_attempts
+
+
+def deadline_of(worker: Worker) -> float:
+    """A run that begins now ends by then (`time.monotonic()`)."""
+    return time.monotonic() + worker.bounds.timeout

@@ -1,0 +1,92 @@
+"""What runs share and are given: the ledger that they are kept in, their locks, and the processes of their attempts.
+
+The command line makes a session for one run; whoever carries out many runs makes one for all of them.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from workermd.attempt.spawn import Host
+from workermd.ledger import artifacts
+from workermd.ledger.run_lock import RunLock
+from workermd.ledger.sqlite.store import Ledger
+from workermd.protocol.errors import ConfigurationError, LedgerUnavailable
+from workermd.task.binding import Binding
+
+Locks = Callable[[], RunLock]
+"""Opens a lock for one run."""
+
+Hosts = Callable[[Binding, RunLock], Host]
+"""Gets a process for an attempt of a binding. The process holds the lock as long as it lives. Raises OSError."""
+
+
+class Session(NamedTuple):
+    """`owner` names this process for people who look at a run that does not end."""
+
+    ledger: Ledger
+    locks: Locks
+    hosts: Hosts
+    owner: str
+
+    @property
+    def results_folder(self) -> str:
+        """The folder of the attempts' result files."""
+        return self.ledger.results_folder
+
+    @property
+    def artifacts_folder(self) -> str:
+        """The folder of the attempts' artifacts."""
+        return self.ledger.artifacts_folder
+
+    @contextmanager
+    def beside_the_ledger(self, what: str) -> Iterator[None]:
+        """Errors of the system with our files beside the ledger become LedgerUnavailable in this block."""
+        try:
+            yield
+        except OSError as error:
+            raise LedgerUnavailable(
+                f"{self.ledger.path}: {what} beside it ({error.strerror})",
+                "free space or correct the folder's permissions, then run the same command again",
+            ) from None
+
+    def start_host(self, binding: Binding, lock: RunLock) -> Host:
+        """A process for an attempt, loading its backend. Raises LedgerUnavailable."""
+        with self.beside_the_ledger("no attempt can be prepared"):
+            return self.hosts(binding, lock)
+
+    def prepare_artifacts(self, token: str) -> None:
+        """A fresh folder for an attempt's artifacts. Raises LedgerUnavailable."""
+        with self.beside_the_ledger("no attempt can be prepared"):
+            artifacts.prepare(self.artifacts_folder, token)
+
+
+@contextmanager
+def opened(ledger_path: str, *, give_up_at: float | None = None) -> Iterator[Session]:
+    """A session with a ledger of its own, whose attempts have a fresh process each.
+
+    Waits for others who write to the ledger until `give_up_at` (`time.monotonic()`). Raises LedgerUnavailable,
+    ConfigurationError on a platform without the locks.
+    """
+    with Ledger.open(ledger_path, give_up_at=give_up_at) as ledger:
+
+        def start(binding: Binding, lock: RunLock) -> Host:
+            return Host.start(binding, lock.fd, ledger.results_folder)
+
+        yield Session(ledger, lambda: RunLock.open(ledger.path), start, owner_of_this_process())
+
+
+def owner_of_this_process() -> str:
+    """Boot, process and its start. Raises ConfigurationError where /proc cannot be read."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+            boot = file.read().strip()
+        with open("/proc/self/stat", encoding="utf-8", errors="replace") as file:
+            started = file.read().rpartition(")")[2].split()[19]
+    except OSError as error:
+        raise ConfigurationError(
+            f"{error.filename}: cannot be read ({error.strerror}); a run watches its processes there",
+            "mount /proc, then run the same command again",
+        ) from None
+    return f"{boot}:{os.getpid()}:{started}"

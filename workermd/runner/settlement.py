@@ -1,0 +1,105 @@
+"""What an attempt left becomes the run's next state: judge the result file, close the attempt, settle (S2.4, S4.3)."""
+
+import time
+
+from workermd.ledger import artifacts, results
+from workermd.ledger.records import Run
+from workermd.ledger.sqlite.transaction import Transaction
+from workermd.protocol.envelope import Document
+from workermd.protocol.errors import LedgerBusy, LedgerUnavailable
+from workermd.runner import decisions, verdict
+from workermd.runner.answers import Answers
+from workermd.runner.session import Session
+from workermd.runner.verdict import Verdict
+from workermd.runner.worker import Worker
+from workermd.task.journal_reader import JournalReader
+from workermd.task.task import Result
+
+SETTLE_GRACE = 10.0
+"""Seconds that settling may wait for the ledger at least: losing an answer is worse than being late."""
+
+
+class Settlement:
+    """The end of attempts of one run. A fresh attempt and one that was found after a crash go the same way."""
+
+    def __init__(self, session: Session, worker: Worker, answers: Answers) -> None:
+        self._session = session
+        self._worker = worker
+        self._answers = answers
+
+    def judged(self, token: str) -> Verdict | None:
+        """The reply in a result file, checked; None when there is no file.
+
+        Values of the binding's secret variables are masked (S6.3): in the text, for what is quoted from it, and
+        in the document, where an escape that is not ours has been read.
+        """
+        with self._session.beside_the_ledger("an attempt's result cannot be read"):
+            data = results.read(self._session.results_folder, token)
+        if data is None:
+            return None
+        try:
+            result = Result.from_json(data.decode())
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return verdict.crashed("wrote a damaged result")
+        worker, run_id = self._worker, self._answers.run_id
+        assert run_id is not None
+        if worker.mask:
+            result = Result(*map(worker.mask.value, result))
+        judged = verdict.judge(worker.contract, worker.output_checker, run_id, result)
+        return judged._replace(document=worker.mask.value(judged.document)) if worker.mask else judged
+
+    def with_usage(self, judged: Verdict, token: str, journal: JournalReader | None = None) -> Verdict:
+        """The verdict on an attempt that left no result, with what its journal says that it used."""
+        if judged.result.usage is not None:
+            return judged
+        journal = journal or JournalReader(results.journal_of(self._session.results_folder, token))
+        for _ in journal.events():
+            pass
+        return judged._replace(result=judged.result._replace(usage=journal.usage or None))
+
+    def settle(self, row: Run, judged: Verdict, duration: float | None, token: str) -> Run:
+        """T2. The result file goes only after the commit: until then it is what the next call would adopt."""
+        patience = max(SETTLE_GRACE, self._worker.bounds.timeout)
+        try:
+            with self._session.ledger.transaction(time.monotonic() + patience) as transaction:
+                row = self.close(transaction, row, judged, duration)
+        except LedgerUnavailable as error:
+            raise self._unsettled(error, row, token) from None
+        results.remove(self._session.results_folder, token)
+        return row
+
+    def _unsettled(self, error: LedgerUnavailable, row: Run, token: str) -> LedgerUnavailable:
+        """The same error, with what the next call will find: only a result that was written is kept."""
+        if results.read(self._session.results_folder, token) is None:
+            kept = "the attempt left no result: the same command goes on with the next attempt"
+        else:
+            kept = "the attempt's result is kept: the same command adopts it and starts no attempt"
+        hint = f"{error.hint}; {kept}; the run's id is {decisions.quoted(row.run_id)}"
+        if isinstance(error, LedgerBusy):
+            return LedgerBusy(error.message, hint, row.run_id)
+        return LedgerUnavailable(error.message, hint)
+
+    def close(self, transaction: Transaction, row: Run, judged: Verdict, duration: float | None) -> Run:
+        """Close the open attempt: the one way, for a fresh attempt and for one found after a crash."""
+        last = judged.transient and row.attempts >= row.max_attempts
+        final = verdict.last_word(self._worker.contract, judged) if last else judged
+        detail = self._detail(row, judged, duration)
+        if final.transient:
+            return transaction.close_attempt(row, judged.outcome, detail, None)
+        answer, question = decisions.to_store(self._answers, final, row, transaction.attempts(row.id), detail)
+        return transaction.close_attempt(row, judged.outcome, detail, answer, question)
+
+    def _detail(self, row: Run, judged: Verdict, duration: float | None) -> Document:
+        """What the ledger keeps of an attempt beside its outcome. `duration` is in milliseconds."""
+        result = judged.result
+        files = artifacts.kept(self._session.artifacts_folder, row.open_token or "", result.artifacts)
+        detail: Document = {"backend": self._worker.binding.kind, "duration_ms": duration}
+        optional = {
+            "error": judged.failure.document() if judged.failure is not None else None,
+            "usage": result.usage,
+            "artifacts": list(files),
+            "model": result.model,
+            "notes": list(result.notes),
+            "feedback": list(judged.feedback),
+        }
+        return detail | {name: value for name, value in optional.items() if value}

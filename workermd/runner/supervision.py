@@ -1,0 +1,188 @@
+"""The attempts of one run as processes: ordered, watched, ended at their deadline, and started again after a pause."""
+
+import os
+import signal
+import time
+
+from workermd.attempt.order import Order
+from workermd.attempt.spawn import TICK, Ending, Host
+from workermd.ledger import results
+from workermd.ledger.records import Run
+from workermd.ledger.run_lock import RunLock, run_offset
+from workermd.protocol import back_off
+from workermd.protocol.envelope import Document, summed
+from workermd.protocol.errors import Interrupted
+from workermd.runner import decisions, verdict
+from workermd.runner.admission import ClaimedAttempt, Request
+from workermd.runner.events import AgentActed, AttemptStarted, Logged, Ticked, Waiting
+from workermd.runner.session import Session
+from workermd.runner.settlement import Settlement
+from workermd.runner.trace import Trace
+from workermd.runner.verdict import Verdict
+from workermd.runner.worker import Worker
+from workermd.system.crash import point
+from workermd.system.environment import ACTIVE, ARTIFACTS
+from workermd.task.journal_reader import JournalReader
+from workermd.task.task import Limits, Task
+
+
+def order_of(session: Session, worker: Worker, claim: ClaimedAttempt, until: float, trace: Trace) -> Order:
+    """All that an attempt's process is told. The attempt ends at `until` (`time.monotonic()`)."""
+    contract, row, earlier = worker.contract, claim.row, _earlier_attempts(session, claim.row)
+    folder = os.path.join(session.artifacts_folder, claim.token)
+    task = Task(
+        worker_id=contract.id,
+        version=contract.version,
+        run_id=row.run_id,
+        attempt=row.attempts,
+        max_attempts=row.max_attempts,
+        seconds_left=round(until - time.monotonic(), 3),
+        purpose=contract.purpose,
+        mode=contract.mode,
+        input=claim.input.value,
+        output_schema=contract.output_schema,
+        tools_allowed=contract.constraints.tools_allowed,
+        feedback=tuple(earlier[-1].get("feedback", ()) if earlier else ()),
+        decisions=decisions.told(session.ledger.questions(row.id)),
+        trace=trace.document(row.attempts),
+        artifacts_dir=folder,
+        settings=worker.binding.settings,
+    )
+    most = contract.constraints.max_output_bytes
+    active = os.environ.get(ACTIVE, "")
+    offset = str(run_offset(row.worker_id, row.run_id))
+    environment = {
+        "WORKERMD_RUN_ID": row.run_id,
+        "WORKERMD_ATTEMPT": str(row.attempts),
+        ARTIFACTS: folder,
+        "TRACEPARENT": str(task.trace["traceparent"]),
+        ACTIVE: f"{active},{offset}" if active else offset,
+    }
+    limits = Limits(
+        until,
+        verdict.DEFAULT_MAX_OUTPUT_BYTES if most is None else most,
+        worker.budget_after(summed(detail.get("usage") for detail in earlier)),
+        results.journal_of(session.results_folder, claim.token),
+    )
+    return Order(task, limits, environment, session.results_folder, claim.token)
+
+
+def _earlier_attempts(session: Session, row: Run) -> list[Document]:
+    """What the ledger keeps of the run's closed attempts, in their order."""
+    return [attempt.detail or {} for attempt in session.ledger.attempts(row.id) if attempt.outcome is not None]
+
+
+class Supervisor:
+    """Whoever waits for the attempts of one run. Its process may be used up, replaced, or never needed."""
+
+    def __init__(self, session: Session, request: Request, settlement: Settlement, lock: RunLock, trace: Trace) -> None:
+        self._session = session
+        self._request = request
+        self._worker = request.worker
+        self._settlement = settlement
+        self._lock = lock
+        self._trace = trace
+        self._host: Host | None = None
+        self._journal: JournalReader | None = None
+        self._unsaid = b""
+
+    def start_host(self) -> None:
+        """Let a process load the backend, for the attempt to come. Raises LedgerUnavailable."""
+        self._host = self._session.start_host(self._worker.binding, self._lock)
+
+    def wait_ready(self, until: float) -> None:
+        """Wait for the backend. Raises ConfigurationError when it cannot be loaded, Interrupted."""
+        assert self._host is not None
+        self._host.wait_ready(until, self.tick)
+
+    def attempt(self, claim: ClaimedAttempt, deadline: float) -> tuple[Verdict, float | None]:
+        """One attempt from the order to its verdict, and its duration in ms (None when it was cancelled)."""
+        try:
+            judged, duration = self._carried_out(claim, deadline)
+        except Interrupted:
+            # A result that was already on disk counts, it is not thrown away.
+            judged, duration = self._settlement.judged(claim.token) or verdict.cancelled(), None
+        journal, self._journal = self._journal, None
+        return self._settlement.with_usage(judged, claim.token, journal), duration
+
+    def _carried_out(self, claim: ClaimedAttempt, deadline: float) -> tuple[Verdict, float | None]:
+        host, row = self._host, claim.row
+        assert host is not None
+        began = time.monotonic()
+        most = self._worker.bounds.attempt_timeout
+        until = deadline if most is None else min(deadline, began + most)
+        self._request.publish(AttemptStarted(row.attempts, row.max_attempts, until))
+        order = order_of(self._session, self._worker, claim, until, self._trace)
+        self._journal = JournalReader(order.limits.journal)
+        point("before_order")
+        try:
+            host.send(order, until, self.tick)
+            ending = host.finish(until, self.tick)
+        finally:
+            self.end_host()
+        point("attempt_ended")
+        judged = self._settlement.judged(claim.token)
+        if judged is None and (ending.by_deadline or time.monotonic() >= until):
+            judged = verdict.timed_out(whole_run=until == deadline)
+        elif judged is None:
+            judged = verdict.crashed(_how(ending))
+        return judged, round((time.monotonic() - began) * 1000, 3)
+
+    def pause(self, row: Run, judged: Verdict, deadline: float) -> bool:
+        """Wait for the next attempt, its process loading meanwhile. False when none would get a useful share.
+
+        Raises Interrupted.
+        """
+        seconds = back_off.pause_before(
+            row.attempts + 1,
+            time_left=deadline - time.monotonic(),
+            timeout=self._worker.bounds.timeout,
+            after=judged.after,
+        )
+        if seconds is None:
+            return False
+        self.start_host()
+        until = time.monotonic() + seconds
+        self._request.publish(Waiting(f"attempt {row.attempts + 1}/{row.max_attempts}", until))
+        while (left := until - time.monotonic()) > 0:
+            self.tick()
+            time.sleep(min(left, TICK))
+        self.wait_ready(deadline)
+        return time.monotonic() < deadline
+
+    def tick(self) -> None:
+        """Called while waiting. Raises Interrupted when the caller wants the run to end."""
+        self._pass_words_on()
+        self._request.publish(Ticked())
+        if self._request.interrupted():
+            raise Interrupted("interrupted", "run the same command again to go on")
+
+    def end_host(self) -> None:
+        """End the attempt's process if it still runs, and pass on its last words."""
+        if self._host is not None:
+            self._host.discard()
+            self._pass_words_on()
+            self._log(self._unsaid)
+            self._unsaid = b""
+            self._host.close_log()
+            self._host = None
+
+    def _pass_words_on(self) -> None:
+        """Hand on what the task said, in whole lines, so that no secret is cut in two before it is masked."""
+        for event in self._journal.events() if self._journal is not None else ():
+            self._request.publish(AgentActed(self._worker.mask.value(event)))
+        while self._host is not None and (data := self._host.log()):
+            lines, newline, self._unsaid = (self._unsaid + data).rpartition(b"\n")
+            self._log(lines + newline)
+
+    def _log(self, data: bytes) -> None:
+        if data:
+            self._request.publish(Logged(self._worker.mask.text(data.decode("utf-8", "replace")).encode()))
+
+
+def _how(ending: Ending) -> str:
+    if ending.signal is not None:
+        return f"was ended by {signal.Signals(ending.signal).name}"
+    if ending.exit_code is None:
+        return "ended together with the process that it was forked from"
+    return f"exited with code {ending.exit_code}"
