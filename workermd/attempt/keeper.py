@@ -183,9 +183,7 @@ class _Keeper:
     def end(self, result: bytes | None) -> NoReturn:
         """Write the result, if there is one, then end all that is left of the attempt, and ourselves."""
         kept = result is not None and self.keep(result)
-        if self.alone:
-            fence.end_all()
-        else:
+        if not (self.alone and fence.end_all()):
             processes.end_descendants(os.getpid())
         until = time.monotonic() + _REAP_SECONDS
         with contextlib.suppress(ChildProcessError):

@@ -7,6 +7,7 @@
 Every step is tried, and what it came to is told: `auto` goes on without what a machine cannot do, `strict` does not.
 """
 
+import contextlib
 import os
 import resource
 import signal
@@ -235,12 +236,25 @@ def around_program() -> None:
         landlock.restrict(scoped=landlock.SIGNALS)
 
 
-def end_all() -> None:
+def end_all() -> bool:
     """Kill everything that cannot signal outside, but ourselves: for a keeper that `outer` has shut in.
 
-    The kernel goes through its list of processes under one lock, so that nothing forks away meanwhile.
+    The kernel goes through its list of processes under one lock, so that nothing forks away meanwhile. False, and
+    nothing was done, where somebody outside could be reached: this signal without a fence would end the machine.
     """
-    try:
+    if any(_reachable(pid) for pid in (1, os.getppid()) if pid not in (0, os.getpid())):
+        return False
+    with contextlib.suppress(ProcessLookupError):
         os.kill(-1, signal.SIGKILL)
+    return True
+
+
+def _reachable(pid: int) -> bool:
+    """Whether we may signal a process. One that is gone cannot vouch for the fence: it counts as reachable."""
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return False
     except ProcessLookupError:
-        return
+        return True
+    return True
