@@ -15,7 +15,8 @@ from workermd.cli.table import VALIDATE
 from workermd.contract.rules import RULES
 from workermd.protocol.errors import UsageError
 from workermd.protocol.finding import Finding
-from workermd.report import formats, github, junit, markdown, sarif
+from workermd.report import formats, github, junit, markdown, sarif, say
+from workermd.report import text as report_text
 from workermd.report.machine import findings_schema
 from workermd.report.record import Report
 
@@ -93,6 +94,21 @@ def test_notes_are_no_warnings():
     assert said in formats.FORMATS["text"](counted).decode()
     summary = json.loads(formats.FORMATS["jsonl"](counted).splitlines()[-1])
     assert [summary[key] for key in ("errors", "warnings", "notes")] == [1, 1, 2]
+
+
+def test_on_a_terminal_findings_have_colours_and_no_word_is_cut():
+    message = "the schema admits everything: " + "it has neither properties nor any bound of its own, " * 3
+    found = Finding("contracts/a.worker.md", 1, 3, 5, "warning", "WM101", message + "as", "Say what it may hold. " * 6)
+    plain = report_text.findings([found], {"contracts/a.worker.md": "a word\n"})
+    assert len(plain.splitlines()) == 4, "a program gets whole lines"
+    shown = report_text.findings([found], {"contracts/a.worker.md": "a word\n"}, say.Style(60, True))
+    bare = re.sub("\x1b\\[[0-9;]*m", "", shown)
+    assert max(map(len, bare.splitlines())) <= 60
+    assert bare.split() == plain.split(), "the same words"
+    assert "\x1b[1;33mwarning:\x1b[0m" in shown
+    assert "\x1b[1;33m^^\x1b[0m" in shown
+    long = Finding("p/" * 50 + "x", 1, 1, 1, "error", "WM101", "m", "")
+    assert "p/" * 50 + "x:1:1:" in report_text.findings([long], None, say.Style(40, False)).splitlines()[0]
 
 
 # --- several at once ------------------------------------------------------------------------------------

@@ -125,7 +125,7 @@ def _refused(error: "WorkermdError", *, document: bool) -> int:
         from workermd.report import text
 
         sources = {error.findings[0].path: error.source} if error.source else {}
-        sys.stderr.write(text.findings(error.findings, sources))
+        sys.stderr.write(text.findings(error.findings, sources, say.style(sys.stderr)))
     say.error(error)
     if document and not say.is_terminal():
         _print_error(error.code, error.message, error.hint)

@@ -340,6 +340,7 @@ COMMANDS: tuple[CommandSpec, ...] = (
                 "STATUS",
                 offers="statuses",
             ),
+            OptionSpec(("--rejected",), "flag", "List the inputs that were refused before any attempt instead."),
             OptionSpec(("--limit",), "count", "At most this many.", "N", default=50),
             _FORMAT,
             _LEDGER,

@@ -5,10 +5,11 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
-from workermd.ledger.records import Attempt, Question, Reopening, Run, RunSummary
-from workermd.protocol.envelope import Document, timestamp
+from workermd.ledger.records import Attempt, Question, Rejection, Reopening, Run, RunSummary
+from workermd.protocol.envelope import Document, summed, timestamp
 from workermd.report import people
 from workermd.report.table import table as drawn
+from workermd.system.text import printable
 
 _HEAD = ("WORKER", "RUN", "STATUS", "ATTEMPTS", "CREATED")
 
@@ -26,7 +27,16 @@ def table(rows: Iterable[RunSummary]) -> str:
         )
         for row in rows
     )
-    return drawn(_HEAD, cells, frozenset({"WORKER", "RUN"}))
+    return drawn(_HEAD, cells, frozenset())
+
+
+_REJECTED_HEAD = ("WORKER", "RUN", "CODE", "AT")
+
+
+def rejected(rows: Iterable[Rejection]) -> str:
+    """Inputs that were refused before any attempt, as a table."""
+    cells = ((row.worker_id, row.run_id or "-", row.code, timestamp(row.at)) for row in rows)
+    return drawn(_REJECTED_HEAD, cells, frozenset())
 
 
 def timeline(
@@ -41,6 +51,7 @@ def timeline(
         f"Attempts: {row.attempts} of {row.max_attempts}",
         f"Contract: {row.contract_sha256.hex()}",
         f"Input:    {row.input_sha256.hex()}",
+        *_performed(row, attempts),
         "",
     ]
     events = [(row.created_at, "admitted")]
@@ -55,7 +66,24 @@ def timeline(
     if row.settled_at is not None:
         events.append((row.settled_at, f"settled: {row.status}"))
     lines += [f"{timestamp(at)}  {what}" for at, what in sorted(events, key=lambda event: event[0])]
+    if row.output is not None:
+        lines += ["", *(printable(line) for line in row.output.decode("utf-8", "replace").rstrip("\n").split("\n"))]
     return "\n".join(lines) + "\n"
+
+
+def _performed(row: Run, attempts: tuple[Attempt, ...]) -> list[str]:
+    """Who performed the task, at what cost, and what it left: as far as the ledger says."""
+    details = [each.detail or {} for each in attempts]
+    envelope = parsed(row.envelope) or {}
+    backend = envelope.get("backend") or next((each["backend"] for each in details if each.get("backend")), "")
+    model = next((each["model"] for each in reversed(details) if each.get("model")), "")
+    usage = summed(each.get("usage") for each in details)
+    used = ", ".join(
+        f"{amount:g} {name}" if name != "cost_usd" else f"{amount:.6g} USD" for name, amount in usage.items()
+    )
+    told = {"Backend:": backend, "Model:": model, "Usage:": used}
+    lines = [f"{word:<10}{printable(str(value))}" for word, value in told.items() if value]
+    return lines + [f"Artifact: {printable(each.get('uri', ''))}" for each in envelope.get("artifacts", ())]
 
 
 def _ending(attempt: Attempt) -> str:

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from typing import NamedTuple, TextIO
 
 from workermd.protocol.errors import OutputUnwritable, WorkermdError
 from workermd.system.text import printable
@@ -34,6 +35,23 @@ def text(lines: str) -> None:
 def is_terminal() -> bool:
     """Whether both streams are read by a person, who needs to be told once."""
     return os.isatty(1) and os.isatty(2)
+
+
+class Style(NamedTuple):
+    """How text for people is set: the width at which it folds, and whether it has colours."""
+
+    columns: int = sys.maxsize
+    colours: bool = False
+
+
+def style(stream: TextIO) -> Style:
+    """That of a terminal; a program that reads the stream gets whole lines without colours."""
+    if not stream.isatty():
+        return Style()
+    import shutil
+
+    colours = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return Style(max(shutil.get_terminal_size().columns, 40), colours)
 
 
 def columns() -> int:

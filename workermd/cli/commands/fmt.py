@@ -101,7 +101,7 @@ def _difference(one: Laid) -> str:
 def _say(refused: list[WorkermdError], changed: list[Laid], laid: list[Laid], options: FmtOptions) -> None:
     for error in refused:
         if isinstance(error, ContractUnusable) and error.findings and not options.quiet:
-            sys.stderr.write(text.findings(error.findings))
+            sys.stderr.write(text.findings(error.findings, None, say.style(sys.stderr)))
         say.error(error)
     if not options.quiet:
         would = "would change" if options.check or options.diff else "changed"

@@ -34,6 +34,7 @@ def execute(options: RunsShowOptions) -> int:
                 for each in reopenings
             ],
             "requests": [people.request(each) for each in requests],
+            "input": report.parsed(row.input),
             "output": report.parsed(row.output),
             "envelope": report.parsed(row.envelope),
         }

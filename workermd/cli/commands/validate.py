@@ -77,7 +77,7 @@ class Gathered:
         from workermd.lint.secrets import masked
 
         if self._streams:
-            say.text(text.findings(findings, {path: masked(source)}))
+            say.text(text.findings(findings, {path: masked(source)}, say.style(sys.stdout)))
         else:
             self._kept += findings
             self._sources[path] = masked(source)
