@@ -8,6 +8,7 @@ caller's are out of its reach. The keeper that forked it watches over it.
 
 import contextlib
 import gc
+import json
 import os
 import resource
 import signal
@@ -47,6 +48,9 @@ def begin() -> keeper.Kept:
     os.set_inheritable(STATUS_FD, False)
     kept = keeper.part()
     point("host_started")
+    if missing := kept.held.missing(kept.fence):
+        why = f" ({kept.held.failed})" if kept.held.failed else ""
+        _refuse(f"this machine does not hold {', '.join(missing)} as --sandbox strict asks{why}; see: workermd doctor")
     return kept
 
 
@@ -59,7 +63,7 @@ def attempt(backend: Backend, kept: keeper.Kept) -> None:
         _refuse(reason)
     gc.freeze()  # it was off since the first line: what imports make stays
     gc.enable()
-    os.write(STATUS_FD, b"ready\n")
+    os.write(STATUS_FD, f"ready {json.dumps(kept.held._asdict())}\n".encode())
     order = receive(ORDER_FD)
     if order is None:
         os._exit(0)  # The supervisor needs no attempt, or is gone before there was one.

@@ -20,7 +20,7 @@ import time
 from typing import NamedTuple, NoReturn
 
 from workermd.attempt.order import KEEPER_FD, LOCK_FD, receive_document
-from workermd.ledger import results
+from workermd.ledger import held_log, results
 from workermd.sandbox import fence, kernel
 from workermd.sandbox.fence import Fence, Held
 from workermd.system import processes
@@ -64,13 +64,16 @@ def part() -> Kept:
         os._exit(0)
     wanted = Fence.of(document)
     kernel.adopt_orphans()
+    if wanted.mode != fence.OFF:
+        with contextlib.suppress(OSError):
+            held_log.hold(wanted.ledger)
     held = fence.outer(wanted)
     ours, theirs = os.pipe()
     pid = os.fork()
     if pid:
         os.close(theirs)
         kernel.hide_memory()
-        _Keeper(pid, ours, alone=bool(held.signals)).serve()
+        _Keeper(pid, ours, alone=held.signals == fence.LANDLOCK).serve()
     for fd in (ours, KEEPER_FD, LOCK_FD):
         os.close(fd)
     kernel.die_with_parent(signal.SIGKILL)
@@ -113,12 +116,13 @@ class _Keeper:
                 with contextlib.suppress(BlockingIOError):
                     os.read(wake, 4096)
                 self.reap()
-            if self.result_fd in ready and self.read():
-                break
             if KEEPER_FD in ready and not self.hear():
                 if self.commission is None:
                     self.end(None)
                 poll.unregister(KEEPER_FD)  # the supervisor is gone; the attempt goes on
+            # After its commission: a quick task has left its result before we have been told of it.
+            if self.result_fd in ready and self.read():
+                break
             if self.commission is not None and time.monotonic() >= self.commission.deadline + GRACE:
                 self.end(None)
         while not self.whole() and self.read_some():
@@ -184,6 +188,8 @@ class _Keeper:
         """Write the result, if there is one, then end all that is left of the attempt, and ourselves."""
         kept = result is not None and self.keep(result)
         if not (self.alone and fence.end_all()):
+            if self.status is None:
+                processes.send(self.host, signal.SIGKILL)  # with it, all of its PID namespace
             processes.end_descendants(os.getpid())
         until = time.monotonic() + _REAP_SECONDS
         with contextlib.suppress(ChildProcessError):

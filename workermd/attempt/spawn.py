@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import json
 import os
 import select
 import signal
@@ -12,6 +13,7 @@ from typing import NamedTuple
 
 from workermd.attempt.keeper import END, Commission
 from workermd.attempt.order import FIRST_OWN_FD, HOST_FDS, MARKER_CHARACTERS, Order, encode, encode_binding, framed
+from workermd.protocol.envelope import Document
 from workermd.protocol.errors import ConfigurationError
 from workermd.sandbox.fence import Fence
 from workermd.system import environment, processes
@@ -86,6 +88,8 @@ class Host:
         self._log_fd = ends.log
         self._log_at = 0
         self.marker = marker
+        self.held: Document = {}
+        """By which means the attempt is held to its fence, known once it is ready."""
         self._ended = False
 
     @classmethod
@@ -126,9 +130,11 @@ class Host:
                     "its last words are above; run the import by hand to see more",
                 )
             said += chunk
-        word = said.decode(errors="replace").strip()
-        if word != "ready":
-            raise ConfigurationError(word.removeprefix("cannot: "), "nothing was started, and no attempt is used up")
+        word, _, rest = said.decode(errors="replace").strip().partition(" ")
+        if word == "ready":
+            self.held = json.loads(rest)
+        else:
+            raise ConfigurationError(rest, "nothing was started, and no attempt is used up")
 
     def send(self, order: Order, give_up_at: float, tick: Tick) -> None:
         """Hand the order over. A host that died or does not read is left to `finish`."""

@@ -19,6 +19,7 @@ from workermd.sandbox import kernel, landlock, namespaces
 from workermd.sandbox.kernel import CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID
 from workermd.sandbox.namespaces import Hidden
 
+LANDLOCK = "landlock"
 OFF, AUTO, STRICT = "off", "auto", "strict"
 MODES = (AUTO, STRICT, OFF)
 
@@ -40,11 +41,12 @@ ANY, LOOPBACK, NONE = "any", "loopback", "none"
 
 
 class Fence(NamedTuple):
-    """`results` and `own` are the folders of a ledger's results and of this attempt. `hidden` is out of reach,
+    """`results` and `own` are the folders of the ledger's results and of this attempt. `hidden` is out of reach,
     `kept` may be read. `readable` and `writable` are for `strict`: there is nothing else, but for the system.
     `network` is `any`, `loopback` (the attempt's own) or `none`. 0 is no bound."""
 
     mode: str = OFF
+    ledger: str = ""
     results: str = ""
     own: str = ""
     hidden: tuple[str, ...] = ()
@@ -90,6 +92,15 @@ class Held(NamedTuple):
     network: str = ""
     failed: str = ""
 
+    def missing(self, fence: Fence) -> list[str]:
+        """What `strict` and the contract's bounds ask for and this machine does not hold."""
+        if fence.mode != STRICT:
+            return []
+        needed = [name for name in self._fields if name not in ("network", "failed")]
+        if fence.network != ANY:
+            needed.append("network")
+        return [name for name in needed if not getattr(self, name)]
+
 
 _held = Held()
 """What holds around this process."""
@@ -113,7 +124,7 @@ def outer(fence: Fence) -> Held:
         kernel.no_new_privileges()
         landlock.restrict(scoped=landlock.SIGNALS)
         if _refused_outside():
-            held = held._replace(signals="landlock", memory="landlock")
+            held = held._replace(signals=LANDLOCK, memory=LANDLOCK)
     except OSError as error:
         by = held.processes
         held = held._replace(signals=by, memory=by, failed=held.failed or f"landlock: {error.strerror}")
@@ -193,7 +204,7 @@ def _listed(fence: Fence, held: Held) -> Held:
     )
     home = scratch[0] if scratch else fence.own
     os.environ.update(HOME=home, TMPDIR=home)
-    return held._replace(reading="landlock")
+    return held._replace(reading=LANDLOCK)
 
 
 def _interpreter() -> tuple[str, ...]:
@@ -232,7 +243,7 @@ def _limits(fence: Fence, held: Held) -> Held:
 def around_program() -> None:
     """In a fork of the host that is about to become a program of the task's."""
     kernel.die_with_parent(signal.SIGKILL)
-    if _held.signals == "landlock":
+    if _held.signals == LANDLOCK:
         landlock.restrict(scoped=landlock.SIGNALS)
 
 

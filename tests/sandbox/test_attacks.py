@@ -1,0 +1,123 @@
+"""Programs that try to touch what is not theirs, as root and as an ordinary user, in `auto` and in `strict`."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import ROOT
+from tests.sandbox.attacks import CONFINED, REACHED, WITHOUT_A_FENCE
+from workermd.sandbox import landlock
+
+NOBODY = 65534
+ORDINARY = ["/usr/bin/python3.13", "/usr/bin/python3.12", "/usr/bin/python3.11", "/usr/bin/python3"]
+
+
+@pytest.fixture(scope="module")
+def trials(tmp_path_factory):
+    """Each trial runs once, whatever is asked of it."""
+    known = {}
+
+    def trial(mode, user):
+        if (mode, user) not in known:
+            known[mode, user] = tried(mode, user, tmp_path_factory.mktemp("trial"))
+        return known[mode, user]
+
+    return trial
+
+
+def tried(mode, user, folder):
+    words = [python_of(user), "-m", "tests.sandbox.trial", mode, str(folder / "t")]
+    other = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.getuid() == 0 and user == "ordinary" else {}
+    if other:
+        os.chown(folder, NOBODY, NOBODY)
+        for each in (folder, *folder.parents):
+            if each.stat().st_uid == 0 and str(each).startswith(str(folder.parents[2])):
+                each.chmod(each.stat().st_mode | 0o055)
+    environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(
+        words, capture_output=True, text=True, cwd=ROOT, env=environment, check=False, timeout=120, **other
+    )
+    if "this machine does not hold" in done.stderr:
+        pytest.skip(f"this machine cannot hold {mode}: {done.stderr.strip().splitlines()[-1]}")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def python_of(user):
+    if user == "root":
+        if os.getuid() != 0:
+            pytest.skip("the tests are not run as root")
+        return sys.executable
+    if os.getuid() != 0:
+        return sys.executable
+    for each in (sys.executable, *ORDINARY):
+        if usable(each):
+            return each
+    pytest.skip("no interpreter that another user may read and that is new enough")
+
+
+def usable(python):
+    """Whether another user can run what a trial needs."""
+    asked = [python, "-c", "import sys, workermd.attempt.host; sys.exit(sys.version_info < (3, 11))"]
+    try:
+        return subprocess.run(asked, cwd=ROOT, user=NOBODY, group=NOBODY, extra_groups=[], check=False).returncode == 0
+    except OSError:
+        return False
+
+
+USERS = ("root", "ordinary")
+
+
+def worked(trial):
+    """What worked of the attacks, and what was found from outside."""
+    assert trial["attacks"] is not None, trial["log"] or trial["failure"]
+    return {name for name, success in trial["attacks"].items() if success}
+
+
+def test_there_are_enough_attacks():
+    assert len(REACHED | CONFINED) >= 40
+
+
+@pytest.mark.parametrize("user", USERS)
+def test_nothing_works_in_strict(trials, user):
+    trial = trials("strict", user)
+    assert worked(trial) == set()
+    assert (trial["changed"], trial["noted"], trial["left"]) == ([], [], [])
+    assert trial["bystander_lives"]
+
+
+@pytest.mark.parametrize("user", USERS)
+def test_auto_holds_what_it_says(trials, user):
+    """The ledger, its results, what belongs to other attempts, the cache, the configuration, and foreign processes."""
+    trial = trials("auto", user)
+    reached = set(REACHED)
+    if not trial["held"]["files"]:
+        pytest.skip(f"this machine lets nobody hide files: {trial['held']['failed']}")
+    if not trial["held"]["signals"]:
+        reached -= {name for name in reached if "kill" in name or "another_user" in name}
+    assert worked(trial) & reached == set()
+    planted = f"{os.path.join(os.path.dirname(trial['ledger']), 'ledger.db')}.forged"
+    assert set(trial["changed"]) <= {planted}, "a new file beside the ledger is all that there may be"
+    assert trial["left"] == []
+    assert trial["bystander_lives"]
+
+
+@pytest.mark.parametrize("user", USERS)
+def test_without_a_fence_the_attacks_do_work(trials, user):
+    """Or the two tests above would prove nothing."""
+    assert worked(trials("off", user)) == set(WITHOUT_A_FENCE) - {"inherited_descriptors"}
+
+
+def test_the_lock_is_not_handed_on_whatever_the_fence(trials):
+    assert not trials("off", "ordinary")["attacks"]["inherited_descriptors"]
+
+
+@pytest.mark.skipif(landlock.version() < landlock.SCOPES_VERSION, reason="this kernel's Landlock has no scopes")
+def test_auto_does_not_need_a_process_to_be_stopped_before_it_is_ended(trials):
+    """A chain of processes that fork and end, and one that left its session and its environment: none is left."""
+    trial = trials("auto", "ordinary")
+    assert trial["left"] == []
+    assert trial["seconds"] < 30
