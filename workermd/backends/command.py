@@ -13,6 +13,7 @@ import signal
 import time
 from typing import NamedTuple, NoReturn
 
+from workermd.backends.fence import unfenced
 from workermd.protocol.envelope import ERROR_CODES, Document
 from workermd.sandbox import fence
 from workermd.system import programs
@@ -263,7 +264,7 @@ def _document(printed: bytes, name: str) -> Result:
         message = f"{name} ended with exit code 0 and printed nothing; print the document to stdout"
         return failed("invalid_output", "output_not_json", message)
     try:
-        return Result(output=printed.decode("utf-8"))
+        return Result(output=unfenced(printed.decode("utf-8")))
     except UnicodeDecodeError as error:
         message = f"{name} printed bytes that are not UTF-8 (at byte {error.start})"
         return failed("invalid_output", "output_not_json", message)

@@ -4,12 +4,16 @@ import os
 import sys
 
 from workermd.config import configuration
+from workermd.config.configuration import MAX_INPUT_BYTES
+from workermd.contract.model import MAX_BYTES
 from workermd.protocol.errors import ContractUnusable, UsageError, WorkermdError
+from workermd.system.bounded import at_most
 
 
 def contract_bytes(path: str) -> bytes:
-    """The bytes of a contract. Raises ContractUnusable with what is wrong with the path."""
-    return _bytes(path, ContractUnusable, "a contract", "name a file, for example NAME.worker.md")
+    """The bytes of a contract, at most one above what a contract may have: the reader then says that it is too large.
+    Raises ContractUnusable with what is wrong with the path."""
+    return _bytes(path, MAX_BYTES, ContractUnusable, "a contract", "name a file, for example NAME.worker.md")
 
 
 def contract_named(word: str, flags: configuration.Flags = configuration.Flags()) -> tuple[bytes, str]:  # noqa: B008 - frozen
@@ -17,7 +21,7 @@ def contract_named(word: str, flags: configuration.Flags = configuration.Flags()
     there wins. Raises ContractUnusable, ConfigurationError."""
     try:
         with open(word, "rb") as file:
-            return file.read(), word
+            return at_most(file, MAX_BYTES), word
     except OSError:
         pass  # rare, so that a named file pays nothing for registries
     if not os.path.lexists(word):
@@ -29,28 +33,29 @@ def contract_named(word: str, flags: configuration.Flags = configuration.Flags()
     return contract_bytes(word), word
 
 
-def input_bytes(path: str, command: str) -> bytes:
-    """The bytes of a document, or of standard input for `-`. Raises UsageError; `command` says how to pipe one in."""
+def input_bytes(path: str, command: str, cap: int = MAX_INPUT_BYTES) -> bytes:
+    """The bytes of a document, or of standard input for `-`; more than `cap` where it has more. Raises UsageError;
+    `command` says how to pipe one in."""
     if path == "-":
-        return stdin_bytes("the input is '-'", command)
-    return _bytes(path, UsageError, "an input file", "name a JSON file, or - for standard input")
+        return stdin_bytes("the input is '-'", command, cap)
+    return _bytes(path, cap, UsageError, "an input file", "name a JSON file, or - for standard input")
 
 
-def stdin_bytes(what: str, command: str) -> bytes:
-    """The bytes of standard input; `what` says who wants them. Raises UsageError."""
+def stdin_bytes(what: str, command: str, cap: int = MAX_BYTES) -> bytes:
+    """The bytes of standard input, at most one above `cap`; `what` says who wants them. Raises UsageError."""
     if sys.stdin is None or sys.stdin.isatty():
         found = "closed" if sys.stdin is None else "a terminal"
         raise UsageError(f"{what}, but standard input is {found}", f"pipe a document in: … | {command}")
     try:
-        return sys.stdin.buffer.read()
+        return at_most(sys.stdin.buffer, cap)
     except OSError as error:
         raise UsageError(f"{what}, but standard input cannot be read ({error.strerror})", "name a file") from None
 
 
-def _bytes(path: str, refused: type[WorkermdError], wanted: str, hint: str) -> bytes:
+def _bytes(path: str, cap: int, refused: type[WorkermdError], wanted: str, hint: str) -> bytes:
     try:
         with open(path, "rb") as file:
-            return file.read()
+            return at_most(file, cap)
     except IsADirectoryError:
         raise refused(f"{path}: a folder, not {wanted}", hint) from None
     except FileNotFoundError:

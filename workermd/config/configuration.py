@@ -9,6 +9,7 @@ from workermd.config.tables import (
     bindings,
     check_address,
     checked,
+    count_of,
     models,
     only,
     servers,
@@ -18,11 +19,17 @@ from workermd.config.tables import (
     words_of,
 )
 from workermd.protocol.errors import ConfigurationError
+from workermd.system.bounded import at_most
 from workermd.task.binding import OPENAI, Binding, Model, ServerBinding, without_keys
 from workermd.task.task import KINDS
 
 FILE_NAME = "workermd.toml"
 PYPROJECT = "pyproject.toml"
+
+MAX_INPUT_BYTES = 16 << 20
+"""Of an input, where the configuration says nothing."""
+
+_MOST_BYTES = 4 << 20
 
 _LINT_KEYS = ("select", "ignore", "exclude")
 _TOP_KEYS = (
@@ -30,6 +37,7 @@ _TOP_KEYS = (
     "registry",
     "env",
     "secret_env",
+    "max_input_bytes",
     "workers",
     "modes",
     "models",
@@ -49,6 +57,7 @@ class Settings(NamedTuple):
     registry_origin: str = ""
     env: tuple[str, ...] = ()
     secret_env: tuple[str, ...] = ()
+    max_input_bytes: int = MAX_INPUT_BYTES
     workers: dict[str, Binding] = {}  # noqa: RUF012 - a frozen record's default, never mutated
     modes: dict[str, Binding] = {}  # noqa: RUF012 - the same
     models: dict[str, Model] = {}  # noqa: RUF012 - the same
@@ -232,7 +241,7 @@ def _mentions_us(path: str) -> bool:
     """A cheap look: most pyproject files say nothing of us, and a TOML reader costs as much as an interpreter start."""
     try:
         with open(path, "rb") as file:
-            return b"[tool.workermd" in file.read()
+            return b"[tool.workermd" in at_most(file, _MOST_BYTES)
     except OSError:
         return False
 
@@ -242,7 +251,10 @@ def _read(path: str) -> Settings:
 
     try:
         with open(path, "rb") as file:
-            document: dict[str, Any] = tomllib.load(file)
+            data = at_most(file, _MOST_BYTES)
+        if len(data) > _MOST_BYTES:
+            raise ConfigurationError(f"{path}: larger than {_MOST_BYTES} bytes", "name another file with --config")
+        document: dict[str, Any] = tomllib.loads(data.decode())
     except OSError as error:
         raise ConfigurationError(
             f"{path}: cannot be read ({error.strerror})", "name another file with --config"
@@ -267,6 +279,7 @@ def _read(path: str) -> Settings:
         registry_origin=path if registry else "",
         env=words_of(document, "env", path),
         secret_env=words_of(document, "secret_env", path),
+        max_input_bytes=count_of(document, "max_input_bytes", path) or MAX_INPUT_BYTES,
         workers=bindings(document, "workers", path, named),
         modes=bindings(document, "modes", path, named),
         models=named.models,

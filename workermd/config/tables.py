@@ -167,7 +167,7 @@ def _binding(fields: Any, place: str, named: Named) -> Binding:
             if row
             else {},
             folder=named.folder,
-            max_turns=_count(fields, "max_turns", place),
+            max_turns=count_of(fields, "max_turns", place),
         ),
         place,
     )
@@ -308,7 +308,7 @@ def _code(fields: dict[str, Any], place: str) -> dict[str, Any]:
     return {
         "executor": executor,
         "languages": list(languages),
-        "timeout": _count(fields, "timeout", place) or 20,
+        "timeout": count_of(fields, "timeout", place) or 20,
         "python": text_of(fields, "python", place),
         "image": text_of(fields, "image", place) or "python:3-slim",
     }
@@ -391,7 +391,8 @@ def _json_table(fields: dict[str, Any], name: str, place: str) -> dict[str, Any]
     return table
 
 
-def _count(fields: dict[str, Any], name: str, place: str) -> int | None:
+def count_of(fields: dict[str, Any], name: str, place: str) -> int | None:
+    """A number from 1, None where it is not given. Raises ConfigurationError."""
     value = fields.get(name)
     if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
         raise ConfigurationError(f"{place}: {name} is not a count", f"write {name} = 10")

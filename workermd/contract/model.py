@@ -8,6 +8,9 @@ from workermd.protocol.envelope import Document, Status
 from workermd.protocol.finding import Finding
 from workermd.system.digest import sha256
 
+MAX_BYTES = 256 * 1024
+"""Of a contract's file."""
+
 Shape = Literal["registry", "site"]
 
 

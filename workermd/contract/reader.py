@@ -9,17 +9,16 @@ from workermd.contract.document import Body, FrontMatterBounds, Section, line_sp
 from workermd.contract.fields import is_ours
 from workermd.contract.json.strict import canonical
 from workermd.contract.meaning import Parts, check, statuses
-from workermd.contract.model import Constraints, Contract, Lines, Reading, Span, meaning_sha256
+from workermd.contract.model import MAX_BYTES, Constraints, Contract, Lines, Reading, Span, meaning_sha256
 from workermd.contract.problems import Problems, misnamed
 from workermd.contract.schema import draft_of
 from workermd.contract.yamltext import YamlMapping
 from workermd.protocol.envelope import Document
 from workermd.system.text import quoted
 
-MAX_BYTES = 256 * 1024
-
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]|\r(?!\n)")
 _SUSPECT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x84\x86-\x9f]")  # one class is several times faster than a choice
+_KEY = re.compile(r"([a-z_]+)[ \t\u00a0]*:")
 _WEB_PAGE = re.compile(r"\s*<(!doctype\s+html|html)\b", re.IGNORECASE)
 
 
@@ -52,13 +51,16 @@ def read(data: bytes, path: str, *, thorough: bool = True) -> Reading:
 def parse(data: bytes, path: str) -> Parsed:
     """The parts and their places: all of reading but the checks of schemas and meaning."""
     if len(data) > MAX_BYTES:
-        return _unreadable("", path, "WM103", f"the file has {len(data)} bytes; allowed are {MAX_BYTES}", "Shorten it.")
+        return _unreadable("", path, "WM103", f"the file has more than {MAX_BYTES} bytes", "Shorten it.")
     try:
         text = data.decode()
     except UnicodeDecodeError as error:
         kind = "UTF-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else f"the byte 0x{data[error.start]:02x}"
         message = f"found {kind}, which is not UTF-8"
         return _unreadable(data[: error.start].decode(), path, "WM101", message, "Save the file as UTF-8.")
+    if (alone := text.count("\r") - text.count("\r\n")) > text.count("\n"):
+        message = f"the lines end with CR alone, {alone} of them, and CR is no line end; allowed are LF and CRLF"
+        return _unreadable(text[: text.index("\r")], path, "WM104", message, "Save the file with LF line ends.")
     marked = text.startswith("\ufeff")
     text = text.removeprefix("\ufeff")
     plain = _CONTROL.sub("\ufffd", text) if _SUSPECT.search(text) else text  # of the same length: places stay
@@ -92,6 +94,10 @@ def _parts(lines: Lines, problems: Problems) -> Parts | None:
         return None
     bounds = document.bounds(lines, problems)
     if bounds is None:
+        says_something = lines.text.strip() != document.MARKER
+        if says_something and not document.read_body(lines, 1).sections and not _has_keys(lines, 1):
+            problems.forget()
+            _add_foreign(problems)
         return None
     body = document.read_body(lines, bounds.body_line)
     spec = body.section(document.WORKER_SPEC)
@@ -115,17 +121,26 @@ def _add_foreign(problems: Problems) -> None:
 def _go_on_without(lines: Lines, body: Body, problems: Problems) -> bool:
     """Report that there is no front matter. True when the sections are worth reading all the same."""
     later = document.line_of_marker(lines, 1)
-    if not body.sections and later is None:
+    begins = later is not None and _has_keys(lines, later + 1)
+    if not body.sections and not begins:
         problems.forget()
         _add_foreign(problems)
         return False
     first = lines.line_text(1)
     where = f"; the first such line is {later}" if later else ""
     hint = "Begin the file with `---`, the keys `id`, `name`, `version` and another `---`."
-    if later and first[:1] != "{" and first[:3] != "+++":
+    if later and begins and first[:1] != "{" and first[:3] != "+++":
         hint = f"Remove lines 1 to {later - 1}; from a copied page, remove what follows the last section too."
     problems.add("WM107", Span(0, len(first)), f"line 1 is {quoted(first)}; it must be exactly `---`{where}", hint)
     return later is None
+
+
+def _has_keys(lines: Lines, line: int) -> bool:
+    """Whether front matter of ours begins near a line: one of our own keys stands at the start of one, before the next
+    marker. What only follows a horizontal rule does not."""
+    end = document.line_of_marker(lines, line + 1) or lines.count + 1
+    texts = (lines.line_text(number) for number in range(line, min(end, lines.count + 1)))
+    return is_ours([found[1] for text in texts if (found := _KEY.match(text))])
 
 
 def _front(

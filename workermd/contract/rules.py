@@ -268,6 +268,16 @@ RULES: dict[str, Rule] = {
         "A reply of nothing is no valid output.",
         "Where `{}` passes, a task that did nothing ends as `ok`, and its empty answer is kept for good.",
     ),
+    "WM518": Rule(
+        "warning",
+        "A format is one that is checked.",
+        "JSON Schema takes any other word for an annotation: `int64` on an integer bounds nothing.",
+    ),
+    "WM519": Rule(
+        "warning",
+        "What is required is a property that the schema describes.",
+        "A required name beside a property of nearly that name is mostly a slip: every document needs both, and one is checked.",
+    ),
     "WM601": Rule(
         "error",
         "A constraint is written `- key: value`.",

@@ -57,7 +57,7 @@ FORMATS: dict[str, tuple[str, ...]] = {
     "2019-09": _SINCE_2019,
     "2020-12": _SINCE_2019,
 }
-"""The formats that jsonschema-rs checks, by draft. Any other word would be ignored, so it is refused."""
+"""The formats that jsonschema-rs checks, by draft. Any other word is an annotation."""
 
 
 class UnknownDraft(ValueError):
@@ -106,7 +106,7 @@ def check_schema(schema: Any, *, thorough: bool = True) -> tuple[SchemaProblem, 
     except UnknownDraft as error:
         return (error.problem,)
     survey = Survey(schema, draft)
-    problems = [*survey.problems, *_formats(survey), *_patterns(survey)]
+    problems = [*survey.problems, *_patterns(survey)]
     refused = _refused_by_engine(schema, draft) if not problems else None
     if problems or refused is not None or (thorough and not _accepted(survey)):
         problems.extend(_meta_problems(survey))
@@ -115,16 +115,15 @@ def check_schema(schema: Any, *, thorough: bool = True) -> tuple[SchemaProblem, 
     return tuple(sorted(set(problems)))
 
 
-def _formats(survey: Survey) -> list[SchemaProblem]:
-    known = FORMATS[survey.draft]
-    hint = f"Use one of {', '.join(known)}; or a pattern."
-    return [
-        SchemaProblem(
-            place, f"the format {shown(word)} is not known in draft {survey.draft}, so nothing would check it", hint
-        )
-        for place, word in survey.formats
+def unknown_formats(schema: dict[str, Any], draft: str) -> tuple[SchemaProblem, ...]:
+    """The formats that nothing checks: to JSON Schema they are annotations (2020-12, validation 7.2.3)."""
+    known = FORMATS[draft]
+    hint = f"Add a pattern or bounds, or use one of {', '.join(known)}."
+    return tuple(
+        SchemaProblem(place, f"the format {shown(word)} is not known in draft {draft}, so nothing checks it", hint)
+        for place, word in Survey(schema, draft).formats
         if word not in known
-    ]
+    )
 
 
 def _patterns(survey: Survey) -> list[SchemaProblem]:
@@ -165,7 +164,7 @@ def _build(schema: dict[str, Any], draft: str) -> "Validator":
         pattern_options=engine.RegexOptions(),
         mask="<redacted>",
         validate_formats=True,
-        ignore_unknown_formats=False,
+        ignore_unknown_formats=True,
     )
 
 

@@ -71,8 +71,8 @@ def read(text: str, start: int, end: int, problems: Problems) -> YamlMapping:
         size = len(source.encode())
         problems.add("WM211", Span(start, start), f"found {size} bytes of YAML; allowed are {MAX_BYTES}", "Shorten it.")
         return YamlMapping({}, {}, complete=False)
-    reader = _Reader(start, problems)
     plain = _without_trouble(source, start, problems)
+    reader = _Reader(start, plain, problems)
     try:
         for event in events(plain):
             reader.take(event)
@@ -109,11 +109,30 @@ def _add_syntax_error(error: yaml.YAMLError, start: int, end: int, problems: Pro
     problems.add("WM201", Span(at, at), f"not well-formed YAML: {' '.join(str(reason).split())}", hint)
 
 
+_GLUED = re.compile(r"[|>][-+0-9]*(?=#)")
+
+
+def _after_deeper_blanks(source: str, at: int) -> int:
+    """Where a block scalar's first text begins with a comment's mark and blank lines before it are indented deeper: that
+    is no YAML, and which of the two libyaml takes it for is its own matter. -1 where it is not so."""
+    deepest = 0
+    while at < len(source):
+        end = source.find("\n", at)
+        line = source[at : end if end >= 0 else len(source)].rstrip("\r")
+        if line.strip(" "):
+            indent = len(line) - len(line.lstrip(" "))
+            return at + indent if indent < deepest and indent and line[indent] == "#" else -1
+        deepest = max(deepest, len(line))
+        at += len(line) + 1
+    return -1
+
+
 class _Reader:
     """Takes one event after the other and builds the mapping."""
 
-    def __init__(self, start: int, problems: Problems) -> None:
+    def __init__(self, start: int, source: str, problems: Problems) -> None:
         self.offset = start
+        self.source = source
         self.problems = problems
         self.mapping: dict[str, Tree] = {}
         self.places: dict[str, JsonPlace] = {}
@@ -176,8 +195,23 @@ class _Reader:
         else:
             self._put(None, self._span(event))
 
+    def _check_comment(self, span: Span, *, is_block: bool = False) -> None:
+        """YAML asks for a blank before a comment; libyaml takes one that is glued to a value all the same."""
+        at = span.end - self.offset
+        if is_block:
+            begin = span.start - self.offset
+            header = self.source[begin:].split("\n", 1)[0]
+            glued = _GLUED.match(header)
+            at = begin + glued.end() if glued else _after_deeper_blanks(self.source, begin + len(header) + 1)
+        if 0 <= at < len(self.source) and self.source[at] == "#":
+            message = "not well-formed YAML: a comment begins right behind a value"
+            where = Span(self.offset + at, self.offset + at + 1)
+            self.problems.add("WM201", where, message, "Put a blank before the `#`, or quote the value with it.")
+
     def _scalar(self, event: yaml.ScalarEvent) -> None:
         span = self._span(event)
+        if event.style:
+            self._check_comment(span, is_block=event.style in "|>")
         if self._frames and self._frames[-1].expects_key:
             self._key(event.value, span)
         else:
@@ -221,6 +255,8 @@ class _Reader:
     def _close(self, event: yaml.CollectionEndEvent) -> None:
         frame = self._frames.pop()
         span = Span(frame.start, self._span(event).end)
+        if self.source[span.end - self.offset - 1 : span.end - self.offset] in ("]", "}"):
+            self._check_comment(span)
         if frame.is_key:
             self._drop_key(span)
         else:

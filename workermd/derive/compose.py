@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from workermd.contract.forms import Form, WrongForm, date, url
+from workermd.contract.model import MAX_BYTES
 from workermd.contract.problems import SUFFIX
-from workermd.contract.reader import MAX_BYTES, read
+from workermd.contract.reader import read
 from workermd.contract.write import front_matter
 from workermd.derive import claims as claim_documents
 from workermd.derive import confidence

@@ -12,6 +12,7 @@ from workermd.contract.json.strict import JsonError
 from workermd.protocol.envelope import encoded
 from workermd.protocol.errors import UsageError
 from workermd.protocol.finding import Finding
+from workermd.system.bounded import at_most
 from workermd.system.digest import sha256
 
 SCHEMA_VERSION = 1
@@ -53,11 +54,14 @@ class Baseline:
         return encoded({"schema_version": SCHEMA_VERSION, "findings": listed})
 
 
+MAX_BYTES = 16 << 20
+
+
 def load(path: str, *, update: bool) -> Baseline:
     """Read a baseline; with `update` there may be none yet, and all that is found is accepted. Raises UsageError."""
     try:
         with open(path, "rb") as file:
-            data = file.read()
+            data = at_most(file, MAX_BYTES)
     except FileNotFoundError:
         if update:
             return Baseline(path, {}, update=True)

@@ -32,6 +32,8 @@ CHECKS: tuple[Check, ...] = (
     Check("WM515", schemas.admits_everything),
     Check("WM516", schemas.beside_reference),
     Check("WM517", answers.empty_reply),
+    Check("WM518", schemas.idle_formats),
+    Check("WM519", schemas.phantom_requirements),
     Check("WM620", bounds.attempts_that_do_not_fit),
     Check("WM621", bounds.pauses_that_do_not_fit),
     Check("WM622", bounds.odd_tools),

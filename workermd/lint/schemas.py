@@ -5,6 +5,7 @@ from typing import Any
 
 from workermd.contract.json.strict import escape
 from workermd.contract.problems import nearest
+from workermd.contract.schema import unknown_formats
 from workermd.lint import keywords
 from workermd.lint.impossible import reasons, types_of
 from workermd.lint.subject import SIDES, Fault, Schema, Subject
@@ -104,6 +105,36 @@ def _admitted(schema: Any) -> str:
     if rest or schema.get("type", "object") != "object":
         return ""
     return "every object, {} included" if "type" in schema else "any value"
+
+
+def idle_formats(subject: Subject) -> Iterator[Fault]:
+    """WM518"""
+    sides = ((SIDES[0], subject.contract.input_draft), (SIDES[1], subject.contract.output_draft))
+    for side, draft in sides:
+        for problem in unknown_formats(getattr(subject.contract, side), draft):
+            yield Fault(subject.where(f"/{side}{problem.pointer}"), problem.message, problem.hint)
+
+
+def phantom_requirements(subject: Subject) -> Iterator[Fault]:
+    """WM519"""
+    for schema in _judging(subject):
+        properties, required = schema.value.get("properties"), schema.value.get("required")
+        if not isinstance(properties, dict) or not isinstance(required, list) or not properties:
+            continue
+        if schema.value.get("additionalProperties") is False and "patternProperties" not in schema.value:
+            continue  # WM512
+        if any(word in schema.value for word in _BRINGING_IN):
+            continue
+        for index, name in enumerate(required):
+            if isinstance(name, str) and name not in properties:
+                near = nearest(name, properties)
+                hint = f"Did you mean {shown(near)}?" if near else "Add it to properties, or remove it from required."
+                message = f"{shown(name)} is required, but properties does not describe it"
+                yield Fault(subject.where(f"{schema.place}/required/{index}"), message, hint)
+
+
+_BRINGING_IN = ("$ref", "$dynamicRef", "allOf", "anyOf", "oneOf", "if", "patternProperties", "dependentSchemas")
+"""Keywords that may describe a property elsewhere."""
 
 
 def beside_reference(subject: Subject) -> Iterator[Fault]:

@@ -24,6 +24,23 @@ class Shape(NamedTuple):
 
 FAR = 310
 
+_VALUE = r"[^\s\"'`,;(){}\[\]<>$*]"
+"""A character of a value that stands bare: what is called, indexed or put together is code, and no value."""
+
+_EXAMPLE = re.compile(
+    r"example|changeme|change[-_]me|placeholder|replace[-_]?me|dummy|redacted|sample|(?i:your)[-_]|x{4,}|\.\.\.|0{8,}|1234567890"
+    r"|SflKxwRJSMeKKF2QT4fwpMeJf36POk6yJV_adQssw5c",
+    re.IGNORECASE,
+)
+"""What documentation writes where a secret would stand; the last is the signature of the token that jwt.io shows."""
+
+_EXAMPLE_URL = re.compile(
+    r"//[^\s/@:]*:(?:password|passwd|pass|pwd|secret|token|\.\.\.|x+|%[0-9a-z_]+)@"
+    r"|@(?:[a-z0-9-]+\.)*(?:example|test|invalid|localhost)(?:\.(?:com|org|net))?$",
+    re.IGNORECASE,
+)
+"""A password that is the word itself, or a host that is set aside for documentation (RFC 2606)."""
+
 
 def _shape(kind: str, marks: str, pattern: str, back: int = 0, *, any_case: bool = False, follows: str = "") -> Shape:
     return Shape(kind, tuple(marks.split()), re.compile(pattern), back, any_case, follows)
@@ -45,7 +62,8 @@ _SHAPES = (
     _shape(
         "a private key",
         "-----BEGIN",
-        r"-----BEGIN (?:[A-Z0-9]{1,20} ){0,3}PRIVATE KEY(?: BLOCK)?-----(?:[^-]{1,8000}-----END)?",
+        r"-----BEGIN (?:[A-Z0-9]{1,20} ){0,3}PRIVATE KEY(?: BLOCK)?-----(?=[^`]{0,200}?[A-Za-z0-9+/]{16})"
+        r"(?:[^-]{1,8000}-----END)?",
     ),
     _shape(
         "a JSON Web Token",
@@ -63,7 +81,8 @@ _SHAPES = (
         "password passwd secret api_key api-key apikey access_token auth_token",
         r"(?i:password|passwd|secret|api[_-]?key|(?:access|auth)_token)[\"']?[ \t]{0,9}[:=][ \t]{0,9}[\"']?"
         r"(?![A-Z][A-Z0-9_]*(?![^\s\"'`,;(){}\[\]<>$*]))"  # the name of a variable
-        r"(?=[^\s0-9]{0,100}[0-9])(?=[^\sA-Za-z]{0,100}[A-Za-z])([^\s\"'`,;(){}\[\]<>$*]{8,200})",
+        r"(?!(?:[A-Za-z_][A-Za-z0-9_]*\.)+[A-Za-z_][A-Za-z0-9_]*(?![^\s\"'`,;(){}\[\]<>$*]))"  # a member of an object
+        rf"(?={_VALUE[:-1]}0-9]{{0,100}}[0-9])(?={_VALUE[:-1]}A-Za-z]{{0,100}}[A-Za-z])({_VALUE}{{8,200}}+)(?![(\[<$])",
         any_case=True,
     ),
     _shape(
@@ -76,6 +95,7 @@ _SHAPES = (
 )
 
 _SMALL = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz")
+_HOST = re.compile(r"[A-Za-z0-9.-]+")
 _CHARACTER = re.compile("[^\r\n]")
 _LEAST_QUOTED = 8
 
@@ -94,6 +114,7 @@ def secrets(text: str) -> tuple[Secret, ...]:
         for order, shape in enumerate(_SHAPES)
         for match in _matches(shape, text, small if shape.any_case else text)
         for group in (match.lastindex or 0,)
+        if not _is_example(shape, match, text)
     ]
     kept: list[Secret] = []
     last = 0
@@ -102,6 +123,13 @@ def secrets(text: str) -> tuple[Secret, ...]:
             kept.append(Secret(Span(max(start, last), end), kind))
             last = end
     return tuple(kept)
+
+
+def _is_example(shape: Shape, match: re.Match[str], text: str) -> bool:
+    if shape.follows == "@":
+        host = _HOST.match(text, match.end() - 1)
+        return _EXAMPLE_URL.search(match[0] + (host[0][1:] if host else "")) is not None
+    return _EXAMPLE.search(match[match.lastindex or 0]) is not None
 
 
 def _in_small_letters(text: str) -> str:

@@ -12,12 +12,13 @@ from workermd.config.configuration import Settings
 from workermd.contract.bump import parsed
 from workermd.contract.json.quick import load_bytes
 from workermd.contract.json.strict import JsonError
-from workermd.contract.model import Reading
+from workermd.contract.model import MAX_BYTES, Reading
 from workermd.contract.problems import SUFFIX, nearest
 from workermd.contract.reader import read
 from workermd.protocol.envelope import encoded
 from workermd.protocol.errors import ConfigurationError, ContractUnusable, UsageError
 from workermd.system import files
+from workermd.system.bounded import at_most
 from workermd.system.digest import sha256
 
 INDEX = "index.json"
@@ -123,7 +124,7 @@ def contents(entry: IndexRow) -> bytes:
     """The bytes of an entry's file. Raises ContractUnusable when they are not those that were entered."""
     try:
         with open(entry.path, "rb") as file:
-            data = file.read()
+            data = at_most(file, MAX_BYTES)
     except OSError as error:
         message = f"{entry.path}: the file of {entry.word} cannot be read ({error.strerror})"
         raise ContractUnusable(message, f"restore it, or remove its entry from {INDEX}") from None
@@ -145,7 +146,7 @@ def entries(folder: str) -> tuple[IndexRow, ...]:
     path = os.path.join(folder, INDEX)
     try:
         with open(path, "rb") as file:
-            rows = load_bytes(file.read())
+            rows = load_bytes(at_most(file, 64 * MAX_BYTES))
     except OSError as error:
         raise ConfigurationError(
             f"{path}: cannot be read ({error.strerror})", "name the folder of a registry with --registry"
@@ -240,7 +241,7 @@ def _file(entry: IndexRow, known: tuple[IndexRow, ...]) -> str:
         if not os.path.lexists(path):
             return file
         with open(path, "rb") as present:
-            if sha256(present.read()).hex() == entry.digest:
+            if sha256(at_most(present, MAX_BYTES)).hex() == entry.digest:
                 return file
     raise UsageError(f"{path}: another file is there and has no entry", "move it away, or give another --name")
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from workermd.config.configuration import MAX_INPUT_BYTES
 from workermd.contract.json import quick, strict
 from workermd.ledger import results
 from workermd.ledger.records import Key, Run
@@ -41,6 +42,7 @@ class Request(NamedTuple):
     key: KeySource = KeySource()
     wait: bool = True
     trace: Trace | None = None
+    max_input_bytes: int = MAX_INPUT_BYTES
 
 
 class Input(NamedTuple):
@@ -62,13 +64,31 @@ class ClaimedAttempt(NamedTuple):
     token: str
 
 
+class InputRefused(Exception):
+    """An input that cannot be read: what its refusal says (S2.2)."""
+
+    def __init__(self, code: str, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.hint = hint
+
+
 def read_input(request: Request) -> Input:
     """Read strictly and find the run's key, or put it where it is absent (S2.2).
 
-    Raises JsonError for what is not strict JSON, UsageError where the caller's key contradicts the input's.
+    Raises InputRefused, and UsageError where the caller's key contradicts the input's.
     """
     contract = request.worker.contract
-    loaded = quick.load_exact(request.read_input())
+    data = request.read_input()
+    if len(data) > request.max_input_bytes:
+        message = f"The input is larger than max_input_bytes ({request.max_input_bytes})."
+        raise InputRefused("input_too_large", message, "send less, or raise max_input_bytes in workermd.toml")
+    try:
+        loaded = quick.load_exact(data)
+    except strict.JsonError as error:
+        message = f"The input is not strict JSON: {error.message}."
+        raise InputRefused("input_schema_mismatch", message, error.hint) from None
     found = run_key.keyed(loaded.value, loaded.exact, contract, request.key)
     if not found.is_usable or found.run_id is None:
         return Input(found.value, found.exact, None, found.run_id, found.problem)
@@ -112,9 +132,8 @@ class Admission:
             return self.reject(message, hint or "see all of it with: workermd validate SPEC --input INPUT")
         return self.reject(given.problem) if given.key is None else None
 
-    def reject(self, message: str, hint: str = "") -> Answered:
+    def reject(self, message: str, hint: str = "", code: str = "input_schema_mismatch") -> Answered:
         """Refuse before any attempt: noted, but the key stays free (S2.2)."""
-        code = "input_schema_mismatch"
         self._session.ledger.reject(self._worker.contract.id, self._answers.run_id, code, None)
         return self._answers.failed(Status.INVALID_REQUEST, Failure(code, message, False, hint))
 

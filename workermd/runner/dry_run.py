@@ -1,11 +1,10 @@
 """`run --dry-run`: everything but the attempt, and what would happen."""
 
-from workermd.contract.json import strict
 from workermd.ledger.records import Run
 from workermd.ledger.sqlite.store import Ledger
 from workermd.protocol import envelope as envelopes
 from workermd.protocol.envelope import Document, Status
-from workermd.runner.admission import Input, Request, read_input
+from workermd.runner.admission import Input, InputRefused, Request, read_input
 from workermd.runner.answers import Answered
 from workermd.runner.requirements import refuse_without_purpose
 from workermd.runner.run_key import refuse_without
@@ -31,8 +30,8 @@ def plan(request: Request, ledger_path: str) -> Answered:
     }
     try:
         given = read_input(request)
-    except strict.JsonError as error:
-        return _refused(document, "input_schema_mismatch", [error.message])
+    except InputRefused as refused:
+        return _refused(document, refused.code, [refused.message])
     document["run_id"] = given.run_id
     mismatches = request.worker.input_checker.check(given.value)
     if mismatches or given.key is None:

@@ -10,13 +10,21 @@ Nothing here prints. What happens on the way is published as events; what is pri
 
 import time
 
-from workermd.contract.json import strict
 from workermd.ledger.run_lock import RunLock
 from workermd.protocol.envelope import EXIT_INTERRUPTED, Failure, Status
 from workermd.protocol.errors import Interrupted, LedgerBusy
 from workermd.runner import run_key, verdict
 from workermd.runner import session as sessions
-from workermd.runner.admission import Admission, ClaimedAttempt, Input, Request, deadline_of, needs_attempt, read_input
+from workermd.runner.admission import (
+    Admission,
+    ClaimedAttempt,
+    Input,
+    InputRefused,
+    Request,
+    deadline_of,
+    needs_attempt,
+    read_input,
+)
 from workermd.runner.answers import Answered, Answers
 from workermd.runner.events import AttemptEnded
 from workermd.runner.session import Session
@@ -45,7 +53,7 @@ def _run_id(request: Request) -> str | None:
     """The run that could not begin, so that the next call can name it."""
     try:
         return read_input(request).run_id
-    except strict.JsonError:
+    except InputRefused:
         return request.key.given or None
 
 
@@ -80,8 +88,8 @@ class _Invocation:
     def answer(self) -> Answered:
         try:
             given = read_input(self.request)
-        except strict.JsonError as error:
-            return self.admission.reject(f"The input is not strict JSON: {error.message}.", error.hint)
+        except InputRefused as error:
+            return self.admission.reject(error.message, error.hint, error.code)
         self.answers.run_id = given.run_id
         if (answered := self.admission.answer_without_attempt(given)) is not None:
             return answered

@@ -3,7 +3,7 @@
 import sys
 from typing import NamedTuple
 
-from workermd.cli.documents import contract_named
+from workermd.cli.documents import contract_named, stdin_bytes
 from workermd.contract import revision
 from workermd.contract.diff import Difference, difference
 from workermd.contract.model import Reading
@@ -44,7 +44,7 @@ def _fails(found: Difference, on: str) -> bool:
 
 def _reading(name: str) -> Reading:
     if name == "-":
-        data = sys.stdin.buffer.read()
+        data = stdin_bytes("the contract is '-'", "workermd diff -")
     elif name.startswith(revision.PREFIX):
         data = revision.read(name)
     else:

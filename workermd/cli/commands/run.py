@@ -74,12 +74,13 @@ def execute(options: RunOptions) -> int:
     binding = configuration.binding_for(contract.id, contract.mode, settings, flags)
     request = Request(
         worker=Worker(contract, binding, timeout=options.timeout, max_attempts=options.max_attempts),
-        read_input=_once(lambda: _read_input(options, contract.input_schema, signals)),
+        read_input=_once(lambda: _read_input(options, contract.input_schema, settings.max_input_bytes, signals)),
         publish=publish,
         interrupted=lambda: signals.noted,
         trace=trace,
         key=run_key.chosen(options.run_id, options.run_id_from, new=options.new_run_id),
         wait=not options.no_wait,
+        max_input_bytes=settings.max_input_bytes,
     )
     if not options.quiet and warnings:
         count = len(warnings)
@@ -184,11 +185,11 @@ def _reads_stdin(options: RunOptions) -> bool:
     return options.input == "-" or options.input_text is not None or any(each.endswith("=@-") for each in options.set)
 
 
-def _read_input(options: RunOptions, schema: Any, signals: "Signals") -> bytes:
+def _read_input(options: RunOptions, schema: Any, cap: int, signals: "Signals") -> bytes:
     signals.break_off = True
     try:
         if options.input is not None:
-            return input_bytes(options.input, f"workermd run {options.spec} -")
+            return input_bytes(options.input, f"workermd run {options.spec} -", cap)
         from workermd.cli import input_fields
 
         return input_fields.made(options.set, options.input_text, schema, f"workermd run {options.spec}")

@@ -133,7 +133,7 @@ def execute(options: ValidateOptions) -> int:
     known.end()
     _add_clashes(identities, selection, report)
     for path, side in documents:
-        _add_document(report, read, path, side)
+        _add_document(report, read, path, side, settings.max_input_bytes)
     if accepted is not None and options.baseline_update:
         files.write(accepted.path, accepted.updated())
     report.end()
@@ -241,7 +241,7 @@ def _add_clashes(identities: folder.Identities, selection: Selection, report: Ga
         report.add(problems.findings(), reading.path, reading.text)
 
 
-def _add_document(report: Gathered, of: tuple[bytes, str] | None, path: str, side: str) -> None:
+def _add_document(report: Gathered, of: tuple[bytes, str] | None, path: str, side: str, cap: int) -> None:
     """`--input` and `--output-file`: a document held against one side of the contract, `of` its bytes and path."""
     from workermd.contract import instance
     from workermd.contract.reader import read
@@ -255,7 +255,10 @@ def _add_document(report: Gathered, of: tuple[bytes, str] | None, path: str, sid
             if side == "input"
             else (contract.output_schema, contract.output_draft)
         )
-        source, found = instance.check(input_bytes(path, "workermd validate CONTRACT … -"), path, schema, draft)
+        data = input_bytes(path, "workermd validate CONTRACT … -", cap)
+        if len(data) > cap:
+            raise UsageError(f"{path}: larger than max_input_bytes ({cap})", "raise it in workermd.toml")
+        source, found = instance.check(data, path, schema, draft)
     except WorkermdError as error:
         report.unchecked.append(error)
         return
