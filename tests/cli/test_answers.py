@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import xml.etree.ElementTree as ET
 
 import pytest
 
@@ -120,6 +121,25 @@ def test_a_file_that_cannot_be_written_is_said_and_the_rest_is_told(cli, contrac
     assert done.code == 2
     assert "no/folder: cannot be written" in done.err
     assert json.loads((cli.folder / "env.json").read_text())["status"] == "ok"
+
+
+def test_reports_of_a_run_for_ci(cli, contract, given, program):
+    reports = ["--report", "junit=run.xml", "--report", "markdown=run.md"]
+    spec = contract(constraints={"max_attempts": 1})
+    assert cli("run", spec, given("a<b"), *reports, *program(ECHO)).code == 0
+    suite = ET.fromstring((cli.folder / "run.xml").read_text())[0]
+    assert (suite.get("tests"), suite.get("failures"), suite[0].get("name"), len(suite[0])) == ("1", "0", "echo a<b", 0)
+    assert "### echo: ok\n" in (cli.folder / "run.md").read_text()
+    done = cli("run", spec, given("r2"), *reports, *program("reply({'status': 'nope|'})"))
+    assert done.code == 4
+    suite = ET.fromstring((cli.folder / "run.xml").read_text())[0]
+    assert (suite.get("failures"), suite[0][0].get("type")) == ("1", "status_not_allowed")
+    summary = (cli.folder / "run.md").read_text()
+    assert summary.startswith("### echo: invalid&#95;output\n")
+    assert "**status&#95;not&#95;allowed**" in summary
+    refused = cli("run", spec, given("r3"), "--report", "sarif=x", *program(ECHO))
+    assert (refused.code, "--report: found the format 'sarif'; allowed: junit, markdown" in refused.err) == (2, True)
+    assert cli("runs", "show", "r3").code == 2, "refused before anything is run"
 
 
 # --- standard output ------------------------------------------------------------------------------------

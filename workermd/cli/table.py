@@ -89,7 +89,7 @@ _FORMAT = OptionSpec(("--format",), "text", "How to print.", "text|json", ("text
 _REPORT = OptionSpec(
     ("--report",),
     "many",
-    "Write a report of this format to a file besides what is printed. Repeatable.",
+    "Write a report of this format to a file besides what is printed; of run: junit, markdown. Repeatable.",
     "FORMAT=FILE",
 )
 _RUN_ID = ArgumentSpec("run_id", "The run's id.", "RUN_ID", offers="run_ids")
@@ -164,6 +164,7 @@ RUN = CommandSpec(
         OptionSpec(("--write", "-o"), "text", "Write the output here instead of to standard output.", "FILE"),
         OptionSpec(("--envelope",), "flag", "Print the record of the run instead of its output."),
         OptionSpec(("--envelope-file",), "text", "Write the record of the run to this file too.", "FILE"),
+        _REPORT,
         OptionSpec(("--run-id",), "text", "The run's id, where the input has none.", "ID"),
         OptionSpec(("--new-run-id",), "flag", "A fresh run id (UUIDv7), where the input has none."),
         OptionSpec(

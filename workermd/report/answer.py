@@ -6,6 +6,7 @@ from typing import NamedTuple
 from workermd.protocol.envelope import Document, encoded
 from workermd.protocol.errors import WorkermdError
 from workermd.report import say
+from workermd.report.outputs import Output
 from workermd.runner.answers import Answered
 
 
@@ -16,6 +17,7 @@ class Telling(NamedTuple):
     envelope: bool = False
     output_file: str = ""
     envelope_file: str = ""
+    reports: tuple[Output, ...] = ()
 
 
 def tell(answered: Answered, telling: Telling, max_attempts: int) -> None:
@@ -25,6 +27,10 @@ def tell(answered: Answered, telling: Telling, max_attempts: int) -> None:
         _write(telling.output_file, answered.output, failures)
     if telling.envelope_file:
         _write(telling.envelope_file, encoded(answered.envelope), failures)
+    for report in telling.reports:
+        from workermd.report.run_reports import FORMATS
+
+        _write(report.path, FORMATS[report.format](answered.envelope), failures)
     once = not telling.quiet and "error" in answered.envelope and not telling.envelope and say.is_terminal()
     try:
         if telling.envelope:

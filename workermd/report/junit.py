@@ -20,7 +20,7 @@ def of_report(report: Report) -> bytes:
     cases += [
         _testcase(
             sentence(error),
-            f"      <error type={_attribute(error.code)} message={_attribute(f'could not be checked: {sentence(error)}')}/>\n",
+            f"      <error type={attribute(error.code)} message={attribute(f'could not be checked: {sentence(error)}')}/>\n",
         )
         for error in report.unchecked
     ]
@@ -42,14 +42,14 @@ def _case(path: str, found: list[Finding], report: Report) -> str:
         count = "1 error" if len(errors) == 1 else f"{len(errors)} errors"
         first = errors[0]
         message = f"{count}; the first: {first.line}:{first.column}: {first.message} [{first.code}]"
-        body += f'      <failure type="{first.code}" message={_attribute(message)}>{_shown(errors, report)}</failure>\n'
+        body += f'      <failure type="{first.code}" message={attribute(message)}>{_shown(errors, report)}</failure>\n'
     if others:
         body += f"      <system-out>{_shown(others, report)}</system-out>\n"
     return _testcase(path, body)
 
 
 def _testcase(name: str, body: str) -> str:
-    head = f'    <testcase classname="workermd" name={_attribute(name)} time="0"'
+    head = f'    <testcase classname="workermd" name={attribute(name)} time="0"'
     return f"{head}>\n{body}    </testcase>\n" if body else f"{head}/>\n"
 
 
@@ -59,7 +59,8 @@ def _shown(found: Iterable[Finding], report: Report) -> str:
     return escape(_NO_XML.sub("\ufffd", text.findings(found, report.sources)))
 
 
-def _attribute(value: str) -> str:
+def attribute(value: str) -> str:
+    """A quoted attribute of XML, with what XML cannot hold replaced."""
     from xml.sax.saxutils import quoteattr
 
     return quoteattr(_NO_XML.sub("\ufffd", value))

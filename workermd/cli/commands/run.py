@@ -13,6 +13,7 @@ from workermd.protocol.errors import UsageError
 from workermd.report import say
 from workermd.report.answer import Telling, tell
 from workermd.report.live import Live
+from workermd.report.outputs import Output
 from workermd.runner import run_key
 from workermd.runner.admission import Request
 from workermd.runner.answers import Answered
@@ -43,6 +44,7 @@ class RunOptions(NamedTuple):
     write: str | None
     envelope: bool
     envelope_file: str | None
+    report: list[str]
     run_id: str | None
     new_run_id: bool
     run_id_from: str | None
@@ -64,6 +66,7 @@ def execute(options: RunOptions) -> int:
 
         refuse_without_terminal("-" if _reads_stdin(options) else "")
     _refuse_two_inputs(options)
+    reports = _reports(options)
     flags = flags_of(options)
     contract, warnings = cache.load(*contract_named(options.spec, flags))
     settings = configuration.load(flags)
@@ -88,10 +91,10 @@ def execute(options: RunOptions) -> int:
     if options.dry_run:
         from workermd.runner.dry_run import plan
 
-        return _print(plan(request, settings.ledger), request, options)
+        return _print(plan(request, settings.ledger), request, options, ())
     signals.catch()
     answered = _answered(request, settings.ledger, live, signals, interactive=options.interactive)
-    code = _print(answered, request, options)
+    code = _print(answered, request, options, reports)
     publish(RunFinished(answered.envelope))  # the answer is printed and stands
     return code
 
@@ -131,9 +134,19 @@ def _answered(request: Request, ledger_path: str, live: Live, signals: "Signals"
             signals.break_off = False
 
 
-def _print(answered: Answered, request: Request, options: RunOptions) -> int:
+def _reports(options: RunOptions) -> tuple[Output, ...]:
+    """Raises UsageError before anything is run."""
+    if not options.report:
+        return ()
+    from workermd.report import outputs
+    from workermd.report.run_reports import FORMATS
+
+    return tuple(each for each in outputs.outputs("text", options.report, FORMATS) if each.path != outputs.STDOUT)
+
+
+def _print(answered: Answered, request: Request, options: RunOptions, reports: tuple[Output, ...]) -> int:
     most = request.worker.bounds.max_attempts
-    telling = Telling(options.quiet, options.envelope, options.write or "", options.envelope_file or "")
+    telling = Telling(options.quiet, options.envelope, options.write or "", options.envelope_file or "", reports)
     tell(answered, telling, most)
     if options.exit_zero and 3 <= answered.exit_code <= 7:
         return 0
