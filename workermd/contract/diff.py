@@ -455,10 +455,3 @@ def _words(old: Contract, new: Contract) -> Iterator[_Told]:
         yield _Told("backoff-changed", "backoff changed", "/constraints/backoff", "/constraints/backoff")
     if was.notes != now.notes:
         yield _Told("notes-changed", "the notes have other words", "/constraints/notes", "/constraints/notes")
-
-
-def diff_tables() -> str:
-    """The generated tables of `docs/diff.md`."""
-    lines = ["| change | verdict | bump it takes | why |", "|---|---|---|---|"]
-    lines += [f"| `{name}` | {kind.verdict} | {kind.requires} | {kind.why} |" for name, kind in KINDS.items()]
-    return "\n".join(lines) + "\n"

@@ -11,13 +11,11 @@ sound because it is then about a smaller part of the value.
 
 from collections.abc import Callable, Iterator
 from fractions import Fraction
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from workermd.contract.compare import facts
 from workermd.contract.compare.facts import OPAQUE, Parts, SchemaNode, SchemaPart, flat, given, has
 from workermd.system.text import shown
-
-Answer = Literal["yes", "no", "unknown"]
 
 BUDGET = 3_000
 """Comparisons of two schemas in one question, larger sets of rules counted more; beyond it the answer is unknown."""
@@ -68,14 +66,6 @@ def obstacles(a: SchemaNode, b: SchemaNode) -> tuple[Obstacle, ...]:
             Obstacle("$schema", "values beyond what can be compared in reasonable time", False, a.pointer, b.pointer),
         )
     return tuple(sorted(set(found), key=lambda each: (each.b, each.a, each.keyword, each.what)))
-
-
-def is_subset(a: SchemaNode, b: SchemaNode) -> Answer:
-    """Whether everything `a` accepts is accepted by `b`."""
-    found = obstacles(a, b)
-    if not found:
-        return "yes"
-    return "no" if any(each.certain for each in found) else "unknown"
 
 
 class _TooLong(Exception):
