@@ -45,6 +45,21 @@ def test_a_copy_does_not_change_with_its_original():
 
 
 @pytest.mark.parametrize(
+    ("within", "beyond"),
+    [
+        ("[" * 64 + "]" * 64, "[" * 65 + "]" * 65),
+        ("a: &a [[1]]\nb: " + "[" * 61 + "*a" + "]" * 61, "a: &a [[1]]\nb: " + "[" * 62 + "*a" + "]" * 62),
+    ],
+    ids=["written", "copied"],
+)
+def test_nesting_is_counted_to_the_last_level(within, beyond):
+    """What an alias copies is as deep as what is written."""
+    assert read(within).value
+    with pytest.raises(YamlError, match="more than 64 levels"):
+        read(beyond)
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "a: 1\na: 2", "--- 1\n--- 2", "? {a: b}\n: c", "a: *b", "a: &a {b: *a}", "!x a", "a: !!python/name:os.x y",

@@ -17,7 +17,7 @@ from tests.report.test_live import Terminal
 from tests.test_readme import blocks_of, laid_out, printed_as_shown
 from workermd.contract import cache
 from workermd.protocol.envelope_schema import envelope_schema
-from workermd.protocol.errors import ConfigurationError
+from workermd.protocol.errors import ConfigurationError, UsageError
 from workermd.runner import decisions
 from workermd.runner.admission import Request
 from workermd.runner.dry_run import plan
@@ -448,6 +448,28 @@ def test_decisions_that_make_no_sense_are_refused(cli, question, contract, given
     assert (nobody.code, nobody.err) == (2, "workermd: nobody is named; say who decides it: --by NAME\n")
     (request,) = requests(cli)
     assert (request["open"], request["decision"]) == (True, None)
+
+
+@pytest.mark.rule("S9.2")
+@pytest.mark.parametrize(
+    ("options", "answer", "taken"),
+    [
+        (("yes", "no"), "yes", True),
+        (("yes", "no"), " yes\n", True),
+        (("yes", "no"), "Yes", False),
+        (("yes", "no"), decisions.DENY, True),
+        ((), "x" * decisions.MAX_WORDS, True),
+        ((), "x" * (decisions.MAX_WORDS + 1), False),
+        ((), " \t", False),
+    ],
+    ids=["an option", "blanks around it", "another", "a denial", "as long as allowed", "longer", "empty"],
+)
+def test_which_answers_a_question_takes(options, answer, taken):
+    if taken:
+        assert decisions.checked_answer(options, answer) == answer.strip()
+        return
+    with pytest.raises(UsageError):
+        decisions.checked_answer(options, answer)
 
 
 @pytest.mark.rule("S9.2")

@@ -79,9 +79,12 @@ def test_the_input_s_own_key_stays_the_key_of_a_contract_that_has_one(contracts)
         keyed(inside, '{"run_id": "own"}', given="r1", option="--new-run-id")
 
 
-@pytest.mark.parametrize("key", ["", "a\nb", "x" * 513])
-def test_a_key_that_names_nothing_is_refused(contracts, key):
-    assert not keyed(contracts["inside"], f'{{"run_id": "{key}"}}'.replace("\n", "\\n")).is_usable
+@pytest.mark.rule("S4.1")
+@pytest.mark.parametrize(
+    ("key", "usable"), [("", False), ("a\nb", False), ("x" * 513, False), ("x" * 512, True), ("ü b", True)]
+)
+def test_a_key_that_names_nothing_is_refused(contracts, key, usable):
+    assert keyed(contracts["inside"], f'{{"run_id": "{key}"}}'.replace("\n", "\\n")).is_usable == usable
 
 
 @pytest.mark.parametrize(
