@@ -460,7 +460,7 @@ def test_decisions_that_make_no_sense_are_refused(cli, question, contract, given
         (("yes", "no"), decisions.DENY, True),
         ((), "x" * decisions.MAX_WORDS, True),
         ((), "x" * (decisions.MAX_WORDS + 1), False),
-        ((), " \t", False),
+        ((), " \n", False),
     ],
     ids=["an option", "blanks around it", "another", "a denial", "as long as allowed", "longer", "empty"],
 )
