@@ -83,6 +83,8 @@ def test_the_contract_says_what_a_status_means(status, statuses, success, outcom
     constraints = {"success_statuses": success}
     found = judge(Result(output=OK.replace("ok", status)), statuses=statuses, constraints=constraints)
     assert found.outcome == outcome
+    if status not in statuses:
+        assert found.failure.code == "status_not_allowed"
 
 
 @pytest.mark.rule("S1.4", "S3.4")
