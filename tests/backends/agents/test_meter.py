@@ -10,7 +10,8 @@ MODEL = Model("m", "http://127.0.0.1:1/v1", input_price=1.0, output_price=10.0)
 
 
 def usage(read, written):
-    return {"prompt_tokens": read, "completion_tokens": written}
+    """Tokens that were read and written."""
+    return read, written
 
 
 def budget(**bounds):

@@ -14,7 +14,7 @@ import pytest
 pytest.importorskip("autogen_agentchat", reason="AutoGen's AgentChat is not installed")
 
 from tests.backends.agents.conftest import ANSWER
-from workermd.backends.agents.model_client import _after
+from workermd.backends.agents.refusals import _after
 from workermd.testing import Garbage, Text
 
 
