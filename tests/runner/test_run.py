@@ -307,6 +307,14 @@ def test_one_deadline_over_attempts_and_back_off(cli, contract, given, program):
     assert done.document["error"]["retryable"] is True
 
 
+@pytest.mark.rule("S3.4")
+def test_a_program_that_asks_to_wait_beyond_the_deadline_is_not_started_again(cli, contract, given, program, evidence):
+    body = "evidence('start'); reply({'error': {'message': 'slow down', 'after': 3600}}); sys.exit(75)"
+    done = cli("run", contract(), given(), *program(body))
+    assert (done.code, evidence()) == (5, ["start"])
+    assert done.document["result"]["error"]["retryable"] is True
+
+
 @pytest.mark.rule("S3.1")
 def test_an_attempt_can_have_a_bound_of_its_own(cli, contract, given, program):
     """`attempt_timeout_seconds`: the run goes on with the next attempt."""
@@ -521,6 +529,21 @@ def test_a_secret_is_masked_however_it_is_written(cli, contract, given, program,
     assert done.code == 0, done.err
     assert done.document["result"] == {"a": "***", "b": "***", "c": "***"}
     assert cli("run", contract(), given(), "--secret-env", "API_KEY", *program(body), env={"API_KEY": secret}).code == 0
+
+
+@pytest.mark.rule("S6.3")
+def test_a_secret_that_is_written_in_two_pieces_is_masked(cli, contract, given, program):
+    """The log is handed on in whole lines."""
+    body = (
+        "key = os.environ['API_KEY']\n"
+        "for piece in (key[:6], key[6:], '\\n'): print(piece, end='', file=sys.stderr, flush=True); time.sleep(0.3)\n"
+    )
+    done = cli(
+        "run", contract(), given(), "--secret-env", "API_KEY", *program(body + OK), env={"API_KEY": "s3cret-value"}
+    )
+    assert (done.code, "| ***\n" in done.err) == (0, True)
+    assert "s3cret" not in done.err
+    assert "value" not in done.err
 
 
 def test_the_callers_trace_goes_on(cli, contract, given, program):
