@@ -19,6 +19,8 @@ from tests.conftest import ROOT, contract_text
 INSTALLED = (
     "workermd",
     "registry",
+    "contracts",
+    "docs",
     "pyproject.toml",
     "README.md",
     "LICENSE",

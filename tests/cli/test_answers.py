@@ -108,7 +108,7 @@ def test_a_run_needs_no_json_by_hand_and_gives_both_documents(cli, contract, pro
     again = cli("run", spec, "--set", "run_id=r1", "--set", "text=@words", *program(ECHO))
     assert "words: no such file" in again.err
     for arguments, said in {
-        (): "INPUT is missing; name a JSON file, or - for standard input, or make the input with --set KEY=VALUE",
+        (): "INPUT is missing; name a JSON file, or - for standard input, or give its fields: --set KEY=VALUE; see: workermd run --help",
         ("-", "--set", "a=b"): "--set makes the input, and - is one; leave one of the two out",
     }.items():
         refused = cli("run", spec, *arguments, *program(ECHO))

@@ -283,7 +283,7 @@ MISTAKES = {
     "check x": "there is no command 'check'; did you mean 'validate'? see: workermd --help",
     "--quiet run": "there is no option '--quiet' before a command; see: workermd --help",
     "runs lst": "there is no command 'lst'; did you mean 'list'? see: workermd runs --help",
-    "run x": "INPUT is missing; name a JSON file, or - for standard input, or make the input with --set KEY=VALUE",
+    "run x": "INPUT is missing; name a JSON file, or - for standard input, or give its fields: --set KEY=VALUE; see: workermd run --help",
     "run": "SPEC is missing; see: workermd run --help",
     "run a b c": "there are more arguments than the command takes: c; see: workermd run --help",
     "runs show": "RUN_ID is missing; see: workermd runs show --help",

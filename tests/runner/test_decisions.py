@@ -529,7 +529,7 @@ def test_a_decision_as_json_and_in_the_timeline(cli, question):
     assert decision | {"at": ""} == {"answer": "b", "by": "ann", "reason": "blue", "final": False, "at": ""}
     cli(*question)
     text = cli("runs", "show", "r1").out.decode()
-    events = [line.split("  ", 1)[1] for line in text.partition("\n\n")[2].splitlines()]
+    events = [line.split("  ", 1)[1] for line in text.split("\n\n")[1].splitlines()]
     assert events[3] == f"asked (question, request {document['request']['id']}): Which?"
     assert events[4] == "decided by ann: b (blue); 1 further start"
     assert events[5] == "attempt 2 started"

@@ -188,7 +188,8 @@ def _refuse_two_inputs(options: RunOptions) -> None:
     fields = "--set" if options.set else "--input-text" if options.input_text else ""
     if options.input is None and not fields:
         raise UsageError(
-            "INPUT is missing", "name a JSON file, or - for standard input, or make the input with --set KEY=VALUE"
+            "INPUT is missing",
+            "name a JSON file, or - for standard input, or give its fields: --set KEY=VALUE; see: workermd run --help",
         )
     if options.input is not None and fields:
         raise UsageError(f"{fields} makes the input, and {options.input} is one", "leave one of the two out")
