@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import ROOT, loaded_by
+from tests.properties import examples
 from workermd.cli import completion, full_reader, main
 from workermd.cli.full_reader import ELSEWHERE
 from workermd.cli.quick_reader import quick
@@ -68,13 +69,13 @@ def calls(draw):
     return [*command.name, *flat, *(["--", *after] if after else [])]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(calls())
 def test_both_readers_agree(words):
     agree(words)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.lists(st.sampled_from([*ODD_WORDS, "validate", "runs", "show", "schema", "--version"]), max_size=5))
 def test_both_readers_agree_on_nonsense(words):
     agree(words)

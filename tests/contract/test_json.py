@@ -8,6 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from tests.properties import examples
 from workermd.contract.json import located, strict
 from workermd.contract.json.located import JsonPlace, read
 from workermd.contract.json.quick import load, load_bytes, load_exact
@@ -289,7 +290,7 @@ def outcome(reader, text):
     return found
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(
     json_texts
     | mutated_texts()
@@ -303,7 +304,7 @@ def test_both_readers_agree_on_any_text(text):
     assert outcome(load, text) == outcome(lambda given: read(given).value, text)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(json_values)
 def test_what_json_writes_is_read_back(value):
     text = json.dumps(value)
@@ -397,7 +398,7 @@ def test_integers_are_exact_and_equal_numbers_share_their_bytes():
     assert canonical((1, 2)) == b"[1,2]"
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(json_values)
 def test_canonical_bytes_are_read_back_and_are_stable(value):
     data = canonical(value)
@@ -412,7 +413,7 @@ ascii_values = st.recursive(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(ascii_values)
 def test_without_floats_and_odd_keys_the_bytes_are_those_of_json(value):
     assert canonical(value) == json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()

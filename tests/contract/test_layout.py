@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import FOUR, ROOT, contract_text
+from tests.properties import examples
 from workermd.contract.conversion import NotConvertible, to_registry
 from workermd.contract.indent import indented
 from workermd.contract.layout import ORDER, laid_out
@@ -108,7 +109,7 @@ def contracts(draw):
 
 
 @given(contracts())
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=examples(150))
 def test_any_contract_keeps_its_meaning_and_findings(text):
     if reading(text).contract is None:
         return  # a few draws put one thing where it ends another; the next test counts the others

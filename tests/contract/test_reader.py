@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from tests.contract.contract_cases import GOOD, edit, front
+from tests.properties import examples
 from workermd.contract import document, yamltext
 from workermd.contract.cache import load
 from workermd.contract.model import Constraints, Lines, Span
@@ -159,7 +160,7 @@ TEXTS = st.lists(PIECES, max_size=40).map("".join)
 GLUED = st.tuples(TEXTS, st.integers(0, len(GOOD))).map(lambda pair: GOOD[: pair[1]] + pair[0] + GOOD[pair[1] :])
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(st.one_of(st.binary(max_size=200), TEXTS.map(str.encode), GLUED.map(str.encode)))
 def test_any_bytes_give_a_reading(data: bytes) -> None:
     reading = read(data, "demo.worker.md", thorough=False)
@@ -174,7 +175,7 @@ def test_any_bytes_give_a_reading(data: bytes) -> None:
 
 
 @pytest.mark.rule("S2.1")
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.one_of(st.binary(max_size=60), GLUED.map(str.encode)))
 def test_load_raises_only_what_it_says(data: bytes) -> None:
     reading = read(data, "demo.worker.md", thorough=False)
@@ -203,7 +204,7 @@ KEYS = st.from_regex(r"x-[a-z]{1,8}", fullmatch=True)
 TREES = st.recursive(WORDS | st.text(max_size=20), lambda tree: st.lists(tree, max_size=3) | st.dictionaries(KEYS, tree, max_size=3), max_leaves=8)  # fmt: skip
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.dictionaries(KEYS, TREES, min_size=1, max_size=4), st.sampled_from([None, True, False]), st.booleans())
 def test_front_matter_agrees_with_python_frontmatter(tree: dict[str, object], flow: bool | None, wide: bool) -> None:
     """Written by PyYAML with every scalar as text; read by both."""
@@ -224,7 +225,7 @@ def test_front_matter_oracle_can_fail() -> None:
     assert frontmatter.parse("---\nx-a: on\n---\n")[0] == {"x-a": True}
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(TEXTS)
 def test_leaving_out_the_start_of_the_body_changes_nothing(text: str) -> None:
     plain = text.replace("\r", "").replace("\x00", "")
@@ -238,7 +239,7 @@ def test_leaving_out_the_start_of_the_body_changes_nothing(text: str) -> None:
     assert some.findings() == every.findings()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(TEXTS)
 def test_fences_are_those_of_markdown_it(text: str) -> None:
     """The raw slice holds what markdown-it calls the content, but for indentation and tabs."""

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import loaded_by
+from tests.properties import examples
 from workermd.contract import schema as subject
 from workermd.contract.schema import DRAFTS, FORMATS, Mismatch, UnknownDraft, check_schema, checker, draft_of
 from workermd.contract.subschemas import Survey
@@ -648,7 +649,7 @@ schemas = st.builds(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(schemas, st.lists(instances, min_size=1, max_size=4))
 def test_both_engines_agree(schema, values):
     import jsonschema
@@ -667,7 +668,7 @@ def test_both_engines_agree(schema, values):
 
 
 @pytest.mark.rule("S5.6")
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(schemas, instances)
 def test_no_text_of_a_value_is_ever_repeated(schema, value):
     def planted(node):
@@ -716,7 +717,7 @@ junk = st.recursive(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(st.dictionaries(st.sampled_from(KEYWORDS), junk, max_size=5))
 def test_a_schema_without_problems_is_taken_and_no_junk_escapes(schema):
     problems = check_schema(schema)
@@ -750,7 +751,7 @@ ODD = st.recursive(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(st.sampled_from(sorted(set(DRAFTS.values()) - {"4"})), st.dictionaries(EVERY_KEYWORD, ODD, max_size=5))
 def test_what_the_quick_look_accepts_jsonschema_accepts(draft, schema):
     survey = Survey(schema, draft)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from tests.ledger.ledger_caller import WORKER, Answer, damage, key, soon
+from tests.properties import examples
 from workermd.ledger import results
 from workermd.ledger.records import NewQuestion, Run
 from workermd.ledger.sqlite.opening import LedgerFault
@@ -175,5 +176,5 @@ class LedgerMachine(RuleBasedStateMachine):
 
 TestLedgerMachine = LedgerMachine.TestCase
 TestLedgerMachine.settings = settings(
-    max_examples=40, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=examples(40), stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
 )

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import ROOT
+from tests.properties import examples
 from workermd.contract.reader import read
 from workermd.contract.schema import DRAFTS
 from workermd.lint.engine import lint
@@ -126,13 +127,13 @@ def mutated(draw):
     return "\n".join(lines).encode("utf-8", "surrogatepass")
 
 
-@settings(BOUNDED, max_examples=300)
+@settings(BOUNDED, max_examples=examples(300))
 @given(mutated())
 def test_mutated_contracts(data):
     hold(data)
 
 
-@settings(BOUNDED, max_examples=200)
+@settings(BOUNDED, max_examples=examples(200))
 @given(
     st.one_of(
         st.binary(max_size=400), st.text(max_size=400).map(lambda text: ("---\n" + text).encode("utf-8", "replace"))
@@ -142,20 +143,20 @@ def test_bytes(data):
     hold(data)
 
 
-@settings(BOUNDED, max_examples=200)
+@settings(BOUNDED, max_examples=examples(200))
 @given(st.sampled_from(SEEDS), st.data())
 def test_bytes_changed_in_place(seed, data):
     at = data.draw(st.integers(0, len(seed)))
     hold(seed[:at] + data.draw(st.binary(max_size=8)) + seed[at + data.draw(st.integers(0, 8)) :])
 
 
-@settings(BOUNDED, max_examples=250)
+@settings(BOUNDED, max_examples=examples(250))
 @given(st.dictionaries(WORDS, st.one_of(ODD_VALUES, SCHEMAS, st.lists(SCHEMAS, max_size=2)), max_size=6))
 def test_schemas(schema):
     hold_schema(schema)
 
 
-@settings(BOUNDED, max_examples=200)
+@settings(BOUNDED, max_examples=examples(200))
 @given(st.sampled_from(sorted(DRAFTS)), st.sampled_from(HOLDERS), SCHEMAS, SCHEMAS)
 def test_schemas_that_no_meta_schema_looks_at(draft, holder, first, second):
     """A keyword of another draft may hold anything."""

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from markdown_it import MarkdownIt
 
 from tests.lint.test_fuzz import BOUNDED, SEEDS, mutated
+from tests.properties import examples
 from workermd.contract.document import INPUT_SCHEMA, OUTPUT_SCHEMA, section_name
 from workermd.contract.reader import read
 
@@ -54,7 +55,7 @@ def test_what_ships_and_what_the_rules_show():
     assert sum(map(agrees, SEEDS)) > len(SEEDS) / 2
 
 
-@settings(BOUNDED, max_examples=300)
+@settings(BOUNDED, max_examples=examples(300))
 @given(mutated())
 def test_mutated_contracts(data):
     agrees(data)
