@@ -8,6 +8,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.conftest import COVERAGE_VARIABLES, ROOT
+from tests.loaded import start_host
 from workermd.attempt.order import Order
 from workermd.attempt.spawn import Ending, Host
 from workermd.ledger import results
@@ -67,7 +68,7 @@ def run_attempt(
     binding: Binding,
     seconds: float = 20.0,
     max_bytes: int = 1 << 20,
-    start: StartHost = Host.start,
+    start: StartHost = start_host,
 ) -> Outcome:
     """Start the host in `folder`, give it the task, wait for its end or end it at the deadline."""
     ledger = str(folder / "state" / "ledger.db")

@@ -1,15 +1,21 @@
 """What many tests need: the command line as a real process, and contracts written to order."""
 
+import contextlib
+import functools
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+
+from tests import late, loaded
+from workermd.system import processes
 
 ROOT = Path(__file__).parents[1]
 
@@ -29,6 +35,52 @@ ANYTHING = {"type": "object", "maxProperties": 1000}
 COVERAGE_VARIABLES = [name for name in os.environ if name.startswith(("COVERAGE_", "COV_"))]
 
 
+SIGNALS = (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
+QUIET_START = 0.02
+"""Seconds in which an interpreter starts on a quiet machine."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    loaded.adopt_orphans()
+    for number in SIGNALS:
+        if signal.getsignal(number) == signal.SIG_IGN:
+            # As `nohup` and some runners start us. Ignored signals stay ignored in what a test starts; a handler that
+            # does nothing is as deaf, and is not handed down.
+            signal.signal(number, lambda *_: None)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    loaded.close()
+
+
+@functools.cache
+def _slowness() -> float:
+    """How many times longer than on a quiet machine an interpreter takes to start, when the tests begin."""
+    began = time.monotonic()
+    for _ in range(3):
+        subprocess.run([sys.executable, "-S", "-c", "pass"], check=True)
+    return (time.monotonic() - began) / 3 / QUIET_START
+
+
+def patience(seconds: float) -> float:
+    """As many seconds of a quiet machine, in seconds of this one; and some more, should others come while we run."""
+    return seconds * max(3.0, 2 * _slowness())
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _imported_late(request: pytest.FixtureRequest) -> None:
+    late.carry_out(request.module)
+
+
+@pytest.fixture(autouse=True)
+def _alone(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A test that leaves a process behind fails by itself, and its neighbours do not meet it."""
+    before = {*processes.descendants(os.getpid())}
+    yield
+    left = loaded.end_left_behind(before, patience(1))
+    assert left == [], f"processes are left: {left}"
+
+
 class Done(NamedTuple):
     """A finished call of the command line."""
 
@@ -44,8 +96,10 @@ class Done(NamedTuple):
 class Cli:
     """`workermd` as a process of its own, in a home and with a ledger of its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, cold: bool = True) -> None:
         self.folder = folder
+        self.cold = cold
+        self.started: list[subprocess.Popen[bytes]] = []
         self.ledger = folder / "state" / "ledger.db"
         passed = ["WORKERMD_CRASH_AT", "EVIDENCE", *COVERAGE_VARIABLES]
         self.environment = {
@@ -60,11 +114,18 @@ class Cli:
 
     def start(self, *arguments: object, env: dict[str, str] | None = None, **options: Any) -> "subprocess.Popen[bytes]":
         settings: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "cwd": self.folder} | options
-        return subprocess.Popen(
-            [sys.executable, "-m", "workermd", *map(str, arguments)],
-            env=self.environment | (env or {}),
-            **settings,
-        )
+        process = loaded.start([*map(str, arguments)], self.environment | (env or {}), cold=self.cold, **settings)
+        self.started.append(process)
+        return process
+
+    def close(self) -> None:
+        """End what a failed test left running: nobody else is to hear of it."""
+        for process in self.started:
+            process.kill()
+            process.wait()
+            for stream in filter(None, (process.stdin, process.stdout, process.stderr)):
+                with contextlib.suppress(OSError):
+                    stream.close()
 
     def __call__(
         self, *arguments: object, given: str | bytes | None = None, env: dict[str, str] | None = None, **options: Any
@@ -73,7 +134,7 @@ class Cli:
         stdin = {"stdin": subprocess.DEVNULL} if data is None else {"stdin": subprocess.PIPE}
         process = self.start(*arguments, env=env, **stdin, **options)
         try:
-            out, err = process.communicate(data, timeout=60)
+            out, err = process.communicate(data, timeout=patience(60))
         except subprocess.TimeoutExpired:
             process.kill()
             process.communicate()
@@ -82,9 +143,11 @@ class Cli:
 
 
 @pytest.fixture
-def cli(tmp_path: Path) -> Cli:
+def cli(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Cli]:
     (tmp_path / "home").mkdir()
-    return Cli(tmp_path)
+    made = Cli(tmp_path, cold=request.node.get_closest_marker("cold") is not None)
+    yield made
+    made.close()
 
 
 def contract_text(
@@ -199,7 +262,7 @@ def loaded_by(code: str) -> set[str]:
 
 def wait_for(condition: Callable[[], object], seconds: float = 20) -> None:
     """Wait until something is true; fail when it does not become so."""
-    until = time.monotonic() + seconds
+    until = time.monotonic() + patience(seconds)
     while not condition():
         assert time.monotonic() < until, "it did not happen in time"
         time.sleep(0.01)

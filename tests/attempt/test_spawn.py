@@ -10,9 +10,9 @@ import pytest
 from tests.attempt import unruly
 from tests.attempt_process import a_task, marked, run_attempt
 from tests.conftest import ROOT, wait_for
+from tests.loaded import start_host
 from workermd.attempt.host import MAX_FILE_BYTES, MAX_OPEN_FILES
 from workermd.attempt.order import Order
-from workermd.attempt.pool import HostPool
 from workermd.attempt.spawn import Host, task_environment
 from workermd.ledger import results
 from workermd.ledger.run_lock import RunLock
@@ -31,18 +31,10 @@ def importable(monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
 
 
-@pytest.fixture(scope="module")
-def pool():
-    made = HostPool()
-    yield made
-    assert made.unused == []
-    made.close()
-
-
 @pytest.fixture(params=["started", "forked"])
-def start(request, pool):
+def start(request):
     """Whatever holds for a host that was started holds for one that was forked."""
-    return Host.start if request.param == "started" else pool.start
+    return Host.start if request.param == "started" else start_host
 
 
 @pytest.mark.rule("S3.3")

@@ -1,5 +1,7 @@
 """The seam to autogen-core. Every test named after a hazard runs the installed runtime through the seam."""
 
+from __future__ import annotations
+
 import ast
 import asyncio
 import gc
@@ -10,28 +12,55 @@ import time
 from pathlib import Path
 
 import pytest
-from autogen_core import JSON_DATA_CONTENT_TYPE, AgentId, RoutedAgent, SingleThreadedAgentRuntime, rpc
-from autogen_core import MessageContext as Context
-from opentelemetry import trace
-from opentelemetry.trace import NonRecordingSpan, Tracer, TracerProvider, get_current_span
 
 from tests.attempt_process import a_task
-from workermd.backends import core
-from workermd.backends.core import (
-    CancellationToken,
-    Exchange,
-    ResultMessage,
-    TaskMessage,
-    agent_key,
-    agent_type,
-    dispatch,
-)
+from tests.conftest import ROOT
+from tests.late import LATE
 from workermd.protocol.errors import ConfigurationError
 from workermd.task.task import Result, failed
 
+if LATE:
+    from autogen_core import JSON_DATA_CONTENT_TYPE, AgentId, RoutedAgent, SingleThreadedAgentRuntime, rpc
+    from autogen_core import MessageContext as Context
+    from opentelemetry import trace
+    from opentelemetry.trace import NonRecordingSpan, Tracer, TracerProvider, get_current_span
+
+    from workermd.backends import core
+    from workermd.backends.core import (
+        CancellationToken,
+        Exchange,
+        ResultMessage,
+        TaskMessage,
+        agent_key,
+        agent_type,
+        dispatch,
+    )
+
+    class Recorder(TracerProvider, Tracer):
+        """A tracer provider that keeps the name and attributes of every span."""
+
+        def __init__(self):
+            self.spans = []
+
+        def get_tracer(self, *_args, **_kwargs):
+            return self
+
+        def start_span(self, name, *_args, **_kwargs):
+            return NonRecordingSpan(trace.INVALID_SPAN_CONTEXT)
+
+        def start_as_current_span(self, name, context=None, kind=None, attributes=None, *_args, **_kwargs):
+            self.spans.append((name, str(attributes)))
+            return trace.use_span(NonRecordingSpan(trace.INVALID_SPAN_CONTEXT))
+
+    class Plain(RoutedAgent):
+        @rpc
+        async def on_plain(self, message: ResultMessage, ctx: Context) -> ResultMessage:
+            return message
+
+
 SECRET = "hunter2-secret"  # planted: a_task's input holds it
 DONE = Result(output='{"status": "ok"}')
-PACKAGE = Path(core.__file__).parents[1]
+PACKAGE = ROOT / "workermd"
 
 
 def failure_of(error):
@@ -324,23 +353,6 @@ def test_h13_concurrent_orders_do_not_mix_and_the_agent_does_not_change(task):
     assert on_exchange(task, perform, deed) == ["0", "1", "2"]
 
 
-class Recorder(TracerProvider, Tracer):
-    """A tracer provider that keeps the name and attributes of every span."""
-
-    def __init__(self):
-        self.spans = []
-
-    def get_tracer(self, *_args, **_kwargs):
-        return self
-
-    def start_span(self, name, *_args, **_kwargs):
-        return NonRecordingSpan(trace.INVALID_SPAN_CONTEXT)
-
-    def start_as_current_span(self, name, context=None, kind=None, attributes=None, *_args, **_kwargs):
-        self.spans.append((name, str(attributes)))
-        return trace.use_span(NonRecordingSpan(trace.INVALID_SPAN_CONTEXT))
-
-
 def test_h14_no_span_of_the_runtime_and_no_body_in_any(task, monkeypatch):
     monkeypatch.delenv("AUTOGEN_DISABLE_RUNTIME_TRACING", raising=False)
     recorder = Recorder()
@@ -358,12 +370,6 @@ def test_h14_no_span_of_the_runtime_and_no_body_in_any(task, monkeypatch):
     recorder.spans.clear()
     asyncio.run(_plain_send(SECRET))
     assert SECRET in str(recorder.spans)
-
-
-class Plain(RoutedAgent):
-    @rpc
-    async def on_plain(self, message: ResultMessage, ctx: Context) -> ResultMessage:
-        return message
 
 
 async def _plain_send(text):

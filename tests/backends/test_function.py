@@ -1,5 +1,7 @@
 """The kind `function`: in this process where it is harmless, in a child where it is not."""
 
+from __future__ import annotations
+
 import asyncio
 import hashlib
 import json
@@ -13,11 +15,14 @@ from pathlib import Path
 import pytest
 
 from tests.attempt_process import a_task, alive, run_attempt
-from workermd.backends import function
+from tests.late import LATE
 from workermd.backends.reply import result_of
 from workermd.task.binding import Binding
 from workermd.task.failure import ENDINGS
 from workermd.task.task import Limits, Result
+
+if LATE:
+    from workermd.backends import function
 
 BODY = """
 import asyncio, collections, enum, os, sys, time, threading

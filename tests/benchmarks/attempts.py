@@ -11,7 +11,6 @@ from tests.attempt import unruly
 from tests.attempt_process import a_task, run_attempt
 from tests.benchmarks.measure import BrokenError, in_turns, repeated
 from tests.benchmarks.table import Row
-from workermd.backends.core import dispatch
 from workermd.task.binding import Binding
 from workermd.task.task import Result
 
@@ -47,6 +46,8 @@ def dispatching(folder: Path, rounds: int) -> list[Row]:
 
     def failure_of(error: BaseException) -> Result:
         raise BrokenError("the trivial task failed") from error
+
+    from workermd.backends.core import dispatch
 
     def dispatched() -> None:
         if dispatch(task, perform, time.monotonic() + 60, failure_of) != result:

@@ -1,18 +1,23 @@
 """A token goes to the API it belongs to and nowhere else. The servers tell what reached them."""
 
+from __future__ import annotations
+
 import os
 import ssl
 import subprocess
 
-import httpx
 import pytest
 
 from tests.derive.conftest import FILES
 from tests.derive.github_server import GitHubServer, Reply
+from tests.late import LATE
 from workermd.derive.address import Api, Token, api_of
 from workermd.derive.source import open_repository
 from workermd.derive.transport import Door, origin_of
 from workermd.protocol.errors import DeriveError
+
+if LATE:
+    import httpx
 
 ENVIRON = {"GH_TOKEN": "t0ken", "GITHUB_TOKEN": "t0ken2", "GH_ENTERPRISE_TOKEN": "t0ken3"}
 

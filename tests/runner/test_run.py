@@ -128,6 +128,7 @@ def test_a_dry_run_starts_and_stores_nothing(cli, contract, given, program, evid
     ("status", "code"),
     [("ok", 0), ("invalid_request", 3), ("invalid_output", 4), ("retryable_error", 5), ("needs_human", 6)],
 )
+@pytest.mark.cold
 def test_every_status_has_its_exit_code(cli, contract, given, program, status, code):
     """The document is one that the contract's own schema accepts."""
     spec = contract(statuses=ALL, constraints={"max_attempts": 1})

@@ -7,6 +7,7 @@ from collections import deque
 
 import pytest
 
+from tests.late import LATE, needs
 from workermd.testing import (
     Call,
     ContentFilter,
@@ -24,7 +25,10 @@ from workermd.testing import (
     Usage,
 )
 
-openai = pytest.importorskip("openai", reason="the openai package is not installed (an extra of the agent backends)")
+if LATE:
+    import openai
+
+needs("openai", "the openai package is not installed (an extra of the agent backends)")
 
 HI = [{"role": "user", "content": "hi"}]
 CALLS = ToolCalls((Call("look", {"at": 1}), Call("go", '{"broken": ')))

@@ -66,7 +66,7 @@ class Zygote:
     def __init__(self, pid: int, requests: socket.socket) -> None:
         self.pid = pid
         self.forks = 0
-        self._requests = requests
+        self.requests = requests
 
     @classmethod
     def start(cls, kind: str, environment: Mapping[str, str]) -> "Zygote":
@@ -83,10 +83,10 @@ class Zygote:
 
     def wait_ready(self, give_up_at: float, tick: Tick) -> str:
         """Why it cannot be forked; empty when it can."""
-        if not readable(self._requests.fileno(), give_up_at, tick):
+        if not readable(self.requests.fileno(), give_up_at, tick):
             return "it did not load in time"
         with contextlib.suppress(ConnectionResetError):
-            if said := self._requests.recv(1 << 10).decode():
+            if said := self.requests.recv(1 << 10).decode():
                 return "" if said == "ready" else said
         return "it ended while it loaded the backend"
 
@@ -112,13 +112,13 @@ class Zygote:
         ours, theirs = socket.socketpair()
         folder = os.open(".", os.O_PATH | os.O_CLOEXEC)
         with theirs, contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            socket.send_fds(self._requests, [FORK], [theirs.fileno(), folder, *held])
+            socket.send_fds(self.requests, [FORK], [theirs.fileno(), folder, *held])
         os.close(folder)
         return ours
 
     def close(self) -> None:
         """Let it end. Attempts that were forked from it go on."""
-        self._requests.close()
+        self.requests.close()
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGKILL)
         os.waitpid(self.pid, 0)

@@ -66,7 +66,7 @@ def descendants(root: int) -> list[int]:
     found: list[int] = []
     waiting = [root]
     while waiting:
-        for pid in _children(waiting.pop()):
+        for pid in children(waiting.pop()):
             waiting.append(pid)
             if _state(pid) != _ZOMBIE:
                 found.append(pid)
@@ -83,7 +83,8 @@ def _pids() -> list[int]:
     return [int(name) for name in os.listdir("/proc") if name.isdigit()]
 
 
-def _children(pid: int) -> list[int]:
+def children(pid: int) -> list[int]:
+    """The processes just below `pid`, those included that have ended and are not reaped."""
     tasks = f"/proc/{pid}/task"
     try:
         return [int(child) for task in os.listdir(tasks) for child in _read(f"{tasks}/{task}/children").split()]

@@ -1,5 +1,7 @@
 """The kind `ag2` beyond the kit: its patterns, people, and what AG2 alone would get wrong."""
 
+from __future__ import annotations
+
 import asyncio
 import json
 import re
@@ -11,21 +13,24 @@ from typing import Any, NamedTuple
 
 import pytest
 
-pytest.importorskip("ag2", reason="the extra ag2 is not installed")
-
-import ag2
-from ag2.config.openai.mappers import tool_to_api
-from openai.resources.chat.completions import AsyncCompletions
-
 from tests.backends.agents.conftest import ANSWER, Bound
 from tests.backends.agents.kinds import KindUnderTest
-from workermd.backends.ag2 import single as kind
-from workermd.backends.ag2.agents import OwnTool
-from workermd.backends.agents import response_format
+from tests.late import LATE, needs
 from workermd.config.tables import Named, bindings, models
 from workermd.task.binding import Binding, Model, ToolBinding
 from workermd.task.task import Budget, Limits, Result, Task
 from workermd.testing import Call, Empty, Hang, Problem, Received, Server, Text, ToolCalls, Truncated
+
+if LATE:
+    import ag2
+    from ag2.config.openai.mappers import tool_to_api
+    from openai.resources.chat.completions import AsyncCompletions
+
+    from workermd.backends.ag2 import single as kind
+    from workermd.backends.ag2.agents import OwnTool
+    from workermd.backends.agents import response_format
+
+needs("ag2", "the extra ag2 is not installed")
 
 ENDLESS = Budget()
 SCHEMA = {"type": "object", "required": ["status"], "properties": {"status": {"type": "string"}}}

@@ -10,12 +10,16 @@ import pytest
 
 from tests.backends.agents.conftest import ANSWER, Bound
 from tests.backends.agents.kinds import KindUnderTest
+from tests.late import LATE, needs
 from workermd.task.binding import Binding, Model
 from workermd.task.task import Limits, Task
 from workermd.testing import Call, Hang, Problem, Refusal, Server, Text, ToolCalls, Truncated
 
-pytest.importorskip("agent_framework", reason="workermd[agent-framework] is not installed")
-agent_framework = pytest.importorskip("workermd.backends.agent_framework")
+if LATE:
+    from workermd.backends import agent_framework
+
+needs("agent_framework", "workermd[agent-framework] is not installed")
+
 
 KIND = KindUnderTest("agent-framework", "agent_framework")
 FIVE = ["ok", "retryable_error", "invalid_request", "invalid_output", "needs_human"]

@@ -1,13 +1,18 @@
 """Answers of endpoints that are not quite in OpenAI's shape: mended where nothing is guessed, else told as what they are."""
 
+from __future__ import annotations
+
 import json
 from typing import Any
 
 import pytest
 
 from tests.backends.agents.conftest import ANSWER
-from workermd.backends.agents.completion import read, shaped
+from tests.late import LATE
 from workermd.testing import Garbage, Text
+
+if LATE:
+    from workermd.backends.agents.completion import read, shaped
 
 
 def reply(finish: Any = "stop", **message: Any) -> dict[str, Any]:

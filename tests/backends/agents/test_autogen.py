@@ -3,6 +3,8 @@
 tests/backends/test_core.py does the same for the core runtime, hazard by hazard.
 """
 
+from __future__ import annotations
+
 import asyncio
 import json
 import logging
@@ -10,61 +12,72 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("autogen_agentchat", reason="AutoGen's AgentChat is not installed")
+from tests.late import LATE, needs
 
-from autogen_agentchat.agents import AssistantAgent
-from autogen_agentchat.base import Team, TerminationCondition
-from autogen_agentchat.conditions import (
-    MaxMessageTermination,
-    SourceMatchTermination,
-    TextMentionTermination,
-    TextMessageTermination,
-    TimeoutTermination,
-    TokenUsageTermination,
-)
-from autogen_agentchat.messages import TextMessage
-from autogen_agentchat.teams import DiGraphBuilder, GraphFlow, RoundRobinGroupChat, SelectorGroupChat, Swarm
-from autogen_core import (
-    AgentId,
-    CancellationToken,
-    ClosureAgent,
-    DefaultInterventionHandler,
-    DropMessage,
-    MessageContext,
-    RoutedAgent,
-    SingleThreadedAgentRuntime,
-    TopicId,
-    TypeSubscription,
-    event,
-    rpc,
-    try_get_known_serializers_for_type,
-)
-from autogen_core.exceptions import MessageDroppedException
-from autogen_core.models import RequestUsage
-from autogen_ext.models.openai import OpenAIChatCompletionClient
-from pydantic import BaseModel
+if LATE:
+    from autogen_agentchat.agents import AssistantAgent
+    from autogen_agentchat.base import Team, TerminationCondition
+    from autogen_agentchat.conditions import (
+        MaxMessageTermination,
+        SourceMatchTermination,
+        TextMentionTermination,
+        TextMessageTermination,
+        TimeoutTermination,
+        TokenUsageTermination,
+    )
+    from autogen_agentchat.messages import TextMessage
+    from autogen_agentchat.teams import DiGraphBuilder, GraphFlow, RoundRobinGroupChat, SelectorGroupChat, Swarm
+    from autogen_core import (
+        AgentId,
+        CancellationToken,
+        ClosureAgent,
+        DefaultInterventionHandler,
+        DropMessage,
+        MessageContext,
+        RoutedAgent,
+        SingleThreadedAgentRuntime,
+        TopicId,
+        TypeSubscription,
+        event,
+        rpc,
+        try_get_known_serializers_for_type,
+    )
+    from autogen_core.exceptions import MessageDroppedException
+    from autogen_core.models import RequestUsage
+    from autogen_ext.models.openai import OpenAIChatCompletionClient
+    from pydantic import BaseModel
 
-from workermd.backends.autogen.agentchat import CAP, is_cap
-from workermd.backends.core import TaskMessage
+    from workermd.backends.autogen.agentchat import CAP, is_cap
+    from workermd.backends.core import TaskMessage
+
+    class Note(BaseModel):
+        text: str
+
+    class Doubles(RoutedAgent):
+        """Answers direct messages, and fails over published ones."""
+
+        def __init__(self) -> None:
+            super().__init__("doubles")
+
+        @rpc
+        async def on_note(self, message: Note, ctx: MessageContext) -> Note:
+            return Note(text=message.text * 2)
+
+        @event
+        async def on_published(self, message: Note, ctx: MessageContext) -> None:
+            raise ValueError("nobody hears this")
+
+    class Hangs(OpenAIChatCompletionClient):
+        """A model that never answers, in a task that the token is linked to, as AutoGen's own clients have it."""
+
+        async def create(self, *_: Any, cancellation_token: CancellationToken | None = None, **__: Any) -> Any:
+            waiting = asyncio.ensure_future(asyncio.sleep(60))
+            if cancellation_token is not None:
+                cancellation_token.link_future(waiting)
+            await waiting
 
 
-class Note(BaseModel):
-    text: str
-
-
-class Doubles(RoutedAgent):
-    """Answers direct messages, and fails over published ones."""
-
-    def __init__(self) -> None:
-        super().__init__("doubles")
-
-    @rpc
-    async def on_note(self, message: Note, ctx: MessageContext) -> Note:
-        return Note(text=message.text * 2)
-
-    @event
-    async def on_published(self, message: Note, ctx: MessageContext) -> None:
-        raise ValueError("nobody hears this")
+needs("autogen_agentchat", "AutoGen's AgentChat is not installed")
 
 
 async def sent(runtime: SingleThreadedAgentRuntime, text: str = "a") -> Any:
@@ -120,16 +133,6 @@ def test_a_cancelled_token_ends_a_team_at_once(client):
         assert work.cancelled()
 
     asyncio.run(run())
-
-
-class Hangs(OpenAIChatCompletionClient):
-    """A model that never answers, in a task that the token is linked to, as AutoGen's own clients have it."""
-
-    async def create(self, *_: Any, cancellation_token: CancellationToken | None = None, **__: Any) -> Any:
-        waiting = asyncio.ensure_future(asyncio.sleep(60))
-        if cancellation_token is not None:
-            cancellation_token.link_future(waiting)
-        await waiting
 
 
 @pytest.fixture

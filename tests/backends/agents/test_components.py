@@ -1,5 +1,7 @@
 """Component files: what is loaded, what is refused and why, and that nothing is imported before that is decided."""
 
+from __future__ import annotations
+
 import copy
 import json
 import subprocess
@@ -9,34 +11,37 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("autogen_agentchat", reason="AutoGen's AgentChat is not installed")
-
-from autogen_agentchat.agents import (
-    AssistantAgent,
-    MessageFilterAgent,
-    MessageFilterConfig,
-    PerSourceFilter,
-    SocietyOfMindAgent,
-    UserProxyAgent,
-)
-from autogen_agentchat.conditions import MaxMessageTermination, TextMentionTermination
-from autogen_agentchat.teams import (
-    DiGraphBuilder,
-    GraphFlow,
-    MagenticOneGroupChat,
-    RoundRobinGroupChat,
-    SelectorGroupChat,
-    Swarm,
-)
-from autogen_core.model_context import BufferedChatCompletionContext
-from autogen_ext.models.openai import OpenAIChatCompletionClient
-
 from tests.backends.agents.test_team import DONE, FACTS, PLAN, agents, decided, ledger, messages, perform, said
 from tests.conftest import ROOT
-from workermd.backends.autogen import team
-from workermd.backends.autogen.components import FORMS, MAX_DEPTH, SHORT_NAMES, Unfit, checked
+from tests.late import LATE, needs
 from workermd.task.binding import Binding, Model
 from workermd.testing import Call, Text, ToolCalls
+
+if LATE:
+    from autogen_agentchat.agents import (
+        AssistantAgent,
+        MessageFilterAgent,
+        MessageFilterConfig,
+        PerSourceFilter,
+        SocietyOfMindAgent,
+        UserProxyAgent,
+    )
+    from autogen_agentchat.conditions import MaxMessageTermination, TextMentionTermination
+    from autogen_agentchat.teams import (
+        DiGraphBuilder,
+        GraphFlow,
+        MagenticOneGroupChat,
+        RoundRobinGroupChat,
+        SelectorGroupChat,
+        Swarm,
+    )
+    from autogen_core.model_context import BufferedChatCompletionContext
+    from autogen_ext.models.openai import OpenAIChatCompletionClient
+
+    from workermd.backends.autogen import team
+    from workermd.backends.autogen.components import FORMS, SHORT_NAMES, Unfit, checked
+
+needs("autogen_agentchat", "AutoGen's AgentChat is not installed")
 
 __all__ = ["perform"]
 
@@ -119,8 +124,18 @@ def test_what_would_run_code_is_refused_by_its_place(refused, document, told):
     assert not (ROOT / "ran").exists()
 
 
-@pytest.mark.parametrize("name", SHORT_NAMES)
+CLIENTS = [
+    "openai_chat_completion_client",
+    "OpenAIChatCompletionClient",
+    "azure_openai_chat_completion_client",
+    "AzureOpenAIChatCompletionClient",
+    "OllamaChatCompletionClient",
+]
+
+
+@pytest.mark.parametrize("name", CLIENTS)
 def test_short_names_of_clients_are_clients(refused, name):
+    assert [*SHORT_NAMES] == CLIENTS
     short = {"provider": name, "config": {"model": "m", "base_url": "http://evil.example", "api_key": None}}
     assert refused(round_robin(assistant("a", model_client=short))) == ""
     assert "allowed is a participant" in refused(round_robin(short))
@@ -177,7 +192,7 @@ def test_a_huge_file_is_not_read(refused):
         ("[1]", "found an array; allowed is an object"),
         ("[" * 100_000, "found no JSON"),
         ('{"a":' * 100_000, "found no JSON"),
-        ('{"a":' * 500 + "1" + "}" * 500, f"more than {MAX_DEPTH} levels"),
+        ('{"a":' * 500 + "1" + "}" * 500, "more than 64 levels"),
         ("{}", "allowed is a component"),
         ('{"provider": "autogen_agentchat.teams.Swarm"}', "found no participants"),
     ],

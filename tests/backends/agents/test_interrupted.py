@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("autogen_agentchat", reason="AutoGen's AgentChat is not installed")
-
 from tests.backends.agents.conftest import ANSWER
+from tests.late import needs
 from workermd.testing import Call, Hang, Server, Text, ToolCalls
+
+needs("autogen_agentchat", "AutoGen's AgentChat is not installed")
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """The kind `team`: who speaks when, how often models are asked, what an answer is and what is none."""
 
+from __future__ import annotations
+
 import asyncio
 import json
 import logging
@@ -10,19 +12,22 @@ from typing import Any, NamedTuple
 
 import pytest
 
-pytest.importorskip("autogen_agentchat", reason="AutoGen's AgentChat is not installed")
-
-from autogen_core.models import UserMessage
-
 from tests.attempt_process import a_task
 from tests.conftest import ROOT, wait_for
-from workermd.backends.agents.conversation import Conversation
-from workermd.backends.autogen import team
-from workermd.backends.autogen.agentchat import AgentChatClient
-from workermd.backends.autogen.components import FORMS
+from tests.late import LATE, needs
 from workermd.task.binding import Binding, Model, ToolBinding
 from workermd.task.task import KINDS, Budget, Limits, Result
 from workermd.testing import Call, Hang, Server, Text, ToolCalls
+
+if LATE:
+    from autogen_core.models import UserMessage
+
+    from workermd.backends.agents.conversation import Conversation
+    from workermd.backends.autogen import team
+    from workermd.backends.autogen.agentchat import AgentChatClient
+    from workermd.backends.autogen.components import FORMS
+
+needs("autogen_agentchat", "AutoGen's AgentChat is not installed")
 
 DONE = {"status": "ok", "result": {"a": 1}}
 LATER = {"status": "ok", "result": {"a": 2}}

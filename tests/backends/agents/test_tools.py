@@ -1,5 +1,7 @@
 """Tools from every source as agents get them: Python functions and code; what cannot be had is said before an attempt."""
 
+from __future__ import annotations
+
 import asyncio
 import json
 import os
@@ -13,11 +15,14 @@ import pytest
 
 from tests.backends.agents.conftest import ANSWER
 from tests.conftest import FOUR, loaded_by
-from workermd.backends.agents import bounded, functions, tools
+from tests.late import LATE
 from workermd.system import processes
-from workermd.task.binding import Binding, Server, ToolBinding
+from workermd.task.binding import Binding, ServerBinding, ToolBinding
 from workermd.task.task import Refused
 from workermd.testing import Call, Text, ToolCalls
+
+if LATE:
+    from workermd.backends.agents import bounded, functions, tools
 
 SOURCE = '''
 import dataclasses, datetime, time
@@ -219,8 +224,8 @@ def test_what_cannot_be_had_is_known_before(tool, said):
     pytest.importorskip("mcp", reason="mcp is not installed")
     pytest.importorskip("autogen_ext", reason="autogen_ext is not installed")
     servers = {
-        "gone": Server("gone", ("/no/such/server",)),
-        "keyed": Server("keyed", url="http://127.0.0.1:1", header_env={"X": "WORKERMD_TEST_UNSET"}),
+        "gone": ServerBinding("gone", ("/no/such/server",)),
+        "keyed": ServerBinding("keyed", url="http://127.0.0.1:1", header_env={"X": "WORKERMD_TEST_UNSET"}),
     }
     reason = tools.unusable(Binding("chat", "here", tools=(tool,), servers=servers))
     assert reason.startswith("tool ")
@@ -234,7 +239,7 @@ def test_an_extra_that_is_not_installed_is_named(tmp_path):
     code = (
         f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
         "from workermd.backends.agents import tools; from workermd.task.binding import *\n"
-        "print(tools.missing(Binding('chat', 'here', tools=(ToolBinding('t', server='s'),), servers={'s': Server('s')})))"
+        "print(tools.missing(Binding('chat', 'here', tools=(ToolBinding('t', server='s'),), servers={'s': ServerBinding('s')})))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip().endswith("which is not installed: pip install 'workermd[mcp]'")

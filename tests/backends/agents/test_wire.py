@@ -1,5 +1,7 @@
 """The one way to an endpoint, held against endpoints that answer with what nobody asked for."""
 
+from __future__ import annotations
+
 import contextlib
 import email.utils
 import json
@@ -11,11 +13,14 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("autogen_agentchat", reason="AutoGen's AgentChat is not installed")
-
 from tests.backends.agents.conftest import ANSWER
-from workermd.backends.agents.refusals import _after
+from tests.late import LATE, needs
 from workermd.testing import Garbage, Text
+
+if LATE:
+    from workermd.backends.agents.refusals import _after
+
+needs("autogen_agentchat", "AutoGen's AgentChat is not installed")
 
 
 class Raw:

@@ -1,0 +1,183 @@
+"""A process that has imported all that the command line imports, so that `workermd` is a fork of it: see `loaded`.
+
+It is asked for two things. A command line: the fork gets the arguments, folder, environment and streams of the call,
+and belongs to the process that asked. A zygote: the loaded process of one kind, which is loaded at the first call.
+"""
+
+import gc
+import importlib
+import io
+import json
+import os
+import pkgutil
+import random
+import signal
+import socket
+import struct
+import sys
+from typing import Any, NoReturn
+
+from workermd.attempt.pool import Zygote, ZygoteGone
+from workermd.attempt.spawn import Host, task_environment
+from workermd.sandbox.fence import Fence
+from workermd.system import crash
+from workermd.task.binding import Binding
+
+REQUESTS_FD = 3
+LENGTH = struct.Struct("!Q")
+
+IMPORTED = ("LANG", "TZ", "HOME", "LC_", "LD_", "PYTHON", "OTEL_", "SSL_", "COVERAGE_", "COV_")
+"""Beginnings of names that an interpreter or an import reads: where one differs, nothing is forked."""
+
+
+def imported(environment: dict[str, str], but: tuple[str, ...] = ()) -> dict[str, str]:
+    return {k: v for k, v in environment.items() if k.startswith(IMPORTED) and k not in ("HOME", *but)}
+
+
+def main() -> None:
+    os.set_inheritable(REQUESTS_FD, False)
+    requests = socket.socket(fileno=REQUESTS_FD)
+    _import_all()
+    assert len(os.listdir("/proc/self/task")) == 1, "a fork takes one thread along"
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is for the tests
+    gc.collect()
+    gc.freeze()
+    zygotes: dict[str, Zygote] = {}
+    while True:
+        try:
+            word, fds, _, _ = socket.recv_fds(requests, 256, 8, socket.MSG_CMSG_CLOEXEC)
+        except ConnectionResetError:
+            word = b""
+        if not word:
+            break
+        with socket.socket(fileno=fds[0]) as line:
+            if word == b"workermd":
+                _fork(line, fds[1:])
+            else:
+                kind = word.decode()
+                if kind not in zygotes:
+                    zygotes[kind] = _loaded(kind)
+                socket.send_fds(line, [zygotes[kind].pid.to_bytes(4)], [zygotes[kind].requests.fileno()])
+    for zygote in zygotes.values():
+        zygote.requests.close()
+        os.waitpid(zygote.pid, 0)
+    os._exit(0)
+
+
+def _import_all() -> None:
+    import workermd.cli.commands
+    import workermd.cli.main
+    import workermd.cli.typer_app
+
+    for each in pkgutil.walk_packages(workermd.__path__, "workermd."):
+        if each.name.split(".")[1] not in ("backends", "__main__", "testing", "workers"):
+            importlib.import_module(each.name)
+
+
+def _loaded(kind: str) -> Zygote:
+    """In this process's environment, which holds what a task always has."""
+    zygote = Zygote.start(kind, dict(os.environ))
+    reason = zygote.wait_ready(float("inf"), lambda: None)
+    assert not reason, f"{kind}: {reason}"
+    return zygote
+
+
+def _fork(line: socket.socket, fds: list[int]) -> None:
+    """Forked twice, so that the second belongs to the next process above that adopts: the one that asked."""
+    middle = os.fork()
+    if middle == 0:
+        child = os.fork()
+        if child == 0:
+            _become(line, fds)
+        line.sendall(child.to_bytes(4))
+        os._exit(0)
+    os.waitpid(middle, 0)
+    for fd in fds:
+        os.close(fd)
+    line.sendall(b"!")
+
+
+def _become(line: socket.socket, fds: list[int]) -> NoReturn:
+    code = 1
+    try:
+        call = _received(line)
+        line.close()
+        requests, folder, *streams = fds
+        os.fchdir(folder)
+        for target, fd in enumerate(streams):
+            os.dup2(fd, target)
+        for fd in fds[1:]:
+            os.close(fd)
+        if call["session"]:
+            os.setsid()
+        _surround(call)
+        Host.start = _start(socket.socket(fileno=requests), Host.start)  # type: ignore[method-assign]
+        from workermd.cli.main import main
+
+        main()
+    except SystemExit as error:
+        code = error.code if isinstance(error.code, int) else int(error.code is not None)
+    except BaseException:  # noqa: BLE001 - as an interpreter tells it
+        sys.excepthook(*sys.exc_info())
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _received(line: socket.socket) -> Any:
+    with line.makefile("rb") as file:
+        (length,) = LENGTH.unpack(file.read(LENGTH.size))
+        return json.loads(file.read(length))
+
+
+def _surround(call: dict[str, Any]) -> None:
+    """What an interpreter finds at its start."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.environ.clear()
+    os.environ.update(call["environment"])
+    sys.argv = call["argv"]
+    sys.path[0] = os.getcwd()
+    sys.stdin = io.TextIOWrapper(io.BufferedReader(io.FileIO(0, closefd=False)), "utf-8")
+    sys.stdout, sys.stderr = _written(1, "strict"), _written(2, "backslashreplace")
+    sys.__stdin__, sys.__stdout__, sys.__stderr__ = sys.stdin, sys.stdout, sys.stderr
+    random.seed()
+    crash.look_up()
+
+
+def _written(fd: int, errors: str) -> io.TextIOWrapper:
+    file = io.BufferedWriter(io.FileIO(fd, "w", closefd=False))
+    return io.TextIOWrapper(file, "utf-8", errors=errors, line_buffering=fd == 2 or os.isatty(fd))
+
+
+def _start(requests: socket.socket, cold: Any) -> Any:
+    """Hosts for a command line: forked where nothing that an import reads is different."""
+    held: dict[str, Zygote] = {}
+
+    def start(binding: Binding, lock_fd: int, log_dir: str, fence: Fence | None = None) -> Host:
+        if imported(task_environment(binding, "")) == imported(STARTED_WITH):
+            if binding.kind not in held:
+                held[binding.kind] = ask_for_zygote(requests, binding.kind)
+            try:
+                return held[binding.kind].fork(binding, lock_fd, log_dir, fence)
+            except ZygoteGone:
+                pass
+        return cold(binding, lock_fd, log_dir, fence)
+
+    return start
+
+
+def ask_for_zygote(requests: socket.socket, kind: str) -> Zygote:
+    ours, theirs = socket.socketpair()
+    with ours:
+        with theirs:
+            socket.send_fds(requests, [kind.encode()], [theirs.fileno()])
+        pid, fds, _, _ = socket.recv_fds(ours, 4, 1, socket.MSG_CMSG_CLOEXEC)
+    return Zygote(int.from_bytes(pid), socket.socket(fileno=fds[0]))
+
+
+STARTED_WITH = dict(os.environ)
+
+if __name__ == "__main__":
+    from tests.loader import main as main_of_this_file
+
+    main_of_this_file()
