@@ -5,17 +5,26 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := .demo
 
-.PHONY: demo demo-agents test lint bench storm fuzz mutants clean
+.PHONY: demo demo-agents test coverage matrix lint bench storm fuzz mutants clean
 
-# Make an environment with the exact versions that were tried together.
-$(VENV)/.ready: pyproject.toml constraints.txt
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+# Two stages, each with the exact versions that were tried together. The first is what the demo needs and no more:
+# workermd without extras, compiled when it is first imported.
+$(VENV)/.base: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "workermd needs Python 3.11 or newer; set PYTHON=python3.x"; exit 2; }
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[all,dev]'
+	@echo "Making $(VENV), a virtual environment, and installing workermd into it without its extras ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(INSTALL) --no-compile --editable .
+	@touch $@
+
+$(VENV)/.ready: $(VENV)/.base
+	@echo "Installing every backend's framework, and what the tests need, into $(VENV) ..."
+	@$(INSTALL) --editable '.[all,dev]'
 	@touch $@
 
 # Validate a record set with a shipped contract. A second run has the same run_id: it is replayed.
-demo: $(VENV)/.ready
+demo: $(VENV)/.base
 	@mkdir -p $(DEMO)
 	$(BIN)/workermd validate contracts
 	$(BIN)/workermd run --ledger $(DEMO)/ledger.db contracts/data-validation.worker.md contracts/examples/data-validation.input.json
@@ -30,12 +39,22 @@ demo-agents: $(VENV)/.ready
 	  echo "--- three agents: $$kind"; $(BIN)/workermd run -v --config contracts/examples/agents/$$kind.toml --replay contracts/examples/agents/$$kind \
 	    --ledger $(DEMO)/$$kind.db contracts/release-notes.worker.md contracts/examples/release-notes.input.json || exit 1; done
 
-# The whole test suite, on every core; child processes count for the coverage.
+# The whole test suite, on every core. TESTS names a part of it.
+TESTS ?=
 test: $(VENV)/.ready
+	$(BIN)/python -m pytest -n auto --dist worksteal $(TESTS)
+
+# How much of the code the tests run, child processes and forks included: at least 95 %. It takes about twice as long.
+coverage: $(VENV)/.ready
 	$(BIN)/python -m coverage erase
-	$(BIN)/python -m coverage run -m pytest -n auto --dist worksteal
+	$(BIN)/python -m coverage run -m pytest -n auto --dist worksteal -m "not uncovered" $(TESTS)
 	$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m coverage report --skip-covered --fail-under=95
+
+# The suite on every supported interpreter that is found here, each in an environment of its own under .nox.
+matrix: $(VENV)/.base
+	$(INSTALL) --editable '.[matrix]'
+	$(BIN)/python -m nox $(if $(TESTS),-- $(TESTS))
 
 lint: $(VENV)/.ready
 	$(BIN)/ruff format --check .
@@ -47,17 +66,19 @@ bench: $(VENV)/.ready
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[all,dev,bench]'
 	$(BIN)/python -m tests.benchmarks
 
-# Crash points in pairs, seeded faults and a kill storm. SECONDS_LONG bounds the storm; SEED repeats one.
+# The properties of the ledger and the command line with all their examples; crash points in pairs, seeded faults and a kill storm. SECONDS_LONG bounds the storm; SEED repeats one.
 SECONDS_LONG ?= 300
 SEED ?=
 storm: $(VENV)/.ready
+	WORKERMD_EXAMPLES=deep $(BIN)/python -m pytest -q tests/ledger/test_model.py tests/cli/test_table.py
 	$(BIN)/python -m tests.storm --seconds $(SECONDS_LONG) $(if $(SEED),--seed $(SEED))
 
-# Coverage-guided fuzzing of the reader and the linter. MAX bounds it in seconds; a failing input is kept in .fuzz.
+# The properties of contracts and rules with all their examples; coverage-guided fuzzing of the reader and the linter. MAX bounds it in seconds; a failing input is kept in .fuzz.
 MAX ?= 600
 fuzz: $(VENV)/.ready
 	@mkdir -p .fuzz
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[all,dev,fuzz]'
+	WORKERMD_EXAMPLES=deep $(BIN)/python -m pytest -q -n auto tests/contract tests/lint
 	$(BIN)/python -m tests.lint.fuzz -max_total_time=$(MAX) -artifact_prefix=.fuzz/
 
 # Deliberate faults, one at a time: each must turn its tests red. A run that was interrupted goes on; FAULTS="ledger meter" chooses by name.

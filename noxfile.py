@@ -1,0 +1,12 @@
+"""The suite on every interpreter that is found here: `make matrix`."""
+
+import nox
+
+nox.options.error_on_missing_interpreters = False
+
+
+@nox.session(python=["3.11", "3.12", "3.13", "3.14"], venv_backend="venv")
+def tests(session: nox.Session) -> None:
+    """Install the versions that were tried together, as far as this interpreter has them, and run the tests."""
+    session.install("--constraint", "constraints.txt", "--editable", ".[all,dev]")
+    session.run("python", "-m", "pytest", "-n", "auto", "--dist", "worksteal", *session.posargs)
