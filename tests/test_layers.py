@@ -54,6 +54,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "jsonschema": ("workermd.contract.schema",),
     "referencing": ("workermd.contract.schema",),
     "jsonschema_rs": ("workermd.contract.schema", "workermd.contract.mismatch"),
+    "tomlkit": ("workermd.config.rewrite",),
     "tenacity": ("workermd.protocol.back_off",),
     "autogen_core": ("workermd.backends.core", "workermd.backends.autogen", "workermd.backends.agents.code"),
     "autogen_agentchat": ("workermd.backends.autogen",),

@@ -315,6 +315,13 @@ DOCTOR = CommandSpec(
     (
         OptionSpec(("--json",), "flag", "Print a JSON document."),
         OptionSpec(("--offline",), "flag", "Ask no endpoint whether it answers."),
+        OptionSpec(
+            ("--probe",),
+            "text",
+            "Ask the endpoint of [models.MODEL] a few small requests, and print the keys that its table needs.",
+            "MODEL",
+        ),
+        OptionSpec(("--write",), "flag", "With --probe: put these keys into the configuration, after showing how."),
         OptionSpec(("--exit-zero",), "flag", "Exit 0 also where something would not work."),
         _LEDGER,
         _CONFIG,

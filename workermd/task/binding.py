@@ -1,5 +1,6 @@
 """What an operator binds to a worker: a kind of backend and all that it needs (S6.1). Names of variables, never values."""
 
+import os
 from typing import NamedTuple
 
 from workermd.protocol.envelope import Document
@@ -135,6 +136,16 @@ class Binding(NamedTuple):
     def server_variables(self) -> tuple[str, ...]:
         """The variables that servers are given as they are."""
         return tuple(dict.fromkeys(variable for server in self.servers.values() for variable in server.env))
+
+
+def unset_variable(model: Model) -> str:
+    """Which variable of a model is not set; empty when all are."""
+    wanted = [(model.api_key_env, "the endpoint's key"), (model.proxy_env, "the proxy's address")]
+    wanted += [(variable, f"the header {header}") for header, variable in model.headers.items()]
+    for variable, what in wanted:
+        if variable and not os.environ.get(variable):
+            return f"model {model.name}: the variable {variable} is not set; it has to hold {what}"
+    return ""
 
 
 def without_keys(binding: Binding) -> Binding:

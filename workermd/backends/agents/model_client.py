@@ -23,7 +23,7 @@ from workermd.backends.agents.endpoint import Endpoint, EndpointLost, EndpointRe
 from workermd.backends.agents.meter import Exceeded, Meter, used_by
 from workermd.backends.agents.recorder import Player, Recorder
 from workermd.protocol.envelope import Document
-from workermd.task.binding import Model
+from workermd.task.binding import Model, unset_variable
 from workermd.task.journal_writer import JournalWriter, new_span
 from workermd.task.recording import Miss
 from workermd.task.task import Result, failed
@@ -264,13 +264,8 @@ def _refused(found: Completion) -> Result | None:
 
 def unusable(model: Model) -> str:
     """Why a model cannot be asked: a variable that is not set, a file that is not there; empty when it can be."""
-    if model.api_key_env and not os.environ.get(model.api_key_env):
-        return f"model {model.name}: the variable {model.api_key_env} is not set; it has to hold the endpoint's key"
-    for header, variable in model.headers.items():
-        if not os.environ.get(variable):
-            return f"model {model.name}: the variable {variable} is not set; it has to hold the header {header}"
-    if model.proxy_env and not os.environ.get(model.proxy_env):
-        return f"model {model.name}: the variable {model.proxy_env} is not set; it has to hold the proxy's address"
+    if reason := unset_variable(model):
+        return reason
     if model.ca_file and not os.path.exists(model.ca_file):
         return f"model {model.name}: ca_file: there is no {model.ca_file}; name a file of certificates, or a folder"
     return ""

@@ -1,0 +1,39 @@
+"""Keys put into a configuration file: its comments, its order and everything else in it stay."""
+
+import difflib
+from typing import Any, NamedTuple
+
+from workermd.protocol.errors import ConfigurationError
+
+
+class Rewritten(NamedTuple):
+    """The text of a file before and after, and the difference between the two as a patch."""
+
+    before: str
+    after: str
+    patch: str
+
+
+def with_keys(path: str, table: tuple[str, ...], keys: dict[str, Any]) -> Rewritten:
+    """The file with these keys in one of its tables. Raises ConfigurationError where there is no such table."""
+    import tomlkit  # reads and writes comments; only here, for it is slow to load
+
+    try:
+        with open(path, encoding="utf-8", newline="") as file:
+            before = file.read()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is no UTF-8"
+        raise ConfigurationError(f"{path}: cannot be read ({reason})", "check the path and its permissions") from None
+    document: Any = tomlkit.parse(before)
+    if path.endswith("pyproject.toml"):
+        table = ("tool", "workermd", *table)
+    place = document
+    for name in table:
+        if name not in place:
+            raise ConfigurationError(f"{path}: there is no [{'.'.join(table)}]", "write it first, with its model")
+        place = place[name]
+    for name, value in keys.items():
+        place[name] = value
+    after = tomlkit.dumps(document)
+    lines = difflib.unified_diff(before.splitlines(True), after.splitlines(True), path, path)
+    return Rewritten(before, after, "".join(lines))
