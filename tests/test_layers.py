@@ -35,7 +35,7 @@ backends:  protocol system task contract config workers sandbox
 runner:    protocol system task contract ledger config attempt
 report:    protocol system contract ledger derive registry runner
 editor:    protocol system contract lint config
-cli:       protocol system task contract ledger lint config derive registry runner report editor
+cli:       protocol system task contract ledger lint config derive registry backends runner report editor
 testing:   protocol system contract report
 """
 KNOWN = {

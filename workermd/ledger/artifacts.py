@@ -1,11 +1,13 @@
 """Artifacts: files that a task leaves beside its output, kept as long as their run is in the ledger.
 
 The folder `<ledger>.artifacts` holds one folder per attempt that wrote any, named by the attempt's token.
+What an approved call of a tool answered lies beside them, in a file by the id of the decision.
 """
 
 import contextlib
 import os
 
+from workermd.ledger.records import QUESTION_ID_LENGTH
 from workermd.protocol.envelope import Document
 
 
@@ -44,4 +46,6 @@ def remove(folder: str, tokens: set[str]) -> None:
     import shutil
 
     for token in tokens:
+        with contextlib.suppress(OSError):
+            os.unlink(os.path.join(folder, token[:QUESTION_ID_LENGTH] + ".approved"))
         shutil.rmtree(os.path.join(folder, token), ignore_errors=True)

@@ -34,6 +34,10 @@ def _tool_result(event: Document) -> str:
     return f"{event.get('tool')}{failed}: {shortened(folded(event.get('text', '')), _LONGEST)} ({_seconds(event)})"
 
 
+def _given_again(event: Document) -> str:
+    return f"{event.get('tool')} was approved and called before, and is not called again"
+
+
 def _denied(event: Document) -> str:
     return f"{event.get('agent')} may not call {event.get('tool')}: {event.get('reason')}"
 
@@ -69,6 +73,7 @@ _LINES = {
     "message": _message,
     "tool": _tool,
     "tool_result": _tool_result,
+    "given_again": _given_again,
     "denied": _denied,
     "fallback": _fallback,
 }

@@ -19,6 +19,7 @@ EVENTS = {
     "is asked instead: asked, instead, reason.",
     "tool": "A tool was called: agent, tool, arguments, span.",
     "tool_result": "A tool answered: agent, tool, text, failed, duration_ms, span, usage.",
+    "given_again": "An approved call was made in an earlier attempt; its answer is given again: agent, tool, arguments, text.",
     "denied": "A tool call was refused: agent, tool, reason, usage.",
     "message": "An agent said something to the others: agent, text.",
 }

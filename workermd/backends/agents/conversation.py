@@ -13,6 +13,7 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import TYPE_CHECKING, NamedTuple, Never
 
 from workermd.backends.agents import gate, person, reading, response_format
+from workermd.backends.agents.approvals import Approval, Approvals
 from workermd.backends.agents.attempt_end import AttemptEnd
 from workermd.backends.agents.meter import Exceeded, Meter
 from workermd.backends.agents.prompt import Part, Prompt, prompt_of
@@ -83,6 +84,7 @@ class Conversation:
         self.journal = JournalWriter(limits.journal)
         self.response_format = response_format.asked_for(task.output_schema)
         self.notes: list[str] = []
+        self.approvals = Approvals(task, Mask(binding))
         self.end = AttemptEnd()
         self.halt, self.stop = self.end.halt, self.end.stop
         self._endings = endings
@@ -100,7 +102,7 @@ class Conversation:
 
     def prompt(self, instructions: str = "", part: Part = "answers") -> Prompt:
         """The contract's purpose, the form of the answer and the input; `instructions` are the operator's."""
-        return prompt_of(self.task, instructions, part)
+        return prompt_of(self.task, instructions, part, self.approvals.made())
 
     def model(self, name: str = "") -> Model:
         """The binding's model, or one of its further ones by name."""
@@ -127,11 +129,16 @@ class Conversation:
         tool = runner.binding
         if fault := gate.strange_number(arguments):
             return Called(f"error: {fault}")
-        denial = self._denial(tool, arguments) or (await self._decided(tool.name, arguments) if tool.approve else None)
+        denial = self._denial(tool, arguments)
+        approval = await self._decided(tool.name, arguments) if tool.approve and denial is None else None
+        if approval is not None and approval.answer != "approve":
+            denial = Denial("a person decided against this call", "approval_denied")
         if denial is not None:
             return Called(await self.deny(agent, tool.name, denial.reason), denial.code)
+        if approval is not None and approval.state == "made" and self.player is None:
+            return Called(self._given_again(agent, tool.name, arguments, approval.text))
         await self.may_call_tool()
-        return Called(await self._performed(agent, runner, arguments))
+        return Called(await self._performed(agent, runner, arguments, approval))
 
     async def may_call_tool(self) -> None:
         """Count a tool call; the attempt ends where the run has none left."""
@@ -225,7 +232,13 @@ class Conversation:
         reason = gate.refusal(tool, arguments, self.task.tools_allowed)
         return Denial(reason, "tool_denied") if reason else None
 
-    async def _performed(self, agent: str, runner: Runner, arguments: Document) -> str:
+    def _given_again(self, agent: str, tool: str, arguments: Document, text: str) -> str:
+        """What an approved call answered in an earlier attempt: it is not made again, and not counted."""
+        self.recorder.note_call(agent, tool, arguments, text)
+        self.journal.note("given_again", agent=agent, tool=tool, arguments=arguments, text=text)
+        return text
+
+    async def _performed(self, agent: str, runner: Runner, arguments: Document, approval: Approval | None) -> str:
         """What the tool answers; how it failed, where that is for the model to know."""
         tool = runner.binding
         span = new_span()
@@ -233,11 +246,13 @@ class Conversation:
         began = clock()
         self.journal.note("tool", agent=agent, tool=tool.name, arguments=arguments, span=span)
         with Caught() as caught:
-            text = (
-                await runner.call(arguments)
-                if self.player is None
-                else self.player.result_of(agent, tool.name, arguments)
-            )
+            if self.player is not None:
+                text = self.player.result_of(agent, tool.name, arguments)
+            elif approval is not None:
+                self.approvals.begin(approval)
+                text = await runner.call(arguments)
+            else:
+                text = await runner.call(arguments)
         error = caught.error
         if isinstance(error, Miss):
             await self.stop(failed("refused", "backend_failed", str(error)))
@@ -248,6 +263,8 @@ class Conversation:
         if error is not None:
             traceback.print_exception(error, file=sys.stderr)
             text = f"error: the tool failed with {type(error).__name__}"
+        if approval is not None and self.player is None:
+            self.approvals.end(approval, text)
         self.recorder.note_call(agent, tool.name, arguments, text)
         self.journal.note(
             "tool_result",
@@ -277,15 +294,18 @@ class Conversation:
             self.notes.append(note)
         return f"denied: {reason}; go on without this call"
 
-    async def _decided(self, tool: str, arguments: Document) -> Denial | None:
-        """None when a person approved this very call. Ends the attempt where nobody has decided yet."""
-        # A proposal is masked before it is kept: what was decided is compared with what was shown.
-        wanted = gate.canonical(Mask(self.binding).value({"tool": tool, "arguments": arguments}))
-        answers = [one["answer"] for one in self.task.decisions if _proposed(one) == wanted]
-        if not answers:
+    async def _decided(self, tool: str, arguments: Document) -> Approval:
+        """The person's decision about this very call. Ends the attempt where nobody has decided about it yet."""
+        approval = self.approvals.next_of(tool, arguments)
+        if approval is None:
             question = f"May the tool {tool} be called with these arguments?"
+            if self.approvals.is_unknown(tool, arguments):
+                question = (
+                    f"A call of the tool {tool} with these arguments was approved and begun, and what came of it is "
+                    "unknown. May it be called again?"
+                )
             await self.ask(question, ("approve", "deny"), "tool", {"tool": tool, "arguments": arguments})
-        return None if answers[-1] == "approve" else Denial("a person decided against this call", "approval_denied")
+        return approval
 
     async def ask(
         self, question: str, options: tuple[str, ...] = (), kind: str = "question", proposed: Document | None = None
@@ -309,11 +329,6 @@ class Conversation:
             if isinstance(error, kind_of_error):
                 return failed(kind, code, sentence)
         return failure_of(error, "workermd")
-
-
-def _proposed(decision: Document) -> str:
-    """What a decision about a tool's call is about."""
-    return gate.canonical(decision.get("proposed") or {}) if decision.get("kind") == "tool" else ""
 
 
 def _is_cancelled() -> bool:

@@ -57,8 +57,9 @@ class Endpoint:
     async def close(self) -> None:
         await self._live.aclose()
 
-    async def asked(self, url: httpx2.URL, document: Document, span: str) -> EndpointResponse:
+    async def asked(self, address: httpx2.URL | str, document: Document, span: str) -> EndpointResponse:
         """Raises `EndpointLost`."""
+        url = httpx2.URL(address)
         if self.model.api_version:
             url = url.copy_set_param("api-version", self.model.api_version)
         request = httpx2.Request(

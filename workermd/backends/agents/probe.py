@@ -5,8 +5,6 @@ import json
 from collections.abc import Callable
 from typing import NamedTuple
 
-import httpx2
-
 from workermd.backends.agents import completion, dialect, refusals
 from workermd.backends.agents.endpoint import Endpoint, EndpointLost
 from workermd.protocol.envelope import Document
@@ -127,7 +125,7 @@ class _Probe:
         model = self._model._replace(**spoken)
         request: Document = {"model": model.name, "messages": list(messages), "max_tokens": MOST_TOKENS}
         request |= {**model.options} | ({"response_format": form} if form else {})
-        url = httpx2.URL(model.base_url.rstrip("/") + "/chat/completions")
+        url = model.base_url.rstrip("/") + "/chat/completions"
         try:
             async with asyncio.timeout(SECONDS):
                 response = await endpoint.asked(url, dialect.spoken(request, model), "0" * 15 + "1")

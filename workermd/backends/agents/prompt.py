@@ -1,6 +1,8 @@
 """What a model is told: the contract's purpose as the task, everything else as data (S6.5)."""
 
 import json
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 from workermd.protocol.envelope import Document
@@ -22,6 +24,10 @@ _HELPS = (
 )
 
 
+_LONGEST_ANSWER = 2000
+"""Characters of an approved call's answer that the prompt repeats; the call itself gets all of it."""
+
+
 class Prompt(NamedTuple):
     """`system` holds the purpose and the form of the answer, `user` the input and what was wrong or decided."""
 
@@ -29,8 +35,11 @@ class Prompt(NamedTuple):
     user: str
 
 
-def prompt_of(task: Task, instructions: str = "", part: Part = "answers") -> Prompt:
-    """The prompt of a task. `instructions` are the operator's own words, put behind the purpose."""
+def prompt_of(
+    task: Task, instructions: str = "", part: Part = "answers", made: Mapping[str, str] = MappingProxyType({})
+) -> Prompt:
+    """The prompt of a task. `instructions` are the operator's own words, put behind the purpose; `made` is what approved
+    calls answered already, by the id of their decision."""
     ends = {"answers": (_DATA, answer_form(task)), "speaks": (_DATA, _SPEAKS), "helps": (_HELPS,)}
     pieces = [
         f"You are the worker {task.worker_id}, one bounded step of a larger process.\n\n{task.purpose.strip()}",
@@ -38,7 +47,7 @@ def prompt_of(task: Task, instructions: str = "", part: Part = "answers") -> Pro
         *ends[part],
     ]
     system = "\n\n".join(piece for piece in pieces if piece)
-    user = "\n\n".join(["Input:\n" + _fenced(task.input), *_feedback(task), *_decisions(task)])
+    user = "\n\n".join(["Input:\n" + _fenced(task.input), *_feedback(task), *_decisions(task, made)])
     return Prompt(system, user)
 
 
@@ -57,13 +66,15 @@ def _feedback(task: Task) -> list[str]:
     return ["Your previous answer was not accepted. Findings:\n" + _fenced(list(task.feedback))]
 
 
-def _decisions(task: Task) -> list[str]:
+def _decisions(task: Task, made: Mapping[str, str]) -> list[str]:
     if not task.decisions:
         return []
-    told = [
-        {name: decision[name] for name in ("question", "proposed", "answer", "by") if decision.get(name)}
-        for decision in task.decisions
-    ]
+    told = []
+    for decision in task.decisions:
+        said = {name: decision[name] for name in ("question", "proposed", "answer", "by") if decision.get(name)}
+        if decision.get("id") in made:
+            said["called_already_and_answered"] = made[decision["id"]][:_LONGEST_ANSWER]
+        told.append(said)
     return ["People decided:\n" + _fenced(told)]
 
 
