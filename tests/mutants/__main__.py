@@ -94,7 +94,7 @@ def _copies() -> list[Path]:
 def _green(copy: Path, faults: Iterable[Fault]) -> bool:
     tests = sorted({test for fault in faults for test in fault.tests})
     print(f"{len(tests)} tests without a fault …", flush=True)
-    code, said = _pytest(copy, tests, LONGEST * 5)
+    code, said = _pytest(copy, ["-n", str(AT_ONCE), *tests], LONGEST * 5)
     if code != PASSED:
         print(said)
     return code == PASSED
@@ -145,9 +145,9 @@ def _outcome(fault: Fault, copy: Path) -> Outcome:
     return Outcome(word, ", ".join(passed or unjudged), round(time.monotonic() - began, 1))
 
 
-def _pytest(copy: Path, tests: list[str], seconds: float) -> tuple[int, str]:
+def _pytest(copy: Path, arguments: list[str], seconds: float) -> tuple[int, str]:
     """The exit code and the last words of pytest; a test that never ends is one that fails."""
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--timeout", "90", *tests]
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--timeout", "90", *arguments]
     caches = copy / ".caches"
     environment = {**os.environ, "PYTHONPATH": str(copy), "XDG_CACHE_HOME": str(caches)}
     shutil.rmtree(caches, ignore_errors=True)
