@@ -160,6 +160,13 @@ def test_rules(check):
     ]
 
 
+def test_both_ends_of_a_range_are_in_it(check):
+    rules = [{"rule": "range", "field": "age", "min": 1, "max": 9}]
+    lines = [{"id": number, "age": age} for number, age in enumerate([0.999, 1, 9, 9.001])]
+    errors = check("\n".join(map(json.dumps, lines)), "jsonl", rules=rules)["result"]["errors"]
+    assert [error["row"] for error in errors if error["rule"] == "range"] == [1, 4]
+
+
 def test_errors_are_capped_and_all_counted(check):
     answer = check("id,age\n" + "x,-1\n" * 500, max_errors=3)
     result = answer["result"]
