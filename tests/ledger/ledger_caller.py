@@ -22,6 +22,7 @@ from hashlib import sha256
 from itertools import product
 
 import workermd
+from workermd.contract.json.strict import HASH_VERSION
 from workermd.ledger import results
 from workermd.ledger.records import Answer, Key, NewQuestion, Run
 from workermd.ledger.run_lock import RunLock, run_offset
@@ -54,7 +55,7 @@ def soon(seconds: float = 20.0) -> float:
 
 
 def key(run_id: str = "r", max_attempts: int = 3, document: bytes = INPUT, worker_id: str = WORKER) -> Key:
-    return Key(worker_id, run_id, sha256(document).digest(), document, CONTRACT, max_attempts)
+    return Key(worker_id, run_id, sha256(document).digest(), document, CONTRACT, max_attempts, HASH_VERSION)
 
 
 def answer(status: str = "ok", text: str = "{}") -> Answer:

@@ -13,7 +13,7 @@ import pytest
 from tests.ledger.ledger_caller import ENVIRONMENT, WORKER, answer, call, key, soon
 from workermd.ledger import results
 from workermd.ledger.records import Answer, NewQuestion
-from workermd.ledger.sqlite.migrations import APPLICATION_ID, MIGRATIONS, statements
+from workermd.ledger.sqlite.migrations import APPLICATION_ID, MIGRATIONS, know_digests, statements
 from workermd.ledger.sqlite.opening import BUSY_SECONDS, LedgerFault
 from workermd.ledger.sqlite.store import Ledger
 from workermd.protocol.errors import LedgerUnavailable
@@ -189,6 +189,7 @@ def test_rule_refuses(runs: Ledger, broken: str) -> None:
 
 def test_every_trigger_is_seen_to_refuse() -> None:
     connection = sqlite3.connect(":memory:")
+    know_digests(connection)
     for statement in statements("".join(MIGRATIONS)):
         connection.execute(statement)
     triggers = [text for (text,) in connection.execute("SELECT sql FROM sqlite_schema WHERE type = 'trigger'")]

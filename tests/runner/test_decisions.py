@@ -19,9 +19,9 @@ from workermd.contract import cache
 from workermd.protocol.envelope_schema import envelope_schema
 from workermd.protocol.errors import ConfigurationError, UsageError
 from workermd.runner import decisions
-from workermd.runner.admission import Request
 from workermd.runner.dry_run import plan
 from workermd.runner.invocation import invoke_alone
+from workermd.runner.request import Request
 from workermd.runner.worker import Worker
 from workermd.task.binding import Binding
 from workermd.task.question import details

@@ -10,9 +10,9 @@ import pytest
 from tests.conftest import contract_text
 from workermd.contract.reader import read
 from workermd.runner import session as sessions
-from workermd.runner.admission import Request
 from workermd.runner.events import AttemptEnded, AttemptStarted, Logged
 from workermd.runner.invocation import invoke
+from workermd.runner.request import Request
 from workermd.runner.worker import Worker
 from workermd.task.binding import Binding
 

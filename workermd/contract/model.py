@@ -6,7 +6,6 @@ from typing import Literal, NamedTuple
 
 from workermd.protocol.envelope import Document, Status
 from workermd.protocol.finding import Finding
-from workermd.system.digest import sha256
 
 MAX_BYTES = 256 * 1024
 """Of a contract's file."""
@@ -95,11 +94,6 @@ class Reading(NamedTuple):
     findings: tuple[Finding, ...]
     places: Places
     keys: Places = {}  # noqa: RUF012 - a frozen record's default, never mutated
-
-
-def meaning_sha256(canonical: bytes) -> str:
-    """The hash of `canonical`: RFC 8785 bytes of `{input_schema, output_schema, constraints, purpose, mode}`."""
-    return sha256(canonical).hex()
 
 
 class Position(NamedTuple):

@@ -7,13 +7,12 @@ from workermd.contract import document, sections, yamltext
 from workermd.contract.assembly import Assembly
 from workermd.contract.document import Body, FrontMatterBounds, Section, line_span
 from workermd.contract.fields import is_ours
-from workermd.contract.json.strict import canonical
 from workermd.contract.meaning import Parts, check, statuses
-from workermd.contract.model import MAX_BYTES, Constraints, Contract, Lines, Reading, Span, meaning_sha256
+from workermd.contract.meaning_hash import meaning_hash
+from workermd.contract.model import MAX_BYTES, Contract, Lines, Reading, Span
 from workermd.contract.problems import Problems, misnamed
 from workermd.contract.schema import draft_of
 from workermd.contract.yamltext import YamlMapping
-from workermd.protocol.envelope import Document
 from workermd.system.text import quoted
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]|\r(?!\n)")
@@ -167,14 +166,7 @@ def _contract(parts: Parts) -> Contract:
     input_schema, output_schema = parts.input_schema or {}, parts.output_schema or {}
     worker_id = str(parts.values.get("id") or parts.values.get("worker_id"))
     mode = str(parts.values.get("worker_mode", ""))
-    meaning = {
-        "input_schema": input_schema,
-        "output_schema": output_schema,
-        "constraints": _plain(parts.constraints),
-        "purpose": parts.purpose,
-        "mode": mode,
-    }
-    return Contract(
+    contract = Contract(
         shape=parts.shape,
         id=worker_id,
         name=str(parts.values.get("name", worker_id)),
@@ -188,10 +180,6 @@ def _contract(parts: Parts) -> Contract:
         output_draft=draft_of(output_schema),
         constraints=parts.constraints,
         statuses=statuses(output_schema, parts.constraints),
-        meaning_sha256=meaning_sha256(canonical(meaning)),
+        meaning_sha256="",
     )
-
-
-def _plain(constraints: Constraints) -> Document:
-    fields = constraints._asdict()
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in fields.items()}
+    return contract._replace(meaning_sha256=meaning_hash(contract).hex())

@@ -16,7 +16,8 @@ class Run(NamedTuple):
 
     `state` is `waiting` (an attempt may be claimed), `running` (attempt `attempts` is open) or `done`.
     `status`, `output` (the exact bytes printed), `envelope` and `settled_at` are set exactly when it is
-    `done`. `open_token` names the result file of the open attempt.
+    `done`. `open_token` names the result file of the open attempt. `hash_version` is how both hashes were made;
+    `answer_sha256` is the digest of output and envelope, made when they were settled.
     """
 
     id: int
@@ -25,6 +26,7 @@ class Run(NamedTuple):
     input_sha256: bytes
     input: bytes
     contract_sha256: bytes
+    hash_version: int
     max_attempts: int
     attempts: int
     state: str
@@ -33,6 +35,7 @@ class Run(NamedTuple):
     envelope: bytes | None
     created_at: int
     settled_at: int | None
+    answer_sha256: bytes | None
     open_token: str | None
 
 
@@ -71,6 +74,7 @@ class Key(NamedTuple):
     input: bytes
     contract_sha256: bytes
     max_attempts: int
+    hash_version: int
 
 
 class Answer(NamedTuple):

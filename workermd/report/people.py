@@ -5,8 +5,8 @@ from collections.abc import Iterable
 
 from workermd.ledger.records import Question
 from workermd.protocol.envelope import Document, timestamp
-from workermd.runner.decisions import quoted, shown
-from workermd.system.text import printable
+from workermd.runner.decisions import shown
+from workermd.system.text import printable, shell_word
 
 _INDENT = "  "
 
@@ -16,7 +16,7 @@ def pending(requests: Iterable[Question], now: int) -> str:
     return "\n".join(
         f"{printable(each.worker_id)} {printable(each.run_id)}  {each.kind}  {age(now - each.at)} old  request {each.id}\n"
         f"{asked(each.document())}"
-        f"{_INDENT}decide:  workermd approve {printable(quoted(each.run_id))} --worker {printable(quoted(each.worker_id))}\n"
+        f"{_INDENT}decide:  workermd approve {printable(shell_word(each.run_id))} --worker {printable(shell_word(each.worker_id))}\n"
         for each in requests
     )
 

@@ -6,10 +6,8 @@ No process is started here: a rejected input and a replay cost none.
 import os
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from workermd.config.configuration import MAX_INPUT_BYTES
-from workermd.contract.json import quick, strict
 from workermd.ledger import results
 from workermd.ledger.records import Key, Run
 from workermd.ledger.run_lock import RunLock, run_offset
@@ -17,43 +15,14 @@ from workermd.ledger.sqlite.transaction import Transaction
 from workermd.protocol.envelope import Failure, Status
 from workermd.runner import requirements, run_key, verdict
 from workermd.runner.answers import Answered, Answers
-from workermd.runner.events import Subscriber, Waiting
-from workermd.runner.run_key import KeySource
+from workermd.runner.events import Waiting
+from workermd.runner.request import Input, Request, means_the_same
 from workermd.runner.session import Session
 from workermd.runner.settlement import Settlement
-from workermd.runner.trace import Trace
 from workermd.runner.verdict import Verdict
 from workermd.runner.worker import Worker
 from workermd.system import processes
-from workermd.system.digest import sha256
 from workermd.system.environment import ACTIVE, ARTIFACTS
-
-
-class Request(NamedTuple):
-    """One invocation of a worker. `publish` is told what happens, `interrupted` says whether to end early.
-
-    `key` is where the run's key comes from where the input has none.
-    """
-
-    worker: Worker
-    read_input: Callable[[], bytes]
-    publish: Subscriber
-    interrupted: Callable[[], bool]
-    key: KeySource = KeySource()
-    wait: bool = True
-    trace: Trace | None = None
-    max_input_bytes: int = MAX_INPUT_BYTES
-
-
-class Input(NamedTuple):
-    """A strictly read input. `key` is None when it has no usable idempotency key, and `problem` says why. `exact` is
-    what its hash is made of."""
-
-    value: Any
-    exact: Any
-    key: Key | None
-    run_id: str | None
-    problem: str = ""
 
 
 class ClaimedAttempt(NamedTuple):
@@ -62,41 +31,6 @@ class ClaimedAttempt(NamedTuple):
     input: Input
     row: Run
     token: str
-
-
-class InputRefused(Exception):
-    """An input that cannot be read: what its refusal says (S2.2)."""
-
-    def __init__(self, code: str, message: str, hint: str) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-        self.hint = hint
-
-
-def read_input(request: Request) -> Input:
-    """Read strictly and find the run's key, or put it where it is absent (S2.2).
-
-    Raises InputRefused, and UsageError where the caller's key contradicts the input's.
-    """
-    contract = request.worker.contract
-    data = request.read_input()
-    if len(data) > request.max_input_bytes:
-        message = f"The input is larger than max_input_bytes ({request.max_input_bytes})."
-        raise InputRefused("input_too_large", message, "send less, or raise max_input_bytes in workermd.toml")
-    try:
-        loaded = quick.load_exact(data)
-    except strict.JsonError as error:
-        message = f"The input is not strict JSON: {error.message}."
-        raise InputRefused("input_schema_mismatch", message, error.hint) from None
-    found = run_key.keyed(loaded.value, loaded.exact, contract, request.key)
-    if not found.is_usable or found.run_id is None:
-        return Input(found.value, found.exact, None, found.run_id, found.problem)
-    canonical = strict.canonical(found.exact)
-    meaning = bytes.fromhex(contract.meaning_sha256)
-    most = request.worker.bounds.max_attempts
-    key = Key(contract.id, found.run_id, sha256(canonical), canonical, meaning, most)
-    return Input(found.value, found.exact, key, found.run_id)
 
 
 class Admission:
@@ -115,14 +49,18 @@ class Admission:
         Raises ConfigurationError where the contract tells a model nothing to do.
         """
         row = self._session.ledger.look(given.key.worker_id, given.key.run_id) if given.key else None
-        if row is not None and given.key is not None and _is_replay(row, given.key):
+        if row is not None and self._is_replay(row, given):
             return self._answers.replay(row)
         if (rejected := self._mismatch(given)) is not None:
             return rejected
-        if row is not None and given.key is not None and (refused := self._answers.refusal(row, given.key)) is not None:
+        if row is not None and (refused := self._answers.refusal(row, given)) is not None:
             return refused
         requirements.refuse_without_purpose(self._worker.contract, self._worker.binding)
         return None
+
+    def _is_replay(self, row: Run, given: Input) -> bool:
+        """Settled, and with this very input under this very contract: that input was checked then."""
+        return row.state == "done" and given.is_that_of(row) and means_the_same(row, self._worker.contract)
 
     def _mismatch(self, given: Input) -> Answered | None:
         mismatches = self._worker.input_checker.check(given.value)
@@ -159,12 +97,10 @@ class Admission:
 
     def claim(self, given: Input, left: Verdict | None, give_up_at: float) -> "ClaimedAttempt | Answered":
         """T1: admit the run, close what a dead attempt left, start an attempt. Committed before anything runs."""
-        key = given.key
-        assert key is not None
         token = results.new_token()
         try:
             with self._session.ledger.transaction(give_up_at) as transaction:
-                row, old_token = self._admitted(transaction, key, left)
+                row, old_token = self._admitted(transaction, given, left)
                 if row.state != "done":
                     row = self.start(transaction, row, token)
         except _Refused as refused:
@@ -175,10 +111,11 @@ class Admission:
             return self._answers.settled(row) if left is not None else self._answers.replay(row)
         return ClaimedAttempt(given, row, token)
 
-    def _admitted(self, transaction: Transaction, key: Key, left: Verdict | None) -> tuple[Run, str | None]:
+    def _admitted(self, transaction: Transaction, given: Input, left: Verdict | None) -> tuple[Run, str | None]:
         """The admitted run, and the token of an attempt that was found open and is closed now."""
-        row = transaction.admit(key)
-        if (refused := self._answers.refusal(row, key)) is not None:
+        assert given.key is not None
+        row = transaction.admit(given.key)
+        if (refused := self._answers.refusal(row, given)) is not None:
             raise _Refused(refused)
         if row.state != "running":
             return row, None
@@ -204,11 +141,6 @@ class _Refused(Exception):
     def __init__(self, answered: Answered) -> None:
         super().__init__()
         self.answered = answered
-
-
-def _is_replay(row: Run, key: Key) -> bool:
-    """Settled, and with this very input under this very contract: that input was checked then."""
-    return row.state == "done" and row.input_sha256 == key.input_sha256 and row.contract_sha256 == key.contract_sha256
 
 
 def needs_attempt(row: Run | None, left: Verdict | None) -> bool:

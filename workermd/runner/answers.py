@@ -4,13 +4,18 @@ import time
 from typing import NamedTuple
 
 from workermd.contract.json import quick
-from workermd.ledger.records import Answer, Attempt, Key, Run
+from workermd.contract.json.strict import JsonError
+from workermd.ledger.records import Answer, Attempt, Run
+from workermd.ledger.sqlite.migrations import answer_digest
 from workermd.ledger.sqlite.store import Ledger
 from workermd.protocol import envelope as envelopes
 from workermd.protocol.envelope import AttemptRecord, Document, Failure, Record, Status
+from workermd.protocol.errors import LedgerUnavailable
 from workermd.runner import requirements
+from workermd.runner.request import Input, means_the_same
 from workermd.runner.verdict import Verdict
 from workermd.runner.worker import Worker
+from workermd.system.text import shell_word
 
 
 class Answered(NamedTuple):
@@ -48,29 +53,43 @@ class Answers:
         return Answer(final.status, output, envelopes.encoded(envelope))
 
     def settled(self, row: Run) -> Answered:
-        """The stored answer, as stored: the first caller gets the bytes that every later one will get."""
+        """The stored answer, as stored: the first caller gets the bytes that every later one will get.
+
+        Raises LedgerUnavailable where they are not the bytes that were settled.
+        """
         assert row.output is not None
         assert row.envelope is not None
-        document = quick.load_bytes(row.envelope)
+        if row.answer_sha256 != answer_digest(row.output, row.envelope):
+            raise self._changed(row)
+        try:
+            document = quick.load_bytes(row.envelope)
+        except JsonError:
+            raise self._changed(row) from None
         return Answered(row.output, document, document["exit_code"])
+
+    def _changed(self, row: Run) -> LedgerUnavailable:
+        return LedgerUnavailable(
+            f"the stored answer of run {shell_word(row.run_id)} is not the one that was settled: somebody changed the ledger's file",
+            f"compare it with a backup: workermd runs show {shell_word(row.run_id)}; nothing was run",
+        )
 
     def replay(self, row: Run) -> Answered:
         answered = self.settled(row)
         document = {**answered.envelope, "replayed": True}
-        if row.contract_sha256.hex() != self._contract.meaning_sha256:  # S4.5
+        if not means_the_same(row, self._contract):  # S4.5
             note = "The contract's meaning changed since this run was settled; its stored answer is unchanged."
             document["notes"] = [*document["notes"], note]
         return answered._replace(envelope=document)
 
-    def refusal(self, row: Run, key: Key) -> Answered | None:
+    def refusal(self, row: Run, given: Input) -> Answered | None:
         """Same key, other input or other contract: refused at once, nothing changed (S2.3, S4.5)."""
-        if row.input_sha256 != key.input_sha256:
+        if not given.is_that_of(row):
             message = "This key was used before with another input; nothing was run."
             failure = Failure("idempotency_conflict", message, False, "use a new run_id, or the first input")
             return self.failed(Status.INVALID_REQUEST, failure)
         if row.state == "done":
             return self.replay(row)
-        if row.contract_sha256 != key.contract_sha256:
+        if not means_the_same(row, self._contract):
             message = "The contract's meaning changed while this run was unfinished; nothing was run."
             failure = Failure("contract_changed", message, False, "use a new run_id, or the contract it was begun with")
             return self.failed(Status.INVALID_REQUEST, failure)

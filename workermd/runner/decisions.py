@@ -10,7 +10,7 @@ from workermd.protocol.errors import UsageError
 from workermd.runner import verdict
 from workermd.runner.answers import Answers
 from workermd.runner.verdict import Verdict
-from workermd.system.text import folded, printable, shortened
+from workermd.system.text import folded, printable, shell_word, shortened
 from workermd.task import question
 
 APPROVE, DENY = "approve", "deny"
@@ -34,7 +34,7 @@ def to_store(
     said = _said(final)
     if said is None:
         return answers.to_store(final, attempts, detail), None
-    denied = answers.to_store(verdict.denied(quoted(run.run_id)), attempts, detail)
+    denied = answers.to_store(verdict.denied(shell_word(run.run_id)), attempts, detail)
     request = NewQuestion(
         id=(run.open_token or "")[:QUESTION_ID_LENGTH],
         kind=said["request_kind"],
@@ -61,19 +61,12 @@ def _said(final: Verdict) -> Document | None:
 
 
 def _hint(run_id: str, options: tuple[str, ...]) -> str:
-    name = quoted(run_id)
+    name = shell_word(run_id)
     if not options or APPROVE in options:
         how = f"workermd approve {name}, or --deny" + ("" if options else ", or --answer TEXT")
     else:
         how = f"workermd approve {name} --answer TEXT ({', '.join(options)}), or --deny"
     return f"decide with: {how}; then run the same command again"
-
-
-def quoted(run_id: str) -> str:
-    """A run's id as a shell takes it."""
-    from shlex import quote
-
-    return quote(run_id)
 
 
 # --- deciding -------------------------------------------------------------------------------------------

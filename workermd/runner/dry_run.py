@@ -1,11 +1,12 @@
 """`run --dry-run`: everything but the attempt, and what would happen."""
 
+from workermd.contract.model import Contract
 from workermd.ledger.records import Run
 from workermd.ledger.sqlite.store import Ledger
 from workermd.protocol import envelope as envelopes
 from workermd.protocol.envelope import Document, Status
-from workermd.runner.admission import Input, InputRefused, Request, read_input
 from workermd.runner.answers import Answered
+from workermd.runner.request import Input, InputRefused, Request, means_the_same, read_input
 from workermd.runner.requirements import refuse_without_purpose
 from workermd.runner.run_key import refuse_without
 from workermd.task.task import KINDS
@@ -42,7 +43,7 @@ def plan(request: Request, ledger_path: str) -> Answered:
         with ledger:
             row = ledger.look(given.key.worker_id, given.key.run_id)
         if row is not None:
-            return _of_row(document, row, given)
+            return _of_row(document, row, given, contract)
     refuse_without_purpose(contract, request.worker.binding)
     document["attempts_left"] = request.worker.bounds.max_attempts
     return Answered(envelopes.encoded(document), document, 0)
@@ -59,13 +60,12 @@ def _backend(request: Request) -> Document:
     return what
 
 
-def _of_row(document: Document, row: Run, given: Input) -> Answered:
-    assert given.key is not None
-    if row.input_sha256 != given.key.input_sha256:
+def _of_row(document: Document, row: Run, given: Input, contract: Contract) -> Answered:
+    if not given.is_that_of(row):
         return _refused(document, "idempotency_conflict", ["this key was used before with another input"])
     if row.state == "done":
         document |= {"would": "replay", "status": row.status}
-    elif row.contract_sha256 != given.key.contract_sha256:
+    elif not means_the_same(row, contract):
         return _refused(document, "contract_changed", ["the contract's meaning changed while this run was unfinished"])
     document["attempts_left"] = row.max_attempts - row.attempts
     return Answered(envelopes.encoded(document), document, 0)

@@ -15,18 +15,10 @@ from workermd.protocol.envelope import EXIT_INTERRUPTED, Failure, Status
 from workermd.protocol.errors import Interrupted, LedgerBusy
 from workermd.runner import run_key, verdict
 from workermd.runner import session as sessions
-from workermd.runner.admission import (
-    Admission,
-    ClaimedAttempt,
-    Input,
-    InputRefused,
-    Request,
-    deadline_of,
-    needs_attempt,
-    read_input,
-)
+from workermd.runner.admission import Admission, ClaimedAttempt, deadline_of, needs_attempt
 from workermd.runner.answers import Answered, Answers
 from workermd.runner.events import AttemptEnded
+from workermd.runner.request import Input, InputRefused, Request, read_input
 from workermd.runner.session import Session
 from workermd.runner.settlement import Settlement
 from workermd.runner.supervision import Supervisor

@@ -12,6 +12,7 @@ from workermd.runner.answers import Answers
 from workermd.runner.session import Session
 from workermd.runner.verdict import Verdict
 from workermd.runner.worker import Worker
+from workermd.system.text import shell_word
 from workermd.task.journal_reader import JournalReader
 from workermd.task.task import Result
 
@@ -74,7 +75,7 @@ class Settlement:
             kept = "the attempt left no result: the same command goes on with the next attempt"
         else:
             kept = "the attempt's result is kept: the same command adopts it and starts no attempt"
-        hint = f"{error.hint}; {kept}; the run's id is {decisions.quoted(row.run_id)}"
+        hint = f"{error.hint}; {kept}; the run's id is {shell_word(row.run_id)}"
         if isinstance(error, LedgerBusy):
             return LedgerBusy(error.message, hint, row.run_id)
         return LedgerUnavailable(error.message, hint)

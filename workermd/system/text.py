@@ -85,3 +85,10 @@ def _invisible() -> re.Pattern[str]:
 
 def _named(match: re.Match[str]) -> str:
     return f"[U+{ord(match[0]):04X}]"
+
+
+def shell_word(text: str) -> str:
+    """The text as a shell takes it, for commands that can be pasted."""
+    from shlex import quote  # most runs end without a hint
+
+    return quote(text)

@@ -15,10 +15,10 @@ from workermd.report.answer import Telling, tell
 from workermd.report.live import Live
 from workermd.report.outputs import Output
 from workermd.runner import run_key
-from workermd.runner.admission import Request
 from workermd.runner.answers import Answered
 from workermd.runner.events import RunFinished, Subscriber, to_all
 from workermd.runner.invocation import invoke_alone
+from workermd.runner.request import Request
 from workermd.runner.trace import Trace, of_environment
 from workermd.runner.worker import Worker
 

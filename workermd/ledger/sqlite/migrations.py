@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Iterator
 
 from workermd.system.crash import point
+from workermd.system.digest import sha256
 
 APPLICATION_ID = 0x776D646C
 """Marks an SQLite file as a ledger of ours: the letters wmdl."""
@@ -100,8 +101,33 @@ CREATE TRIGGER settled_run_is_final BEFORE UPDATE ON runs WHEN OLD.state = 'done
      AND d.reopening IS NULL AND NEW.output IS q.denied_output AND NEW.envelope IS q.denied_envelope))
 BEGIN SELECT RAISE(ABORT, 'a settled run does not change'); END;
 """,
+    """
+ALTER TABLE runs ADD COLUMN hash_version INTEGER NOT NULL DEFAULT 1;      -- how both hashes of the row were made
+ALTER TABLE runs ADD COLUMN answer_sha256 BLOB CHECK (answer_sha256 IS NULL OR length(answer_sha256) = 32);
+ALTER TABLE runs ADD COLUMN digest_made TEXT CHECK (digest_made IN ('settled', 'migrated'));
+DROP TRIGGER settled_run_is_final;
+UPDATE runs SET answer_sha256 = answer_digest(output, envelope), digest_made = 'migrated' WHERE state = 'done';
+CREATE TRIGGER settled_run_is_final BEFORE UPDATE ON runs WHEN OLD.state = 'done' AND NEW.max_attempts <= OLD.max_attempts
+  AND NOT (OLD.status = 'needs_human' AND NEW.status IS 'invalid_output' AND NEW.max_attempts = OLD.max_attempts AND EXISTS
+    (SELECT 1 FROM decisions d JOIN requests q ON q.run = d.run AND q.n = d.n WHERE d.run = OLD.id AND d.n = OLD.attempts
+     AND d.reopening IS NULL AND NEW.output IS q.denied_output AND NEW.envelope IS q.denied_envelope))
+BEGIN SELECT RAISE(ABORT, 'a settled run does not change'); END;
+DROP TRIGGER key_is_fixed;
+CREATE TRIGGER key_is_fixed BEFORE UPDATE OF worker_id, run_id, input_sha256, input, contract_sha256, hash_version ON runs
+BEGIN SELECT RAISE(ABORT, 'the key and the input of a run do not change'); END;
+""",
 )
 """A statement ends at the end of a line. The triggers guard against faults of our own."""
+
+
+def answer_digest(output: bytes, envelope: bytes) -> bytes:
+    """What a settled answer is checked against when it is given again: SHA-256 over both documents and the first's size."""
+    return sha256(len(output).to_bytes(8) + output + envelope)
+
+
+def know_digests(connection: sqlite3.Connection) -> None:
+    """Let the statements of a connection compute digests of answers."""
+    connection.create_function("answer_digest", 2, answer_digest, deterministic=True)
 
 
 def version_of(connection: sqlite3.Connection) -> int:

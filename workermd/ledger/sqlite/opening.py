@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from workermd.ledger.results import sync_folder
-from workermd.ledger.sqlite.migrations import APPLICATION_ID, migrate, version_of
+from workermd.ledger.sqlite.migrations import APPLICATION_ID, know_digests, migrate, version_of
 from workermd.protocol.errors import LedgerUnavailable
 
 BUSY_SECONDS = 5.0
@@ -159,6 +159,7 @@ def connect(path: str, migrations: tuple[str, ...]) -> sqlite3.Connection:
             _close_untouched(connection, path)
             raise
         _set_up(connection, path)
+        know_digests(connection)
         if version < len(migrations):
             migrate(connection, migrations)
     except BaseException:

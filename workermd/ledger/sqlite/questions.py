@@ -33,7 +33,9 @@ SELECT id, attempts, 'deny', ?, ?, envelope, ? FROM runs WHERE id = ? AND attemp
 SETTLE_DENIED = """
 UPDATE runs SET status = 'invalid_output', settled_at = ?1,
   output = (SELECT denied_output FROM requests WHERE run = ?2 AND n = ?3),
-  envelope = (SELECT denied_envelope FROM requests WHERE run = ?2 AND n = ?3)
+  envelope = (SELECT denied_envelope FROM requests WHERE run = ?2 AND n = ?3),
+  answer_sha256 = (SELECT answer_digest(denied_output, denied_envelope) FROM requests WHERE run = ?2 AND n = ?3),
+  digest_made = 'settled'
 WHERE id = ?2 AND attempts = ?3 AND state = 'done'
 """
 

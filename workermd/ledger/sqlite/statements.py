@@ -7,16 +7,16 @@ from typing import Any
 from workermd.ledger.records import Attempt
 
 RUN = """
-SELECT r.id, r.worker_id, r.run_id, r.input_sha256, r.input, r.contract_sha256, r.max_attempts, r.attempts, r.state,
-       r.status, r.output, r.envelope, r.created_at, r.settled_at, a.token
+SELECT r.id, r.worker_id, r.run_id, r.input_sha256, r.input, r.contract_sha256, r.hash_version, r.max_attempts,
+       r.attempts, r.state, r.status, r.output, r.envelope, r.created_at, r.settled_at, r.answer_sha256, a.token
 FROM runs r LEFT JOIN attempts a ON a.run = r.id AND a.n = r.attempts AND a.outcome IS NULL
 """
 RUN_BY_KEY = RUN + "WHERE r.worker_id = ? AND r.run_id = ?"
 RUN_BY_RUN_ID = RUN + "WHERE r.run_id = ? ORDER BY r.id DESC"
 ATTEMPTS = "SELECT n, token, owner, started_at, ended_at, outcome, detail FROM attempts WHERE run = ? ORDER BY n"
 ADMIT = """
-INSERT INTO runs (worker_id, run_id, input_sha256, input, contract_sha256, max_attempts, created_at)
-VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (worker_id, run_id) DO NOTHING
+INSERT INTO runs (worker_id, run_id, input_sha256, input, contract_sha256, max_attempts, hash_version, created_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (worker_id, run_id) DO NOTHING
 """
 CLAIM = """
 UPDATE runs SET state = 'running', attempts = attempts + 1
@@ -26,8 +26,9 @@ START = "INSERT INTO attempts (run, n, token, owner, started_at) VALUES (?, ?, ?
 END = "UPDATE attempts SET outcome = ?, detail = ?, ended_at = ? WHERE run = ? AND n = ? AND outcome IS NULL"
 WAIT = "UPDATE runs SET state = 'waiting' WHERE id = ? AND attempts = ? AND state = 'running'"
 SETTLE = """
-UPDATE runs SET state = 'done', status = ?, output = ?, envelope = ?, settled_at = ?
-WHERE id = ? AND attempts = ? AND state = 'running'
+UPDATE runs SET state = 'done', status = ?1, output = ?2, envelope = ?3, settled_at = ?4,
+                answer_sha256 = answer_digest(?2, ?3), digest_made = 'settled'
+WHERE id = ?5 AND attempts = ?6 AND state = 'running'
 """
 NOTE_REOPENING = """
 INSERT INTO reopenings (run, n, granted, who, reason, envelope, at)
@@ -36,7 +37,7 @@ FROM runs r WHERE r.id = ? AND r.worker_id = ? AND r.run_id = ? AND r.state = 'd
 """
 REOPEN = """
 UPDATE runs SET max_attempts = max_attempts + ?, state = 'waiting',
-                status = NULL, output = NULL, envelope = NULL, settled_at = NULL
+                status = NULL, output = NULL, envelope = NULL, settled_at = NULL, answer_sha256 = NULL, digest_made = NULL
 WHERE id = ? AND worker_id = ? AND run_id = ? AND state = 'done' AND status <> 'ok'
 """
 REJECT = "INSERT INTO rejections (worker_id, run_id, code, input_sha256, at) VALUES (?, ?, ?, ?, ?)"

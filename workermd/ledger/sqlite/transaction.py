@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from workermd.ledger.records import Answer, Attempt, Key, NewQuestion, Rejection, Run
 from workermd.ledger.sqlite import questions, statements
+from workermd.ledger.sqlite.migrations import answer_digest
 from workermd.ledger.sqlite.opening import LedgerFault, refusal
 from workermd.protocol.envelope import Document, Status
 from workermd.system.crash import point
@@ -67,7 +68,8 @@ class Transaction:
         self._change_one(statements.SETTLE, (*answer, now, run.id, run.attempts))
         if question is not None:
             self._change_one(questions.ASK, questions.values_of(run.id, run.attempts, question, now))
-        return run._replace(state="done", settled_at=now, open_token=None, **answer._asdict())
+        digest = answer_digest(answer.output, answer.envelope)
+        return run._replace(state="done", settled_at=now, open_token=None, answer_sha256=digest, **answer._asdict())
 
     def attempts(self, run_row_id: int) -> tuple[Attempt, ...]:
         """The attempts of a run in their order, as this transaction sees them."""
