@@ -8,6 +8,7 @@ that are marked `cold`, and every test with WORKERMD_TESTS=cold.
 
 import contextlib
 import ctypes
+import gc
 import json
 import os
 import signal
@@ -103,6 +104,8 @@ def close() -> None:
 def end_left_behind(before: set[int], seconds: float) -> list[str]:
     """End what was started since and still runs, after a moment to end by itself. What it was, one line each."""
     until = time.monotonic() + seconds
+    if _since(before):
+        gc.collect()  # some end with the object that holds them
     while (left := _since(before)) and time.monotonic() < until:
         time.sleep(0.01)
     words = [_command_line(pid) for pid in left]
