@@ -18,14 +18,13 @@ import sys
 import time
 from typing import Any
 
-from tests.loader import LENGTH, REQUESTS_FD, ask_for_zygote, imported
+from tests.loader import LENGTH, REQUESTS_FD, ROOT, ask_for_zygote, imported
 from workermd.attempt.pool import Zygote, ZygoteGone
 from workermd.attempt.spawn import Host, task_environment
 from workermd.sandbox.fence import Fence
 from workermd.system import processes
 from workermd.task.binding import Binding
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 MARKER = "WORKERMD_LOADER"
 ALL_COLD = os.environ.get("WORKERMD_TESTS") == "cold"
 _PR_SET_CHILD_SUBREAPER = 36
@@ -136,8 +135,7 @@ def _command_line(pid: int) -> str:
 def start_host(binding: Binding, lock_fd: int, log_dir: str, fence: Fence | None = None) -> Host:
     """A host for a test without a command line around it."""
     environment = task_environment(binding, "")
-    same = imported(environment, but=("PYTHONPATH",)) == imported(loader().environment)
-    if not ALL_COLD and same and environment.get("PYTHONPATH", ROOT) == ROOT:
+    if not ALL_COLD and imported(environment) == imported(loader().environment):
         try:
             return loader().zygote(binding.kind).fork(binding, lock_fd, log_dir, fence)
         except ZygoteGone:
@@ -150,8 +148,7 @@ def start(
 ) -> "subprocess.Popen[bytes]":
     """`python -m workermd` with these arguments."""
     whole = [sys.executable, "-m", "workermd", *arguments]
-    rest = imported(environment, but=("PYTHONPATH",))
-    forkable = environment.get("PYTHONPATH") == ROOT and rest == imported(loader().environment)
+    forkable = imported(environment) == imported(loader().environment)
     if cold or ALL_COLD or not forkable or options.keys() - _UNDERSTOOD:
         return subprocess.Popen(whole, env=environment, **options)
     return _Forked(whole, env=environment, **options)

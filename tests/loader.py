@@ -23,15 +23,18 @@ from workermd.sandbox.fence import Fence
 from workermd.system import crash
 from workermd.task.binding import Binding
 
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 REQUESTS_FD = 3
 LENGTH = struct.Struct("!Q")
 
-IMPORTED = ("LANG", "TZ", "HOME", "LC_", "LD_", "PYTHON", "OTEL_", "SSL_", "COVERAGE_", "COV_")
+IMPORTED = ("LANG", "TZ", "LC_", "LD_", "PYTHON", "OTEL_", "SSL_", "COVERAGE_", "COV_")
 """Beginnings of names that an interpreter or an import reads: where one differs, nothing is forked."""
 
 
-def imported(environment: dict[str, str], but: tuple[str, ...] = ()) -> dict[str, str]:
-    return {k: v for k, v in environment.items() if k.startswith(IMPORTED) and k not in ("HOME", *but)}
+def imported(environment: dict[str, str]) -> dict[str, str]:
+    """What an interpreter or an import would read. The loaded processes have this checkout on their path already."""
+    found = {name: value for name, value in environment.items() if name.startswith(IMPORTED)}
+    return {name: value for name, value in found.items() if (name, value) != ("PYTHONPATH", ROOT)}
 
 
 def main() -> None:
@@ -45,7 +48,7 @@ def main() -> None:
     zygotes: dict[str, Zygote] = {}
     while True:
         try:
-            word, fds, _, _ = socket.recv_fds(requests, 256, 8, socket.MSG_CMSG_CLOEXEC)
+            word, fds = received(requests, 256, 8)
         except ConnectionResetError:
             word = b""
         if not word:
@@ -166,12 +169,20 @@ def _start(requests: socket.socket, cold: Any) -> Any:
     return start
 
 
+def received(line: socket.socket, most: int, descriptors: int) -> tuple[bytes, list[int]]:
+    """A message and its descriptors, which no program started from here inherits."""
+    word, fds, _, _ = socket.recv_fds(line, most, descriptors)
+    for fd in fds:
+        os.set_inheritable(fd, False)
+    return word, fds
+
+
 def ask_for_zygote(requests: socket.socket, kind: str) -> Zygote:
     ours, theirs = socket.socketpair()
     with ours:
         with theirs:
             socket.send_fds(requests, [kind.encode()], [theirs.fileno()])
-        pid, fds, _, _ = socket.recv_fds(ours, 4, 1, socket.MSG_CMSG_CLOEXEC)
+        pid, fds = received(ours, 4, 1)
     return Zygote(int.from_bytes(pid), socket.socket(fileno=fds[0]))
 
 

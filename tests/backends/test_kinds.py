@@ -87,7 +87,7 @@ def perform(request, tmp_path, monkeypatch):
     sys.modules.pop("kit_worker", None)
 
 
-ELSEWHERE = {"mcp": "agents/test_mcp.py", "replay": "agents/test_recording.py"}
+ELSEWHERE = {"mcp": "backends/agents/test_mcp.py", "replay": "backends/agents/test_recording.py"}
 """Kinds of which an attempt is neither a worker's code nor a conversation with a model."""
 
 

@@ -107,7 +107,9 @@ class _Zygote:
 
     def take(self) -> bool:
         """One request; False when the other end is closed."""
-        word, fds, _, _ = socket.recv_fds(self.requests, 16, REQUEST_FDS, socket.MSG_CMSG_CLOEXEC)
+        word, fds, _, _ = socket.recv_fds(self.requests, 16, REQUEST_FDS)
+        for fd in fds:  # `recv_fds` of Python 3.11 has no flag for it
+            os.set_inheritable(fd, False)
         if word != FORK or len(fds) != REQUEST_FDS:
             _close(fds)
             return bool(word)
