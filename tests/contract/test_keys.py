@@ -73,7 +73,7 @@ def test_a_worker_spec_and_its_constraints_match():
     assert list(CONSTRAINTS.iter_errors({**bounds, "x-ours": 1})) == []
     for key, wrong in {
         "timeout_seconds": "60",
-        "tools_allowed": ["a (optional)"],
+        "tools_allowed": ["a b"],
         "retries": {"backoff": "no"},
     }.items():
         assert not CONSTRAINTS.is_valid({**bounds, key: wrong})

@@ -14,6 +14,7 @@ import time
 from typing import NamedTuple, NoReturn
 
 from workermd.backends.fence import unfenced
+from workermd.backends.reported_usage import held
 from workermd.protocol.envelope import ERROR_CODES, Document
 from workermd.sandbox import fence
 from workermd.system import programs
@@ -63,7 +64,7 @@ def perform(task: Task, binding: Binding, limits: Limits) -> Result:
         ending = program.ended(order, limits)
     finally:
         program.close()
-    return _result(ending, binding, limits)
+    return held(_result(ending, binding, limits), binding, limits)
 
 
 def unusable(binding: Binding) -> str:

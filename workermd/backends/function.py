@@ -8,6 +8,7 @@ from typing import Any
 
 from workermd.backends.core import CancellationToken, Caught, dispatch
 from workermd.backends.reply import result_of
+from workermd.backends.reported_usage import held
 from workermd.task import callables
 from workermd.task.binding import Binding
 from workermd.task.failure import failure_of
@@ -31,7 +32,7 @@ def perform(task: Task, binding: Binding, limits: Limits) -> Result:
         function, package = callables.resolved("function", binding.function, ENTRY_POINTS, place)
 
         async def answered(task: Task, _token: CancellationToken) -> Result:
-            return result_of(await _answer(function, task), task, limits)
+            return held(result_of(await _answer(function, task), task, limits), binding, limits)
 
         return dispatch(task, answered, limits.deadline, lambda error: failure_of(error, package))
     return failure_of(caught.error or RuntimeError("the task ended without a result"), package)

@@ -153,6 +153,12 @@ RUN = CommandSpec(
             "KEY=VALUE",
         ),
         OptionSpec(("--input-text",), "text", "The field of the input that takes the text of standard input.", "FIELD"),
+        OptionSpec(
+            ("--vouch",),
+            "many",
+            "Answer for this bound of the contract where the backend cannot hold it, such as max_tokens. Repeatable.",
+            "NAME",
+        ),
         OptionSpec(("--env",), "many", "Pass this variable on to the task. Repeatable.", "NAME"),
         OptionSpec(
             ("--secret-env",), "many", "The same, and mask its value in everything written. Repeatable.", "NAME"
@@ -165,6 +171,11 @@ RUN = CommandSpec(
         OptionSpec(("--envelope",), "flag", "Print the record of the run instead of its output."),
         OptionSpec(("--envelope-file",), "text", "Write the record of the run to this file too.", "FILE"),
         _REPORT,
+        OptionSpec(
+            ("--request",),
+            "flag",
+            "INPUT is a request document of the worker protocol; the envelope is its response.",
+        ),
         OptionSpec(("--run-id",), "text", "The run's id, where the input has none.", "ID"),
         OptionSpec(("--new-run-id",), "flag", "A fresh run id (UUIDv7), where the input has none."),
         OptionSpec(

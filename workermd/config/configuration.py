@@ -15,6 +15,7 @@ from workermd.config.tables import (
     servers,
     text_of,
     tools,
+    vouched,
     with_server,
     words_of,
 )
@@ -79,6 +80,7 @@ class Flags(NamedTuple):
     env: tuple[str, ...] = ()
     secret_env: tuple[str, ...] = ()
     settings: tuple[str, ...] = ()
+    vouch: tuple[str, ...] = ()
     record: str = ""
     replay: str = ""
     ledger: str = ""
@@ -129,6 +131,7 @@ def binding_for(worker_id: str, mode: str, settings: Settings, flags: Flags) -> 
     if bound.replay:
         bound = without_keys(bound)
     return with_variables(bound, settings, flags)._replace(
+        vouched=_merged(bound.vouched, vouched(flags.vouch, "--vouch")),
         record=os.path.abspath(flags.record) if flags.record else "",
         settings={**bound.settings, **_flag_settings(flags.settings)},
     )

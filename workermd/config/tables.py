@@ -10,7 +10,9 @@ from workermd.protocol.errors import ConfigurationError
 from workermd.task.binding import OPENAI, OWN_SERVER, Binding, Model, ServerBinding, ToolBinding
 from workermd.task.task import KINDS
 
-_BINDING_KEYS = ("backend", "env", "secret_env", "settings", "max_turns")
+_BINDING_KEYS = ("backend", "env", "secret_env", "settings", "max_turns", "vouched", "reports_usage")
+VOUCHABLE = ("max_tokens", "max_cost_usd", "max_tool_calls", "max_turns", "tools_allowed", "rate_limit")
+"""Bounds that an operator may vouch for; never those of time and attempts, nor the key (S3.6)."""
 _MODEL_KEYS = ("model", "base_url", "api_key_env", "structured", "api_version", "options", "price")
 _DIALECT_KEYS = ("names", "system", "merge_roles", "stream")
 _WAY_KEYS = ("headers", "ca_file", "proxy_env", "fallback")
@@ -168,6 +170,8 @@ def _binding(fields: Any, place: str, named: Named) -> Binding:
             else {},
             folder=named.folder,
             max_turns=count_of(fields, "max_turns", place),
+            vouched=vouched(words_of(fields, "vouched", place), place),
+            reports_usage=_reports_usage(fields, kind, place),
         ),
         place,
     )
@@ -370,6 +374,25 @@ def _one_of(name: str, known: dict[str, Any], table: str, place: str) -> Any:
         there = ", ".join(sorted(known)) or "none"
         raise ConfigurationError(f"{place}: [{table}.{name[:40]}] is not there; known: {there}", "add or correct it")
     return known[name]
+
+
+def vouched(names: tuple[str, ...], place: str) -> tuple[str, ...]:
+    """The names, each of a bound that may be vouched for. Raises ConfigurationError."""
+    for name in names:
+        if name not in VOUCHABLE:
+            raise ConfigurationError(
+                f"{place}: nobody can vouch for {name[:40]!r}; that is for: {', '.join(VOUCHABLE)}", "remove it"
+            )
+    return names
+
+
+def _reports_usage(fields: dict[str, Any], kind: str, place: str) -> bool:
+    value = fields.get("reports_usage", False)
+    if not isinstance(value, bool):
+        raise ConfigurationError(f"{place}: reports_usage is not true or false", "write reports_usage = true")
+    if value and kind in KINDS and not KINDS[kind].reports:
+        raise ConfigurationError(f"{place}: backend {kind!r} counts its usage itself", "remove reports_usage")
+    return value
 
 
 def _tables(document: dict[str, Any], table: str, path: str) -> list[tuple[str, Any]]:

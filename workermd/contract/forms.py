@@ -21,6 +21,7 @@ _ID = re.compile(r"[A-Za-z0-9._-]*[A-Za-z0-9][A-Za-z0-9._-]*")
 _VERSION = re.compile(r"[0-9]+\.[0-9]+(\.[0-9]+)?(-[0-9A-Za-z.-]+)?")
 _URL = re.compile(r"https?://[^\s/?#]+[^\s]*", re.IGNORECASE)
 _DATE = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
+_OPTIONAL = re.compile(r"[ \t]*\(optional\)$")
 _WORD = re.compile(r"""[^\s,\[\]{}"'\\]+""")
 
 
@@ -115,19 +116,24 @@ def words(value: object, textual: bool) -> tuple[str, ...]:
 
 
 def tools(value: object, textual: bool) -> tuple[str, ...]:
-    """Like `words`; a word may have patterns of arguments behind it: `[search, read(path=docs/*, mode=r)]`."""
+    """Like `words`; a word may have patterns of arguments behind it: `[search, read(path=docs/*, mode=r)]`.
+
+    `name (optional)`, as the format's own examples write it, reads as the name: a tool of an allow-list may be used, and
+    none has to be.
+    """
     if textual and isinstance(value, str):
         brackets = value.startswith("[") and value.endswith("]") and len(value) > 1
         value = tool_pattern.split(value[1:-1]) if brackets else None
-    if isinstance(value, list) and all(isinstance(word, str) and _is_tool(word) for word in value):
-        if len(set(value)) == len(value):
-            return tuple(value)
+    if isinstance(value, list) and all(isinstance(word, str) and _is_tool(_OPTIONAL.sub("", word)) for word in value):
+        plain = [_OPTIONAL.sub("", word) for word in value]
+        if len(set(plain)) == len(plain):
+            return tuple(plain)
         raise WrongForm("each tool once")
     raise WrongForm("tools in brackets such as [search, read(path=docs/*)], without quotes or blanks inside a name")
 
 
 def _is_tool(word: str) -> bool:
-    """A word that is no pattern is taken too, and names no tool: older contracts have `language_model(optional)`."""
+    """A word that is no pattern is taken too, and names no tool."""
     if _WORD.fullmatch(word):
         return True
     try:

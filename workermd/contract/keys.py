@@ -49,7 +49,7 @@ CONSTRAINT_MEANINGS: dict[str, str] = {
     "max_turns": "Most requests to models in a run.",
     "max_output_bytes": "Largest output in bytes.",
     "tools_allowed": "The only tools that may be called.",
-    "rate_limit": "How often the worker may be called, in words.",
+    "rate_limit": "How often the worker may be called: 10/min, or 5/s per /tenant; counted by the ledger.",
     "notes": "Advice to the adopter; binds nobody.",
     "observability.trace_id": "Whether a trace id is needed.",
     "observability.log_fields": "The fields of each log line.",
@@ -125,7 +125,7 @@ _WORDS: dict[str, Any] = {
 }
 _TOOLS: dict[str, Any] = {
     **_WORDS,
-    "items": {"type": "string", "pattern": rf"^({_WORD}|[^\s,\[\]{{}}\"'\\()]+\([^\n]+\))$"},
+    "items": {"type": "string", "pattern": rf"^({_WORD}|[^\s,\[\]{{}}\"'\\()]+\([^\n]+\)|{_WORD} \(optional\))$"},
 }
 _DECIMAL = r"^(0|[1-9][0-9]*)(\.[0-9]+)?$"
 

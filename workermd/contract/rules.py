@@ -326,7 +326,7 @@ RULES: dict[str, Rule] = {
     "WM622": Rule(
         "warning",
         "`tools_allowed` lists names of tools, each with patterns of arguments where it needs them.",
-        "A call is held against the list: a suffix such as `(optional)`, or a pattern that cannot be read, allows no call.",
+        "A call is held against the list: a pattern that cannot be read allows no call.",
     ),
     "WM623": Rule(
         "info",

@@ -56,14 +56,12 @@ def odd_tools(subject: Subject) -> Iterator[Fault]:
             message = f"tools_allowed lists {shown(tool)}, {what}: it allows no call"
             hint = (
                 "Name a tool by letters, digits and _ . : / @ * ? - and, where it needs bounds, its arguments:"
-                " read(path=docs/*). What is optional stands in the notes."
+                " read(path=docs/*)."
             )
             yield Fault(subject.where("/constraints/tools_allowed"), message, hint)
 
 
 def _wrong_with(tool: str) -> str:
-    if "(optional)" in tool:
-        return "with the suffix (optional)"
     if not _TOOL.fullmatch(tool.partition("(")[0]):
         return "which is no name"
     try:

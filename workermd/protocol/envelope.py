@@ -59,6 +59,7 @@ _EXIT_CODES = {status.value: status.exit_code for status in Status}
 
 ERROR_CODES: dict[str, str] = {
     "input_schema_mismatch": "The input is not strict JSON or does not match the input schema.",
+    "request_mismatch": "The request document is for another contract, or loosens one of its bounds.",
     "input_too_large": "The input is larger than max_input_bytes of the configuration.",
     "input_rejected": "The task looked at a well-formed input and refused it.",
     "task_reported": "The task itself answered with a status that is no success; its document says why.",

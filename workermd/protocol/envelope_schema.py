@@ -81,7 +81,7 @@ def envelope_schema() -> Document:
             "properties": {
                 "attempt": _count(),
                 "duration_ms": duration,
-                "trace_id": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
+                "trace_id": {"type": "string", "minLength": 1, "maxLength": 128},
                 "log_fields": {"type": "object"},
             },
         },

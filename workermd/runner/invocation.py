@@ -38,7 +38,7 @@ def invoke_alone(ledger_path: str, request: Request) -> Answered:
             return invoke(session, request)
     except LedgerBusy as busy:
         trace = request.trace or of_environment()
-        return _busy(Answers(request.worker, trace.trace_id, _run_id(request), began), busy)
+        return _busy(Answers(request.worker, trace.shown, _run_id(request), began), busy)
 
 
 def _run_id(request: Request) -> str | None:
@@ -73,7 +73,7 @@ class _Invocation:
         self.request = request
         self.worker = request.worker
         self.trace = request.trace or of_environment()
-        self.answers = Answers(request.worker, self.trace.trace_id, request.key.given or None, time.monotonic())
+        self.answers = Answers(request.worker, self.trace.shown, request.key.given or None, time.monotonic())
         self.settlement = Settlement(session, request.worker, self.answers)
         self.admission = Admission(session, request, self.answers, self.settlement)
 

@@ -1,12 +1,15 @@
-"""What a contract asks of the backend that is to run it, beyond its bounds."""
+"""What a contract asks of the backend that is to run it: a purpose to tell it, and bounds that it holds."""
 
-from workermd.contract.model import Contract
+from workermd.contract.model import Constraints, Contract
 from workermd.protocol.errors import ConfigurationError
 from workermd.task.binding import Binding
 from workermd.task.task import KINDS
 
 _WITHOUT_PURPOSE = "the contract has no purpose, so the task is told none"
 _MEND = "add a paragraph `Purpose: ...` to the contract; see: workermd rule WM713"
+
+_HELD_BY_KINDS = ("max_tokens", "max_cost_usd", "max_tool_calls", "max_turns", "tools_allowed")
+"""Bounds that not every kind of backend can hold. Time, attempts and `max_output_bytes` hold whatever it does."""
 
 
 def refuse_without_purpose(contract: Contract, binding: Binding) -> None:
@@ -18,8 +21,34 @@ def refuse_without_purpose(contract: Contract, binding: Binding) -> None:
         )
 
 
+def loose_bounds(constraints: Constraints, binding: Binding) -> list[str]:
+    """The bounds that this backend cannot hold (S3.6)."""
+    row = KINDS[binding.kind]
+    held = row.enforces | (row.reports if binding.reports_usage else frozenset())
+    loose = [name for name in _HELD_BY_KINDS if getattr(constraints, name) is not None and name not in held]
+    if constraints.rate_limit is not None:
+        loose.append("rate_limit")
+    return loose
+
+
+def way_out(loose: list[str], binding: Binding) -> str:
+    """What to do about bounds that cannot be held."""
+    flags = " ".join(f"--vouch {name}" for name in loose)
+    able = [kind for kind, row in KINDS.items() if row.enforces.issuperset(loose) and kind != "replay"]
+    ways = [f"choose a backend that can ({', '.join(able)})"] if able else []
+    if KINDS[binding.kind].reports.issuperset(loose):
+        ways.append("let its replies tell their usage (reports_usage = true in the binding)")
+    ways.append(f"answer for {'it' if len(loose) == 1 else 'them'} yourself: {flags}")
+    return "; ".join(ways)
+
+
 def notes(contract: Contract, binding: Binding) -> tuple[str, ...]:
     """What the envelope of every run of this contract by this binding has to say."""
-    if contract.purpose.strip() or "model" in KINDS[binding.kind].takes:
-        return ()
-    return (f"{_WITHOUT_PURPOSE}; the next minor version will refuse it: {_MEND}",)
+    said = [
+        f"the operator vouches for {name}: backend {binding.kind!r} does not hold it"
+        for name in loose_bounds(contract.constraints, binding)
+        if name in binding.vouched
+    ]
+    if not contract.purpose.strip() and "model" not in KINDS[binding.kind].takes:
+        said.append(f"{_WITHOUT_PURPOSE}; the next minor version will refuse it: {_MEND}")
+    return tuple(said)

@@ -31,6 +31,7 @@ def order_of(session: Session, worker: Worker, claim: ClaimedAttempt, until: flo
     """All that an attempt's process is told. The attempt ends at `until` (`time.monotonic()`)."""
     contract, row, earlier = worker.contract, claim.row, _earlier_attempts(session, claim.row)
     folder = os.path.join(session.artifacts_folder, claim.token)
+    budget = worker.budget_after(summed(detail.get("usage") for detail in earlier))
     task = Task(
         worker_id=contract.id,
         version=contract.version,
@@ -48,6 +49,7 @@ def order_of(session: Session, worker: Worker, claim: ClaimedAttempt, until: flo
         trace=trace.document(row.attempts),
         artifacts_dir=folder,
         settings=worker.binding.settings,
+        budget={name: most for name, most in budget._asdict().items() if most is not None},
     )
     most = contract.constraints.max_output_bytes
     active = os.environ.get(ACTIVE, "")
@@ -62,7 +64,7 @@ def order_of(session: Session, worker: Worker, claim: ClaimedAttempt, until: flo
     limits = Limits(
         until,
         verdict.DEFAULT_MAX_OUTPUT_BYTES if most is None else most,
-        worker.budget_after(summed(detail.get("usage") for detail in earlier)),
+        budget,
         results.journal_of(session.results_folder, claim.token),
     )
     return Order(task, limits, environment, session.results_folder, claim.token)

@@ -3,12 +3,15 @@
 Every reply goes through `judge`, fresh or adopted after a crash alike: a result file is not yet an answer.
 """
 
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from workermd.contract.json import quick, strict
 from workermd.contract.model import Contract
 from workermd.protocol.envelope import ERROR_CODES, Document, Failure, Status
 from workermd.system.text import shown
+from workermd.task import response_form
+from workermd.task.response_form import ResponseForm
 from workermd.task.task import Result
 
 if TYPE_CHECKING:
@@ -150,13 +153,40 @@ class _Unusable(Exception):
 
 def _judge_output(contract: Contract, checker: "Checker", run_id: str, result: Result) -> Verdict:
     try:
-        document = _filled_in(contract, run_id, _read(contract, result))
+        document = _read(contract, result)
+        response = None if contract.reports_status else response_form.read(document)
+        if response is not None and response.status not in (Status.OK.value, *contract.constraints.success_statuses):
+            return _reported(contract, result, response)
+        document = _filled_in(contract, run_id, response.outputs if response is not None else document)
         status = _status(contract, run_id, document)
         _match(checker, document)
     except _Unusable as unusable:
         status = Status.INVALID_OUTPUT.value
         return Verdict(status, status, True, unusable.failure, feedback=unusable.feedback, result=result)
     return _accepted(contract, result, document, status)
+
+
+def _reported(contract: Contract, result: Result, response: ResponseForm) -> Verdict:
+    """A failure that stands beside the outputs: it is that failure, whatever the outputs hold (S5.3)."""
+    if response.status not in contract.statuses:
+        raise _Unusable("status_not_allowed", f"The reply's status is none of: {', '.join(contract.statuses)}.")
+    code = "approval_required" if response.status == Status.NEEDS_HUMAN else "task_reported"
+    if response.error_code in ERROR_CODES:
+        code = str(response.error_code)
+    transient = response.status in (Status.RETRYABLE_ERROR, Status.INVALID_OUTPUT) and response.retryable is not False
+    message = f"The task itself answered {response.status}"
+    if response.error_code and _CODE.fullmatch(response.error_code):
+        message += f", code {response.error_code}"
+    feedback = (
+        {"pointer": "/status", "keyword": "status", "message": f"the previous attempt answered {response.status}"},
+    )
+    failure = Failure(code, f"{message}.", transient)
+    return Verdict(
+        response.status, response.status, transient, failure, None, feedback if transient else (), result=result
+    )
+
+
+_CODE = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 
 def _read(contract: Contract, result: Result) -> Document:

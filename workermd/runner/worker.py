@@ -5,15 +5,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from workermd.contract.model import Constraints, Contract
 from workermd.protocol.envelope import Document, Status
 from workermd.protocol.errors import ConfigurationError, UsageError
+from workermd.runner import requirements
 from workermd.task.binding import Binding
 from workermd.task.masking import Mask
-from workermd.task.task import KINDS, Budget
+from workermd.task.task import Budget
 
 if TYPE_CHECKING:
     from workermd.contract.schema import Checker
-
-ENFORCED_BY_US = frozenset({"max_output_bytes"})
-"""Bounds that hold whatever the backend does, beside time and attempts."""
 
 
 class Bounds(NamedTuple):
@@ -99,21 +97,11 @@ def _checked_bounds(constraints: Constraints, timeout: float | None, max_attempt
 
 def _refuse_unenforceable(contract: Contract, binding: Binding) -> None:
     """A bound that the backend cannot hold is refused before the run, never ignored (S3.6)."""
-    bounds = (
-        "max_tokens",
-        "max_cost_usd",
-        "max_tool_calls",
-        "max_turns",
-        "tools_allowed",
-        "rate_limit",
-        "max_output_bytes",
-    )
-    held = ENFORCED_BY_US | KINDS[binding.kind].enforces
-    loose = [name for name in bounds if getattr(contract.constraints, name) is not None and name not in held]
-    if loose:
+    loose = requirements.loose_bounds(contract.constraints, binding)
+    if unheld := [name for name in loose if name not in binding.vouched]:
         raise ConfigurationError(
-            f"backend {binding.kind!r} cannot enforce the contract's {', '.join(loose)}",
-            "choose a backend that can, or take the bound out of the contract",
+            f"backend {binding.kind!r} cannot enforce the contract's {', '.join(unheld)}",
+            requirements.way_out(unheld, binding),
         )
     models = [model for model in (binding.model, *binding.models.values()) if model is not None]
     unpriced = [model.name for model in models if model.input_price is None or model.output_price is None]

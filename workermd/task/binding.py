@@ -91,7 +91,8 @@ class Binding(NamedTuple):
     `models` are further models by the names that `arrangement`, the kind's own keys, calls them by; `fallbacks` those
     that any of its models names as its fallback.
     `folder` is where the configuration stands: paths in `arrangement` are relative to it. `record` and `replay` are
-    folders that an attempt is kept in or given back from.
+    folders that an attempt is kept in or given back from. `vouched` names bounds that the operator answers for where
+    the kind cannot hold them; `reports_usage` says that its replies tell what they used.
     """
 
     kind: str
@@ -112,6 +113,8 @@ class Binding(NamedTuple):
     max_turns: int | None = None
     record: str = ""
     replay: str = ""
+    vouched: tuple[str, ...] = ()
+    reports_usage: bool = False
 
     @property
     def asks_people(self) -> bool:

@@ -17,6 +17,7 @@ class Task(NamedTuple):
     `decisions` holds what people decided on this run, every attempt's, the first one first: `{id, kind, question,
     options, proposed?, answer, by, at, reason?}` each; `answer` is `approve`, `deny`, one of the options, or words.
     `settings` are the operator's choices for this worker (never the contract's, never the input's).
+    `budget` is what is left of the run's bounds, by their names: `max_tokens` and so on, those that it has.
     `artifacts_dir` is a folder that exists and that the task may write files into.
     """
 
@@ -36,6 +37,7 @@ class Task(NamedTuple):
     trace: Document
     artifacts_dir: str
     settings: Document
+    budget: Document = {}  # noqa: RUF012 - a frozen record's default, never mutated
 
     def to_json(self) -> str:
         """One JSON object on one line, keys as the fields are named."""
@@ -175,6 +177,7 @@ class Kind(NamedTuple):
 
     `extra` is what has to be installed with the package. `takes` names the fields of a binding that mean
     something to this kind; `keys` those of its own table in the configuration, which become `arrangement`.
+    `reports` are the bounds that it can hold after the fact, where the binding says that its replies tell their usage.
     A kind that `converses` talks to models or tools by our wire, which keeps the conversation and can replay it.
     """
 
@@ -184,17 +187,19 @@ class Kind(NamedTuple):
     takes: frozenset[str] = frozenset()
     keys: frozenset[str] = frozenset()
     converses: bool = False
+    reports: frozenset[str] = frozenset()
 
 
-_COUNTED = frozenset({"max_tokens", "max_cost_usd", "max_tool_calls", "max_turns", "tools_allowed"})
+_USED = frozenset({"max_tokens", "max_cost_usd", "max_tool_calls", "max_turns"})
+_COUNTED = _USED | {"tools_allowed"}
 _MODELS = frozenset({"model", "models", "tools"})
 _ROSTER = frozenset({"pattern", "agents", "answer", "rounds", "instructions"})
 _TEAM = _ROSTER | {"until", "selector_model", "selector_prompt", "sequence", "edges", "start", "orchestrator_model"}
 _TEAM |= {"max_stalls", "max_replans", "on_stall", "ask_user", "component", "team", "allow_providers"}
 
 KINDS: dict[str, Kind] = {
-    "function": Kind("workermd.backends.function", takes=frozenset({"function"})),
-    "command": Kind("workermd.backends.command", takes=frozenset({"command"})),
+    "function": Kind("workermd.backends.function", takes=frozenset({"function"}), reports=_USED),
+    "command": Kind("workermd.backends.command", takes=frozenset({"command"}), reports=_USED),
     "chat": Kind(
         "workermd.backends.autogen.chat",
         _COUNTED,

@@ -33,6 +33,7 @@ class RunOptions(NamedTuple):
     base_url: str | None
     api_key_env: str | None
     setting: list[str]
+    vouch: list[str]
     set: list[str]
     input_text: str | None
     env: list[str]
@@ -43,6 +44,7 @@ class RunOptions(NamedTuple):
     events: str | None
     write: str | None
     envelope: bool
+    request: bool
     envelope_file: str | None
     report: list[str]
     run_id: str | None
@@ -71,19 +73,25 @@ def execute(options: RunOptions) -> int:
     contract, warnings = cache.load(*contract_named(options.spec, flags))
     settings = configuration.load(flags)
     signals = Signals()
-    trace = of_environment()
+    binding = configuration.binding_for(contract.id, contract.mode, settings, flags)
+    key, trace = run_key.chosen(options.run_id, options.run_id_from, new=options.new_run_id), of_environment()
+    most, fields = settings.max_input_bytes, contract.input_schema
+    read_input = _once(lambda: _read_input(options, fields, most, signals))
+    if options.request:
+        from workermd.runner.request_document import called
+
+        contract, read_input, key, trace = called(read_input(), contract, key, trace, most)
     live = Live(quiet=options.quiet, verbose=options.verbose)
     publish = to_all(live, *_subscribers(options, trace))
-    binding = configuration.binding_for(contract.id, contract.mode, settings, flags)
     request = Request(
         worker=Worker(contract, binding, timeout=options.timeout, max_attempts=options.max_attempts),
-        read_input=_once(lambda: _read_input(options, contract.input_schema, settings.max_input_bytes, signals)),
+        read_input=read_input,
         publish=publish,
         interrupted=lambda: signals.noted,
         trace=trace,
-        key=run_key.chosen(options.run_id, options.run_id_from, new=options.new_run_id),
+        key=key,
         wait=not options.no_wait,
-        max_input_bytes=settings.max_input_bytes,
+        max_input_bytes=most,
     )
     if not options.quiet and warnings:
         count = len(warnings)
@@ -146,7 +154,8 @@ def _reports(options: RunOptions) -> tuple[Output, ...]:
 
 def _print(answered: Answered, request: Request, options: RunOptions, reports: tuple[Output, ...]) -> int:
     most = request.worker.bounds.max_attempts
-    telling = Telling(options.quiet, options.envelope, options.write or "", options.envelope_file or "", reports)
+    shows_envelope = options.envelope or options.request
+    telling = Telling(options.quiet, shows_envelope, options.write or "", options.envelope_file or "", reports)
     tell(answered, telling, most)
     if options.exit_zero and 3 <= answered.exit_code <= 7:
         return 0
@@ -164,6 +173,7 @@ def flags_of(options: RunOptions) -> configuration.Flags:
         env=tuple(options.env),
         secret_env=tuple(options.secret_env),
         settings=tuple(options.setting),
+        vouch=tuple(options.vouch),
         record=options.record or "",
         replay=options.replay or "",
         ledger=options.ledger or "",
