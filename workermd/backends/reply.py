@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+import mimetypes
 import os
 import stat
 from pathlib import Path
@@ -130,6 +131,19 @@ def _word(field: str, value: object) -> str | None:
     if not isinstance(value, str):
         raise Refused(f"Reply.{field} is a {type(value).__name__}, not a str")
     return printable(value[:200], " ")
+
+
+def artifacts_of(paths: list[str], folder: str) -> tuple[Document, ...]:
+    """Files in the task's folder that no reply names, as artifacts by their path in it; what cannot be read is left out."""
+    found: list[Document] = []
+    for path in paths:
+        name = os.path.relpath(path, folder)
+        kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
+        try:
+            found.append(_artifact(len(found), {"name": name, "path": path, "media_type": kind}, folder))
+        except Refused:
+            continue
+    return tuple(found)
 
 
 def _artifacts(artifacts: object, folder: str) -> tuple[Document, ...]:

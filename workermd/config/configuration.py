@@ -175,6 +175,7 @@ def _flag_binding(flags: Flags, settings: Settings) -> Binding | None:
         function=flags.function,
         command=flags.command,
         model=model,
+        models={flags.model: model} if model and kind in KINDS and "models" in KINDS[kind].takes else {},
         fallbacks={name: settings.models[name] for name in model.fallback} if model else {},
         folder=os.getcwd(),
     )

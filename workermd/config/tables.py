@@ -145,7 +145,8 @@ def _binding(fields: Any, place: str, named: Named) -> Binding:
         raise ConfigurationError(f"{place}: retry_exit_codes is not a list of codes", "write for example [3, 11]")
     chosen = tuple(_one_of(name, named.tools, "tools", place) for name in words_of(fields, "tools", place))
     model = _bound_model(fields, place, named)
-    further = {name: _one_of(name, named.models, "models", place) for name in words_of(fields, "models", place)}
+    own = {text_of(fields, "model", place): model} if model else {}
+    further = own | {name: _one_of(name, named.models, "models", place) for name in words_of(fields, "models", place)}
     bound = checked(
         Binding(
             kind=kind,

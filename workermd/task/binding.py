@@ -88,7 +88,7 @@ class Binding(NamedTuple):
 
     `env` names variables passed through as they are, `secret_env` those whose values are masked in
     everything we write. `origin` says where the choice came from, for messages and `--dry-run`.
-    `models` are further models by the names that `arrangement`, the kind's own keys, calls them by; `fallbacks` those
+    `models` are its models, its own among them, by the names that `arrangement`, the kind's own keys, calls them by; `fallbacks` those
     that any of its models names as its fallback.
     `folder` is where the configuration stands: paths in `arrangement` are relative to it. `record` and `replay` are
     folders that an attempt is kept in or given back from. `vouched` names bounds that the operator answers for where

@@ -215,7 +215,7 @@ KINDS: dict[str, Kind] = {
         "agent-framework",
         _MODELS,
         _ROSTER
-        | {"declarative", "until", "selector_model", "ask_user", "edges", "orchestrator_model"}
+        | {"declarative", "until", "selector_model", "ask_user", "edges", "sequence", "start", "orchestrator_model"}
         | {"plan_review", "on_stall", "max_stalls", "max_replans"},
         converses=True,
     ),

@@ -452,7 +452,7 @@ def test_agents_have_models_and_tools_of_their_own(run):
 @pytest.mark.parametrize(
     ("arrangement", "told"),
     [
-        ({"pattern": "ring"}, "pattern is none of single, sequence, round-robin, swarm, nested"),
+        ({"pattern": "ring"}, "pattern: found 'ring'; allowed are single, sequence, round-robin, swarm, nested"),
         ({"pattern": 3}, "pattern is not text"),
         ({"agents": WRITERS}, "2 agents, and pattern 'single' takes one"),
         ({"pattern": "sequence"}, "takes two agents or more, and 0 are there"),
@@ -460,13 +460,13 @@ def test_agents_have_models_and_tools_of_their_own(run):
         ({"agents": [{}]}, "agents[0]: name is no name of an agent"),
         ({"agents": [{"name": "the writer"}]}, "agents[0]: name is no name of an agent"),
         ({"agents": [{"name": "a", "role": "x"}]}, "unknown key 'role'"),
-        ({"agents": [{"name": "a", "model": "b"}]}, "model 'b' is not among models (other)"),
+        ({"agents": [{"name": "a", "model": "b"}]}, "model: found 'b'; allowed are the worker's models: other"),
         ({"agents": [{"name": "a", "tools": ["b"]}]}, "tool 'b' is not among tools (add)"),
         ({"pattern": "sequence", "agents": [{"name": "a"}] * 2}, "agents[1]: the name a is taken"),
         ({"pattern": "swarm", "agents": [{"name": "a", "handoffs": ["c"]}, {"name": "b"}]}, "choose from b"),
-        ({"pattern": "sequence", "agents": WRITERS, "answer": "me"}, "answer names no agent"),
-        ({"pattern": "sequence", "agents": WRITERS, "rounds": -1}, "rounds is no count"),
-        ({"pattern": "sequence", "agents": WRITERS, "rounds": True}, "rounds is no count"),
+        ({"pattern": "sequence", "agents": WRITERS, "answer": "me"}, "answer: found 'me'; allowed are writer, critic"),
+        ({"pattern": "sequence", "agents": WRITERS, "rounds": -1}, "rounds: found -1"),
+        ({"pattern": "sequence", "agents": WRITERS, "rounds": True}, "rounds: found True"),
         ({"ask_user": "yes"}, "ask_user is not true or false"),
         ({"pattern": "nested", "agents": HANDING}, "expert > triage > expert"),
         (

@@ -491,7 +491,7 @@ def test_a_ledger_that_nobody_can_read_is_a_bad_reply(perform, bad):
 
 
 def test_a_ledger_that_names_nobody_of_the_team(perform):
-    ended = perform([FACTS, PLAN, ledger(speaker="ghost")], {"pattern": "magentic", "agents": agents("a", "b")})
+    ended = perform([FACTS, PLAN, *[ledger(speaker="ghost")] * 3], {"pattern": "magentic", "agents": agents("a", "b")})
     assert (ended.failure["kind"], ended.failure["code"]) == ("invalid_output", "output_not_json")
 
 
@@ -587,12 +587,12 @@ def test_nothing_is_said_beside_the_journal(perform, capfd):
         ({"agents": agents("a", "a")}, "found 'a', which is taken"),
         ({"agents": agents("a", "b c")}, "name is no name of an agent"),
         ({"agents": [{"name": "a", "modle": "x"}, {"name": "b"}]}, "agents[0]: unknown key 'modle'"),
-        ({"agents": agents("a", "b", a={"model": "fast"})}, "model 'fast' is not among models (none)"),
+        ({"agents": agents("a", "b", a={"model": "fast"})}, "model: found 'fast'; allowed are the worker's models: none"),
         ({"agents": agents("a", "b", a={"tools": ["rm"]})}, "agents[0]: tool 'rm' is not among tools (none)"),
         ({"agents": agents("a", "b", a={"handoffs": ["b"]})}, "allowed with the pattern swarm"),
         ({"answer": "boss"}, "answer: found 'boss'; allowed are worker, reviewer"),
-        ({"rounds": 0}, "rounds: allowed is a whole number from 1"),
-        ({"rounds": True}, "rounds: allowed is a whole number from 1"),
+        ({"rounds": 0}, "rounds: found 0; allowed is a whole number from 1"),
+        ({"rounds": True}, "rounds: found True; allowed is a whole number from 1"),
         ({"edges": []}, "edges: found with the pattern pair; allowed with graph"),
         ({"pattern": "magentic", "answer": "worker"}, "leader gives the answer"),
         ({"pattern": "magentic", "rounds": 1}, "allowed is 2 or more"),

@@ -27,7 +27,7 @@ PATTERNS = {
     "selector": {"answer", "rounds", "selector_model"},
     "swarm": {"answer", "rounds"},
     "magentic": {"rounds", "orchestrator_model", "plan_review", "on_stall", "max_stalls", "max_replans"},
-    "graph": {"answer", "rounds", "edges"},
+    "graph": {"answer", "rounds", "edges", "sequence", "start"},
 }
 """Every pattern with the keys that it takes beside `pattern`, `agents`, `instructions` and `ask_user`."""
 

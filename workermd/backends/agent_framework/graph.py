@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, pairwise
 from typing import Any, NamedTuple, Never
 
 from agent_framework import (
@@ -20,27 +20,46 @@ from agent_framework import (
 from workermd.backends.agent_framework.members import UNBOUNDED, Cast, last_words
 from workermd.backends.agents.roster import Roster
 from workermd.config.tables import only, text_of
+from workermd.protocol.envelope import Document
 from workermd.protocol.errors import ConfigurationError
 
-_KEYS = ("from", "to", "when")
+_KEYS = ("from", "to", "when", "any", "group")
 
 
 class Edge(NamedTuple):
-    """From one agent to the next; with `when` only after a message that holds this text."""
+    """From one agent to the next; with `when` only after a message that holds this text. An agent waits for all edges
+    of one `group` that lead to it; `alone` (`any` in a table) starts it by itself."""
 
     source: str
     target: str
     when: str = ""
+    group: str = ""
+    alone: bool = False
 
 
-def edges_of(given: Any, roster: Roster, place: str) -> tuple[Edge, ...]:
+def first_of(table: Document, roster: Roster, place: str) -> str:
+    """The agent that begins. Raises ConfigurationError."""
+    start = text_of(table, "start", place) or roster.names[0]
+    if start not in roster.names:
+        names = ", ".join(roster.names)
+        raise ConfigurationError(f"{place}: start: found {start[:40]!r}; allowed are {names}", "name one of these")
+    return start
+
+
+def edges_of(table: Document, roster: Roster, place: str) -> tuple[Edge, ...]:
     """The edges of a configuration. Raises ConfigurationError, also for a way that never ends, or never begins."""
+    if "sequence" in table or "edges" not in table:
+        if "edges" in table:
+            raise ConfigurationError(f"{place}: sequence: found beside edges; allowed is one of them", "remove one")
+        return _steps(table.get("sequence", list(roster.names)), roster, place)
+    given = table["edges"]
     if not isinstance(given, list) or not given:
         raise ConfigurationError(f"{place}: edges is no list of tables", 'write edges = [{ from = "…", to = "…" }]')
     edges = tuple(_edge(table, roster, f"{place}: edges[{number}]") for number, table in enumerate(given))
     if len({edge[:2] for edge in edges}) < len(edges):
         raise ConfigurationError(f"{place}: edges has the same way twice", "remove one of them")
-    first = roster.names[0]
+    _check_kinds(edges, roster, place)
+    first = first_of(table, roster, place)
     if any(edge.target == first and not edge.when for edge in edges):
         raise ConfigurationError(
             f"{place}: edges leads to {first}, which begins, without a text to go by", 'add when = "…" to that edge'
@@ -61,12 +80,34 @@ def _edge(table: Any, roster: Roster, place: str) -> Edge:
     if not isinstance(table, dict):
         raise ConfigurationError(f"{place} is not a table", 'write { from = "…", to = "…" }')
     only(table, _KEYS, place)
-    edge = Edge(*(text_of(table, key, place) for key in _KEYS))
+    if not isinstance(table.get("any", False), bool):
+        raise ConfigurationError(f"{place}: any is not true or false", "write any = true")
+    source, target, when, group = (text_of(table, key, place) for key in ("from", "to", "when", "group"))
+    edge = Edge(source, target, when, group, alone=table.get("any", False))
     if edge.source not in roster.names or edge.target not in roster.names or edge.source == edge.target:
         raise ConfigurationError(
             f"{place} does not lead from one agent to another", f"choose from {', '.join(roster.names)}"
         )
     return edge
+
+
+def _check_kinds(edges: tuple[Edge, ...], roster: Roster, place: str) -> None:
+    for name in roster.names:
+        if len({bool(edge.when) for edge in edges if edge.source == name}) > 1:
+            raise ConfigurationError(
+                f"{place}: edges: found some of {name} with a text to go by and some without; allowed is one kind",
+                'give all of them when = "…", or none',
+            )
+
+
+def _steps(sequence: Any, roster: Roster, place: str) -> tuple[Edge, ...]:
+    """Edges of a sequence: a list inside it is a step whose agents speak side by side."""
+    steps = [step if isinstance(step, list) else [step] for step in sequence] if isinstance(sequence, list) else []
+    if sorted(str(name) for step in steps for name in step) != sorted(roster.names):
+        raise ConfigurationError(
+            f"{place}: sequence: every agent has to stand in it once", 'write sequence = ["a", ["b", "c"], "d"]'
+        )
+    return tuple(Edge(one, other) for step, after in pairwise(steps) for one in step for other in after)
 
 
 def _from(start: str, edges: Iterable[Edge]) -> set[str]:
@@ -120,22 +161,25 @@ class AgentNode(Executor):
         await context.yield_output(response)
 
 
-def workflow_of(cast: Cast, edges: tuple[Edge, ...]) -> Workflow:
-    """The first agent begins. An agent waits for all its ways but those with a text: each of these starts it anew."""
+def workflow_of(cast: Cast, edges: tuple[Edge, ...], first: str) -> Workflow:
+    """The agent `first` begins. An agent waits for all its ways but those with a text: each of these starts it anew."""
     numbers = count()
     nodes = {name: AgentNode(cast, agent, numbers) for name, agent in cast.agents.items()}
-    builder = WorkflowBuilder(
-        max_iterations=UNBOUNDED, start_executor=next(iter(nodes.values())), output_from=[nodes[cast.answer]]
-    )
+    builder = WorkflowBuilder(max_iterations=UNBOUNDED, start_executor=nodes[first], output_from=[nodes[cast.answer]])
     for name, node in nodes.items():
-        always = [nodes[edge.source] for edge in edges if edge.target == name and not edge.when]
-        if len(always) > 1:
-            builder.add_fan_in_edges(always, node)
-        elif always:
-            builder.add_edge(always[0], node)
-        for edge in edges:
-            if edge.target == name and edge.when:
+        ways = [edge for edge in edges if edge.target == name]
+        together = [edge for edge in ways if not edge.when and not edge.alone]
+        for group in dict.fromkeys(edge.group for edge in together):
+            sources = [nodes[edge.source] for edge in together if edge.group == group]
+            if len(sources) > 1:
+                builder.add_fan_in_edges(sources, node)
+            else:
+                builder.add_edge(sources[0], node)
+        for edge in ways:
+            if edge.when:
                 builder.add_edge(nodes[edge.source], node, condition=_holds(edge.when))
+            elif edge.alone:
+                builder.add_edge(nodes[edge.source], node)
     return builder.build()
 
 

@@ -11,9 +11,12 @@ from agent_framework.orchestrations import (
 )
 
 from workermd.backends.agent_framework.members import UNBOUNDED, Cast, Nothing, at_cap, client_of, options_of
+from workermd.backends.agents import progress_ledger
 from workermd.backends.agents.conversation import Conversation
 from workermd.backends.agents.gate import canonical
+from workermd.backends.agents.roster import count_of
 from workermd.protocol.envelope import Document
+from workermd.protocol.errors import ConfigurationError
 from workermd.task.task import Result, failed
 
 MANAGER = "manager"
@@ -90,7 +93,8 @@ class _Manager(StandardMagenticManager):
         super().__init__(
             Agent(client, leads, name=MANAGER, tools=[Nothing()]),
             final_answer_prompt=_FINAL,
-            max_stall_count=conversation.arrangement.get("max_stalls", MAX_STALLS),
+            max_stall_count=conversation.arrangement.get("max_stalls", MAX_STALLS) - 1,  # it plans anew beyond it
+            progress_ledger_retry_count=progress_ledger.TRIES,
             max_reset_count=UNBOUNDED,
             max_round_count=most,
         )
@@ -100,6 +104,8 @@ class _Manager(StandardMagenticManager):
         self._conversation = conversation
         self._context: MagenticContext | None = None
         self._satisfied = False
+        self._reads_ledger = False
+        self._names: tuple[str, ...] = ()
         self._replans = 0
         self._given: list[str] = []
         self.revising = False
@@ -128,14 +134,15 @@ class _Manager(StandardMagenticManager):
         return await super().replan(magentic_context)
 
     async def create_progress_ledger(self, magentic_context: MagenticContext) -> MagenticProgressLedger:
-        self._context = magentic_context
+        self._context, self._reads_ledger = magentic_context, True
+        self._names = tuple(magentic_context.participant_descriptions)
         try:
             ledger = await super().create_progress_ledger(magentic_context)
         except RuntimeError:
-            told = f"the manager's ledger of progress could not be read {self.progress_ledger_retry_count} times"
-            await self._conversation.stop(failed("invalid_output", "output_not_json", told))
-        satisfied = ledger.is_request_satisfied.answer
-        self._satisfied = satisfied is True or str(satisfied).strip().lower() == "true"
+            await self._conversation.stop(progress_ledger.unreadable())
+        finally:
+            self._reads_ledger = False
+        self._satisfied = ledger.is_request_satisfied.answer is True
         self._note(ledger)
         return ledger
 
@@ -175,15 +182,20 @@ class _Manager(StandardMagenticManager):
     async def _complete(self, messages: list[Message]) -> Message:
         if self._given:
             return Message("assistant", [self._given.pop(0)], author_name=MANAGER)
-        return await super()._complete(messages)
+        message = await super()._complete(messages)
+        if self._reads_ledger:
+            ledger = progress_ledger.read(message.text, self._names)
+            said = "" if ledger is None else progress_ledger.written(ledger, stalled=ledger.stalled)
+            message = Message("assistant", [said], author_name=MANAGER)
+        return message
 
 
-def misfit(arrangement: Document) -> tuple[str, str] | None:
-    """The key whose value is none of those that it takes, with what it takes; None where all is well."""
-    if arrangement.get("on_stall", "fail") not in ("fail", "ask"):
-        return "on_stall", '"fail" or "ask"'
-    for key in ("max_stalls", "max_replans"):
-        value = arrangement.get(key, 0)
-        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= 1000:
-            return key, "a count up to 1000"
-    return None
+def check(arrangement: Document, place: str) -> None:
+    """Raises ConfigurationError for a key whose value is none of those that it takes."""
+    on_stall = arrangement.get("on_stall", "fail")
+    if on_stall not in ("fail", "ask"):
+        raise ConfigurationError(
+            f"{place}: on_stall: found {ascii(on_stall)[:40]}; allowed are fail, ask", "correct it"
+        )
+    count_of(arrangement, "max_stalls", place, default=MAX_STALLS)
+    count_of(arrangement, "max_replans", place, least=0, default=MAX_REPLANS)

@@ -17,7 +17,7 @@ from agent_framework.orchestrations import (
 from workermd.backends.agent_framework import graph, magentic
 from workermd.backends.agent_framework.members import UNBOUNDED, Cast, Nothing, client_of, last_words
 from workermd.backends.agents.conversation import Conversation
-from workermd.backends.agents.roster import Roster
+from workermd.backends.agents.roster import Roster, model_of
 from workermd.protocol.errors import ConfigurationError
 from workermd.task.binding import Binding
 from workermd.task.question import MAX_QUESTION
@@ -39,7 +39,8 @@ def check(roster: Roster, binding: Binding) -> None:
     if roster.pattern != "swarm" and any(member.handoffs for member in roster.members):
         raise ConfigurationError(f"{place}: handoffs belong to the pattern 'swarm'", "remove them")
     if roster.pattern == "graph":
-        graph.edges_of(given.get("edges"), roster, place)
+        graph.first_of(given, roster, place)
+        graph.edges_of(given, roster, place)
     elif _rounds(roster) * (len(roster.names) if roster.pattern == "round-robin" else 1) > MOST_TURNS:
         raise ConfigurationError(
             f"{place}: rounds allows for more than {MOST_TURNS} turns, which the framework cannot do",
@@ -52,13 +53,10 @@ def _check_values(binding: Binding) -> None:
     if not isinstance(given.get("plan_review", False), bool):
         raise ConfigurationError(f"{place}: plan_review is not true or false", "write plan_review = true")
     for key in ("selector_model", "orchestrator_model"):
-        if key in given and str(given[key]) not in binding.models:
-            known = ", ".join(sorted(binding.models)) or "none"
-            raise ConfigurationError(f"{place}: {key} is not among models ({known})", "add it to models")
+        model_of(given, key, binding, place)
     if not isinstance(given.get("until", ""), str):
         raise ConfigurationError(f"{place}: until is not text", 'write until = "APPROVE"')
-    if found := magentic.misfit(given):
-        raise ConfigurationError(f"{place}: {found[0]} is not {found[1]}", "correct it")
+    magentic.check(given, place)
 
 
 async def together(conversation: Conversation, roster: Roster) -> str | Result:
@@ -182,8 +180,9 @@ async def _swarm(cast: Cast, _rounds: int) -> WorkflowRunResult | Result:
 
 
 async def _graph(cast: Cast, _rounds: int) -> WorkflowRunResult:
-    edges = graph.edges_of(cast.conversation.arrangement.get("edges"), cast.roster, cast.conversation.binding.origin)
-    return await graph.workflow_of(cast, edges).run(cast.task)
+    arrangement, origin = cast.conversation.arrangement, cast.conversation.binding.origin
+    edges = graph.edges_of(arrangement, cast.roster, origin)
+    return await graph.workflow_of(cast, edges, graph.first_of(arrangement, cast.roster, origin)).run(cast.task)
 
 
 _PATTERNS: dict[str, Callable[[Cast, int], Awaitable[WorkflowRunResult | Result]]] = {

@@ -2,9 +2,10 @@
 
 A script of its own, started between AutoGen's executor and the code: it ends the code's whole group and everything
 that left the group when the time is over or the program has ended, and lets so many bytes of each of its outputs
-through. Exit code: the program's; 124 when the time was over; 128 + N when signal N ended it.
+through, as UTF-8 whatever they are: AutoGen's executor would lose all of an output over one byte that is none. Exit code: the program's; 124 when the time was over; 128 + N when signal N ended it.
 """
 
+import codecs
 import contextlib
 import ctypes
 import os
@@ -32,7 +33,7 @@ def main(arguments: list[str]) -> int:
         return 127
     assert process.stdout is not None
     assert process.stderr is not None
-    left = {process.stdout.fileno(): (1, most), process.stderr.fileno(): (2, most)}
+    left = {source.fileno(): _Output(target, most) for target, source in ((1, process.stdout), (2, process.stderr))}
     watched = os.pidfd_open(process.pid)
     over = not _relayed(left, watched, until)
     _end_all(process.pid)
@@ -43,7 +44,21 @@ def main(arguments: list[str]) -> int:
     return 128 - code if code < 0 else code
 
 
-def _relayed(left: "dict[int, tuple[int, int]]", process: "int | None", until: float) -> bool:
+class _Output:
+    """Where an output goes, how many bytes of it still may, and its last character as far as it has come."""
+
+    def __init__(self, target: int, most: int) -> None:
+        self.target = target
+        self.most = most
+        self.decoder = codecs.getincrementaldecoder("utf-8")("replace")
+
+    def write(self, chunk: bytes, *, final: bool = False) -> None:
+        rest = memoryview(self.decoder.decode(chunk, final).encode())
+        while rest:
+            rest = rest[os.write(self.target, rest) :]
+
+
+def _relayed(left: "dict[int, _Output]", process: "int | None", until: float) -> bool:
     """Pass on what is printed until the process has ended (or nothing is left to read). False when time was over."""
     poll = select.poll()
     for source in (*left, *(() if process is None else (process,))):
@@ -60,19 +75,19 @@ def _relayed(left: "dict[int, tuple[int, int]]", process: "int | None", until: f
     return process is None
 
 
-def _passed_on(left: "dict[int, tuple[int, int]]", source: int) -> bool:
-    target, most = left[source]
+def _passed_on(left: "dict[int, _Output]", source: int) -> bool:
+    output = left[source]
     chunk = os.read(source, _CHUNK)
     if not chunk:
         del left[source]
+        if output.most > 0:
+            output.write(b"", final=True)
         return False
-    if most > 0:
-        rest = memoryview(chunk[:most])
-        while rest:
-            rest = rest[os.write(target, rest) :]
-        if len(chunk) > most:
-            os.write(target, b"\n[what follows was dropped: too much was printed]\n")
-    left[source] = (target, most - len(chunk))
+    if output.most > 0:
+        output.write(chunk[: output.most])
+        if len(chunk) > output.most:
+            output.write(b"\n[what follows was dropped: too much was printed]\n", final=True)
+    output.most -= len(chunk)
     return True
 
 

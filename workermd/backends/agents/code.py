@@ -6,6 +6,7 @@ that user sees, and a process of the same user can look into ours. A container k
 """
 
 import asyncio
+import contextlib
 import os
 import shlex
 import shutil
@@ -16,25 +17,33 @@ import warnings
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.util import find_spec
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 from autogen_core import CancellationToken
 from autogen_core.code_executor import CodeBlock, CodeExecutor
+from autogen_ext.code_executors._common import CommandLineCodeResult, get_file_name_from_content
 from autogen_ext.code_executors.local import LocalCommandLineCodeExecutor
 
 from workermd.backends.agents import bounded
 from workermd.backends.agents.tools import Runner, cut
 from workermd.protocol.envelope import Document
-from workermd.system import environment, programs
+from workermd.system import environment, processes, programs
 from workermd.task.binding import Binding, ToolBinding
 from workermd.task.task import Task
 
 SOCKET = "/var/run/docker.sock"
 PRINTED_BYTES = 1 << 20
 """What code may print to each of stdout and stderr; the rest is dropped."""
+MOST_FILES = 200
+"""Files of one attempt's code that become artifacts."""
+LATE = 1
+"""Seconds beyond its own timeout after which code is ended from here: it may have stopped the script that watches it."""
 SLACK = 3
-"""Seconds beyond its own timeout after which AutoGen's executor gives up on code: ours comes first."""
+"""Seconds beyond its own timeout after which AutoGen's executor gives up on code: ours come first."""
+MARKER = "WORKERMD_CODE"
+"""The variable by which everything that code started is found."""
 
 
 def unusable(code: Document) -> str:
@@ -69,6 +78,16 @@ def _no_engine() -> str:
     return ""
 
 
+def written(folder: str) -> list[str]:
+    """The files that code left in its folder, but for the scripts that AutoGen wrote the code itself into."""
+    found: list[str] = []
+    for place, folders, names in os.walk(folder):
+        folders.sort()
+        paths = (os.path.join(place, name) for name in sorted(names) if not name.startswith("tmp_code_"))
+        found += [path for path in paths if os.path.isfile(path) and not os.path.islink(path)]
+    return found[:MOST_FILES]
+
+
 @asynccontextmanager
 async def runners(tool: ToolBinding, binding: Binding, task: Task) -> AsyncIterator[tuple[Runner, ...]]:
     """The one tool that runs code."""
@@ -77,12 +96,23 @@ async def runners(tool: ToolBinding, binding: Binding, task: Task) -> AsyncItera
         executor = _local(code, binding, task, folder) if code["executor"] == "local" else _docker(code, task)
         await executor.start()
         try:
-            yield (_runner(tool, code, executor),)
+            yield (_runner(tool, code, executor, task.artifacts_dir, _mark(folder)),)
         finally:
             await executor.stop()
 
 
-def _runner(tool: ToolBinding, code: Document, executor: CodeExecutor) -> Runner:
+def _mark(folder: str) -> bytes:
+    return f"{MARKER}={os.path.basename(folder)}".encode()
+
+
+def _make_folders(text: str, work_dir: str) -> None:
+    """The folders in the name that code gives its file: AutoGen makes none. One that leads out is AutoGen's to refuse."""
+    with contextlib.suppress(ValueError, OSError):
+        if name := get_file_name_from_content(text, Path(work_dir)):
+            os.makedirs(os.path.join(work_dir, os.path.dirname(name)), exist_ok=True)
+
+
+def _runner(tool: ToolBinding, code: Document, executor: CodeExecutor, work_dir: str, mark: bytes) -> Runner:
     languages = code["languages"]
     one_at_a_time = asyncio.Lock()
 
@@ -91,8 +121,17 @@ def _runner(tool: ToolBinding, code: Document, executor: CodeExecutor) -> Runner
         if language not in languages or not isinstance(text, str):
             return f"error: give code as text, and as language one of: {', '.join(languages)}"
         async with one_at_a_time:
-            result = await executor.execute_code_blocks([CodeBlock(text, language)], CancellationToken())
-        ending = {0: "", 124: f" (it was ended after {code['timeout']} seconds)"}.get(result.exit_code, "")
+            _make_folders(text, work_dir)
+            late = asyncio.get_running_loop().call_later(code["timeout"] + LATE, processes.end_marked, mark)
+            try:
+                result = await executor.execute_code_blocks([CodeBlock(text, language)], CancellationToken())
+            finally:
+                late.cancel()
+        if late.when() <= asyncio.get_running_loop().time() and code["executor"] == "local":
+            result = CommandLineCodeResult(bounded.TIME_OVER, result.output, None)
+        ending = {0: "", bounded.TIME_OVER: f" (it was ended after {code['timeout']} seconds)"}.get(
+            result.exit_code, ""
+        )
         return cut(f"exit code {result.exit_code}{ending}\n{result.output}")
 
     schema = {
@@ -129,7 +168,8 @@ def _put_launcher(folder: str, name: str, program: str, seconds: int, binding: B
     # By name: no value stands in the file. PATH as it is here, because the executor puts this folder before it.
     passed = [f'"{name}=${name}"' for name in listed if name.isidentifier()]
     words = [sys.executable, "-I", "-S", bounded.__file__, str(seconds), str(PRINTED_BYTES), found]
-    line = " ".join(["exec env -i", shlex.quote(f"PATH={os.environ.get('PATH', os.defpath)}"), *passed])
+    own = (f"PATH={os.environ.get('PATH', os.defpath)}", _mark(folder).decode())
+    line = " ".join(["exec env -i", *map(shlex.quote, own), *passed])
     path = os.path.join(folder, name)
     with open(path, "w", encoding="utf-8") as file:
         file.write(f'#!/bin/sh\n{line} {shlex.join(words)} "$@"\n')

@@ -20,6 +20,7 @@ from workermd.backends.agents.prompt import Part, Prompt, prompt_of
 from workermd.backends.agents.recorder import Player, Recorder
 from workermd.backends.agents.tools import Runner, Tool, runners_of
 from workermd.backends.core import CancellationToken, Caught, dispatch
+from workermd.backends.reply import artifacts_of
 from workermd.protocol.envelope import Document
 from workermd.task.binding import Binding, Model, ToolBinding
 from workermd.task.failure import failure_of
@@ -184,6 +185,11 @@ class Conversation:
         result = result._replace(
             usage=self.meter.usage, notes=tuple(self.notes), model=result.model or self.meter.model or None
         )
+        if result.output is not None and self.player is None and any(tool.code for tool in self.binding.tools):
+            from workermd.backends.agents import code  # its library is there: a tool of the binding needs it
+
+            folder = self.task.artifacts_dir
+            result = result._replace(artifacts=artifacts_of(code.written(folder), folder))
         self.recorder.save(result)
         return result
 

@@ -3,6 +3,7 @@
 import json
 import re
 
+from workermd.protocol.envelope import Document
 from workermd.task.task import Limits, Result, failed
 
 _FENCED = re.compile(r"```[A-Za-z0-9]*[ \t]*\r?\n(.*?)\r?\n?```", re.DOTALL)
@@ -37,6 +38,27 @@ def whole_object(text: str) -> str:
     except (ValueError, RecursionError):
         return ""
     return text if isinstance(found, dict) else ""
+
+
+_MOST_STARTS = 20
+"""Places in a text at which an object may begin."""
+
+
+def objects_in(text: str) -> list[Document]:
+    """The JSON objects in a text, whatever stands around them."""
+    found: list[Document] = []
+    decoder, at = json.JSONDecoder(), text.find("{")
+    for _ in range(_MOST_STARTS):
+        if at < 0:
+            break
+        try:
+            value, end = decoder.raw_decode(text, at)
+        except (ValueError, RecursionError):
+            end = at + 1
+        else:
+            found.append(value)
+        at = text.find("{", end)
+    return found
 
 
 def _not_json(message: str) -> Result:

@@ -13,7 +13,7 @@ ALONE = "assistant"
 
 _MEMBER_KEYS = ("name", "description", "instructions", "model", "tools", "handoffs")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")
-_MOST_ROUNDS = 1000
+MAX_ROUNDS = 1000
 
 
 class Member(NamedTuple):
@@ -70,7 +70,8 @@ def roster_of(binding: Binding, patterns: tuple[str, ...]) -> Roster:
     pattern = text_of(given, "pattern", place) or patterns[0]
     if pattern not in patterns:
         raise ConfigurationError(
-            f"{place}: pattern is none of {', '.join(patterns)}", "choose one of these, or another backend"
+            f"{place}: pattern: found {pattern[:40]!r}; allowed are {', '.join(patterns)}",
+            "choose one of these, or another backend",
         )
     members = _members(given.get("agents", []), binding)
     if pattern == patterns[0]:
@@ -85,13 +86,36 @@ def roster_of(binding: Binding, patterns: tuple[str, ...]) -> Roster:
             f"{place}: pattern {pattern!r} takes two agents or more, and {len(members)} are there",
             'add agents = [{ name = "…", instructions = "…" }, …]',
         )
-    rounds = given.get("rounds", 0)
-    if not isinstance(rounds, int) or isinstance(rounds, bool) or not 0 <= rounds <= _MOST_ROUNDS:
-        raise ConfigurationError(f"{place}: rounds is no count up to {_MOST_ROUNDS}", "write rounds = 3")
+    rounds = count_of(given, "rounds", place) if "rounds" in given else 0
     answer = text_of(given, "answer", place)
     if answer and answer not in {member.name for member in members}:
-        raise ConfigurationError(f"{place}: answer names no agent of this worker", "name one of agents")
+        names = ", ".join(member.name for member in members)
+        raise ConfigurationError(f"{place}: answer: found {answer[:40]!r}; allowed are {names}", "name one of these")
     return Roster(pattern, members, answer, rounds, text_of(given, "instructions", place))
+
+
+def count_of(table: dict[str, Any], key: str, place: str, least: int = 1, default: int = 0) -> int:
+    """A count of a table, the same for every kind. Raises ConfigurationError."""
+    value = table.get(key, default)
+    if not isinstance(value, int) or isinstance(value, bool) or not (least <= value <= MAX_ROUNDS or key not in table):
+        found = str(value) if isinstance(value, int | float | str) else type(value).__name__
+        raise ConfigurationError(
+            f"{place}: {key}: found {found[:40]}; allowed is a whole number from {least} to {MAX_ROUNDS}",
+            f"write {key} = {max(least, 3)}",
+        )
+    return value
+
+
+def model_of(table: dict[str, Any], key: str, binding: Binding, place: str) -> str:
+    """The name of one of the worker's models, its own among them; empty where none is named. Raises
+    ConfigurationError."""
+    name = text_of(table, key, place)
+    if name and name not in binding.models:
+        known = ", ".join(sorted(binding.models)) or "none"
+        raise ConfigurationError(
+            f"{place}: {key}: found {name[:40]!r}; allowed are the worker's models: {known}", "list it: models = […]"
+        )
+    return name
 
 
 def unusable(binding: Binding, patterns: tuple[str, ...]) -> str:
@@ -124,14 +148,11 @@ def _members(given: Any, binding: Binding) -> tuple[Member, ...]:
 def member_of(fields: dict[str, Any], place: str, binding: Binding) -> Member:
     """One agent of a table. Raises ConfigurationError."""
     only(fields, _MEMBER_KEYS, place)
-    name, model = text_of(fields, "name", place), text_of(fields, "model", place)
+    name, model = text_of(fields, "name", place), model_of(fields, "model", binding, place)
     if not _NAME.fullmatch(name):
         raise ConfigurationError(
             f"{place}: name is no name of an agent", "use 1 to 40 of a-z, A-Z, 0-9 and _, not beginning with a digit"
         )
-    if model and model not in binding.models:
-        known = ", ".join(sorted(binding.models)) or "none"
-        raise ConfigurationError(f"{place}: model {model[:40]!r} is not among models ({known})", "add it to models")
     tools = words_of(fields, "tools", place) if "tools" in fields else None
     bound = [tool.name for tool in binding.tools] + ([person.NAME] if binding.arrangement.get("ask_user") else [])
     for tool in tools or ():

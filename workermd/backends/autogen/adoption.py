@@ -97,10 +97,17 @@ class Adoption:
         return {
             "model_client": _ours(
                 "Leader",
-                {"agent": f"{prefix}orchestrator", "model": name, "structured": not prefix, "final_prompt": form},
+                {
+                    "agent": f"{prefix}orchestrator",
+                    "model": name,
+                    "structured": not prefix,
+                    "final_prompt": form,
+                    "names": [_name(each) for each in config["participants"]],
+                    "max_stalls": config.get("max_stalls") or 3,
+                },
             ),
             "final_answer_prompt": form,
-            "max_stalls": config.get("max_stalls") or 3,
+            "max_stalls": 1,
         }
 
     def _participant(self, node: Document, prefix: str, cast: Roster) -> Document:

@@ -27,11 +27,10 @@ from autogen_agentchat.messages import (
 from autogen_core import Component, ComponentModel
 from autogen_core.models import CreateResult, LLMMessage, ModelInfo, UserMessage
 from autogen_core.tools import ParametersSchema, TextResultContent, ToolResult, ToolSchema, Workbench
-from autogen_core.utils import extract_json_from_str
 from autogen_ext.models.openai import BaseOpenAIChatCompletionClient
 from pydantic import BaseModel
 
-from workermd.backends.agents import gate, reading
+from workermd.backends.agents import gate, progress_ledger, reading
 from workermd.backends.agents.conversation import Conversation
 from workermd.backends.agents.prompt import Prompt
 from workermd.backends.agents.tools import Runner, Tool
@@ -45,9 +44,6 @@ TOOL_ROUNDS = 1_000_000
 
 ORCHESTRATOR = "MagenticOneOrchestrator"
 """The name under which Magentic-One's leader speaks, to itself too."""
-
-LEDGER_TRIES = 3
-"""So often Magentic-One's leader may write a ledger of progress that nobody can read. AutoGen would ask ten times."""
 
 CAP = re.compile(
     r"Maximum number of turns \d+ reached\.|Max rounds reached\."
@@ -96,12 +92,14 @@ def quiet() -> None:
 
 
 class ClientConfig(BaseModel):
-    """`model` is the name of one of the binding's further models; `final_prompt` is for `Leader`."""
+    """`model` is the name of one of the binding's models; `final_prompt`, `names` and `max_stalls` are for `Leader`."""
 
     agent: str
     model: str = ""
     structured: bool = False
     final_prompt: str = ""
+    names: list[str] = []
+    max_stalls: int = 0
 
 
 class AgentChatClient(BaseOpenAIChatCompletionClient, Component[ClientConfig]):
@@ -159,26 +157,26 @@ class AgentChatClient(BaseOpenAIChatCompletionClient, Component[ClientConfig]):
 
 class Leader(AgentChatClient):
     """The client of Magentic-One's orchestrator. What it asks for tells how the team fares: a ledger of progress, a new
-    plan after a stall, the final answer, which AutoGen also asks for at its cap."""
+    plan after a stall, the final answer, which AutoGen also asks for at its cap.
+
+    AutoGen is handed ledgers that were read here, and stalls are counted here: its own count is not reset by a new plan.
+    It is built with `max_stalls` 1, so that one ledger without progress, the one that fills our count, makes it plan.
+    """
 
     _own = ("user", ORCHESTRATOR)
 
-    def __init__(
-        self, conversation: Conversation, agent: str, model: Model | None = None, *, structured: bool, final_prompt: str
-    ) -> None:
-        super().__init__(conversation, agent, model)
-        self._structured = structured
-        self._final_prompt = final_prompt
+    def __init__(self, conversation: Conversation, config: ClientConfig) -> None:
+        super().__init__(conversation, config.agent, conversation.model(config.model))
+        self._config = config
+        self._structured = config.structured
+        self._final_prompt = config.final_prompt
         self._satisfied = False
         self._plans = 0
-        self._seen = 0
-        self._tries = 0
+        self._stalls = 0
 
     @classmethod
     def _from_config(cls, config: ClientConfig) -> Self:
-        conversation = _conversation.get()
-        model = conversation.model(config.model)
-        return cls(conversation, config.agent, model, structured=config.structured, final_prompt=config.final_prompt)
+        return cls(_conversation.get(), config)
 
     async def create(
         self,
@@ -188,32 +186,44 @@ class Leader(AgentChatClient):
         extra_create_args: Mapping[str, Any] = {},
         **rest: Any,
     ) -> CreateResult:
-        is_ledger = json_output is not None
-        if is_ledger:
-            await self._look_at_ledger(len(messages))
-        elif messages[-1].content == self._final_prompt:
+        if json_output is not None:
+            return await self._ledger(messages, json_output, extra_create_args, **rest)
+        if messages[-1].content == self._final_prompt:
             if not self._satisfied:
                 await self._conversation.stop(at_cap("the team led by Magentic-One"))
             if self._structured:
                 extra_create_args = {**extra_create_args, "response_format": self._conversation.response_format}
         else:
             await self._plan(messages)
-        result = await super().create(messages, json_output=json_output, extra_create_args=extra_create_args, **rest)
-        if is_ledger:
-            self._satisfied = _is_satisfied(result.content)
-        return result
+        return await super().create(messages, extra_create_args=extra_create_args, **rest)
 
-    async def _look_at_ledger(self, length: int) -> None:
-        self._tries = self._tries + 1 if length == self._seen else 1
-        self._seen = length
-        if self._tries > LEDGER_TRIES:
-            told = f"the leader's ledger of progress could not be read {LEDGER_TRIES} times"
-            await self._conversation.stop(failed("invalid_output", "output_not_json", told))
+    async def _ledger(
+        self,
+        messages: Sequence[LLMMessage],
+        json_output: bool | type[BaseModel],
+        extra_create_args: Mapping[str, Any],
+        **rest: Any,
+    ) -> CreateResult:
+        """A ledger that can be gone by, asked for a few times."""
+        for _ in range(progress_ledger.TRIES):
+            result = await super().create(
+                messages, json_output=json_output, extra_create_args=extra_create_args, **rest
+            )
+            ledger = progress_ledger.read(str(result.content), self._config.names)
+            if ledger is not None:
+                break
+        else:
+            await self._conversation.stop(progress_ledger.unreadable())
+        self._satisfied = ledger.satisfied
+        self._stalls = self._stalls + 1 if ledger.stalled else max(0, self._stalls - 1)
+        stalled = self._stalls >= self._config.max_stalls
+        if stalled:
+            self._stalls = 0
+        return result.model_copy(update={"content": progress_ledger.written(ledger, stalled=stalled)})
 
     async def _plan(self, messages: Sequence[LLMMessage]) -> None:
         """Facts and plan are two requests; the first two are the beginning, each further pair follows a stall."""
         self._plans += 1
-        self._seen = 0
         stalls = (self._plans - 1) // 2
         if self._plans % 2 == 1 and stalls > int(self._conversation.arrangement.get("max_replans", 1)):
             await self._stalled(messages)
@@ -237,13 +247,6 @@ class Leader(AgentChatClient):
         form = {"response_format": self._conversation.response_format}
         answer = await super().create(asked, extra_create_args=form)
         await self._conversation.stop(reading.result_of(str(answer.content), self._conversation.limits))
-
-
-def _is_satisfied(ledger: object) -> bool:
-    try:
-        return bool(extract_json_from_str(str(ledger))[0]["is_request_satisfied"]["answer"])
-    except (ValueError, LookupError, TypeError):
-        return False
 
 
 # --- tools -------------------------------------------------------------------------------------------------------

@@ -4,15 +4,13 @@ import itertools
 import string
 from typing import Any, NamedTuple
 
-from workermd.backends.agents.roster import member_of
+from workermd.backends.agents.roster import count_of, member_of, model_of
 from workermd.backends.autogen import components
 from workermd.backends.autogen.agentchat import ORCHESTRATOR
 from workermd.backends.autogen.components import Unfit, quoted
 from workermd.config.tables import only, text_of
 from workermd.protocol.envelope import Document
 from workermd.task.binding import Binding
-
-MAX_ROUNDS = 1000
 
 
 class TeamPattern(NamedTuple):
@@ -67,7 +65,7 @@ def document_of(table: Document, binding: Binding, place: str, *, inner: bool = 
         only(table, (*_COMMON, *pattern.keys), place)
     agents = _agents(table, name, binding, place)
     answers = _answers(table, pattern, list(agents), place)
-    rounds = count_of(table, "rounds", pattern.rounds, place)
+    rounds = count_of(table, "rounds", place, default=pattern.rounds)
     team = _BUILDERS[name](_Table(table, binding, place, agents, answers, rounds))
     return _component(components.WATCHED, {"team": team, "answers": answers})
 
@@ -211,7 +209,7 @@ def _magentic(given: _Table) -> Document:
             "participants": given.participants,
             "max_turns": given.rounds - 1,  # AutoGen stops when it has had more
             "model_client": _client(given.table, "orchestrator_model", given.binding, given.place),
-            "max_stalls": count_of(given.table, "max_stalls", 3, given.place),
+            "max_stalls": count_of(given.table, "max_stalls", given.place, default=3),
         },
     )
 
@@ -236,6 +234,11 @@ def _agents(table: Document, pattern: str, binding: Binding, place: str) -> dict
     if pattern == "pair" and len(given) != 2:
         raise Unfit(
             f'{place}: agents: found {len(given)}; a pair has 2; add or remove one, or write pattern = "round-robin"'
+        )
+    if pattern in ("selector", "swarm") and len(given) < 2:
+        raise Unfit(
+            f"{place}: agents: found {len(given)}; allowed with the pattern {pattern} are two or more; add one, or write "
+            'pattern = "round-robin"'
         )
     agents: dict[str, Document] = {}
     for index, each in enumerate(given):
@@ -282,13 +285,7 @@ def _answers(table: Document, pattern: TeamPattern, names: list[str], place: str
 
 def _client(table: Document, key: str, binding: Binding, place: str) -> Document:
     """A model client that names one of the binding's models; adoption makes it one of ours."""
-    name = text_of(table, key, place)
-    if name and name not in binding.models:
-        known = ", ".join(binding.models) or "none"
-        raise Unfit(
-            f"{place}: {key}: found {quoted(name)}; allowed are the worker's models: {known}; list it: models = […]"
-        )
-    return _component(components.OPENAI, {"model": name})
+    return _component(components.OPENAI, {"model": model_of(table, key, binding, place)})
 
 
 def _spoken(names: list[str]) -> Document:
@@ -326,11 +323,4 @@ def flag_of(table: Document, key: str, place: str) -> bool:
     value: Any = table.get(key, False)
     if not isinstance(value, bool):
         raise Unfit(f"{place}: {key}: found {components.kind_of(value)}; allowed is true or false")
-    return value
-
-
-def count_of(table: Document, key: str, default: int, place: str, least: int = 1) -> int:
-    value: Any = table.get(key, default)
-    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= MAX_ROUNDS:
-        raise Unfit(f"{place}: {key}: allowed is a whole number from {least} to {MAX_ROUNDS}")
     return value

@@ -10,6 +10,7 @@ from autogen_agentchat.messages import BaseChatMessage, TextMessage
 
 from workermd.backends.agents import ready
 from workermd.backends.agents.conversation import Conversation, Ending, performed
+from workermd.backends.agents.roster import count_of
 from workermd.backends.autogen import components, patterns, studio
 from workermd.backends.autogen.adoption import Adoption
 from workermd.backends.autogen.agentchat import ORCHESTRATOR, answered, loading, quiet, words
@@ -72,7 +73,7 @@ def plan_of(binding: Binding) -> Plan:
     table, place = binding.arrangement, binding.origin
     text_of(table, "instructions", place)
     asks = bool(table.get("ask_user"))
-    patterns.count_of(table, "max_replans", 1, place, least=0)
+    count_of(table, "max_replans", place, least=0, default=1)
     if table.get("on_stall", "fail") not in ("fail", "ask"):
         raise Unfit(f"{place}: on_stall: found {components.quoted(table['on_stall'])}; allowed are fail, ask")
     if "component" in table:
@@ -96,7 +97,7 @@ def _filed(table: Document, binding: Binding, *, asks: bool) -> Plan:
             raise Unfit(f"{place}: {key}: found beside component; the file says it; remove one of them")
     name, label, answer = (text_of(table, key, place) for key in ("component", "team", "answer"))
     allowed = frozenset(words_of(table, "allow_providers", place))
-    rounds = patterns.count_of(table, "rounds", 1, place) if "rounds" in table else None
+    rounds = count_of(table, "rounds", place) if "rounds" in table else None
     try:
         document = studio.opened(os.path.join(binding.folder, name), label)
         components.checked(document, allowed, asks=asks, rounds=rounds)
