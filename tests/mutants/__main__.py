@@ -57,14 +57,15 @@ def main() -> int:
     for fault in faults:
         fault.applied(source_of(fault))
     known = {} if options.again else _known()
-    waiting = [fault for fault in faults if _key(fault) not in known]
+    keys = {fault: _key(fault) for fault in faults}
+    waiting = {fault: key for fault, key in keys.items() if key not in known}
     until = time.monotonic() + options.seconds
     copies = _copies() if waiting else []
     if waiting and not _green(copies[0], waiting):
         print("the tests fail without a fault: mend them first")
         return 2
     known |= dict(_tried(waiting, copies, until))
-    return _told(faults, known)
+    return _told({fault.name: known.get(key) for fault, key in keys.items()})
 
 
 def _key(fault: Fault) -> str:
@@ -100,7 +101,7 @@ def _green(copy: Path, faults: Iterable[Fault]) -> bool:
     return code == PASSED
 
 
-def _tried(faults: list[Fault], copies: list[Path], until: float) -> Iterator[tuple[str, Outcome]]:
+def _tried(faults: dict[Fault, str], copies: list[Path], until: float) -> Iterator[tuple[str, Outcome]]:
     """Try the faults, and keep each outcome as soon as it is there."""
     free: SimpleQueue[Path] = SimpleQueue()
     for copy in copies:
@@ -119,12 +120,12 @@ def _tried(faults: list[Fault], copies: list[Path], until: float) -> Iterator[tu
         ThreadPoolExecutor(AT_ONCE) as pool,
         (KEPT / "outcomes.jsonl" if faults else Path(os.devnull)).open("a") as kept,
     ):
-        for fault, outcome in zip(faults, pool.map(judged, faults), strict=True):
+        for (fault, key), outcome in zip(faults.items(), pool.map(judged, faults), strict=True):
             if outcome is None:
                 continue
             print(f"{outcome.word:<9} {outcome.seconds:5.1f} s  {fault.name}", flush=True)
-            print(json.dumps([_key(fault), *outcome]), file=kept, flush=True)
-            yield _key(fault), outcome
+            print(json.dumps([key, *outcome]), file=kept, flush=True)
+            yield key, outcome
 
 
 def _outcome(fault: Fault, copy: Path) -> Outcome:
@@ -163,9 +164,9 @@ def _pytest(copy: Path, arguments: list[str], seconds: float) -> tuple[int, str]
     return process.returncode, said.decode(errors="replace")[-2000:]
 
 
-def _told(faults: list[Fault], known: dict[str, Outcome]) -> int:
+def _told(found: dict[str, Outcome | None]) -> int:
     """The table; 1 when a fault survived, says nothing, or was not tried."""
-    outcomes = {fault.name: known.get(_key(fault), Outcome("not tried", "", 0.0)) for fault in faults}
+    outcomes = {name: outcome or Outcome("not tried", "", 0.0) for name, outcome in found.items()}
     print(f"\n{'fault':<72}  {'outcome':<9}  tests that did not fail")
     for name, outcome in outcomes.items():
         print(f"{name:<72}  {outcome.word:<9}  {outcome.told}")
