@@ -38,10 +38,10 @@ def run(tmp_path, monkeypatch):
 @pytest.fixture(autouse=True)
 def no_descriptor_and_no_process_is_left():
     """Of this test: the process that others are forked from outlives it."""
-    before, children = set(Path("/proc/self/fd").iterdir()), set(processes._children(os.getpid()))
+    before, others = set(Path("/proc/self/fd").iterdir()), set(processes.children(os.getpid()))
     yield
     assert set(Path("/proc/self/fd").iterdir()) == before
-    assert set(processes._children(os.getpid())) <= children  # one that was not waited for would be there still
+    assert set(processes.children(os.getpid())) <= others  # one that was not waited for would be there still
 
 
 @pytest.mark.rule("S8.1")
