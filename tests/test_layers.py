@@ -76,7 +76,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "pydantic_core": ("workermd.backends.agents.functions",),
     "mcp": ("workermd.backends.agents.mcp_client",),
     "anyio": ("workermd.backends.agents.mcp_client",),
-    "opentelemetry": ("workermd.backends.core", "workermd.report.spans"),
+    "opentelemetry": ("workermd.backends.core", "workermd.report.otlp"),
     "sqlite3": ("workermd.ledger.sqlite",),
     "httpx": ("workermd.workers", "workermd.derive.transport"),
     "hishel": ("workermd.derive.transport", "workermd.derive.api_cache"),

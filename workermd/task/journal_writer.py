@@ -13,7 +13,7 @@ from workermd.protocol.envelope import Document
 
 EVENTS = {
     "request": "A request to a model was sent: agent, model, server, port, turn, span.",
-    "reply": "A model answered: agent, model, status, text, tools, finish_reason, response_model, response_id, error, "
+    "reply": "A model answered: agent, model, status, text, tools, call_ids, finish_reason, response_model, response_id, error, "
     "used, duration_ms, span, usage. Status 0: there was no answer.",
     "fallback": "The endpoint cannot do what was asked for, and is asked again for less; or, with a reason, another model "
     "is asked instead: asked, instead, reason.",

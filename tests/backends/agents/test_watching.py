@@ -1,8 +1,6 @@
 """What agents do can be seen: on the terminal, as JSON Lines, as spans; no text that was said leaves unasked."""
 
 import json
-import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
@@ -59,53 +57,6 @@ def test_the_usage_of_a_killed_attempt_is_counted(bound):
     ran = bound([Text("no"), Hang()], "--timeout", "5")
     assert ran.envelope["error"]["code"] == "timeout"
     assert ran.envelope["usage"] == {"turns": 2, "input_tokens": 12, "output_tokens": 6}
-
-
-class Collector(HTTPServer):
-    """Takes OTLP over HTTP and keeps what it was sent."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.bodies: list[bytes] = []
-        threading.Thread(target=self.serve_forever, daemon=True).start()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
-
-    def spans(self):
-        from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-
-        requests = [ExportTraceServiceRequest.FromString(body) for body in self.bodies]
-        return [
-            span
-            for request in requests
-            for resource in request.resource_spans
-            for scope in resource.scope_spans
-            for span in scope.spans
-        ]
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: Collector
-
-    def do_POST(self):
-        self.server.bodies.append(self.rfile.read(int(self.headers["content-length"])))
-        self.send_response(200)
-        self.send_header("content-length", "0")
-        self.end_headers()
-
-    def log_message(self, *_):
-        """Quiet."""
-
-
-@pytest.fixture
-def collector():
-    pytest.importorskip("opentelemetry.exporter.otlp.proto.http", reason="the extra otel is not installed")
-    made = Collector()
-    yield made
-    made.shutdown()
-    made.server_close()
 
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"

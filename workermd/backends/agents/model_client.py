@@ -215,6 +215,7 @@ class ModelClient(httpx2.AsyncBaseTransport):
         told: Document = {
             "text": found.content or "",
             "tools": [call.name for call in found.calls],
+            "call_ids": [call.id for call in found.calls],
             "finish_reason": found.finish_reason or None,
             "response_model": found.model,
             "response_id": found.id,
