@@ -11,7 +11,7 @@ from workermd.testing import Server, Text
 
 FOLDER = ROOT / "tests" / "examples"
 NAMES = sorted(path.name.removesuffix(".worker.md") for path in FOLDER.glob("*.worker.md"))
-VOUCHED = ("--vouch", "max_tokens", "--vouch", "tools_allowed", "--vouch", "rate_limit")
+VOUCHED = ("--vouch", "max_tokens", "--vouch", "tools_allowed")
 SAMPLES = {"string": "a", "object": {"a": 1}, "array": [1], "number": 0.5, "boolean": True}
 
 
@@ -53,9 +53,9 @@ def test_an_example_runs_with_a_program_and_with_a_model(cli, name):
     answer = answer_of(contract)
     done = cli("run", spec, "-", "--run-id", "r1", *VOUCHED, "--envelope", *printing(answer), given=given)
     assert (done.code, done.document["outputs"]) == (0, answer), done.err
-    assert [note.split()[4] for note in done.document["notes"]] == ["max_tokens:", "tools_allowed:", "rate_limit:"]
+    assert [note.split()[4] for note in done.document["notes"]] == ["max_tokens:", "tools_allowed:"]
     with Server([Text(json.dumps(answer))]) as server:
-        model = ["--backend", "chat", "--model", "m", "--base-url", server.url, "--vouch", "rate_limit"]
+        model = ["--backend", "chat", "--model", "m", "--base-url", server.url]
         done = cli("run", spec, "-", "--run-id-from", "input", *model, given=given)
         assert (done.code, done.document) == (0, answer), done.err
         assert contract.purpose in json.dumps(server.requests[0].body)

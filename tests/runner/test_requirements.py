@@ -2,6 +2,9 @@
 
 import pytest
 
+from workermd.protocol.bounds import COUNTED, KINDS_THAT_COUNT, USED
+from workermd.task.task import KINDS
+
 OK = "reply({'status': 'ok', 'result': {'purpose': task['purpose']}})"
 CHAT = ("--backend", "chat", "--model", "m", "--base-url", "http://127.0.0.1:1/v1")
 
@@ -31,3 +34,8 @@ def test_a_purpose_in_another_form_reaches_the_task(cli, contract, given, progra
     spec.write_text(spec.read_text().replace("Purpose: Answer.", written))
     done = cli("run", spec, given(), "--envelope", *program(OK))
     assert (done.document["outputs"]["result"], done.document["notes"]) == ({"purpose": "Answer."}, [])
+
+
+def test_the_kinds_that_count_are_those_of_the_table():
+    assert {kind for kind, row in KINDS.items() if row.enforces >= set(COUNTED)} == {*KINDS_THAT_COUNT, "replay"}
+    assert {kind for kind, row in KINDS.items() if row.reports == set(USED)} == {"function", "command"}

@@ -333,6 +333,21 @@ RULES: dict[str, Rule] = {
         "`backoff` stands where there is a second attempt.",
         "With one attempt there is no pause; the constraint suggests a retry that does not happen.",
     ),
+    "WM624": Rule(
+        "info",
+        "`rate_limit` is written in its grammar: `N/s`, `N/min`, `N/h` or `N/d`, optionally `per /pointer`.",
+        "One rate in free text is read as that, for the worker as a whole; the reader should see what was understood (S3.9).",
+    ),
+    "WM625": Rule(
+        "info",
+        "Every kind of backend can hold the bounds.",
+        "Some count what no function and no program shows: without a kind that counts, somebody has to vouch (S3.6).",
+    ),
+    "WM626": Rule(
+        "warning",
+        "Some kind of backend can hold each bound.",
+        "A bound that nothing can hold refuses every run, unless the operator vouches for it (S3.6).",
+    ),
     "WM701": Rule("error", "The constraints have a `timeout_seconds`.", "A run without a limit may never end (S3.1)."),
     "WM702": Rule(
         "warning",

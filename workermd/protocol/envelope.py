@@ -71,7 +71,7 @@ ERROR_CODES: dict[str, str] = {
     "timeout": "The deadline of the run or of the attempt passed; everything it started was ended.",
     "attempt_crashed": "The attempt's process ended without an answer.",
     "attempts_exhausted": "No attempt is left and the last one's outcome is unknown.",
-    "rate_limited": "A provider asked to slow down.",
+    "rate_limited": "A provider asked to slow down, or the contract's rate_limit allows no further call now.",
     "backend_unavailable": "Something the task depends on did not answer; trying again may help.",
     "backend_failed": "The task failed in a way that trying again will not mend.",
     "output_not_json": "The reply is not one strict JSON object.",

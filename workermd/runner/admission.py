@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
+from workermd.contract.json import strict
 from workermd.ledger import results
 from workermd.ledger.records import Key, Run
 from workermd.ledger.run_lock import RunLock, run_offset
@@ -22,6 +23,7 @@ from workermd.runner.settlement import Settlement
 from workermd.runner.verdict import Verdict
 from workermd.runner.worker import Worker
 from workermd.system import processes
+from workermd.system.digest import sha256
 from workermd.system.environment import ACTIVE, ARTIFACTS
 
 
@@ -95,21 +97,35 @@ class Admission:
         left = self._settlement.judged(row.open_token) or verdict.crashed("was lost")
         return self._settlement.with_usage(left, row.open_token)
 
-    def claim(self, given: Input, left: Verdict | None, give_up_at: float) -> "ClaimedAttempt | Answered":
-        """T1: admit the run, close what a dead attempt left, start an attempt. Committed before anything runs."""
+    def claim(self, given: Input, left: Verdict | None, give_up_at: float) -> "ClaimedAttempt | TooSoon | Answered":
+        """T1: admit the run, close what a dead attempt left, count the call, start an attempt. Committed before anything
+        runs; a call that comes too soon leaves nothing behind."""
         token = results.new_token()
         try:
             with self._session.ledger.transaction(give_up_at) as transaction:
                 row, old_token = self._admitted(transaction, given, left)
                 if row.state != "done":
+                    self._count_call(transaction, given, token)
                     row = self.start(transaction, row, token)
         except _Refused as refused:
             return refused.answered
+        except _CalledTooSoon as early:
+            return TooSoon(early.seconds)
         if old_token is not None:
             results.remove(self._session.results_folder, old_token)
         if row.state == "done":
             return self._answers.settled(row) if left is not None else self._answers.replay(row)
         return ClaimedAttempt(given, row, token)
+
+    def _count_call(self, transaction: Transaction, given: Input, token: str) -> None:
+        """Count the call against the contract's rate (S3.9). Raises _CalledTooSoon."""
+        rate = self._worker.rate
+        if rate is None:
+            return
+        whom = run_key.at_pointer(rate.pointer, given.exact) if rate.pointer else None
+        scope = sha256(strict.canonical([self._worker.contract.id, rate.pointer, whom]))
+        if seconds := transaction.take_call(scope, rate.calls, rate.seconds, token):
+            raise _CalledTooSoon(seconds)
 
     def _admitted(self, transaction: Transaction, given: Input, left: Verdict | None) -> tuple[Run, str | None]:
         """The admitted run, and the token of an attempt that was found open and is closed now."""
@@ -133,6 +149,20 @@ class Admission:
         with self._session.ledger.transaction(give_up_at) as transaction:
             row = self.start(transaction, row, token)
         return ClaimedAttempt(claim.input, row, token)
+
+
+class TooSoon(NamedTuple):
+    """The call would break the contract's rate; after `seconds` it would not, if nobody else calls."""
+
+    seconds: float
+
+
+class _CalledTooSoon(Exception):
+    """Leaves a transaction without committing it."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self.seconds = seconds
 
 
 class _Refused(Exception):

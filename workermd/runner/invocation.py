@@ -8,6 +8,7 @@ Nothing here prints. What happens on the way is published as events; what is pri
 `Answered`, and by then it is on disk.
 """
 
+import math
 import time
 
 from workermd.ledger.run_lock import RunLock
@@ -15,14 +16,15 @@ from workermd.protocol.envelope import EXIT_INTERRUPTED, Failure, Status
 from workermd.protocol.errors import Interrupted, LedgerBusy
 from workermd.runner import run_key, verdict
 from workermd.runner import session as sessions
-from workermd.runner.admission import Admission, ClaimedAttempt, deadline_of, needs_attempt
+from workermd.runner.admission import Admission, ClaimedAttempt, TooSoon, deadline_of, needs_attempt
 from workermd.runner.answers import Answered, Answers
-from workermd.runner.events import AttemptEnded
+from workermd.runner.events import AttemptEnded, Waiting
 from workermd.runner.request import Input, InputRefused, Request, read_input
 from workermd.runner.session import Session
 from workermd.runner.settlement import Settlement
 from workermd.runner.supervision import Supervisor
 from workermd.runner.trace import of_environment
+from workermd.runner.verdict import Verdict
 from workermd.system.crash import point
 
 
@@ -109,14 +111,28 @@ class _Invocation:
             if needs_attempt(row, left):
                 supervisor.start_host()
                 supervisor.wait_ready(deadline_of(self.worker))
-            claimed = self.admission.claim(given, left, deadline_of(self.worker))
+            deadline = deadline_of(self.worker)
+            claimed = self.claimed_in_time(given, left, deadline, supervisor)
         except Interrupted:
             return self.answers.interrupted(self.session.ledger, row, verdict.not_begun())
-        return claimed if isinstance(claimed, Answered) else self.attempts(claimed, supervisor)
+        return claimed if isinstance(claimed, Answered) else self.attempts(claimed, supervisor, deadline)
 
-    def attempts(self, claim: ClaimedAttempt, supervisor: Supervisor) -> Answered:
+    def claimed_in_time(
+        self, given: Input, left: Verdict | None, deadline: float, supervisor: Supervisor
+    ) -> ClaimedAttempt | Answered:
+        """Claim, waiting within the deadline for the contract's rate to allow it (S3.9). Raises Interrupted."""
+        while isinstance(claimed := self.admission.claim(given, left, deadline), TooSoon):
+            until = time.monotonic() + claimed.seconds
+            if until >= deadline or not self.request.wait:
+                message = f"The contract's rate_limit ({self.worker.rate}) allows no further call now."
+                hint = f"ask again in {math.ceil(claimed.seconds)} s"
+                return self.answers.failed(Status.RETRYABLE_ERROR, Failure("rate_limited", message, True, hint))
+            self.request.publish(Waiting(f"the contract's rate_limit ({self.worker.rate})", until))
+            supervisor.wait(until)
+        return claimed
+
+    def attempts(self, claim: ClaimedAttempt, supervisor: Supervisor, deadline: float) -> Answered:
         """Attempt until the run is settled, or until no further attempt fits into the deadline."""
-        deadline = deadline_of(self.worker)
         while True:
             judged, duration = supervisor.attempt(claim, deadline)
             self.request.publish(AttemptEnded(judged.outcome, judged.failure.code if judged.failure else ""))

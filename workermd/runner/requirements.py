@@ -1,6 +1,8 @@
 """What a contract asks of the backend that is to run it: a purpose to tell it, and bounds that it holds."""
 
 from workermd.contract.model import Constraints, Contract
+from workermd.contract.rate_limit import rate_of
+from workermd.protocol.bounds import COUNTED
 from workermd.protocol.errors import ConfigurationError
 from workermd.task.binding import Binding
 from workermd.task.task import KINDS
@@ -8,8 +10,9 @@ from workermd.task.task import KINDS
 _WITHOUT_PURPOSE = "the contract has no purpose, so the task is told none"
 _MEND = "add a paragraph `Purpose: ...` to the contract; see: workermd rule WM713"
 
-_HELD_BY_KINDS = ("max_tokens", "max_cost_usd", "max_tool_calls", "max_turns", "tools_allowed")
-"""Bounds that not every kind of backend can hold. Time, attempts and `max_output_bytes` hold whatever it does."""
+_HELD_BY_KINDS = COUNTED
+"""Bounds that not every kind of backend can hold. Time, attempts and `max_output_bytes` hold whatever it does,
+and the ledger holds a rate."""
 
 
 def refuse_without_purpose(contract: Contract, binding: Binding) -> None:
@@ -26,7 +29,7 @@ def loose_bounds(constraints: Constraints, binding: Binding) -> list[str]:
     row = KINDS[binding.kind]
     held = row.enforces | (row.reports if binding.reports_usage else frozenset())
     loose = [name for name in _HELD_BY_KINDS if getattr(constraints, name) is not None and name not in held]
-    if constraints.rate_limit is not None:
+    if constraints.rate_limit is not None and rate_of(constraints.rate_limit) is None:
         loose.append("rate_limit")
     return loose
 

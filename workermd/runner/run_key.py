@@ -116,8 +116,16 @@ def _derived(way: str, exact: Any) -> str | None:
     """The same input has the same key; a pointer's text, or whole number, is the key itself."""
     if way == OF_INPUT:
         return sha256(canonical(exact)).hex()
+    found = at_pointer(way, exact)
+    if isinstance(found, int) and not isinstance(found, bool):
+        return str(found)
+    return found if isinstance(found, str) else None
+
+
+def at_pointer(pointer: str, exact: Any) -> Any:
+    """What stands at a JSON Pointer of an input; None where nothing does."""
     found: Any = exact
-    for part in way[1:].split("/"):
+    for part in pointer[1:].split("/"):
         name = part.replace("~1", "/").replace("~0", "~")
         if isinstance(found, dict):
             found = found.get(name)
@@ -125,6 +133,4 @@ def _derived(way: str, exact: Any) -> str | None:
             found = found[int(name)]
         else:
             return None
-    if isinstance(found, int) and not isinstance(found, bool):
-        return str(found)
-    return found if isinstance(found, str) else None
+    return found

@@ -147,11 +147,15 @@ class Supervisor:
         self.start_host()
         until = time.monotonic() + seconds
         self._request.publish(Waiting(f"attempt {row.attempts + 1}/{row.max_attempts}", until))
+        self.wait(until)
+        self.wait_ready(deadline)
+        return time.monotonic() < deadline
+
+    def wait(self, until: float) -> None:
+        """Wait with open ears. Raises Interrupted."""
         while (left := until - time.monotonic()) > 0:
             self.tick()
             time.sleep(min(left, TICK))
-        self.wait_ready(deadline)
-        return time.monotonic() < deadline
 
     def tick(self) -> None:
         """Called while waiting. Raises Interrupted when the caller wants the run to end."""

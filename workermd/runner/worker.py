@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from workermd.contract.model import Constraints, Contract
+from workermd.contract.rate_limit import rate_of
 from workermd.protocol.envelope import Document, Status
 from workermd.protocol.errors import ConfigurationError, UsageError
 from workermd.runner import requirements
@@ -36,6 +37,7 @@ class Worker:
         self.bounds = _checked_bounds(contract.constraints, timeout, max_attempts)
         _refuse_unenforceable(contract, binding)
         self.mask = Mask(binding)
+        self.rate = rate_of(contract.constraints.rate_limit) if contract.constraints.rate_limit else None
         self._input_checker: Checker | None = None
         self._output_checker: Checker | None = None
 

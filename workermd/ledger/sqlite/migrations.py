@@ -116,6 +116,16 @@ DROP TRIGGER key_is_fixed;
 CREATE TRIGGER key_is_fixed BEFORE UPDATE OF worker_id, run_id, input_sha256, input, contract_sha256, hash_version ON runs
 BEGIN SELECT RAISE(ABORT, 'the key and the input of a run do not change'); END;
 """,
+    """
+CREATE TABLE rate_calls (                 -- the calls that count against a rate limit, until they count no more
+  scope BLOB NOT NULL CHECK (length(scope) = 32),   -- of a worker and what its limit is for
+  at INTEGER NOT NULL,
+  until INTEGER NOT NULL CHECK (until > at),
+  token TEXT NOT NULL,
+  PRIMARY KEY (scope, at, token)
+) WITHOUT ROWID;
+CREATE INDEX rate_calls_that_ended ON rate_calls (until);
+""",
 )
 """A statement ends at the end of a line. The triggers guard against faults of our own."""
 

@@ -40,6 +40,9 @@ UPDATE runs SET max_attempts = max_attempts + ?, state = 'waiting',
                 status = NULL, output = NULL, envelope = NULL, settled_at = NULL, answer_sha256 = NULL, digest_made = NULL
 WHERE id = ? AND worker_id = ? AND run_id = ? AND state = 'done' AND status <> 'ok'
 """
+FORGET_CALLS = "DELETE FROM rate_calls WHERE until <= ? OR at > ?"
+NEWEST_CALL = "SELECT at FROM rate_calls WHERE scope = ? AND at > ? ORDER BY at DESC LIMIT 1 OFFSET ?"
+NOTE_CALL = "INSERT INTO rate_calls (scope, at, until, token) VALUES (?, ?, ?, ?)"
 REJECT = "INSERT INTO rejections (worker_id, run_id, code, input_sha256, at) VALUES (?, ?, ?, ?, ?)"
 
 

@@ -12,6 +12,9 @@ from workermd.ledger.sqlite.opening import LedgerFault, refusal
 from workermd.protocol.envelope import Document, Status
 from workermd.system.crash import point
 
+MICROSECONDS = 1_000_000
+DAY = 86_400 * MICROSECONDS
+
 
 class Transaction:
     """What may be done to the ledger, in the block of `Ledger.transaction`.
@@ -45,6 +48,19 @@ class Transaction:
         self._change_one(statements.START, (run.id, n, token, owner, self._now()))
         self._kind = "t1"
         return run._replace(state="running", attempts=n, open_token=token)
+
+    def take_call(self, scope: bytes, calls: int, seconds: int, token: str) -> float:
+        """Count a call against a rate of `calls` in any `seconds`; 0, or the seconds until one may be counted.
+
+        The clock may have been set back: calls of a far future are forgotten.
+        """
+        now, window = self._now(), seconds * MICROSECONDS
+        self._execute(statements.FORGET_CALLS, (now, now + DAY))
+        row = self._execute(statements.NEWEST_CALL, (scope, now - window, calls - 1)).fetchone()
+        if row is not None:
+            return max(int(row[0]) + window - now, 1) / MICROSECONDS
+        self._execute(statements.NOTE_CALL, (scope, now, now + window, token))
+        return 0.0
 
     def close_attempt(
         self, run: Run, outcome: str, detail: Document, answer: Answer | None, question: NewQuestion | None = None
