@@ -10,6 +10,7 @@ import pytest
 
 from tests.backends.agents.attempts import Tried, tried
 from tests.backends.agents.kinds import KINDS_UNDER_TEST, KindUnderTest
+from tests.collector import collector  # noqa: F401 - a fixture
 from tests.conftest import FOUR, Cli, Done
 from workermd.task.binding import ToolBinding
 from workermd.testing import Server
