@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
+from workermd.backends.agents import feedback
 from workermd.protocol.envelope import Document
 from workermd.task.task import Task
 
@@ -63,7 +64,10 @@ def answer_form(task: Task) -> str:
 def _feedback(task: Task) -> list[str]:
     if not task.feedback:
         return []
-    return ["Your previous answer was not accepted. Findings:\n" + _fenced(list(task.feedback))]
+    told = "\n".join(feedback.lines(task.feedback, task.output_schema))
+    return [
+        f"Your previous answer was not accepted. Findings:\n{told}\nGive the whole answer anew with these put right."
+    ]
 
 
 def _decisions(task: Task, made: Mapping[str, str]) -> list[str]:
