@@ -28,7 +28,7 @@ FAULTS = (
         "a retryable result is adopted as final",
         (
             Change(
-                "runner/admission.py",
+                "runner/claims.py",
                 'left = self._settlement.judged(row.open_token) or verdict.crashed("was lost")',
                 'left = self._settlement.judged(row.open_token) or verdict.crashed("was lost")\n'
                 '        left = left._replace(transient=False) if left.outcome == "retryable_error" else left',
@@ -43,7 +43,13 @@ FAULTS = (
     ),
     Fault(
         "the lock is not inherited",
-        (Change("attempt/spawn.py", "self.status_write, lock_fd\n", "self.status_write, self.null\n"),),
+        (
+            Change(
+                "attempt/spawn.py",
+                "self.status_write, lock_fd, self.keeper_read",
+                "self.status_write, self.null, self.keeper_read",
+            ),
+        ),
     ),
     Fault(
         "no lock",
@@ -53,12 +59,12 @@ FAULTS = (
         "the attempt starts before the claim commits",
         (
             Change(
-                "runner/invocation.py",
-                "            claimed = self.admission.claim(",
-                "            self.admission.supervisor = supervisor\n            claimed = self.admission.claim(",
+                "runner/attempts.py",
+                "            claimed = self.claimed_in_time(",
+                "            self.claims.supervisor = self.supervisor\n            claimed = self.claimed_in_time(",
             ),
             Change(
-                "runner/admission.py",
+                "runner/claims.py",
                 "                    row = self.start(transaction, row, token)\n        except",
                 "                    row = self.start(transaction, row, token)\n"
                 "                    from workermd.runner.supervision import order_of\n"
@@ -74,7 +80,7 @@ FAULTS = (
         "the first answer comes from memory",
         (
             Change(
-                "runner/invocation.py",
+                "runner/attempts.py",
                 "                answered = self.answers.settled(row)\n",
                 "                answered = self.answers.settled(row)\n"
                 "                if judged.document is not None:\n"
@@ -91,7 +97,7 @@ FAULTS = (
         "a left-over result is ignored",
         (
             Change(
-                "runner/admission.py",
+                "runner/claims.py",
                 "left = self._settlement.judged(row.open_token) or verdict.crashed",
                 "left = verdict.crashed",
             ),

@@ -1,49 +1,23 @@
-"""From an input to a claimed attempt, or to the answer that needs none: read, look up, check, lock, claim (S2.2 to S2.4).
+"""From an input to an attempt, or to the answer that needs none: read, look up, check (S2.2, S2.3).
 
-No process is started here: a rejected input and a replay cost none.
+No process is started here, and nothing is loaded that starts one: a rejected input and a replay cost neither.
 """
 
-import os
-import time
-from collections.abc import Callable
-from typing import NamedTuple
-
-from workermd.contract.json import strict
-from workermd.ledger import results
-from workermd.ledger.records import Key, Run
-from workermd.ledger.run_lock import RunLock, run_offset
-from workermd.ledger.sqlite.transaction import Transaction
+from workermd.ledger.records import Run
 from workermd.protocol.envelope import Failure, Status
 from workermd.runner import requirements, run_key, verdict
 from workermd.runner.answers import Answered, Answers
-from workermd.runner.events import Waiting
 from workermd.runner.request import Input, Request, means_the_same
 from workermd.runner.session import Session
-from workermd.runner.settlement import Settlement
-from workermd.runner.verdict import Verdict
-from workermd.runner.worker import Worker
-from workermd.system import processes
-from workermd.system.digest import sha256
-from workermd.system.environment import ACTIVE, ARTIFACTS
-
-
-class ClaimedAttempt(NamedTuple):
-    """An attempt that may start: committed in the ledger, its folder made. `row` is the run with it open."""
-
-    input: Input
-    row: Run
-    token: str
 
 
 class Admission:
-    """The way of one input to its claim."""
+    """The way of one input to an attempt, or to the answer that needs none."""
 
-    def __init__(self, session: Session, request: Request, answers: Answers, settlement: Settlement) -> None:
+    def __init__(self, session: Session, request: Request, answers: Answers) -> None:
         self._session = session
-        self._request = request
         self._worker = request.worker
         self._answers = answers
-        self._settlement = settlement
 
     def answer_without_attempt(self, given: Input) -> Answered | None:
         """The stored answer, or a refusal; None for an input that may be attempted. The key stays free.
@@ -76,110 +50,3 @@ class Admission:
         """Refuse before any attempt: noted, but the key stays free (S2.2)."""
         self._session.ledger.reject(self._worker.contract.id, self._answers.run_id, code, None)
         return self._answers.failed(Status.INVALID_REQUEST, Failure(code, message, False, hint))
-
-    def take_lock(self, lock: RunLock, key: Key, until: float, tick: Callable[[], None]) -> bool:
-        """Whether the run's lock was had. `until` bounds the wait for another process that executes this run."""
-        offset = run_offset(key.worker_id, key.run_id)
-        if lock.try_acquire(offset):
-            return True
-        if not self._request.wait or str(offset) in os.environ.get(ACTIVE, "").split(","):
-            return False
-        self._request.publish(Waiting("another process that executes this run", until))
-        return lock.acquire(offset, until, tick)
-
-    def left_over(self, row: Run | None) -> Verdict | None:
-        """What a dead attempt left, judged like a fresh one. We hold the lock: nobody writes that file any more."""
-        if row is None or row.state != "running" or row.open_token is None:
-            return None
-        # What its task started may have let go of the lock: it must not go on beside the next attempt.
-        folder = os.path.join(self._session.artifacts_folder, row.open_token)
-        processes.end_marked(f"{ARTIFACTS}={folder}".encode())
-        left = self._settlement.judged(row.open_token) or verdict.crashed("was lost")
-        return self._settlement.with_usage(left, row.open_token)
-
-    def claim(self, given: Input, left: Verdict | None, give_up_at: float) -> "ClaimedAttempt | TooSoon | Answered":
-        """T1: admit the run, close what a dead attempt left, count the call, start an attempt. Committed before anything
-        runs; a call that comes too soon leaves nothing behind."""
-        token = results.new_token()
-        try:
-            with self._session.ledger.transaction(give_up_at) as transaction:
-                row, old_token = self._admitted(transaction, given, left)
-                if row.state != "done":
-                    self._count_call(transaction, given, token)
-                    row = self.start(transaction, row, token)
-        except _Refused as refused:
-            return refused.answered
-        except _CalledTooSoon as early:
-            return TooSoon(early.seconds)
-        if old_token is not None:
-            results.remove(self._session.results_folder, old_token)
-        if row.state == "done":
-            return self._answers.settled(row) if left is not None else self._answers.replay(row)
-        return ClaimedAttempt(given, row, token)
-
-    def _count_call(self, transaction: Transaction, given: Input, token: str) -> None:
-        """Count the call against the contract's rate (S3.9). Raises _CalledTooSoon."""
-        rate = self._worker.rate
-        if rate is None:
-            return
-        whom = run_key.at_pointer(rate.pointer, given.exact) if rate.pointer else None
-        scope = sha256(strict.canonical([self._worker.contract.id, rate.pointer, whom]))
-        if seconds := transaction.take_call(scope, rate.calls, rate.seconds, token):
-            raise _CalledTooSoon(seconds)
-
-    def _admitted(self, transaction: Transaction, given: Input, left: Verdict | None) -> tuple[Run, str | None]:
-        """The admitted run, and the token of an attempt that was found open and is closed now."""
-        assert given.key is not None
-        row = transaction.admit(given.key)
-        if (refused := self._answers.refusal(row, given)) is not None:
-            raise _Refused(refused)
-        if row.state != "running":
-            return row, None
-        assert left is not None, "a run can only be left running before the lock was taken"
-        return self._settlement.close(transaction, row, left, None), row.open_token
-
-    def start(self, transaction: Transaction, row: Run, token: str) -> Run:
-        """ClaimedAttempt an attempt. Its folder is made first: an attempt that cannot be had must not be used up."""
-        self._session.prepare_artifacts(token)
-        return transaction.start_attempt(row, token, self._session.owner)
-
-    def claim_next(self, claim: ClaimedAttempt, row: Run, give_up_at: float) -> ClaimedAttempt:
-        """The further attempt of a run that waits for one."""
-        token = results.new_token()
-        with self._session.ledger.transaction(give_up_at) as transaction:
-            row = self.start(transaction, row, token)
-        return ClaimedAttempt(claim.input, row, token)
-
-
-class TooSoon(NamedTuple):
-    """The call would break the contract's rate; after `seconds` it would not, if nobody else calls."""
-
-    seconds: float
-
-
-class _CalledTooSoon(Exception):
-    """Leaves a transaction without committing it."""
-
-    def __init__(self, seconds: float) -> None:
-        super().__init__()
-        self.seconds = seconds
-
-
-class _Refused(Exception):
-    """Leaves a transaction without committing it."""
-
-    def __init__(self, answered: Answered) -> None:
-        super().__init__()
-        self.answered = answered
-
-
-def needs_attempt(row: Run | None, left: Verdict | None) -> bool:
-    """Whether a further attempt is to be claimed; a finished one is adopted also where none could be made."""
-    if row is None or left is None:
-        return row is None or row.state != "done"
-    return left.transient and row.attempts < row.max_attempts
-
-
-def deadline_of(worker: Worker) -> float:
-    """A run that begins now ends by then (`time.monotonic()`)."""
-    return time.monotonic() + worker.bounds.timeout

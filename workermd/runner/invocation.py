@@ -8,24 +8,21 @@ Nothing here prints. What happens on the way is published as events; what is pri
 `Answered`, and by then it is on disk.
 """
 
-import math
 import time
+from typing import TYPE_CHECKING
 
-from workermd.ledger.run_lock import RunLock
-from workermd.protocol.envelope import EXIT_INTERRUPTED, Failure, Status
-from workermd.protocol.errors import Interrupted, LedgerBusy
-from workermd.runner import run_key, verdict
+from workermd.protocol.envelope import Failure, Status
+from workermd.protocol.errors import LedgerBusy
+from workermd.runner import run_key
 from workermd.runner import session as sessions
-from workermd.runner.admission import Admission, ClaimedAttempt, TooSoon, deadline_of, needs_attempt
+from workermd.runner.admission import Admission
 from workermd.runner.answers import Answered, Answers
-from workermd.runner.events import AttemptEnded, Waiting
-from workermd.runner.request import Input, InputRefused, Request, read_input
+from workermd.runner.request import InputRefused, Request, read_input
 from workermd.runner.session import Session
-from workermd.runner.settlement import Settlement
-from workermd.runner.supervision import Supervisor
 from workermd.runner.trace import of_environment
-from workermd.runner.verdict import Verdict
-from workermd.system.crash import point
+
+if TYPE_CHECKING:
+    pass
 
 
 def invoke_alone(ledger_path: str, request: Request) -> Answered:
@@ -76,75 +73,17 @@ class _Invocation:
         self.worker = request.worker
         self.trace = request.trace or of_environment()
         self.answers = Answers(request.worker, self.trace.shown, request.key.given or None, time.monotonic())
-        self.settlement = Settlement(session, request.worker, self.answers)
-        self.admission = Admission(session, request, self.answers, self.settlement)
 
     def answer(self) -> Answered:
+        admission = Admission(self.session, self.request, self.answers)
         try:
             given = read_input(self.request)
-        except InputRefused as error:
-            return self.admission.reject(error.message, error.hint, error.code)
+        except InputRefused as refused:
+            return admission.reject(refused.message, refused.hint, refused.code)
         self.answers.run_id = given.run_id
-        if (answered := self.admission.answer_without_attempt(given)) is not None:
-            return answered
-        with self.session.locks() as lock:
-            supervisor = Supervisor(self.session, self.request, self.settlement, lock, self.trace)
-            try:
-                return self.locked(given, lock, supervisor)
-            finally:
-                supervisor.end_host()
+        answered = admission.answer_without_attempt(given)
+        if answered is None:
+            from workermd.runner.attempts import attempted  # a replay has nothing to supervise
 
-    def locked(self, given: Input, lock: RunLock, supervisor: Supervisor) -> Answered:
-        """ClaimedAttempt under the run's lock, and attempt."""
-        key = given.key
-        assert key is not None
-        row = None
-        deadline = deadline_of(self.worker)
-        try:
-            if not self.admission.take_lock(lock, key, deadline, supervisor.tick):
-                message = "This run is being executed by another process."
-                failure = Failure("run_in_progress", message, True, "ask again later")
-                return self.answers.failed(Status.RETRYABLE_ERROR, failure)
-            point("lock_taken")
-            row = self.session.ledger.look(key.worker_id, key.run_id)
-            left = self.admission.left_over(row)
-            if needs_attempt(row, left):
-                supervisor.start_host()
-                supervisor.wait_ready(deadline_of(self.worker))
-            deadline = deadline_of(self.worker)
-            claimed = self.claimed_in_time(given, left, deadline, supervisor)
-        except Interrupted:
-            return self.answers.interrupted(self.session.ledger, row, verdict.not_begun())
-        return claimed if isinstance(claimed, Answered) else self.attempts(claimed, supervisor, deadline)
-
-    def claimed_in_time(
-        self, given: Input, left: Verdict | None, deadline: float, supervisor: Supervisor
-    ) -> ClaimedAttempt | Answered:
-        """Claim, waiting within the deadline for the contract's rate to allow it (S3.9). Raises Interrupted."""
-        while isinstance(claimed := self.admission.claim(given, left, deadline), TooSoon):
-            until = time.monotonic() + claimed.seconds
-            if until >= deadline or not self.request.wait:
-                message = f"The contract's rate_limit ({self.worker.rate}) allows no further call now."
-                hint = f"ask again in {math.ceil(claimed.seconds)} s"
-                return self.answers.failed(Status.RETRYABLE_ERROR, Failure("rate_limited", message, True, hint))
-            self.request.publish(Waiting(f"the contract's rate_limit ({self.worker.rate})", until))
-            supervisor.wait(until)
-        return claimed
-
-    def attempts(self, claim: ClaimedAttempt, supervisor: Supervisor, deadline: float) -> Answered:
-        """Attempt until the run is settled, or until no further attempt fits into the deadline."""
-        while True:
-            judged, duration = supervisor.attempt(claim, deadline)
-            self.request.publish(AttemptEnded(judged.outcome, judged.failure.code if judged.failure else ""))
-            row = self.settlement.settle(claim.row, judged, duration, claim.token)
-            if row.state == "done":
-                answered = self.answers.settled(row)
-                return answered._replace(exit_code=EXIT_INTERRUPTED) if judged.outcome == "cancelled" else answered
-            if judged.outcome == "cancelled":
-                return self.answers.interrupted(self.session.ledger, row, judged)
-            try:
-                if not supervisor.pause(row, judged, deadline):
-                    return self.answers.unfinished(self.session.ledger, row, judged)
-                claim = self.admission.claim_next(claim, row, deadline)
-            except Interrupted:
-                return self.answers.interrupted(self.session.ledger, row, verdict.not_begun())
+            answered = attempted(self.session, self.request, self.answers, self.trace, given)
+        return answered

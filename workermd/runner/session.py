@@ -6,19 +6,21 @@ The command line makes a session for one run; whoever carries out many runs make
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from workermd.attempt.spawn import Host
 from workermd.ledger import artifacts
-from workermd.ledger.run_lock import RunLock
 from workermd.ledger.sqlite.store import Ledger
 from workermd.protocol.errors import ConfigurationError, LedgerUnavailable
 from workermd.task.binding import Binding
 
-Locks = Callable[[], RunLock]
+if TYPE_CHECKING:
+    from workermd.attempt.spawn import Host
+    from workermd.ledger.run_lock import RunLock
+
+Locks = Callable[[], "RunLock"]
 """Opens a lock for one run."""
 
-Hosts = Callable[[Binding, RunLock], Host]
+Hosts = Callable[[Binding, "RunLock"], "Host"]
 """Gets a process for an attempt of a binding. The process holds the lock as long as it lives. Raises OSError."""
 
 
@@ -51,7 +53,7 @@ class Session(NamedTuple):
                 "free space or correct the folder's permissions, then run the same command again",
             ) from None
 
-    def start_host(self, binding: Binding, lock: RunLock) -> Host:
+    def start_host(self, binding: Binding, lock: "RunLock") -> "Host":
         """A process for an attempt, loading its backend. Raises LedgerUnavailable."""
         with self.beside_the_ledger("no attempt can be prepared"):
             return self.hosts(binding, lock)
@@ -71,10 +73,17 @@ def opened(ledger_path: str, *, give_up_at: float | None = None) -> Iterator[Ses
     """
     with Ledger.open(ledger_path, give_up_at=give_up_at) as ledger:
 
-        def start(binding: Binding, lock: RunLock) -> Host:
+        def open_lock() -> "RunLock":
+            from workermd.ledger.run_lock import RunLock  # a replay needs no lock, and no process
+
+            return RunLock.open(ledger.path)
+
+        def start(binding: Binding, lock: "RunLock") -> "Host":
+            from workermd.attempt.spawn import Host
+
             return Host.start(binding, lock.fd, ledger.results_folder)
 
-        yield Session(ledger, lambda: RunLock.open(ledger.path), start, owner_of_this_process())
+        yield Session(ledger, open_lock, start, owner_of_this_process())
 
 
 def owner_of_this_process() -> str:

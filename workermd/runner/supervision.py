@@ -13,7 +13,7 @@ from workermd.protocol import back_off
 from workermd.protocol.envelope import Document, summed
 from workermd.protocol.errors import Interrupted
 from workermd.runner import decisions, verdict
-from workermd.runner.admission import ClaimedAttempt
+from workermd.runner.claims import ClaimedAttempt
 from workermd.runner.events import AgentActed, AttemptStarted, Logged, Ticked, Waiting
 from workermd.runner.request import Request
 from workermd.runner.session import Session
