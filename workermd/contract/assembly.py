@@ -60,7 +60,13 @@ class Assembly:
         if missing:
             body = self.body
             whole = body if body.whole else document.read_body(self.lines, body.line, whole=True)
-            for name in missing:
+            swallowed = {
+                found[1]
+                for block in whole.blocks
+                if block.kind == "fence" and block.level == 0
+                if (found := document.swallowed_heading(block, self.lines)) is not None
+            }
+            for name in missing if not swallowed else ():
                 sections.add_missing(name, whole, self.lines, self.problems)
         return not missing
 
@@ -87,6 +93,8 @@ class Assembly:
         fence = sections.only_fence(section, "json", self.lines, self.problems, required=required)
         if fence is None or not document.fence_is_closed(fence, self.lines):
             return None
+        if document.swallowed_heading(fence, self.lines) is not None:
+            return None  # an open fence, which has been reported
         try:
             found = read_json(self.lines.text, *document.fence_content(fence, self.lines))
         except JsonError as error:
@@ -105,7 +113,7 @@ class Assembly:
         section = self.body.section(document.CONSTRAINTS)
         if section is not None:
             self.places["/constraints"] = line_span(self.lines, section.heading.line)
-            check_loose(section, self.lines, self.problems)
+            loose = check_loose(section, self.lines, self.problems)
             texts = sections.items(section, self.lines, self.problems)
             found = self._object(section, required=False)
             if found is not None and texts:
@@ -116,7 +124,7 @@ class Assembly:
                 given.extend(flattened(found.value, found.places, "", "", textual=False))
             given.extend(bullets(texts, self.problems))
             fenced = any(block.kind in ("fence", "code") for block in section.blocks)
-            self.constraints_read = found is not None or bool(texts) or not fenced
+            self.constraints_read = not loose and (found is not None or bool(texts) or not fenced)
         merged = merge(given, self.problems)
         self.places.update({f"/constraints/{name}": span for name, span in merged.places.items()})
         self.keys.update({f"/constraints/{name}": span for name, span in merged.keys.items()})

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from workermd.contract import forms
 from workermd.contract.document import Section, line_span
 from workermd.contract.forms import Form, WrongForm
+from workermd.contract.invisible import told, without
 from workermd.contract.json.located import JsonPlace
 from workermd.contract.json.strict import escape
 from workermd.contract.model import Constraints, Lines, Span
@@ -39,7 +40,35 @@ FORMS: dict[str, Form] = {
 ALIASES = {"retries.max_attempts": "max_attempts", "retries.backoff": "backoff"}
 NESTED = ("retries", "observability")
 
+INSTEAD = {
+    "timeout": "timeout_seconds",
+    "timeout_s": "timeout_seconds",
+    "timeout_sec": "timeout_seconds",
+    "timeout_secs": "timeout_seconds",
+    "time_limit": "timeout_seconds",
+    "deadline": "timeout_seconds",
+    "max_retries": "max_attempts",
+    "max_tries": "max_attempts",
+    "attempts": "max_attempts",
+    "retries": "max_attempts",
+    "retry": "max_attempts",
+    "attempt_timeout": "attempt_timeout_seconds",
+    "token_limit": "max_tokens",
+    "max_cost": "max_cost_usd",
+    "max_budget_usd": "max_cost_usd",
+    "tools": "tools_allowed",
+    "allowed_tools": "tools_allowed",
+    "statuses": "status_enum",
+    "rate": "rate_limit",
+    "idempotency": "idempotency_key",
+}
+"""What other formats call a constraint, and what it is called here."""
+
+_NEEDED = {"timeout_seconds": "WM701", "max_attempts": "WM702"}
+"""Constraints whose absence is a finding of its own: it is told at what was written instead, once."""
+
 _PLAIN = re.compile(r"([^:]*?):(?:[ \t]+(.*))?")
+_SEPARATOR = re.compile("[:=]")
 _NO_WORD = re.compile(r"[^A-Za-z0-9_.]")
 
 
@@ -69,7 +98,7 @@ def bullets(texts: list[PlacedText], problems: Problems) -> list[Given]:
     lines: dict[str, int] = {}
     for text, span in texts:
         found = _PLAIN.fullmatch(text)
-        stripped = _NO_WORD.sub("", text.partition(":")[0]).strip("_")
+        stripped = _NO_WORD.sub("", _SEPARATOR.split(text, maxsplit=1)[0]).strip("_")
         if found is None or (found[1] not in FORMS and stripped in FORMS) or not found[1].strip():
             _add_not_plain(text, stripped, span, problems)
             given.append(Given(stripped if stripped in FORMS else "x-", None, span, span, textual=True))
@@ -86,19 +115,45 @@ def bullets(texts: list[PlacedText], problems: Problems) -> list[Given]:
 
 
 def _add_not_plain(text: str, stripped: str, span: Span, problems: Problems) -> None:
-    rest = text.partition(":")[2].strip(" \t*_`")
+    unseen = told(text, problems.lines.position(span.start).column)
+    if unseen:
+        message = f"found {unseen} where a constraint has a plain blank, or nothing"
+        problems.add("WM601", span, message, f"Write `- {' '.join(without(text).split())[:60]}`.")
+        return
+    rest = "".join(_SEPARATOR.split(text, maxsplit=1)[1:]).strip(" \t*_`")
     hint = f"Write `- {stripped}: {rest[:40]}`." if stripped in FORMS else "Write `- key: value`, or remove the item."
     message = f"found {quoted(text)}; a constraint is a plain key, a colon, a blank and the value"
     problems.add("WM601", span, message, hint)
 
 
-def check_loose(section: Section, lines: Lines, problems: Problems) -> None:
-    """Report paragraphs that were probably meant to be constraints."""
+def check_loose(section: Section, lines: Lines, problems: Problems) -> bool:
+    """Report paragraphs that were probably meant to be constraints. True where there are some: what they were to say is
+    not missing besides."""
+    found = False
     for block in loose_paragraphs(section):
+        if block.text.startswith("|") and any(name in block.text for name in FORMS):
+            hint = "Write each row as a bullet `- key: value`."
+            problems.add(
+                "WM604", line_span(lines, block.line), "found a table; constraints are read from bullets", hint
+            )
+            found = True
+            continue
+        span = line_span(lines, block.line)
+        column = lines.position(span.start).column
+        unseen = told(lines.line_text(block.line)[column - 1 :], column)
+        meant_line = " ".join(without(block.text.split("\n")[0]).split())
+        if unseen and meant_line.lstrip("-*+ ").partition(":")[0] in (*FORMS, *INSTEAD):
+            problems.add(
+                "WM604", span, f"found {unseen}, so this is no bullet and not read", f"Write `{meant_line[:60]}`."
+            )
+            found = True
+            continue
         key = _NO_WORD.sub("", block.text.partition(":")[0]).strip("_")
         if key in FORMS and ":" in block.text:
             message = f"{key} stands outside the bullet list of the section and is not read"
             problems.add("WM604", line_span(lines, block.line), message, f"Write it as a bullet `- {key}: ...`.")
+            found = True
+    return found
 
 
 def flattened(
@@ -119,10 +174,11 @@ def merge(given: list[Given], problems: Problems) -> Merged:
     values: dict[str, Any] = {}
     places: dict[str, Span] = {}
     keys: dict[str, Span] = {}
+    names = {ALIASES.get(one.name, one.name) for one in given}
     for one in given:
         if one.name not in FORMS:
             if not one.name.startswith("x-"):
-                _add_unknown(one, problems)
+                _add_unknown(one, names, keys, problems)
             continue
         name = ALIASES.get(one.name, one.name)
         first = keys.setdefault(name, one.key)
@@ -147,8 +203,19 @@ def _as_json(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _add_unknown(one: Given, problems: Problems) -> None:
-    problems.add("WM607", one.key, f"unknown constraint {quoted(one.name)}", lambda: meant(one.name, FORMS))
+def _add_unknown(one: Given, names: set[str], keys: dict[str, Span], problems: Problems) -> None:
+    plain = without(one.name).strip()
+    name = plain if plain in FORMS else INSTEAD.get(plain.lower().replace("-", "_").replace(" ", "_"), "")
+    if name in _NEEDED and name not in names:
+        keys.setdefault(name, one.key)
+        unseen = told(one.name, problems.lines.position(one.key.start).column)
+        found = f"the key holds {unseen}" if unseen else f"{quoted(one.name)} is not its name"
+        value = re.sub("[^0-9.]", "", str(one.value)) or "30"
+        problems.add(_NEEDED[name], one.key, f"{name} is missing: {found}", f"Write `- {name}: {value}`.")
+    elif name:
+        problems.add("WM607", one.key, f"unknown constraint {quoted(one.name)}", f"Did you mean {name}?")
+    else:
+        problems.add("WM607", one.key, f"unknown constraint {quoted(one.name)}", lambda: meant(one.name, FORMS))
 
 
 def _typed(one: Given, problems: Problems) -> object:
@@ -159,5 +226,7 @@ def _typed(one: Given, problems: Problems) -> object:
         return FORMS[one.name](one.value, one.textual)
     except WrongForm as wrong:
         span = one.place if isinstance(one.value, str | int | float) else one.key
-        problems.add("WM606", span, f"{one.name} is {quoted(one.value)}; allowed is {wrong}", f"Write {wrong}.")
+        unseen = told(one.value, problems.lines.position(span.start).column) if isinstance(one.value, str) else ""
+        hint = f"Remove {unseen}." if unseen else f"Write {wrong}."
+        problems.add("WM606", span, f"{one.name} is {quoted(one.value)}; allowed is {wrong}", hint)
         return None

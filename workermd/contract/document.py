@@ -33,6 +33,7 @@ _RELEVANT = re.compile(
 )
 _TOP_HEADING = re.compile(r"#{1,6}(?:[ \t\r\n]|\Z)")
 _ALMOST_MARKER = re.compile(r"[ \t\ufeff\u00a0\ufffd]*-{3,}[ \t\u00a0\ufffd]*")  # U+FFFD: a control character
+_SECTION_HEADING = re.compile(r" {0,3}#{1,6}[ \t]+(.*?)[ \t#]*")
 _CLOSING_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})[ \t]*")
 _HTML_ENDS = (
     (re.compile(r"<!--"), re.compile("-->"), "-->"),
@@ -254,7 +255,16 @@ def _sections(blocks: tuple[Block, ...]) -> list[Section]:
 def check_structure(body: Body, lines: Lines, problems: Problems) -> None:
     """Report what makes readers of the file disagree about its structure."""
     seen: dict[str, int] = {}
-    for section in body.sections:
+    again = [
+        section
+        for at, section in enumerate(body.sections)
+        if section.name in {each.name for each in body.sections[:at]}
+    ]
+    if len({section.name for section in again}) > 1:
+        names = " and ".join(dict.fromkeys(section.name for section in again))
+        message = f"a second contract begins here: found the sections {names} again"
+        problems.add("WM302", line_span(lines, again[0].heading.line), message, "Split the file: one contract each.")
+    for section in body.sections if len({section.name for section in again}) < 2 else ():
         line = section.heading.line
         if section.name in seen:
             message = f"found the section {section.name} again; it begins on line {seen[section.name]} already"
@@ -262,7 +272,10 @@ def check_structure(body: Body, lines: Lines, problems: Problems) -> None:
         seen.setdefault(section.name, line)
     for block in body.blocks:
         if block.level == 0:
-            if block.kind == "fence" and not fence_is_closed(block, lines):
+            if block.kind == "fence" and (swallowed := swallowed_heading(block, lines)) is not None:
+                message = f"the code fence {quoted(block.mark)} is not closed before the heading on line {swallowed[0]}"
+                problems.add("WM304", line_span(lines, block.line), message, f"Close it with a line {block.mark}.")
+            elif block.kind == "fence" and not fence_is_closed(block, lines):
                 message = f"the code fence {quoted(block.mark)} never closes and swallows the rest of the file"
                 problems.add("WM304", line_span(lines, block.line), message, f"Close it with a line {block.mark}.")
             elif block.kind == "html":
@@ -270,6 +283,17 @@ def check_structure(body: Body, lines: Lines, problems: Problems) -> None:
         elif block.kind == "heading" and (name := section_name(block.text)) not in (None, PURPOSE):
             message = f"the heading {name} stands in a list or quote and begins no section"
             problems.add("WM303", line_span(lines, block.line), message, "Move it out, to the start of a line.")
+
+
+def swallowed_heading(fence: Block, lines: Lines) -> tuple[int, str] | None:
+    """The heading of a section inside a fence of JSON or YAML, which has none: its line and its name."""
+    if _BLANKS.split(fence.text.strip(" \t"), maxsplit=1)[0].lower() not in ("json", "yaml"):
+        return None
+    for line in range(fence.line + 1, fence.end):
+        found = _SECTION_HEADING.fullmatch(lines.line_text(line))
+        if found is not None and (name := section_name(found[1])) is not None:
+            return line, name
+    return None
 
 
 def fence_is_closed(fence: Block, lines: Lines) -> bool:

@@ -5,6 +5,8 @@ from typing import NamedTuple
 from workermd.contract import forms
 from workermd.contract.constraints import Given, flattened
 from workermd.contract.forms import Form, WrongForm
+from workermd.contract.invisible import told, without
+from workermd.contract.json.located import JsonPlace
 from workermd.contract.json.strict import escape
 from workermd.contract.model import Span
 from workermd.contract.problems import Problems, meant
@@ -37,6 +39,22 @@ FIELD_LISTS = ("inputs", "outputs")
 KNOWN = (*FIELDS, *GROUPS, *FIELD_LISTS)
 OTHERS_USE = {"name", "version", "tags", "purpose", "inputs", "outputs"}
 """Keys that do not tell a contract from the front matter of any other Markdown file."""
+
+_REQUIRED = ("id", "worker_id", "version")
+_CURLY = ("\u2018", "\u2019", "\u201c", "\u201d", "\u201e")
+_OPERATORS = {
+    "model",
+    "models",
+    "backend",
+    "provider",
+    "temperature",
+    "base_url",
+    "api_key",
+    "api_key_env",
+    "tools",
+    "env",
+}
+"""Keys of other formats that say what an operator's configuration says here (S6.1)."""
 
 OF_FIELD_LIST = "a list of one-key maps such as `- text: string`"
 
@@ -84,16 +102,47 @@ def _read_field(key: str, value: Tree, front: YamlMapping, fields: FrontMatterFi
         else:
             problems.add("WM115", key_span, f"{key} is no {OF_FIELD_LIST}", f"Write {OF_FIELD_LIST}.")
     elif key in FIELDS:
-        try:
-            fields.values[key] = FIELDS[key](value, True)
-        except WrongForm as wrong:
-            span = entry.value if isinstance(value, str) else key_span
-            message = f"{key} is {quoted(value)}; allowed is {wrong}"
-            problems.add("WM115", span, message, f"Write {wrong}.")
+        _read_value(key, value, entry, fields, problems)
     else:
         fields.values[key] = value
         if not key.startswith("x-"):
-            problems.add("WM116", key_span, f"unknown key {quoted(key)}", lambda: meant(key, KNOWN))
+            _add_unknown(key, key_span, problems)
+
+
+def _read_value(key: str, value: Tree, entry: JsonPlace, fields: FrontMatterFields, problems: Problems) -> None:
+    try:
+        fields.values[key] = FIELDS[key](value, True)
+    except WrongForm as wrong:
+        span = entry.value if isinstance(value, str) else entry.key or entry.value
+        message = f"{key} is {quoted(value)}; allowed is {wrong}"
+        unseen = told(value, problems.lines.position(span.start).column) if isinstance(value, str) else ""
+        problems.add("WM115", span, message, f"Remove {unseen}." if unseen else f"Write {wrong}.")
+    else:
+        _check_quotes(key, value, entry.value, problems)
+
+
+def _add_unknown(key: str, span: Span, problems: Problems) -> None:
+    """A known key with an unseen character in it lacks under its own name: then that is what is told, once."""
+    plain = without(key).strip()
+    if plain not in KNOWN:
+        problems.add("WM116", span, f"unknown key {quoted(key)}", lambda: _instead(key))
+        return
+    unseen = told(key, problems.lines.position(span.start).column)
+    code = "WM112" if plain in _REQUIRED else "WM116"
+    problems.add(code, span, f"the key {plain} holds {unseen or 'blanks around it'}", "Remove it.")
+
+
+def _check_quotes(key: str, value: Tree, span: Span, problems: Problems) -> None:
+    """Quotes of a word processor are part of the text for YAML."""
+    if isinstance(value, str) and value[:1] in _CURLY and value[-1:] in _CURLY:
+        message = f"{key} begins and ends with typographic quotes, which become part of it"
+        problems.add("WM117", span, message, "Write plain quotes, or none.")
+
+
+def _instead(key: str) -> str:
+    if key.lower() in _OPERATORS:
+        return "Remove it: which backend and model serve a contract is the operator's, in workermd.toml."
+    return meant(key, KNOWN)
 
 
 def is_field_list(value: Tree) -> bool:
@@ -105,7 +154,8 @@ def is_field_list(value: Tree) -> bool:
 
 def _check_missing(front: YamlMapping, root: Span, problems: Problems) -> None:
     for key, others in (("id", ("worker_id",)), ("version", ())):
-        if key not in front.values and not any(other in front.values for other in others):
+        written = {without(name).strip() for name in front.values}
+        if not written & {key, *others}:
             example = "id: my-worker" if key == "id" else "version: 1.0.0"
             problems.add("WM112", root, f"the key {key} is missing", f"Add a line `{example}`.")
     if "name" not in front.values:

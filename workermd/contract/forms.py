@@ -78,7 +78,9 @@ def texts(value: object, _textual: bool) -> list[str]:
 def seconds(value: object, textual: bool) -> float:
     number = _number(value, textual)
     if number is None or not 0 < number <= MOST_SECONDS:
-        raise WrongForm("seconds as a plain decimal above 0 such as 30 or 0.5, without unit, quotes or comment")
+        raise WrongForm(
+            "seconds as a plain decimal above 0 and up to 1000000000 such as 30 or 0.5, without unit, quotes or comment"
+        )
     return float(number)
 
 

@@ -91,6 +91,11 @@ RULES: dict[str, Rule] = {
         "The key is known, or begins with `x-`.",
         "An unknown key is mostly a misspelt one, and what it was to say is lost.",
     ),
+    "WM117": Rule(
+        "warning",
+        "A value is not wrapped in typographic quotes.",
+        "YAML knows plain quotes only: the others become part of the text.",
+    ),
     "WM120": Rule(
         "warning",
         "A tag stands once.",

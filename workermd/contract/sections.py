@@ -4,12 +4,38 @@ import re
 from typing import NamedTuple
 
 from workermd.contract.document import Block, Body, Section, line_span, section_name
+from workermd.contract.invisible import told
 from workermd.contract.model import Lines, Span
 from workermd.contract.problems import Problems, nearest
 from workermd.system.text import quoted
 
 _NEAR_WORDS = {"json": {"json", "jsonc", "json5", "jsonschema"}, "yaml": {"yaml", "yml"}}
+_CONVERTIBLE = ("yaml", "yml", "toml")
 _ITEM = re.compile(r" {0,3}[-*+][ \t]+(.*?)[ \t]*")
+_ALSO = {
+    "Input schema": (
+        "input",
+        "inputs",
+        "inputjsonschema",
+        "inputschemas",
+        "inputformat",
+        "schemainput",
+        "request",
+        "parameters",
+    ),
+    "Output schema": (
+        "output",
+        "outputs",
+        "outputjsonschema",
+        "outputschemas",
+        "outputformat",
+        "schemaoutput",
+        "response",
+    ),
+    "Constraints": ("constraint", "limits", "bounds", "limitations"),
+}
+"""What other people head these sections with, in small letters."""
+
 _NO_LETTER = re.compile("[^a-z]")
 _TAG = re.compile("<[^<>]*>")
 _SPACE = re.compile("[ \t]+")
@@ -35,10 +61,15 @@ def only_fence(section: Section, word: str, lines: Lines, problems: Problems, *,
         problems.add("WM307", line_span(lines, second.line), message, "Keep one of the two.")
     settled = {block.line for block in found}  # by line: a hostile section has thousands of fences
     unclear = [block for block in fences if block.line not in settled and _is_unclear(block, word)]
+    if found:  # beside the one that counts, a fence of another language is an example
+        unclear = [block for block in unclear if info_word(block).lower() not in _CONVERTIBLE]
     for block in unclear:
         what = "indented code" if block.kind == "code" else f"a code fence of language {quoted(info_word(block))}"
         message = f"found {what}; the section {section.name} is read from a code fence of language {word}"
-        problems.add("WM308", line_span(lines, block.line), message, f"Begin it with ```{word}, or move it elsewhere.")
+        hint = f"Begin it with ```{word}, or move it elsewhere."
+        if info_word(block).lower() in _CONVERTIBLE and word == "json":
+            hint = "Convert it to JSON, in a fence that begins with ```json."
+        problems.add("WM308", line_span(lines, block.line), message, hint)
     settled.update(block.line for block in unclear)
     for block in fences:
         if block.line not in settled:
@@ -53,6 +84,8 @@ def only_fence(section: Section, word: str, lines: Lines, problems: Problems, *,
 
 def _is_unclear(block: Block, word: str) -> bool:
     name = info_word(block).lower()
+    if word == "json" and name in _CONVERTIBLE:
+        return True
     return block.kind == "code" or not name or re.sub("[^a-z0-9]", "", name) in _NEAR_WORDS[word]
 
 
@@ -76,7 +109,7 @@ def add_missing(name: str, body: Body, lines: Lines, problems: Problems) -> None
     hint = f"Write `### {name}` alone on a line, with a blank line before it."
     line = _line_like(name, body, lines)
     if line is not None:
-        message = f"the section {name} is missing; this line {_why_no_heading(line, body)}"
+        message = f"the section {name} is missing; this line {_why_no_heading(line, body, lines)}"
         problems.add("WM301", line_span(lines, line), message, hint)
         return
     last = lines.count - 1 if lines.count > 1 and not lines.line_text(lines.count) else lines.count
@@ -91,12 +124,14 @@ def _line_like(name: str, body: Body, lines: Lines) -> int | None:
         if key in text and wanted in (_NO_LETTER.sub("", text), _NO_LETTER.sub("", _TAG.sub("", text))):
             return line
     for block in body.blocks:
-        if block.kind == "heading" and not section_name(block.text) and nearest(block.text, [name], 0.82):
-            return block.line
+        if block.kind == "heading" and not section_name(block.text):
+            plain = _NO_LETTER.sub("", block.text.lower())
+            if plain in _ALSO.get(name, ()) or nearest(block.text, [name], 0.82):
+                return block.line
     return None
 
 
-def _why_no_heading(line: int, body: Body) -> str:
+def _why_no_heading(line: int, body: Body, lines: Lines) -> str:
     for block in body.blocks:
         if block.line <= line < block.end:
             if block.kind == "fence":
@@ -105,7 +140,7 @@ def _why_no_heading(line: int, body: Body) -> str:
                 return f"stands in the HTML block or comment that begins on line {block.line}"
             if block.kind == "code":
                 return "is indented by 4 or more, which makes it code"
-    return "is no heading of that name"
+    return f"holds {unseen}" if (unseen := told(lines.line_text(line))) else "is no heading of that name"
 
 
 def items(section: Section, lines: Lines, problems: Problems) -> list[PlacedText]:

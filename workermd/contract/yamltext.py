@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import yaml
 
+from workermd.contract.invisible import told, without
 from workermd.contract.json.located import JsonPlace
 from workermd.contract.json.strict import escape
 from workermd.contract.model import Span
@@ -100,7 +101,40 @@ def _without_trouble(source: str, start: int, problems: Problems) -> str:
     return _TROUBLE.sub(" ", source)
 
 
+_SLIP = re.compile(r"([ \t]*(?:-[ \t]+)?)([A-Za-z_][\w.-]*):(\S.*)?")
+
+
+def _slip_before(error: yaml.YAMLError, start: int, end: int, problems: Problems) -> tuple[Span, str, str] | None:
+    """The commonest slip behind an error that libyaml notices a line later: no plain blank after a colon."""
+    mark = getattr(error, "context_mark", None) or getattr(error, "problem_mark", None)
+    if mark is None:
+        return None
+    lines = problems.lines
+    last = lines.position(min(start + mark.index, end)).line
+    for line in (last, last - 1):
+        if line < 1 or lines.start(line) < start:
+            continue
+        text = lines.line_text(line)
+        found = _SLIP.fullmatch(text)
+        if unseen := told(text):
+            at = lines.start(line) + len(text) - len(text.lstrip())
+            meant = " ".join(without(text).split())
+            return (
+                Span(at, at),
+                f"not well-formed YAML: found {unseen} where a plain blank belongs",
+                f"Write `{meant[:60]}`.",
+            )
+        if found and found[3] and not found[3].startswith("//"):
+            at = lines.start(line) + found.end(2)
+            message = f"not well-formed YAML: there is no blank after the colon of {quoted(found[2])}"
+            return Span(at, at + 1), message, f"Write `{found[2]}: {found[3][:40]}`."
+    return None
+
+
 def _add_syntax_error(error: yaml.YAMLError, start: int, end: int, problems: Problems) -> None:
+    if (slip := _slip_before(error, start, end, problems)) is not None:
+        problems.add("WM201", *slip)
+        return
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     offset = mark.index if mark else getattr(error, "position", 0)
     reason = getattr(error, "problem", None) or getattr(error, "reason", None) or "not YAML"

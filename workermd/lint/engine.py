@@ -16,6 +16,9 @@ from workermd.protocol.finding import Finding, ordered
 
 EVERYTHING = Selection()
 
+_UNSEEN = "WM903"
+"""The rule about characters that nobody sees: not told again where they are named as the cause of an error."""
+
 
 class Linted(NamedTuple):
     """`findings` of reading and of the rules, ordered. `fixes` are the safe ones of what is listed."""
@@ -60,4 +63,6 @@ def lint(reading: Reading, selection: Selection = EVERYTHING, *, checks: Iterabl
         for finding in reading.findings
         if finding.severity == "error" or (selection.has(finding.code) and finding.code not in ignored)
     ]
-    return Linted(unquoted(ordered([*kept, *problems.findings()]), reading.text), tuple(fixes))
+    named = {finding.line for finding in reading.findings if finding.severity == "error" and "U+" in finding.message}
+    rest = [each for each in problems.findings() if each.code != _UNSEEN or each.line not in named]
+    return Linted(unquoted(ordered([*kept, *rest]), reading.text), tuple(fixes))
