@@ -52,9 +52,30 @@ def test_an_empty_ledger_is_no_error(cli):
     """Looking creates nothing; an empty list is a list."""
     done = cli("runs", "list")
     assert (done.code, done.out.decode(), done.err) == (0, f"no runs in {cli.ledger}\n", "")
-    assert cli("runs", "list", "--format", "json").document == {"ledger": str(cli.ledger), "runs": []}
+    assert cli("runs", "list", "--format", "json").document == {
+        "schema_version": 1,
+        "ledger": str(cli.ledger),
+        "runs": [],
+    }
     assert cli("runs", "prune", "--all").out == b"0 finished runs removed\n"
     assert not cli.ledger.exists()
+
+
+def test_every_document_bears_the_version_of_its_form(cli, contract, given, program):
+    spec, as_json = contract(), ("--format", "json")
+    assert cli("run", spec, given(), *program(FAILS)).code == 4
+    for call in (
+        ("runs", "list", *as_json),
+        ("runs", "list", "--rejected", *as_json),
+        ("runs", "pending", *as_json),
+        ("runs", "show", "r1", *as_json),
+        ("runs", "reopen", "r1", "--by", "ann", *as_json),
+        ("runs", "prune", "--all", *as_json),
+        ("run", spec, given(), "--dry-run", *program(OK)),
+        ("run", spec, given("r2", task=7), "--dry-run", *program(OK)),
+        ("doctor", "--json", "--offline", "--exit-zero"),
+    ):
+        assert next(iter(cli(*call).document.items())) == ("schema_version", 1), call
 
 
 def test_runs_are_listed_and_chosen(busy):
@@ -237,7 +258,7 @@ def test_what_to_prune_has_to_be_said(busy):
     assert busy("runs", "prune", "--all", "--worker", "two").out == b"1 finished run removed\n"
     assert busy("runs", "prune", "--all", "--worker", "").out == b"0 finished runs removed\n"
     document = busy("runs", "prune", "--older-than", "0", "--format", "json").document
-    assert document == {"ledger": str(busy.ledger), "finished": 3, "removed": 3}
+    assert document == {"schema_version": 1, "ledger": str(busy.ledger), "finished": 3, "removed": 3}
     assert listed(busy) == [("two", "now"), ("one", "open")]
 
 

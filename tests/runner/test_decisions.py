@@ -394,7 +394,11 @@ def test_an_empty_list_of_what_waits(cli, contract, given, program):
     empty = cli("runs", "pending")
     assert (empty.code, empty.out.decode()) == (0, f"nothing waits for a person in {cli.ledger}\n")
     assert not cli.ledger.exists()
-    assert cli("runs", "pending", "--format", "json").document == {"ledger": str(cli.ledger), "pending": []}
+    assert cli("runs", "pending", "--format", "json").document == {
+        "schema_version": 1,
+        "ledger": str(cli.ledger),
+        "pending": [],
+    }
 
 
 def test_what_waits_is_listed_the_oldest_first(cli, contract, given, program):

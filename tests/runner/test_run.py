@@ -445,7 +445,7 @@ def test_prune_removes_finished_runs_only(cli, contract, given, program):
     cli("run", contract(), given("open"), "--timeout", "0.5", *program("time.sleep(60)"))
     assert cli("runs", "prune").code == 2
     assert cli("runs", "prune", "--all", "--dry-run", "--format", "json").document == {
-        "ledger": str(cli.ledger), "finished": 1, "removed": 0,
+        "schema_version": 1, "ledger": str(cli.ledger), "finished": 1, "removed": 0,
     }  # fmt: skip
     assert cli("runs", "prune", "--older-than", "1").out == b"0 finished runs removed\n"
     assert cli("runs", "prune", "--all").out == b"1 finished run removed\n"

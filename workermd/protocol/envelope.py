@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple, Self
 
 SCHEMA_VERSION = 1
+"""Of every JSON document that a command prints. It rises when a field goes or changes its meaning, not when one is added."""
 
 Document = dict[str, Any]
 
@@ -229,6 +230,11 @@ def timestamp(microseconds: int) -> str:
     """RFC 3339 in UTC, to the millisecond."""
     seconds, rest = divmod(microseconds, 1_000_000)
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{rest // 1000:03d}Z"
+
+
+def versioned(document: Document) -> Document:
+    """A document that bears the version of its form, as its first field."""
+    return {"schema_version": SCHEMA_VERSION, **document}
 
 
 def encoded(document: Document) -> bytes:

@@ -46,7 +46,7 @@ def plan(request: Request, ledger_path: str) -> Answered:
             return _of_row(document, row, given, contract)
     refuse_without_purpose(contract, request.worker.binding)
     document["attempts_left"] = request.worker.bounds.max_attempts
-    return Answered(envelopes.encoded(document), document, 0)
+    return _answered(document, 0)
 
 
 def _backend(request: Request) -> Document:
@@ -68,9 +68,14 @@ def _of_row(document: Document, row: Run, given: Input, contract: Contract) -> A
     elif not means_the_same(row, contract):
         return _refused(document, "contract_changed", ["the contract's meaning changed while this run was unfinished"])
     document["attempts_left"] = row.max_attempts - row.attempts
-    return Answered(envelopes.encoded(document), document, 0)
+    return _answered(document, 0)
 
 
 def _refused(document: Document, code: str, problems: list[str]) -> Answered:
     document |= {"would": "refuse", "status": Status.INVALID_REQUEST.value, "code": code, "problems": problems}
-    return Answered(envelopes.encoded(document), document, Status.INVALID_REQUEST.exit_code)
+    return _answered(document, Status.INVALID_REQUEST.exit_code)
+
+
+def _answered(document: Document, code: int) -> Answered:
+    said = envelopes.versioned(document)
+    return Answered(envelopes.encoded(said), said, code)

@@ -6,7 +6,7 @@ from workermd.cli import settings
 from workermd.cli.stored_runs import existing, login, one
 from workermd.ledger.records import Run
 from workermd.ledger.sqlite.store import Ledger
-from workermd.protocol.envelope import encoded
+from workermd.protocol.envelope import encoded, versioned
 from workermd.protocol.errors import UsageError
 from workermd.report import people as report
 from workermd.report import say
@@ -41,7 +41,7 @@ def execute(options: ApproveOptions) -> int:
     if options.format == "json":
         left = run.max_attempts - run.attempts if run.state != "done" else 0
         what = {"worker_id": run.worker_id, "run_id": run.run_id, "status": run.status, "attempts_left": left}
-        say.document(encoded(what | {"request": report.request(decided)}))
+        say.document(encoded(versioned(what | {"request": report.request(decided)})))
         return 0
     word = "denied for good" if choice.final else decisions.shown(choice.answer)
     say.text(printable(f"{run.worker_id} {run.run_id}: {word}, decided by {choice.who} (request {request.id})") + "\n")

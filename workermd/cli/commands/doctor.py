@@ -4,7 +4,7 @@ import json
 from typing import NamedTuple
 
 from workermd.config import configuration, rewrite
-from workermd.protocol.envelope import EXIT_FINDINGS, encoded
+from workermd.protocol.envelope import EXIT_FINDINGS, encoded, versioned
 from workermd.protocol.errors import ConfigurationError, UsageError
 from workermd.report import doctor as report
 from workermd.report import say
@@ -33,7 +33,7 @@ def execute(options: DoctorOptions) -> int:
         raise UsageError("--write puts down what a probe found", "add --probe MODEL")
     examined = doctor.examine(settings, offline=options.offline)
     if options.json:
-        say.document(encoded(examined.document))
+        say.document(encoded(versioned(examined.document)))
     else:
         say.text(report.lines(examined.document, say.columns()))
     return EXIT_FINDINGS if examined.problems and not options.exit_zero else 0
@@ -57,7 +57,7 @@ def _probe(name: str, settings: configuration.Settings, *, write: bool, as_json:
     if found.problem:
         raise ConfigurationError(f"[models.{name}]: nothing can be found out: {found.problem}", "mend that first")
     if as_json:
-        say.document(encoded({"model": name, "keys": found.keys, "steps": dict(found.steps)}))
+        say.document(encoded(versioned({"model": name, "keys": found.keys, "steps": dict(found.steps)})))
     else:
         told = "".join(f"{key} = {json.dumps(value)}\n" for key, value in found.keys.items())
         say.text(f"[models.{name}]\n{told}" if told else f"[models.{name}] needs none of the keys of a dialect\n")

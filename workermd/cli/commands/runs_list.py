@@ -6,7 +6,7 @@ from workermd.cli import settings
 from workermd.cli.stored_runs import summary
 from workermd.ledger.records import Rejection, RunSummary
 from workermd.ledger.sqlite.store import Ledger
-from workermd.protocol.envelope import encoded, timestamp
+from workermd.protocol.envelope import encoded, timestamp, versioned
 from workermd.protocol.errors import UsageError
 from workermd.report import runs as report
 from workermd.report import say
@@ -37,7 +37,7 @@ def execute(options: RunsListOptions) -> int:
         with ledger:
             rows = ledger.runs(worker_id=options.worker, status=status, state=state, limit=options.limit)
     if options.format == "json":
-        say.document(encoded({"ledger": path, "runs": [summary(row) for row in rows]}))
+        say.document(encoded(versioned({"ledger": path, "runs": [summary(row) for row in rows]})))
     else:
         chosen = " that match" if options.worker or options.status else ""
         say.text(report.table(rows) if rows else f"no runs{chosen} in {path}\n")
@@ -58,7 +58,7 @@ def _rejected(path: str, ledger: Ledger | None, options: RunsListOptions) -> int
             {"worker_id": each.worker_id, "run_id": each.run_id, "code": each.code, "at": timestamp(each.at)}
             for each in found
         ]
-        say.document(encoded({"ledger": path, "rejections": rows}))
+        say.document(encoded(versioned({"ledger": path, "rejections": rows})))
     else:
         say.text(report.rejected(found) if found else f"nothing was rejected in {path}\n")
     return 0

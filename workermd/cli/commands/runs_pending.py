@@ -6,7 +6,7 @@ from typing import NamedTuple
 from workermd.cli import settings
 from workermd.ledger.records import Question
 from workermd.ledger.sqlite.store import Ledger
-from workermd.protocol.envelope import encoded, timestamp
+from workermd.protocol.envelope import encoded, timestamp, versioned
 from workermd.report import people as report
 from workermd.report import say
 
@@ -34,7 +34,7 @@ def execute(options: RunsPendingOptions) -> int:
             | {"asked_at": timestamp(each.at), "age_seconds": max(0, now - each.at) // 1_000_000}
             for each in requests
         ]
-        say.document(encoded({"ledger": path, "pending": waiting}))
+        say.document(encoded(versioned({"ledger": path, "pending": waiting})))
     else:
         say.text(report.pending(requests, now) if requests else f"nothing waits for a person in {path}\n")
     return 0

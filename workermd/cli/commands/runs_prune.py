@@ -9,7 +9,7 @@ from workermd.cli import settings
 from workermd.cli.stored_runs import PATIENCE
 from workermd.ledger import artifacts
 from workermd.ledger.sqlite.store import Ledger
-from workermd.protocol.envelope import encoded
+from workermd.protocol.envelope import encoded, versioned
 from workermd.protocol.errors import UsageError
 from workermd.report import say
 
@@ -39,7 +39,9 @@ def execute(options: RunsPruneOptions) -> int:
     path = settings.load(options.config, options.no_config, options.ledger).ledger
     count = _pruned(path, options) if os.path.exists(path) else 0
     if options.format == "json":
-        say.document(encoded({"ledger": path, "finished": count, "removed": 0 if options.dry_run else count}))
+        say.document(
+            encoded(versioned({"ledger": path, "finished": count, "removed": 0 if options.dry_run else count}))
+        )
     else:
         verb = "would be removed" if options.dry_run else "removed"
         say.text(f"{count} finished run{'' if count == 1 else 's'} {verb}\n")

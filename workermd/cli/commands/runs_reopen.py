@@ -6,7 +6,7 @@ from typing import NamedTuple
 from workermd.cli import settings
 from workermd.cli.stored_runs import PATIENCE, existing, login, one, summary
 from workermd.ledger.sqlite.store import Ledger
-from workermd.protocol.envelope import Status, encoded
+from workermd.protocol.envelope import Status, encoded, versioned
 from workermd.protocol.errors import UsageError
 from workermd.report import say
 
@@ -45,7 +45,7 @@ def execute(options: RunsReopenOptions) -> int:
             row = one(ledger, options.run_id, options.worker)
             row = transaction.reopen(row, options.attempts, who, options.reason or "")
     if options.format == "json":
-        say.document(encoded(summary(row)))
+        say.document(encoded(versioned(summary(row))))
     else:
         left = row.max_attempts - row.attempts
         say.text(f"{row.worker_id} {row.run_id}: {left} of {row.max_attempts} attempts left, granted by {who}\n")

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from workermd.cli import settings
 from workermd.cli.stored_runs import existing, one, summary
 from workermd.ledger.records import Attempt
-from workermd.protocol.envelope import Document, encoded, timestamp
+from workermd.protocol.envelope import Document, encoded, timestamp, versioned
 from workermd.report import people, say
 from workermd.report import runs as report
 
@@ -38,7 +38,7 @@ def execute(options: RunsShowOptions) -> int:
             "output": report.parsed(row.output),
             "envelope": report.parsed(row.envelope),
         }
-        say.document(encoded(document))
+        say.document(encoded(versioned(document)))
     else:
         say.text(report.timeline(row, attempts, reopenings, requests))
     return 0
