@@ -79,6 +79,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "opentelemetry": ("workermd.backends.core", "workermd.report.otlp"),
     "sqlite3": ("workermd.ledger.sqlite",),
     "httpx": ("workermd.workers", "workermd.derive.transport"),
+    "docutils": ("workermd.derive.restructured",),
     "hishel": ("workermd.derive.transport", "workermd.derive.api_cache"),
     "httpcore": ("workermd.workers",),
     "selectolax": ("workermd.workers",),

@@ -1,8 +1,10 @@
 """Everything that a contract says of a repository, as claims in one fixed order."""
 
+import re
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
-from workermd.derive import confidence, install, licence, mode, readme
+from workermd.derive import confidence, install, languages, licence, mode, readme
 from workermd.derive.evidence import languages_of, of_fact, of_lines, open_source
 from workermd.derive.manifest import Manifest, manifests
 from workermd.derive.mode import ModeChoice
@@ -31,49 +33,92 @@ def gather(
     summary = readme.summary(page) if page else None
     choice = mode.choose(repository, summary, stated, interface, mode_wanted)
     claims = [
-        *_status(repository, page),
-        *_summary(repository, summary),
+        *_status(repository, page, stated),
+        *_summary(repository, summary, stated),
         *_licences(repository, stated),
         *_versions(page, stated),
-        *_links(repository, page),
+        *_links(repository, page, stated),
         *_installs(page, stated),
-        *_tags(repository),
+        *_tags(repository, stated),
         _mode_claim(choice),
         *_interface_claim(interface, notes),
     ]
     return tuple(claim._replace(evidence=claim.evidence[:MOST_EVIDENCE]) for claim in claims), choice
 
 
-def _status(repository: Repository, page: Readme | None) -> Iterator[Claim]:
-    """Banners first: nothing is more important to someone who picks a contract."""
+def _status(repository: Repository, page: Readme | None, stated: tuple[Manifest, ...]) -> Iterator[Claim]:
+    """Banners first: nothing is more important to someone who picks a contract. Only what is about the whole project."""
     facts = repository.facts
     if facts.archived:
         yield Claim("status", "archived", (of_fact(repository, "archived"),), 1.0, "The host has archived it.")
     if facts.moved_from:
         note = "The host redirects the former name."
         yield Claim("status", "moved", (of_fact(repository, facts.moved_from),), 1.0, note)
+    for manifest in stated:
+        if manifest.state:
+            yield Claim(
+                "status", manifest.state.text, (manifest.state.evidence,), 0.95, "A classifier of the manifest."
+            )
+    called = re.match(
+        r"\W*(deprecated|archived|unmaintained|obsolete)\b\s*[\]:!.)-]", facts.description or "", re.IGNORECASE
+    )
+    if called and facts.description:
+        yield Claim("status", called[1].lower(), (of_fact(repository, facts.description),), 0.9)
     for banner in readme.banners(page) if page else ():
-        yield Claim("status", banner.kind, (banner.evidence,), 0.6 if banner.kind == "notice" else 0.9)
+        yield Claim("status", banner.kind, (banner.evidence,), 0.9)
 
 
-def _summary(repository: Repository, summary: readme.ReadmeStatement | None) -> Iterator[Claim]:
+def _summary(
+    repository: Repository, summary: readme.ReadmeStatement | None, stated: tuple[Manifest, ...]
+) -> Iterator[Claim]:
+    """What the project is: the README's tagline, or what a manifest says, whichever more sources support."""
     description = repository.facts.description
-    if summary:
-        score = confidence.of_summary(summary.text, description)
-        yield Claim("summary", summary.text, (summary.evidence,), score)
+    described = next((manifest.description for manifest in stated if manifest.description), None)
+    others = [text for text in (described.text if described else None, description) if text]
+    if summary and (not described or _supported(summary, others, repository.facts.name)):
+        evidence: tuple[Evidence, ...] = (summary.evidence,)
+        if described and confidence.overlap(summary.text, described.text) >= AGREE:
+            evidence = (summary.evidence, described.evidence)
+        yield Claim("summary", summary.text, evidence, confidence.of_summary(summary.text, others, summary.kind))
+    elif described:
+        note = "A manifest's description; the README's first words say something else." if summary else ""
+        score = confidence.of_description(described.text, description)
+        yield Claim("summary", marked(described.text, 400), (described.evidence,), score, note)
+    has_summary = summary is not None or described is not None
     if description and marked(description, 400):
-        name = "repository_description" if summary else "summary"
-        note = "" if summary else "The README has no paragraph to take; this is the host's description."
-        yield Claim(name, marked(description, 400), (of_fact(repository, description),), 0.6, note)
-    if repository.facts.language:
-        language = repository.facts.language
-        yield Claim("repository_language", marked(language, 60), (of_fact(repository, language),), 0.9)
-    languages = languages_of(repository.facts)
-    if languages:
-        yield Claim("repository_languages", marked(languages, 200), (of_fact(repository, languages),), 0.9)
+        name = "repository_description" if has_summary else "summary"
+        note = "" if has_summary else "The README has no paragraph to take; this is the host's description."
+        yield Claim(name, marked(description, 400), (of_fact(repository, description),), 0.9, note)
+    yield from _languages(repository)
     release = repository.facts.latest_release
     if release and marked(release, 80):
         yield Claim("latest_release", marked(release, 80), (of_fact(repository, release),), 1.0)
+
+
+AGREE = 0.4
+"""Share of words by which two sentences are taken to say the same."""
+
+
+def _supported(summary: readme.ReadmeStatement, others: list[str], name: str) -> bool:
+    """Whether the README's words are worth more than the manifest's: another source agrees, or they speak of the project."""
+    if any(confidence.overlap(summary.text, other) >= AGREE for other in others):
+        return True
+    return summary.kind == "early" and bool(re.search(rf"\b{re.escape(name)}\b", summary.text[:120], re.IGNORECASE))
+
+
+def _languages(repository: Repository) -> Iterator[Claim]:
+    """The host's word, or else what the files of the tree are, by extension and size."""
+    facts = repository.facts
+    if facts.language:
+        yield Claim("repository_language", marked(facts.language, 60), (of_fact(repository, facts.language),), 0.95)
+        several = languages_of(facts)
+        if several:
+            yield Claim("repository_languages", marked(several, 200), (of_fact(repository, several),), 0.95)
+        return
+    counted = languages.of_tree(repository)
+    if counted:
+        note = "By the extensions and sizes of the files at the commit."
+        yield Claim("repository_language", counted.name, (of_fact(repository, counted.name),), 0.9, note)
 
 
 def _licences(repository: Repository, stated: tuple[Manifest, ...]) -> Iterator[Claim]:
@@ -96,22 +141,46 @@ def _versions(page: Readme | None, stated: tuple[Manifest, ...]) -> Iterator[Cla
         yield Claim("supported_versions", statement.text, (statement.evidence,), 0.8, note)
 
 
-def _links(repository: Repository, page: Readme | None) -> Iterator[Claim]:
-    homepage = repository.facts.homepage
-    target = address(homepage) if homepage else None
-    if homepage and target:
-        yield Claim("homepage", target, (of_fact(repository, homepage),), 0.9)
-    for link in readme.links(page) if page else ():
-        if link.kind != "homepage" or not target:
-            yield Claim(link.kind, link.text, (link.evidence,), 0.8)
-    if page and any(link.kind == "changelog" for link in readme.links(page)):
-        return
+def _links(repository: Repository, page: Readme | None, stated: tuple[Manifest, ...]) -> Iterator[Claim]:
+    """Documentation, homepage and changelog: a manifest's word first, the README's next, the host's last."""
+    found: dict[str, Claim] = {}
+    for manifest in stated:
+        for link in manifest.links:
+            target = address(link.text)
+            if target and not (link.kind == "homepage" and _is_own_page(target, repository)):
+                found.setdefault(link.kind, Claim(link.kind, target, (link.evidence,), 0.95))
+    hosts = [urlsplit(claim.text).hostname or "" for claim in found.values()]
+    homepage = address(repository.facts.homepage) if repository.facts.homepage else None
+    hosts += [urlsplit(homepage).hostname or ""] if homepage else []
+    own = frozenset(host.removeprefix("www.") for host in hosts if host)
+    for each in readme.links(page, own) if page else ():
+        known = found.get(each.kind)
+        if known is None:
+            found[each.kind] = Claim(each.kind, each.text, (each.evidence,), 0.85)
+        elif known.text.rstrip("/") == each.text.rstrip("/"):
+            found[each.kind] = known._replace(evidence=(*known.evidence, each.evidence), confidence=1.0)
+    if homepage and repository.facts.homepage:
+        fact = (of_fact(repository, repository.facts.homepage),)
+        found.setdefault("homepage", Claim("homepage", homepage, fact, 0.9))
+        if readme.is_documentation(homepage):
+            found.setdefault("documentation", Claim("documentation", homepage, fact, 0.85))
+    if "changelog" not in found:
+        found.update({claim.field: claim for claim in _changelog(repository)})
+    yield from (found[kind] for kind in ("homepage", "changelog", "documentation") if kind in found)
+
+
+def _is_own_page(target: str, repository: Repository) -> bool:
+    """A homepage that is the repository itself says nothing new."""
+    return target.lower().rstrip("/").removesuffix(".git") == repository.facts.url.lower().rstrip("/")
+
+
+def _changelog(repository: Repository) -> Iterator[Claim]:
     for file in repository.files():
         if file.path.lower() in ("changelog.md", "changes.md", "history.md", "changelog.rst", "changes.rst"):
             source = open_source(repository, file.path)
             if source and source.lines:
                 evidence = of_lines(repository, source, 1, 1)
-                yield Claim("changelog", evidence.permalink, (evidence,), 0.9)
+                yield Claim("changelog", evidence.permalink, (evidence,), 0.95)
                 return
 
 
@@ -129,9 +198,20 @@ def _installs(page: Readme | None, stated: tuple[Manifest, ...]) -> Iterator[Cla
         yield Claim(field, command.text, (command.evidence,), score, note)
 
 
-def _tags(repository: Repository) -> Iterator[Claim]:
-    for topic in repository.facts.topics[:20]:
+MOST_TAGS = 20
+
+
+def _tags(repository: Repository, stated: tuple[Manifest, ...]) -> Iterator[Claim]:
+    """The host's topics, then the manifests' keywords."""
+    seen: set[str] = set()
+    for topic in repository.facts.topics[:MOST_TAGS]:
+        seen.add(topic.lower())
         yield Claim("tag", marked(topic, 50), (of_fact(repository, topic),), 1.0)
+    for manifest in stated:
+        for word in manifest.keywords:
+            if word.text.lower() not in seen and len(seen) < MOST_TAGS and len(word.text) <= 50:
+                seen.add(word.text.lower())
+                yield Claim("tag", marked(word.text, 50), (word.evidence,), 1.0)
 
 
 def _mode_claim(choice: ModeChoice) -> Claim:

@@ -69,6 +69,10 @@ class Clone:
         held = self._tree.recall(sha)
         return held if held is not None else self._tree.remember(sha, self._git.object(sha)[1])
 
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        return self._tree.left_out
+
     def permalink(self, path: str, first: int, last: int) -> str:
         """A page of GitHub where the clone came from there; otherwise `git:COMMIT:PATH#L1-L2`, for `git show`."""
         if self._origin_found.pages:
@@ -140,12 +144,12 @@ class Clone:
         for line in self._git.records("ls-tree", "-r", "-z", "--long", "--full-tree", self.commit):
             head, _, path = line.partition(b"\t")
             words = head.split()
-            try:
-                name = path.decode()
-            except UnicodeDecodeError:
-                continue  # evidence could not name it
-            if len(words) == 4 and words[1] == b"blob" and words[3].isdigit():
-                yield TreeEntry(words[0].decode(), name, int(words[3]), words[2].decode())
+            name = path.decode(
+                "utf-8", "surrogateescape"
+            )  # what is not UTF-8 is left out, because evidence cannot name it
+            if len(words) == 4 and words[1] == b"blob":
+                size = int(words[3]) if words[3].isdigit() else -1
+                yield TreeEntry(words[0].decode(), name, size, words[2].decode())
 
 
 def open_clone(folder: str, ref: str, environ: Mapping[str, str], progress: Callable[[str], None]) -> Clone:

@@ -14,13 +14,13 @@ from workermd.contract.problems import SUFFIX
 from workermd.contract.reader import read
 from workermd.contract.write import front_matter
 from workermd.derive import claims as claim_documents
-from workermd.derive import confidence
+from workermd.derive import confidence, licence
 from workermd.derive.claims import NOT_QUOTED
 from workermd.derive.evidence import open_source
 from workermd.derive.mode import ORCHESTRATION
 from workermd.derive.model import Claim, Evidence, Interface, Repository
 from workermd.derive.plain import QUOTE_LENGTH, address, as_code, slug
-from workermd.derive.readme import find_readme
+from workermd.derive.readme import find_readme, unreadable
 from workermd.derive.record import MARK, DerivationRecord, encoded, text_sha256
 from workermd.derive.schemas import STATUSES, Schemas, Unusable, of_interface, starter, undescribed, written
 from workermd.derive.tree import BLOB_CAP
@@ -118,12 +118,19 @@ def _derived(repository: Repository, interface: Interface | None, wishes: _Wishe
     return Derived(text, record, made, (*notes, *_unread(repository)))
 
 
-def _unread(repository: Repository) -> tuple[str, ...]:
-    """A README that is there and too large is not the same as none."""
+def _unread(repository: Repository) -> Iterator[str]:
+    """What is there and was not read is not the same as what is not there."""
     path = find_readme(repository)
-    if path is None or open_source(repository, path) is not None:
-        return ()
-    return (f"{marked(path, 120)} was not read: it has more than {BLOB_CAP:,} bytes.",)
+    if path is not None and open_source(repository, path) is None:
+        yield f"{marked(path, 120)} was not read: it has more than {BLOB_CAP:,} bytes."
+    elif path is not None and (reason := unreadable(path)):
+        yield f"{marked(path, 120)} was not read: {reason}."
+    for other in licence.unrecognised(repository):
+        yield f"{marked(other, 120)} is not recognised as a licence: its text may be cut short or changed. Read it."
+    left_out = getattr(repository, "left_out", ())
+    if left_out:
+        more = f" and {len(left_out) - 1} more" if len(left_out) > 1 else ""
+        yield f"Left out, because evidence could not name them on one line: {marked(left_out[0], 120)}{more}."
 
 
 def _record(
@@ -277,6 +284,8 @@ def _words(text: str, limit: int) -> str:
 
 
 def _sources(claim: Claim) -> str:
+    if claim.field == "repository_language" and claim.note:
+        return "(counted in the tree)"
     return " ".join(_cited(evidence) for evidence in claim.evidence[:3])
 
 

@@ -14,12 +14,22 @@ STARTER = 0.2
 """The starter contract rests on nothing of the repository."""
 
 
-def of_summary(text: str, description: str | None) -> float:
-    """0.7 for a README paragraph alone, up to 0.95 by the share of the description's words that it repeats."""
-    wanted = {word for word in _words(description or "") if len(word) > 3}
-    if not wanted:
-        return 0.7
-    return round(0.7 + 0.25 * len(wanted & _words(text)) / len(wanted), 2)
+def of_summary(text: str, others: list[str], kind: str) -> float:
+    """0.8 for a tagline alone, 0.6 for a paragraph further down, up to 0.98 by what other sources repeat of it."""
+    alone = 0.8 if kind == "early" else 0.6
+    best = max((overlap(text, other) for other in others), default=0.0)
+    return round(alone + (0.98 - alone) * best, 2)
+
+
+def of_description(text: str, description: str | None) -> float:
+    """0.9 for a manifest's word, up to 0.98 by what the host's description repeats of it."""
+    return round(0.9 + 0.08 * overlap(text, description or ""), 2)
+
+
+def overlap(text: str, other: str) -> float:
+    """The share of the longer words of `other` that `text` repeats."""
+    wanted = {word for word in _words(other) if len(word) > 3}
+    return len(wanted & _words(text)) / len(wanted) if wanted else 0.0
 
 
 def _words(text: str) -> set[str]:

@@ -3,6 +3,7 @@
 import hashlib
 from typing import NamedTuple
 
+from workermd.derive.languages import of_tree
 from workermd.derive.model import Evidence, Facts, Repository
 from workermd.derive.plain import cut
 from workermd.derive.tree import NotRead
@@ -75,7 +76,7 @@ def facts_of(repository: Repository) -> dict[str, str]:
     facts = repository.facts
     named = {
         "description": facts.description,
-        "language": facts.language,
+        "language": facts.language or (counted.name if (counted := of_tree(repository)) else None),
         "languages": languages_of(facts),
         "licence": facts.licence,
         "homepage": facts.homepage,

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Literal, NamedTuple
 
+from workermd.derive.markdown import Passage
 from workermd.derive.model import Evidence
 from workermd.derive.readme import Readme
 from workermd.system.text import marked
@@ -41,7 +42,6 @@ INSTALLERS: tuple[tuple[tuple[str, ...], str], ...] = (
     (("uv", "tool", "install"), "uv"),
     (("uv", "add"), "uv"),
     (("uv", "sync"), "uv"),
-    (("uvx",), "uv"),
     (("pipx", "install"), "pipx"),
     (("poetry", "add"), "poetry"),
     (("poetry", "install"), "poetry"),
@@ -127,6 +127,20 @@ DEVELOPMENT = {
         "cargo-nextest",
     ),
     *(
+        "astral-sh.uv",
+        "node",
+        "nodejs",
+        "python",
+        "python3",
+        "python@3.12",
+        "git",
+        "make",
+        "cmake",
+        "docker",
+        "go",
+        "rust",
+    ),
+    *(
         "cargo-edit",
         "golangci-lint",
         "yarn",
@@ -143,7 +157,7 @@ DEVELOPMENT = {
 _DEV_FLAGS = {"-D", "--save-dev", "--dev", "--development"}
 _DEV_EXTRA = re.compile(r"\[[^\]]*\b(dev|develop|development|test|tests|testing|lint|docs?)\b[^\]]*\]$", re.IGNORECASE)
 _PROMPT = re.compile(
-    r"\s*(\([\w.-]{1,40}\)\s*)?(?:[\w.-]{1,40}@[\w.-]{1,60}[^$#%>]{0,60}|PS [A-Z]:[^>]{0,80}|[A-Z]:\\[^>]{0,80}|~)?[$%>\u276f\u279c]\s+"
+    r"\s*(\([\w.-]{1,40}\)\s*)?(?:[\w.-]{1,40}@[\w.-]{1,60}[^$#%>]{0,60}|PS [A-Z]:[^>]{0,80}|[A-Z]:\\[^>]{0,80}|~)?[$%>\u276f\u279c]\s+|\s*~\s+(?=\w)"
 )
 _ROOT_PROMPT = re.compile(r"\s*#\s+")
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=\S*")
@@ -187,12 +201,15 @@ class InstallCommand(NamedTuple):
     role: Role
     placeholders: tuple[str, ...]
     evidence: Evidence
+    inline: bool = False
+    """In a sentence, not in a fence."""
 
 
 class _Line(NamedTuple):
     text: str
     first: int
     last: int
+    inline: bool = False
 
 
 def commands(readme: Readme, own_names: frozenset[str]) -> tuple[InstallCommand, ...]:
@@ -200,16 +217,43 @@ def commands(readme: Readme, own_names: frozenset[str]) -> tuple[InstallCommand,
     found: dict[str, InstallCommand] = {}
     for read in readme.reads:
         passage = read.passage
-        shell = passage.kind == "fence" and passage.info.strip("{}.") in SHELLS
-        if not (shell or passage.kind == "code") or len(found) == MOST_COMMANDS:
-            continue
-        first = passage.first_line + (passage.kind == "fence")
-        for line in _logical_lines(passage.text, first, session=passage.info in SESSIONS):
-            for words in _commands_of(line.text):
+        if len(found) == MOST_COMMANDS:
+            break
+        for line in _lines_of(passage):
+            for words in [*_commands_of(line.text), *_piped(line.text)]:
                 command = _command(words, line, readme, own_names)
                 if command and command.text not in found and len(found) < MOST_COMMANDS:
                     found[command.text] = command
-    return tuple(found.values())
+    # A sentence names commands of others and ways of use too: only what installs the project counts there.
+    return tuple(command for command in found.values() if not command.inline or command.role == "package")
+
+
+def _lines_of(passage: Passage) -> Iterator[_Line]:
+    """The command lines of a passage: of a fence of a shell, of code, and of the code in a sentence."""
+    shell = passage.kind == "fence" and passage.info.strip("{}.") in SHELLS
+    plain = passage.kind == "code" and passage.info in SHELLS
+    if shell or plain:
+        first = passage.first_line + (passage.kind == "fence")
+        yield from _logical_lines(passage.text, first, session=passage.info in SESSIONS)
+    elif passage.kind in ("paragraph", "cell", "html"):
+        for code in passage.codes:
+            if len(code) <= MAX_COMMAND and not re.search(r"[.…]{3}|\.\.$", code):
+                text = _PROMPT.sub("", code, count=1) if _PROMPT.match(code) else code
+                yield _Line(text.strip(), passage.first_line, passage.last_line, inline=True)
+
+
+_SCRIPT = re.compile(
+    r"(?:curl|wget)\b[^|;&]{0,200}?(?P<url>https?://[^\s|;&'\"]+)[^|;&]{0,100}\|\s*(?:sudo\s+)?(?:-E\s+)?(?:ba|z|da)?sh\b[^|;&]{0,60}"
+    r"|(?:irm|iwr|Invoke-RestMethod|Invoke-WebRequest)\s+[^|;&]{0,60}?(?P<ps>https?://[^\s|;&'\"]+)[^|;&]{0,60}\|\s*(?:iex|Invoke-Expression)",
+    re.IGNORECASE,
+)
+
+
+def _piped(line: str) -> Iterator[list[str]]:
+    """A script that is fetched and run: one command, pipe and all."""
+    match = _SCRIPT.search(line[: MAX_COMMAND * 2])
+    if match:
+        yield ["|", match["url"] or match["ps"], match[0].strip()]
 
 
 def _logical_lines(text: str, first: int, *, session: bool) -> Iterator[_Line]:
@@ -263,6 +307,8 @@ def _commands_of(line: str) -> Iterator[list[str]]:
 
 
 def _command(words: list[str], line: _Line, readme: Readme, own_names: frozenset[str]) -> InstallCommand | None:
+    if words[:1] == ["|"]:
+        return _script(words[1], words[2], line, readme)
     while words and (words[0] in ("sudo", "env", "time", "command") or _ASSIGNMENT.fullmatch(words[0])):
         words = words[1:]
     found = next(((start, tool) for start, tool in INSTALLERS if tuple(words[: len(start)]) == start), None)
@@ -276,7 +322,44 @@ def _command(words: list[str], line: _Line, readme: Readme, own_names: frozenset
     if tool == "npx" and role != "package" and not {"-y", "--yes"} & set(words):
         return None  # it runs something of others, and installs nothing that stays
     placeholders = tuple(dict.fromkeys(_PLACEHOLDER.findall(text)))
-    return InstallCommand(text, tool, role, placeholders, readme.evidence(line.first, line.last))
+    return InstallCommand(text, tool, role, placeholders, readme.evidence(line.first, line.last), line.inline)
+
+
+def _script(url: str, text: str, line: _Line, readme: Readme) -> InstallCommand | None:
+    """A script of the project's own site installs the project; scripts of others are for what it needs."""
+    facts = readme.repository.facts
+    plain = re.sub(r"[^a-z0-9]", "", url.lower())
+    own = any(len(name) > 2 and re.sub(r"[^a-z0-9]", "", name.lower()) in plain for name in (facts.name, facts.owner))
+    if not own or len(text) > MAX_COMMAND or marked(text, MAX_COMMAND) != text:
+        return None
+    return InstallCommand(text, "script", "package", (), readme.evidence(line.first, line.last), line.inline)
+
+
+_MANIFESTS: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
+    (("pip", "uv", "pipx", "poetry", "pdm"), ("pyproject.toml", "setup.py", "setup.cfg")),
+    (("npm", "npx", "yarn", "pnpm", "bun"), ("package.json",)),
+    (("cargo",), ("Cargo.toml",)),
+    (("go",), ("go.mod",)),
+    (("gem",), (".gemspec", "Gemfile")),
+    (("composer",), ("composer.json",)),
+    (("dotnet",), (".csproj", ".fsproj", ".vbproj")),
+)
+
+
+def _is_made_for(tool: str, readme: Readme) -> bool:
+    """False for the client of another language: the repository has manifests, and none of the tool's sort."""
+    wanted = next((names for tools, names in _MANIFESTS if tool in tools), None)
+    if wanted is None:
+        return True
+    every = tuple(name for _, names in _MANIFESTS for name in names)
+    paths = [file.path for file in readme.repository.files() if file.path.endswith(every)]
+    return not paths or any(path.endswith(wanted) for path in paths)
+
+
+def _is_assembly(names: list[str], tool: str, readme: Readme) -> bool:
+    """A package of .NET is named as its project file is."""
+    files = {f"{_bare(name)}.csproj".lower() for name in names} if tool == "dotnet" else set()
+    return bool(files) and any(file.path.rpartition("/")[2].lower() in files for file in readme.repository.files())
 
 
 def _role(rest: list[str], tool: str, readme: Readme, own_names: frozenset[str]) -> Role:
@@ -293,8 +376,8 @@ def _role(rest: list[str], tool: str, readme: Readme, own_names: frozenset[str])
         return "development"
     if not names or all(name.startswith((".", "/")) for name in names):
         return "source"
-    if any(_is_own(name, own, normal(facts.name)) for name in plain):
-        return "package"
+    if any(_is_own(name, own, normal(facts.name)) for name in plain) or _is_assembly(names, tool, readme):
+        return "package" if _is_made_for(tool, readme) else "other"
     return "development" if any(_bare(name) in DEVELOPMENT for name in names) else "other"
 
 

@@ -62,6 +62,16 @@ _TEXTS: tuple[_Text, ...] = (
     _Text("GPL-3.0", "gnu general public license version 3", ("the gnu general public license is a free copyleft license",), (), 6200),
     _Text("GPL-2.0", "gnu general public license version 2", ("freedom to share and change it", "this license applies to any program"), (), 3700),
     _Text("MPL-2.0", "mozilla public license version 2 0", ("covered software",), (), 3000),
+    _Text("MPL-2.0", "source code form is subject to the terms of the mozilla public license v 2 0", ("mozilla org mpl 2 0",), ("mozilla public license version 2 0",), 120),
+    _Text("EPL-2.0", "eclipse public license v 2 0", ("recipient",), (), 2600),
+    _Text("EUPL-1.2", "european union public licence v 1 2", ("licensor",), (), 2600),
+    _Text("BUSL-1.1", "business source license 1 1", ("change license", "additional use grant"), (), 900),
+    _Text("Elastic-2.0", "elastic license 2 0", ("hosted or managed service",), (), 800),
+    _Text("SSPL-1.0", "server side public license", ("offering the program as a service",), (), 6200),
+    _Text("BSL-1.0", "boost software license version 1 0", ("permission is hereby granted free of charge",), (), 280),
+    _Text("Zlib", "this software is provided as is without any express or implied warranty", ("altered source versions must be plainly marked",), (), 220),
+    _Text("Python-2.0", "python software foundation license version 2", ("psf is making python available",), (), 2600),
+    _Text("WTFPL", "do what the fuck you want to public license", (), (), 140),
     _Text("CC0-1.0", "cc0 1 0 universal", ("affirmer",), (), 1400),
     _Text("CC-BY-NC-SA-4.0", "attribution noncommercial sharealike 4 0 international", ("licensed material",), (), 4000),
     _Text("CC-BY-NC-ND-4.0", "attribution noncommercial noderivatives 4 0 international", ("licensed material",), (), 4000),
@@ -131,6 +141,13 @@ def licence_files(repository: Repository) -> tuple[LicenceFile, ...]:
         scope = "documentation" if software and _is_content(ids) else _scope(path, ids)
         found.append(LicenceFile(path, scope, ids, of_lines(repository, source, 1, _last_line(source))))
     return tuple(found)
+
+
+def unrecognised(repository: Repository) -> tuple[str, ...]:
+    """Licence files at the root whose text is none that is known here: cut short, changed, or of another kind."""
+    known = {file.path for file in licence_files(repository)}
+    paths = [file.path for file in repository.files() if "/" not in file.path and _is_licence(file.path)]
+    return tuple(path for path in sorted(paths)[:MOST_FILES] if path not in known)
 
 
 def _last_line(source: SourceFile) -> int:
@@ -232,8 +249,12 @@ def _doubts(files: list[LicenceFile], stated: list[ManifestStatement], text: str
     doubts += [
         (f"{statement.evidence.path} states {statement.text}.", 0.2)
         for statement in stated
-        if named and not _agrees(statement.text, named)
+        if named and not _agrees(statement.text, named) and statement.text != text
     ]
+    if any(statement.text == text and named and not _agrees(text, named) for statement in stated):
+        doubts.append((f"The files were recognised as {', '.join(named)} alone.", 0.1))
+    if "BUSL-1.1" in named:
+        doubts.append(("It turns into another licence on the date that the file names.", 0.05))
     return doubts
 
 
@@ -244,16 +265,25 @@ def _agrees(expression: str, named: list[str]) -> bool:
     )
 
 
+def _covers(expression: str, named: list[str]) -> bool:
+    """Whether a manifest's expression says the same as the files, or names a licence more than was recognised in them."""
+    if _agrees(expression, named):
+        return True
+    stated = _ids(expression)
+    return " and " in expression.lower() and all(any(same(each, name) for each in stated) for name in named)
+
+
 def _chosen(
     named: list[str], files: list[LicenceFile], stated: list[ManifestStatement]
 ) -> tuple[str | None, tuple[Evidence, ...]]:
     """The text of the claim and what supports it: the files, or a manifest's expression that says the same more fully."""
     evidence = tuple(file.evidence for file in files)
-    agreeing = [statement for statement in stated if named and _agrees(statement.text, named)]
+    agreeing = [statement for statement in stated if named and _covers(statement.text, named)]
     if agreeing:
         return agreeing[0].text, (*evidence, *(statement.evidence for statement in agreeing))
     if named:
-        return ", ".join(named), (*evidence, *(statement.evidence for statement in stated))
+        together = len(files) == 1 and all(len(file.licences) == len(named) for file in files)
+        return (" AND " if together else ", ").join(named), (*evidence, *(statement.evidence for statement in stated))
     if stated:
         return stated[0].text, tuple(statement.evidence for statement in stated)
     return None, ()

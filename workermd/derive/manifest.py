@@ -1,6 +1,6 @@
 """What the package manifests at the root of a repository state: names, licence, runtimes, dependencies.
 
-They are read as data (TOML, JSON, INI), never run: `setup.py` is not looked at.
+They are read as data (TOML, JSON, INI), never run; of `setup.py` what its syntax tree tells.
 """
 
 import configparser
@@ -8,10 +8,12 @@ import json
 import re
 import tomllib
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from workermd.derive.evidence import SourceFile, of_lines, open_source
 from workermd.derive.model import Evidence, Repository
+from workermd.system.text import folded
 
 MAX_BYTES = 512 * 1024
 
@@ -32,6 +34,12 @@ class Manifest(NamedTuple):
     licence: ManifestStatement | None
     runtimes: tuple[ManifestStatement, ...]
     dependencies: tuple[tuple[str, Evidence], ...]
+    description: ManifestStatement | None = None
+    links: tuple[ManifestStatement, ...] = ()
+    """To documentation, homepage and changelog, by kind."""
+    keywords: tuple[ManifestStatement, ...] = ()
+    state: ManifestStatement | None = None
+    """A classifier that says that nobody works on the project any more."""
 
 
 class _Values(NamedTuple):
@@ -41,6 +49,19 @@ class _Values(NamedTuple):
     licence: str | None = None
     runtimes: tuple[tuple[str, str, str], ...] = ()  # runtime, version, key
     dependencies: tuple[str, ...] = ()
+    description: str | None = None
+    links: tuple[tuple[str, str], ...] = ()  # as the manifest calls it, address
+    keywords: tuple[str, ...] = ()
+    classifiers: tuple[str, ...] = ()
+
+
+MOST_KEYWORDS = 12
+INACTIVE = "Development Status :: 7 - Inactive"
+_LINK_WORDS = (
+    ("documentation", re.compile(r"(?:the )?(?:docs?|documentation|user guide|manual|api docs)", re.IGNORECASE)),
+    ("changelog", re.compile(r"change ?log|release notes|changes|history|what'?s new", re.IGNORECASE)),
+    ("homepage", re.compile(r"home ?page|website|home", re.IGNORECASE)),
+)
 
 
 def manifests(repository: Repository) -> tuple[Manifest, ...]:
@@ -56,6 +77,12 @@ def manifests(repository: Repository) -> tuple[Manifest, ...]:
         except (ValueError, TypeError, AttributeError, KeyError, RecursionError, configparser.Error):
             continue  # not the manifest that its name promises
         found.append(_manifest(repository, source, values))
+    setup = open_source(repository, "setup.py") if any(file.path == "setup.py" for file in repository.files()) else None
+    if setup is not None and b"setup" in setup.data:
+        from workermd.derive.interfaces.packages import setup_arguments
+
+        with suppress(ValueError, TypeError, AttributeError, KeyError):
+            found.append(_manifest(repository, setup, _setup_py(setup_arguments(repository, "setup.py"))))
     return tuple(found)
 
 
@@ -71,17 +98,48 @@ def _manifest(repository: Repository, source: SourceFile, values: _Values) -> Ma
     licence = at("license", values.licence) if values.licence else None
     runtimes = ((kind, version, at(key, version)) for kind, version, key in values.runtimes)
     dependencies = ((name, at("", name)) for name in values.dependencies[:200])
+    described = at("description", values.description.split("\n")[0][:60]) if values.description else None
+    listed = [(word, at("", word)) for word in values.keywords[:MOST_KEYWORDS]]
+    state = at("", INACTIVE) if INACTIVE in values.classifiers else None
     return Manifest(
         source.path,
         tuple(values.names),
         ManifestStatement("", values.licence, licence) if values.licence and licence else None,
         tuple(ManifestStatement(kind, version, place) for kind, version, place in runtimes if place),
         tuple((name.lower(), place) for name, place in dependencies if place),
+        ManifestStatement("", folded(values.description), described) if values.description and described else None,
+        tuple(_linked(values.links, at)),
+        tuple(ManifestStatement("", word, place) for word, place in listed if place),
+        ManifestStatement("", "inactive", state) if state else None,
     )
 
 
+def _linked(
+    links: tuple[tuple[str, str], ...], at: Callable[[str, str], Evidence | None]
+) -> Iterable[ManifestStatement]:
+    """The first link of each kind that is an address."""
+    for kind, words in _LINK_WORDS:
+        for name, target in links:
+            place = at("", target) if words.fullmatch(name.strip()) and re.match("https?://", target) else None
+            if place:
+                yield ManifestStatement(kind, target.strip(), place)
+                break
+
+
+def _pairs(value: object) -> tuple[tuple[str, str], ...]:
+    return tuple((name, target) for name, target in _table(value).items() if isinstance(target, str))
+
+
+def _words(value: object) -> tuple[str, ...]:
+    """Keywords: a list of texts, or one text with commas or lines."""
+    listed = (
+        re.split(r"[,\n]", value[:4000]) if isinstance(value, str) else value if isinstance(value, list | tuple) else []
+    )
+    return tuple(word.strip() for word in listed[:100] if isinstance(word, str) and 0 < len(word.strip()) <= 80)
+
+
 def _text(value: object) -> str | None:
-    return value if isinstance(value, str) and 0 < len(value) <= 200 else None
+    return str(value) if type(value) is str and 0 < len(value) <= 400 else None
 
 
 def _table(value: object) -> dict[str, Any]:
@@ -113,14 +171,34 @@ def _pyproject(text: str) -> _Values:
         ("Python", project.get("requires-python"), "requires-python"),
         ("Python", _table(poetry.get("dependencies")).get("python"), "python"),
     )
-    return _Values(_names(project.get("name"), poetry.get("name")), licence, versions, tuple(dependencies))
+    links = (*_pairs(project.get("urls")), *_pairs(poetry.get("urls")))
+    links += tuple((key, poetry[key]) for key in ("documentation", "homepage") if isinstance(poetry.get(key), str))
+    return _Values(
+        _names(project.get("name"), poetry.get("name")),
+        licence,
+        versions,
+        tuple(dependencies),
+        _text(project.get("description", poetry.get("description"))),
+        links,
+        _words(project.get("keywords", poetry.get("keywords"))),
+        _words(project.get("classifiers", poetry.get("classifiers"))),
+    )
 
 
 def _package_json(text: str) -> _Values:
     data = _table(json.loads(text))
     licence = _text(data.get("license")) or _text(_table(data.get("license")).get("type"))
     versions = _runtimes(("Node.js", _table(data.get("engines")).get("node"), "node"))
-    return _Values(_names(data.get("name")), licence, versions, tuple(_table(data.get("dependencies"))))
+    homepage = data.get("homepage")
+    return _Values(
+        _names(data.get("name")),
+        licence,
+        versions,
+        tuple(_table(data.get("dependencies"))),
+        _text(data.get("description")),
+        (("homepage", homepage),) if isinstance(homepage, str) else (),
+        _words(data.get("keywords")),
+    )
 
 
 def _cargo(text: str) -> _Values:
@@ -128,7 +206,16 @@ def _cargo(text: str) -> _Values:
     package, shared = _table(data.get("package")), _table(_table(data.get("workspace")).get("package"))
     licence = _text(package.get("license")) or _text(shared.get("license"))
     versions = _runtimes(("Rust", package.get("rust-version", shared.get("rust-version")), "rust-version"))
-    return _Values(_names(package.get("name")), licence, versions, tuple(_table(data.get("dependencies"))))
+    links = tuple((key, package[key]) for key in ("documentation", "homepage") if isinstance(package.get(key), str))
+    return _Values(
+        _names(package.get("name")),
+        licence,
+        versions,
+        tuple(_table(data.get("dependencies"))),
+        _text(package.get("description")),
+        links,
+        _words(package.get("keywords")),
+    )
 
 
 def _setup_cfg(text: str) -> _Values:
@@ -138,7 +225,34 @@ def _setup_cfg(text: str) -> _Values:
     options = dict(parser["options"]) if parser.has_section("options") else {}
     required = list(_requirement_names([line.strip() for line in options.get("install_requires", "").splitlines()]))
     versions = _runtimes(("Python", options.get("python_requires"), "python_requires"))
-    return _Values(_names(metadata.get("name")), _text(metadata.get("license")), versions, tuple(required))
+    lines = [line.partition("=") for line in metadata.get("project_urls", "").splitlines()]
+    links = tuple((name.strip(), target.strip()) for name, mark, target in lines if mark)
+    links += (("homepage", metadata["url"]),) if "url" in metadata else ()
+    return _Values(
+        _names(metadata.get("name")),
+        _text(metadata.get("license")),
+        versions,
+        tuple(required),
+        _text(metadata.get("description")),
+        links,
+        _words(metadata.get("keywords")),
+        _words(metadata.get("classifiers")),
+    )
+
+
+def _setup_py(given: dict[str, Any]) -> _Values:
+    """The keywords of `setup(…)`, as far as they are told without running it."""
+    url = given.get("url")
+    return _Values(
+        _names(given.get("name")),
+        _text(given.get("license")),
+        _runtimes(("Python", given.get("python_requires"), "python_requires")),
+        tuple(_requirement_names(given.get("install_requires"))),
+        _text(given.get("description")),
+        (*_pairs(given.get("project_urls")), *((("homepage", url),) if isinstance(url, str) else ())),
+        _words(given.get("keywords")),
+        _words(given.get("classifiers")),
+    )
 
 
 def _go_mod(text: str) -> _Values:

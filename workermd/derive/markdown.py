@@ -47,9 +47,11 @@ class Passage(NamedTuple):
     info: str = ""
     quoted: bool = False
     listed: bool = False
+    codes: tuple[str, ...] = ()
+    """What stands in the text as code."""
 
 
-class _Gathered:
+class Gathered:
     """Text, links and images of one passage, filled by inline tokens or by HTML."""
 
     def __init__(self) -> None:
@@ -57,6 +59,7 @@ class _Gathered:
         self.outside: list[str] = []
         self.links: list[Link] = []
         self.images = 0
+        self.codes: list[str] = []
         self._target: str | None = None
         self._shown: list[str] = []
 
@@ -70,26 +73,27 @@ class _Gathered:
 
     def close_link(self) -> None:
         if self._target is not None:
-            self.links.append(Link(_folded(self._shown), self._target))
+            self.links.append(Link(joined(self._shown), self._target))
         self._target = None
 
-    def passage(self, kind: Kind, first: int, last: int, place: "_Place", rank: int = 0) -> Passage:
+    def passage(self, kind: Kind, first: int, last: int, place: "Place", rank: int = 0) -> Passage:
         self.close_link()
         return Passage(
             kind,
             first,
             last,
-            _folded(self.texts),
-            _folded(self.outside),
+            joined(self.texts),
+            joined(self.outside),
             tuple(self.links),
             self.images,
             rank,
             quoted=place.quotes > 0,
             listed=place.lists > 0,
+            codes=tuple(self.codes[:20]),
         )
 
 
-class _Place:
+class Place:
     """How deep in quotes and lists the reader is."""
 
     def __init__(self) -> None:
@@ -108,7 +112,7 @@ class _Html(HTMLParser):
 
     SILENT = ("script", "style", "template", "svg", "head")
 
-    def __init__(self, gathered: _Gathered) -> None:
+    def __init__(self, gathered: Gathered) -> None:
         super().__init__(convert_charrefs=True)
         self.gathered = gathered
         self._silent: list[str] = []
@@ -148,7 +152,7 @@ def passages(text: str) -> tuple[Passage, ...]:
     environment: dict[str, object] = {}
     tokens = _parser().parse(_without_front_matter(plain), environment)
     found: list[Passage] = []
-    place = _Place()
+    place = Place()
     for index, token in enumerate(tokens):
         if len(found) == MAX_PASSAGES:
             break
@@ -167,7 +171,7 @@ def _without_front_matter(text: str) -> str:
     return text if end < 0 else "\n" * text.count("\n", 0, end + 5) + text[end + 5 :]
 
 
-def _passage(tokens: list[Token], index: int, place: _Place, environment: dict[str, object]) -> Passage | None:
+def _passage(tokens: list[Token], index: int, place: Place, environment: dict[str, object]) -> Passage | None:
     token = tokens[index]
     if token.type in ("fence", "code_block") and token.map:
         kind: Kind = "fence" if token.type == "fence" else "code"
@@ -183,7 +187,7 @@ def _passage(tokens: list[Token], index: int, place: _Place, environment: dict[s
             listed=place.lists > 0,
         )
     if token.type == "html_block" and token.map:
-        gathered = _Gathered()
+        gathered = Gathered()
         html = _Html(gathered)
         html.feed(token.content[:MAX_INLINE])
         html.close()
@@ -197,8 +201,8 @@ def _passage(tokens: list[Token], index: int, place: _Place, environment: dict[s
     return None
 
 
-def _inline(token: Token, environment: dict[str, object]) -> _Gathered:
-    gathered = _Gathered()
+def _inline(token: Token, environment: dict[str, object]) -> Gathered:
+    gathered = Gathered()
     if len(token.content) > MAX_INLINE:
         gathered.say(token.content)
         return gathered
@@ -217,9 +221,11 @@ def _inline(token: Token, environment: dict[str, object]) -> _Gathered:
         elif child.type == "html_inline":
             html.feed(child.content)
         elif child.content:
+            if child.type == "code_inline":
+                gathered.codes.append(child.content)
             html.handle_data(child.content)
     return gathered
 
 
-def _folded(texts: list[str]) -> str:
+def joined(texts: list[str]) -> str:
     return " ".join("".join(texts).split())

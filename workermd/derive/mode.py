@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from workermd.derive.evidence import of_fact
+from workermd.derive.evidence import of_fact, of_lines, open_source
 from workermd.derive.manifest import Manifest
 from workermd.derive.model import Evidence, Interface, Repository
 from workermd.derive.readme import ReadmeStatement
@@ -16,6 +16,7 @@ from workermd.derive.readme import ReadmeStatement
 ORCHESTRATION = "agent-orchestration-worker"
 GATEWAY = "tool-gateway-worker"
 MODES = (ORCHESTRATION, GATEWAY)
+MAX_BYTES = 256 * 1024
 
 TOPICS: dict[str, tuple[str, int]] = {
     **dict.fromkeys(
@@ -38,10 +39,17 @@ TOPICS: dict[str, tuple[str, int]] = {
 MOST_FROM_TOPICS = 4
 """Weight that the topics of one side can add: they are chosen freely."""
 
+_OF_AGENTS = (
+    r"\b(multi-?agent|agentic|agents? (framework|orchestrat\w+|workflows?|runtime|teams?|development kit|sdk|platform)"
+    r"|orchestrat\w+ (of )?(\w+ )?agents"
+    r"|(build|building|create|creating|develop|developing|deploy|deploying|manage|managing|orchestrat\w+|run|running|writing)\b"
+    r"[^.;]{0,70}(?<!for )(?<!for ai )(?<!for your )\bagents?\b|agents? that (think|act|reason|plan)\b|(llm|autonomous|ai)[- ]agents? (and|in|with|that)\b"
+    r"|(framework|library|toolkit|sdk) for (building |creating |developing |making )?(\w+ ){0,3}agents?\b)"
+)
 WORDS: tuple[tuple[re.Pattern[str], str, int], ...] = (
-    (re.compile(r"\b(multi-?agent|agentic|agent (framework|orchestrat\w+|workflows?|runtime|teams?)|orchestrat\w+ (of )?(\w+ )?agents)\b", re.IGNORECASE), ORCHESTRATION, 3),
+    (re.compile(_OF_AGENTS, re.IGNORECASE), ORCHESTRATION, 3),
     (re.compile(r"\b(mcp (server|gateway|tools?)|model context protocol (server|gateway))\b", re.IGNORECASE), GATEWAY, 3),
-    (re.compile(r"\b(command[- ]line (tool|interface|utility)|github action|api (client|gateway)|(library|tool|utility) (for|to|that|which))\b", re.IGNORECASE), GATEWAY, 2),
+    (re.compile(r"\b(command[- ]line|cli|github action|(api|http|rest|web) (client|gateway|server|framework)|formatter|linter|parser|plugin|(library|tool|utility|package|module) (for|to|that|which))\b", re.IGNORECASE), GATEWAY, 2),
 )  # fmt: skip
 
 DEPENDENCIES: dict[str, tuple[str, int]] = {
@@ -111,18 +119,44 @@ def _signals(
         side, weight = INTERFACES.get(interface.kind, (GATEWAY, 3))
         yield Signal(side, weight, f"interface of kind {interface.kind}", interface.evidence[0])
     left = dict.fromkeys(MODES, MOST_FROM_TOPICS)
-    for topic in repository.facts.topics:
-        side, weight = TOPICS.get(topic.lower(), ("", 0))
+    words = [(topic, of_fact(repository, topic)) for topic in repository.facts.topics]
+    words += [(word.text, word.evidence) for manifest in manifests for word in manifest.keywords]
+    for topic, evidence in {name.lower().replace(" ", "-"): (name, place) for name, place in words}.values():
+        side, weight = TOPICS.get(topic.lower().replace(" ", "-"), ("", 0))
         weight = min(weight, left.get(side, 0))
         if weight:
             left[side] -= weight
-            yield Signal(side, weight, f"topic {topic.lower()}", of_fact(repository, topic))
+            yield Signal(side, weight, f"topic {topic.lower()}", evidence)
     yield from _words(repository, summary)
+    yield from _tree(repository)
     for manifest in manifests:
         for name, evidence in manifest.dependencies:
             if name in DEPENDENCIES:
                 side, weight = DEPENDENCIES[name]
                 yield Signal(side, weight, f"dependency {name}", evidence)
+
+
+PATHS: tuple[tuple[re.Pattern[str], str, int, str], ...] = (
+    (re.compile(r"(?:src/|lib/|packages/|python/|libs/)?[\w.-]+/(?:[\w.-]+/){0,2}(?:agents?|multi_agent|orchestrat\w*|crews?|graph)(?:/__init__|/index)?\.(?:py|ts)"), ORCHESTRATION, 2, "a module of agents"),
+    (re.compile(r"action\.ya?ml"), GATEWAY, 3, "an action"),
+    (re.compile(r"(?:[\w.-]+/){0,2}(?:openapi|swagger)\.(?:json|ya?ml)"), GATEWAY, 2, "an API document"),
+    (re.compile(r"server\.json"), GATEWAY, 2, "an MCP server's manifest"),
+    (re.compile(r"(?:src/)?[\w-]+/(?:cli|__main__|_?main|commands?)\.py|(?:src/)?(?:cli|bin/[\w-]+)\.(?:ts|js|mjs)|cmd/[\w-]+/main\.go|src/main\.rs"), GATEWAY, 1, "a command line"),
+)  # fmt: skip
+_NOT_OFFERED = re.compile(
+    r"(?:^|/)(?:tests?|examples?|samples?|docs?|scripts|benchmarks?|cookbook|notebooks)/", re.IGNORECASE
+)
+
+
+def _tree(repository: Repository) -> Iterator[Signal]:
+    """What the files' names show, each sign once."""
+    for pattern, side, weight, text in PATHS:
+        for file in repository.files():
+            if pattern.fullmatch(file.path) and not _NOT_OFFERED.search(file.path) and 0 < file.size <= MAX_BYTES:
+                source = open_source(repository, file.path)
+                if source is not None and source.lines:
+                    yield Signal(side, weight, f"{text} ({file.path})", of_lines(repository, source, 1, 1))
+                break
 
 
 def _words(repository: Repository, summary: ReadmeStatement | None) -> Iterator[Signal]:

@@ -9,15 +9,23 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from workermd.derive import markdown
+from workermd.derive import asciidoc, markdown, restructured
 from workermd.derive.evidence import SourceFile, of_lines, open_source
 from workermd.derive.markdown import Link, Passage
 from workermd.derive.model import Evidence, Repository
-from workermd.derive.plain import address
+from workermd.derive.plain import address, cut
 from workermd.system.text import marked
 
 FOLDERS = (".github", "", "docs")
 """Where a host looks for a README, first found first shown."""
+
+FORMATS = {
+    **dict.fromkeys(("", "md", "markdown", "mdown", "mkd", "txt"), "markdown"),
+    **dict.fromkeys(("rst", "rest"), "restructured"),
+    **dict.fromkeys(("adoc", "asciidoc", "asc"), "asciidoc"),
+    **dict.fromkeys(("org", "textile", "rdoc", "pod", "creole", "mediawiki"), ""),
+}
+"""The reader of each ending; "" where there is none."""
 
 TOP_LINES = 25
 """A quote this far up belongs to the introduction, whatever headings stand above it."""
@@ -74,25 +82,44 @@ class Readme(NamedTuple):
 
 
 def find_readme(repository: Repository) -> str | None:
-    """The path of the README that a host would show, where it is Markdown."""
+    """The path of the README that a host would show; one that is read here before one that is not."""
     by_folder: dict[str, list[str]] = {}
     for file in repository.files():
         folder, name = posixpath.split(file.path)
-        if folder in FOLDERS and re.fullmatch(r"readme(\.(md|markdown|mdown))?", name, re.IGNORECASE):
+        if folder in FOLDERS and _format(name) is not None:
             by_folder.setdefault(folder, []).append(file.path)
     for folder in FOLDERS:
         if folder in by_folder:
-            return min(by_folder[folder], key=lambda path: ("." not in posixpath.basename(path), path))
+            return min(by_folder[folder], key=_rank)
     return None
 
 
+def _format(path: str) -> str | None:
+    match = re.fullmatch(r"readme(?:\.(\w+))?", posixpath.basename(path), re.IGNORECASE)
+    return FORMATS.get((match[1] or "").lower()) if match else None
+
+
+def _rank(path: str) -> tuple[int, bool, str]:
+    order = list(dict.fromkeys(FORMATS.values()))
+    return order.index(_format(path) or ""), "." not in posixpath.basename(path), path
+
+
+def unreadable(path: str) -> str:
+    """Why a README is not read; "" where it is."""
+    form = _format(path)
+    if form == "restructured" and not restructured.is_there():
+        return "it is reStructuredText; install workermd[derive], which brings docutils"
+    return "" if form else "no reader here knows its format"
+
+
 def open_readme(repository: Repository) -> Readme | None:
-    """Read the README; None where there is none in Markdown."""
+    """Read the README; None where there is none that is read here."""
     path = find_readme(repository)
-    source = open_source(repository, path, markdown.MAX_BYTES) if path else None
-    if source is None or not source.lines:
+    source = open_source(repository, path, markdown.MAX_BYTES) if path and not unreadable(path) else None
+    if path is None or source is None or not source.lines:
         return None
-    return Readme(repository, source, tuple(_placed(markdown.passages(source.text()))))
+    read = {"markdown": markdown.passages, "restructured": restructured.passages, "asciidoc": asciidoc.passages}
+    return Readme(repository, source, tuple(_placed(read[_format(path) or "markdown"](source.text()))))
 
 
 def _placed(passages: Iterable[Passage]) -> Iterator[Read]:
@@ -132,29 +159,46 @@ def is_prose(passage: Passage) -> bool:
 
 
 def summary(readme: Readme) -> ReadmeStatement | None:
-    """The first real paragraph: prose at the top level, not a banner, not below a heading about something else.
+    """What the README says of the project first: a tagline of the introduction, or else the first real paragraph.
 
-    Links with words between that do not end as a sentence does are taken only where there is nothing else.
+    A tagline may stand in a quote, a heading below the title or centred HTML. Not taken are banners, addresses, pleas,
+    a paragraph that ends in a colon, and what stands below a heading about something else. Links with words between that
+    do not end as a sentence does are taken only where there is nothing else.
     """
     taken = {
         line for banner in banners(readme) for line in range(banner.evidence.first_line, banner.evidence.last_line + 1)
     }
-    candidates = [
-        read.passage
-        for read in readme.reads
-        if read.passage.kind in ("paragraph", "html")
-        and not read.passage.quoted
-        and not read.passage.listed
-        and read.passage.first_line not in taken
-        and not _ASIDE.match(read.heading)
-        and is_prose(read.passage)
-    ]
-    for kind in ("paragraph", "html"):
-        of_kind = [passage for passage in candidates if passage.kind == kind]
-        told = [each for each in of_kind if len(each.links) < 2 or _SENTENCE_END.search(each.text[-20:])]
-        for passage in [*told[:1], *of_kind[:1]]:
-            return ReadmeStatement("summary", marked(passage.text, 400), readme.of(passage))
+    usable = [read for read in readme.reads if read.passage.first_line not in taken and _may_tell(read)]
+    early = [read.passage for read in usable if read.intro]
+    for candidates in (early, [read.passage for read in usable if read.passage.kind in ("paragraph", "html")]):
+        told = [each for each in candidates if len(each.links) < 2 or _SENTENCE_END.search(each.text[-20:])]
+        for passage in [*told[:1], *candidates[:1]]:
+            return ReadmeStatement(
+                "early" if candidates is early else "late", marked(passage.text, 400), readme.of(passage)
+            )
     return None
+
+
+_PLEA = re.compile(
+    r"\W*(please\b|if you (like|find|enjoy|want to support)|consider\b|join (us|our)|follow us|star (us|this)|support (us|the|this)"
+    r"|like this project|we('re| are) (hiring|looking for)|looking for|check out|visit|see also|help us|donate|thanks? to"
+    r"|note\b|warning\b|caution\b|important\b|tip\b|important:|this (folder|directory|file|document|readme)\b|read this in"
+    r"|documentation\b|docs?\b|source code\b|this is the (readme|documentation))",
+    re.IGNORECASE,
+)
+_ALERT_MARK = re.compile(r"\W*\[!\w+\]")
+
+
+def _may_tell(read: Read) -> bool:
+    """Whether a passage can be a summary by its place, its form and its words."""
+    passage = read.passage
+    if passage.listed or passage.kind in ("fence", "code", "cell") or _ASIDE.match(read.heading):
+        return False
+    if _PLEA.match(passage.text) or _ALERT_MARK.match(passage.text) or not is_prose(passage):
+        return False
+    if passage.kind == "heading":
+        return 2 <= passage.rank <= 6 and read.intro and passage.first_line <= TOP_LINES and passage.rank >= 3
+    return not passage.quoted or read.intro
 
 
 # --- status ---
@@ -188,19 +232,20 @@ _ALERT = re.compile(
     r"\W*(\[!(important|warning|caution)\]|important|warning|caution|attention|notice|deprecated|archived)\b",
     re.IGNORECASE,
 )
+_PROJECT = r"(project|repo|repository|package|library|module|crate|framework|plugin|extension|action|codebase|gem|app|application|sdk|tool)"
 _SUBJECT = re.compile(
-    r"\b(this|the|our)\s+(\w+\s+)?(project|repo|repository|package|library|module|crate|tool|framework|plugin|extension|action"
-    r"|codebase|gem|app|application|sdk|version|branch)\b",
-    re.IGNORECASE,
+    rf"\bthis\s+(\w+\s+)?{_PROJECT}\b|\bthe\s+(project|repo|repository)\s+(is|has|was|will)\b", re.IGNORECASE
 )
 _BARE_STATE = re.compile(
     r"\W*(this (project|repository|package|library) (is|has been) )?(now )?(deprecated|archived|unmaintained|obsolete"
-    r"|(in )?maintenance mode|no longer maintained|deprecation notice)\W*(notice|[:!.(-].*)?",
+    r"|(in )?maintenance mode|no longer maintained|deprecation notice)\W*(notice|[:!.(\-].*)?",
     re.IGNORECASE,
 )
-_STATUS_HEADING = re.compile(
-    r"\W*((project|repository) )?(status|maintenance|deprecation|deprecated|archived)\b", re.IGNORECASE
+_OF_ALL = re.compile(
+    r"\b(it|this)\s+(is|has been|was)\s+(now\s+)?(deprecated|archived|unmaintained|obsolete|superseded)", re.IGNORECASE
 )
+_NEWCOMERS = re.compile(r"\bif you are new to\b|\bnew (projects|users) should\b", re.IGNORECASE)
+_STATUS_HEADING = re.compile(r"\W*(project|repository|maintenance)\s+(status|state)\W*", re.IGNORECASE)
 _SENTENCE = re.compile(r"(?<=[.!?])\s+")
 
 
@@ -209,13 +254,14 @@ class _Notice(NamedTuple):
     first_line: int
     last_line: int
     quoted: bool
+    links: tuple[Link, ...] = ()
 
 
 def banners(readme: Readme) -> tuple[ReadmeStatement, ...]:
-    """What the README says of the project's own state: deprecated, archived, in maintenance mode, moved.
+    """What the README says of the state of the whole project: deprecated, archived, in maintenance mode, moved.
 
-    Looked for in the introduction and below headings about status. A highlighted notice of the introduction
-    that names no known state is kept as `notice`.
+    Looked for in the title, the introduction and below a heading that says `Project status`: a sentence has to speak of
+    this project. Where it moved is named.
     """
     name = readme.repository.facts.name.lower()
     found = []
@@ -223,8 +269,16 @@ def banners(readme: Readme) -> tuple[ReadmeStatement, ...]:
         states = _states(notice, name)
         if states:
             evidence = readme.evidence(notice.first_line, notice.last_line)
-            found.append(ReadmeStatement(", ".join(states), marked(notice.text, 400), evidence))
+            named = ", ".join(_with_target(state, notice) for state in states)
+            found.append(ReadmeStatement(named, marked(notice.text, 400), evidence))
     return tuple(found[:MOST_BANNERS])
+
+
+def _with_target(state: str, notice: _Notice) -> str:
+    """`moved` with the address it names."""
+    bare = re.search(r"https?://[^\s<>()\"']+", notice.text)
+    linked = next((link.target for link in notice.links if address(link.target)), bare[0].rstrip(".,;") if bare else "")
+    return f"moved to {linked}" if state == "moved" and linked and address(linked) else state
 
 
 def _notices(readme: Readme) -> Iterator[_Notice]:
@@ -232,12 +286,24 @@ def _notices(readme: Readme) -> Iterator[_Notice]:
     waiting: _Notice | None = None
     for read in readme.reads:
         passage = read.passage
-        if not (read.intro or _STATUS_HEADING.match(read.heading)) or passage.kind in ("fence", "code", "cell"):
+        is_title = (
+            passage.kind == "heading"
+            and passage.first_line <= TOP_LINES
+            and (
+                passage.rank == 1
+                or (passage.rank == 2 and bool(_SUBJECT.search(passage.text) or passage.text.isupper()))
+            )
+        )
+        about = read.intro or is_title or _STATUS_HEADING.fullmatch(read.heading)
+        if not about or passage.kind in ("fence", "code", "cell") or passage.listed:
             continue
-        notice = _Notice(passage.text[:2000], passage.first_line, passage.last_line, passage.quoted)
+        text, first, last = passage.text[:2000], passage.first_line, passage.last_line
+        notice = _Notice(text, first, last, passage.quoted, passage.links)
         if waiting and notice.quoted and notice.first_line <= waiting.last_line + 2:
             joined = f"{waiting.text} {notice.text}"
-            waiting = _Notice(joined[:2000], waiting.first_line, notice.last_line, True)
+            waiting = _Notice(
+                joined[:2000], waiting.first_line, notice.last_line, True, (*waiting.links, *notice.links)
+            )
             continue
         if waiting:
             yield waiting
@@ -249,14 +315,20 @@ def _notices(readme: Readme) -> Iterator[_Notice]:
 
 
 def _states(notice: _Notice, name: str) -> list[str]:
-    alert = _ALERT.match(notice.text)
+    """The states of a notice. What is highlighted may call the project `it`."""
+    highlighted = notice.quoted or bool(_ALERT.match(notice.text))
+    sentences = _SENTENCE.split(notice.text)
+    whole = highlighted and any(_is_about(sentence, name) for sentence in sentences)
     found = []
     for state, pattern in _STATES:
-        for sentence in _SENTENCE.split(notice.text):
-            if pattern.search(sentence) and (alert or notice.quoted or _is_about(sentence, name)):
+        for sentence in sentences:
+            about = _is_about(sentence, name) or (
+                highlighted and (whole or _OF_ALL.search(sentence) or _NEWCOMERS.search(sentence))
+            )
+            if pattern.search(sentence) and about:
                 found.append(state)
                 break
-    return found or (["notice"] if alert and len(_WORD.findall(notice.text)) > 4 else [])
+    return found
 
 
 def _is_about(sentence: str, name: str) -> bool:
@@ -304,45 +376,114 @@ def versions(readme: Readme) -> tuple[ReadmeStatement, ...]:
 
 # --- links ---
 
-_KINDS: tuple[tuple[str, re.Pattern[str], re.Pattern[str]], ...] = (
-    (
-        "changelog",
-        re.compile(r"\W*(change ?log|release notes|releases|history)\W*", re.IGNORECASE),
-        re.compile(r"(^|/)(change[-_]?log|changes|history|release[-_]?notes)(\.\w+)?/?([#?].*)?$", re.IGNORECASE),
-    ),
+_KINDS: tuple[tuple[str, re.Pattern[str]], ...] = (
+    ("changelog", re.compile(r"\W*(change ?log|release notes|releases|history)\W*", re.IGNORECASE)),
     (
         "documentation",
         re.compile(
-            r"\W*(the )?(full |official |online |api |project )?(docs?|documentation|user guide|manual)( site| here)?\W*",
+            r"\W*(read )?(the )?(full |official |online |api |project |complete )*(docs?|documentation|user guide|manual)( site| here|'s)?\W*",
             re.IGNORECASE,
         ),
-        re.compile(r"^https?://(docs\.|[\w.-]+\.readthedocs\.(io|org)(/|$)|docs\.rs/|pkg\.go\.dev/)", re.IGNORECASE),
     ),
-    (
-        "homepage",
-        re.compile(r"\W*(home ?page|website|project (page|site)|official (web)?site)\W*", re.IGNORECASE),
-        re.compile(r"(?!)"),
-    ),
+    ("homepage", re.compile(r"\W*(home ?page|website|project (page|site)|official (web)?site)\W*", re.IGNORECASE)),
+)
+_CHANGES = re.compile(r"(^|/)(change[-_]?log|changes|history|release[-_]?notes)(\.\w+)?/?([#?].*)?$", re.IGNORECASE)
+_DOCS_HOST = re.compile(
+    r"^https?://(docs\.|[\w.-]+\.readthedocs\.(io|org)(/|$)|docs\.rs/|pkg\.go\.dev/)", re.IGNORECASE
+)
+_SAYS_DOCS = re.compile(
+    r"^\W*(full |online |the |official )*(docs?|documentation)\b\s*(:|is\b|are\b|can be\b|lives?\b|at\b|available|on\b|-)"
+    r"|\b(full|complete|official|detailed|see|read|more) (the )?(documentation|docs)\b|\bdocumentation (is|can be|lives|at|on)\b",
+    re.IGNORECASE,
+)
+_HERE = re.compile(r"\W*(here|this|website|site|link|https?://\S+|[\w.-]+\.\w{2,}(/\S*)?)\W*", re.IGNORECASE)
+_SHARED_HOSTS = (
+    "github.com",
+    "gitlab.com",
+    "readthedocs.io",
+    "readthedocs.org",
+    "pypi",
+    "npmjs",
+    "docs.rs",
+    "pkg.go.dev",
 )
 
 
-def links(readme: Readme) -> tuple[ReadmeStatement, ...]:
-    """The first link each to documentation, changelog and homepage. A link around an image alone is a badge."""
-    found: dict[str, ReadmeStatement] = {}
+def links(readme: Readme, own_hosts: frozenset[str] = frozenset()) -> tuple[ReadmeStatement, ...]:
+    """The first link each to documentation, changelog and homepage. A link around an image alone is a badge.
+
+    A link counts as the project's where its words say what it is, or the line around it does, and it does not lead into
+    the site of somebody else: a site whose address names neither the project nor its owner, in a sentence about another.
+    """
+    found: dict[str, tuple[int, ReadmeStatement]] = {}
     for read in readme.reads:
         for link in read.passage.links:
-            kind = _kind(link) if link.text else None
-            target = _resolved(link.target, readme) if kind and kind not in found else None
-            if kind and target:
-                found[kind] = ReadmeStatement(kind, target, readme.of(read.passage))
-    return tuple(found[kind] for kind, _, _ in _KINDS if kind in found)
+            kind, rank = _kind(link, read, readme, own_hosts) if link.text else ("", 0)
+            if rank and rank > found.get(kind, (0, None))[0]:
+                target = _resolved(link.target, readme)
+                if target:
+                    found[kind] = rank, ReadmeStatement(kind, target, _of_link(readme, read.passage, link))
+    return tuple(found[kind][1] for kind, _ in _KINDS if kind in found)
 
 
-def _kind(link: Link) -> str | None:
-    for kind, words, target in _KINDS:
-        if words.fullmatch(link.text[:100]) or target.search(link.target[:500]):
-            return kind
-    return None
+def _of_link(readme: Readme, passage: Passage, link: Link) -> Evidence:
+    """The line of a link, and the link alone as the quote: not the bar of links that it stands in."""
+    for number in range(passage.first_line, min(passage.last_line, passage.first_line + 400) + 1):
+        line = readme.source.lines[number - 1].decode("utf-8", "replace") if number <= len(readme.source.lines) else ""
+        at = line.find(link.target) if len(line) < 20_000 else -1
+        if at >= 0:
+            start = max(line.rfind("[", 0, at), line.rfind("<", 0, at), 0)
+            closing = [place for mark in (")", ">", "`_") if (place := line.find(mark, at + len(link.target))) >= 0]
+            quote = line[start : min(closing) + 1 if closing else at + len(link.target)].strip()
+            return readme.evidence(number, number)._replace(quote=cut(quote))
+    return readme.of(passage)
+
+
+def _kind(link: Link, read: Read, readme: Readme, own_hosts: frozenset[str]) -> tuple[str, int]:
+    """Of which kind a link is, and how surely: 3 its own words and site, 2 its words, 1 its place."""
+    text, target = link.text[:100], link.target[:500]
+    own = _is_own_site(target, readme, own_hosts)
+    for kind, words in _KINDS:
+        if words.fullmatch(text):
+            told = len(read.passage.outside.split()) < 12 or bool(_SAYS_DOCS.search(read.passage.text[:400]))
+            return kind, 3 if own else 2 if told else 0
+    if _CHANGES.search(target) and own:
+        return "changelog", 2
+    if _SAYS_DOCS.search(read.passage.text[:400]) and (_HERE.fullmatch(text) or own) and not _is_repository(target):
+        return "documentation", 3 if own else 2
+    if own and _DOCS_HOST.search(target):
+        return "documentation", 2
+    return "", 0
+
+
+def is_documentation(target: str) -> bool:
+    """Whether an address is that of documentation, by its host or path."""
+    return bool(_DOCS_HOST.search(target) or re.search(r"/(docs|documentation|manual)(/|$)", target, re.IGNORECASE))
+
+
+def _is_repository(target: str) -> bool:
+    return bool(re.match(r"https?://(www\.)?(github|gitlab)\.com/", target))
+
+
+def _is_own_site(target: str, readme: Readme, own_hosts: frozenset[str]) -> bool:
+    """Whether an address leads to a site of the project: a file of it, a host of its manifests, or its name in the address."""
+    if not re.match(r"[a-z][a-z0-9+.-]*:|//", target, re.IGNORECASE):
+        return True
+    match = re.match(r"https?://([^/?#]+)([^?#]*)", target, re.IGNORECASE)
+    if match is None:
+        return False
+    host = match[1].lower().removeprefix("www.")
+    if host in own_hosts and host not in _SHARED_HOSTS:
+        return True
+    facts = readme.repository.facts
+    plain = re.sub(
+        r"[^a-z0-9]", "", f"{host}{match[2] if host.endswith(_SHARED_HOSTS) or len(match[2]) < 60 else ''}".lower()
+    )
+    names = [
+        re.sub(r"[^a-z0-9]", "", name.lower())
+        for name in (facts.name, facts.owner if host.endswith(_SHARED_HOSTS) else "")
+    ]
+    return any(len(name) > 2 and name in plain for name in names)
 
 
 def _resolved(target: str, readme: Readme) -> str | None:

@@ -9,6 +9,7 @@ from workermd.protocol.errors import DeriveError
 
 BLOB_CAP = 1 << 20
 FILES_CAP = 500_000
+MOST_LEFT_OUT = 99
 _RECENT_CAP = 8 << 20
 # GitHub shows these rendered, without line numbers, unless the address asks for the text.
 _RENDERED = (".md", ".markdown", ".mdown", ".mkd", ".rst", ".adoc", ".asciidoc", ".org", ".textile", ".ipynb", ".svg")
@@ -33,10 +34,20 @@ class Tree:
     def __init__(self, place: str, entries: Iterable[TreeEntry]) -> None:
         """Raises DeriveError when there are more than 500,000 files."""
         self._place = place
+        self.left_out: tuple[str, ...] = ()
+        """Paths that evidence could not name, written with escapes."""
+        self.absent: set[str] = set()
+        """Files of the commit whose content the source does not have: those of a partial clone."""
         found: dict[str, File] = {}
         for entry in entries:
-            if entry.mode in {"100644", "100755", "100664"} and _citable(entry.path):
-                found[entry.path] = File(entry.path, entry.size, entry.sha)
+            if entry.mode not in {"100644", "100755", "100664"}:
+                continue
+            if not _citable(entry.path):
+                self.left_out = (*self.left_out[:MOST_LEFT_OUT], ascii(entry.path)[1:-1])
+                continue
+            if entry.size < 0:
+                self.absent.add(entry.path)
+            found[entry.path] = File(entry.path, max(entry.size, 0), entry.sha)
             if len(found) > FILES_CAP:
                 raise DeriveError(f"{place} has more than {FILES_CAP:,} files", "Derive from a smaller repository.")
         self.files = tuple(sorted(found.values()))
@@ -48,6 +59,11 @@ class Tree:
         file = self._by_path.get(path)
         if file is None:
             raise NotRead(f"{self._place}: {path} is not a file of this commit", "List the files of the commit.")
+        if path in self.absent:
+            raise DeriveError(
+                f"{self._place}: {path} is in the commit, and this partial clone does not have its content",
+                "Clone without --filter, or run `git backfill` there: nothing is fetched while deriving.",
+            )
         if file.size > BLOB_CAP:
             raise NotRead(
                 f"{self._place}: {path} has {file.size:,} bytes; at most {BLOB_CAP:,} are read",

@@ -6,6 +6,7 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.derive.contracts import texts
+from workermd.derive import compose
 from workermd.derive.licence import licences, recognise
 from workermd.derive.manifest import manifests
 
@@ -128,3 +129,22 @@ def test_the_host_alone_and_nobody(build):
 def test_third_party_notices_are_not_ours(build):
     found = claims(build({"LICENSE": texts.MIT, "LICENSE-3RD-PARTY.txt": texts.GPL_3, "vendor/LICENSE": texts.GPL_3}))
     assert found.code.text == "MIT"
+
+
+def test_a_licence_file_that_is_cut_short_is_said(build):
+    repository = build({"LICENSE": texts.MIT[:300], "README.md": "# W\n"})
+    derived = compose.derive(repository)
+    assert derived.record.first("repository_license") is None
+    assert any(note.startswith("LICENSE is not recognised as a licence") for note in derived.notes)
+
+
+@pytest.mark.parametrize(
+    ("manifest", "expected"),
+    [('[project]\nname = "w"\nlicense = "MPL-2.0 AND MIT"\n', "MPL-2.0 AND MIT"), ("", "MIT AND MPL-2.0")],
+)
+def test_a_combined_file_keeps_the_stricter_licence(build, manifest, expected):
+    notice = "This Source Code Form is subject to the terms of the Mozilla Public License, v. 2.0.\nhttps://mozilla.org/MPL/2.0/\n\n"
+    files = {"LICENCE": notice + texts.MIT, "README.md": "# W\n", **({"pyproject.toml": manifest} if manifest else {})}
+    claim = compose.derive(build(files)).record.first("repository_license")
+    assert claim is not None
+    assert claim.text == expected

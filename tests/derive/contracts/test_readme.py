@@ -5,7 +5,7 @@ import hashlib
 import pytest
 
 from tests.derive.contracts.texts import AUTOGEN
-from workermd.derive import install, markdown, readme
+from workermd.derive import compose, install, markdown, readme
 
 
 @pytest.fixture
@@ -65,11 +65,17 @@ def test_html_serves_where_there_is_no_paragraph(page):
         ("# W\n\n> **Note**: this repository is archived.\n", ["archived"]),
         ("# W\n\n**DEPRECATED**: use something else.\n", ["deprecated"]),
         ("# Deprecated\n\nText of some sort.\n", ["deprecated"]),
-        ("# W\n\nThis project has moved to https://example.org/new.\n", ["moved"]),
+        ("# W\n\nThis project has moved to https://example.org/new.\n", ["moved to https://example.org/new"]),
         ("# W\n\nwidget is in maintenance mode.\n", ["maintenance mode"]),
         ("# W\n\nText.\n\n## Project status\n\nThis library is no longer actively maintained.\n", ["unmaintained"]),
         ("# W\n\n> [!IMPORTANT]\n> if you are new to Widget, please use Gadget.\n", ["successor"]),
-        ("# W\n\n> [!IMPORTANT]\n> Version two is coming out next week.\n", ["notice"]),
+        ("# W\n\n> [!IMPORTANT]\n> Version two is coming out next week.\n", []),
+        ("# W\n\nText.\n\n## Options\n\nSome.\n\n### Archived\n\nThe following adapters are now archived.\n", []),
+        ("# W\n\nText.\n\n## Deprecated options\n\nThese are all deprecated options of the project.\n", []),
+        ("# W\n\nText.\n\n## Archived\n\nThe old adapters are archived.\n", []),
+        ("# W\n\n> [!NOTE]\n> The module `x` of the package has been deprecated.\n", []),
+        ("# W\n\n## THIS PROJECT IS NO LONGER MAINTAINED\n\nText.\n", ["unmaintained"]),
+        ("# W\n\nWidget replaces the deprecated gadget. Gadget is no longer maintained.\n", []),
         ("# W\n\n<h3>This repository has been archived.</h3>\n", ["archived"]),
         ("# W\n\n> [!CAUTION]\n> **Maintenance Mode**\n>\n> It is deprecated.\n", ["deprecated, maintenance mode"]),
         ("# W\n\nIt finds deprecated calls in your code.\n", []),
@@ -188,5 +194,126 @@ def test_a_huge_readme_is_cut(page):
     assert readme.summary(opened).evidence.first_line == 3
 
 
-def test_rst_is_not_read_as_markdown(build):
-    assert readme.open_readme(build({"README.rst": "Widget\n======\n"})) is None
+RST = """
+widget
+======
+
+|build| `Docs <https://widget.readthedocs.io/en/latest/>`_
+
+Widget sorts lists of things by size, and says what it sorted.
+
+.. |build| image:: https://img.shields.io/b.svg
+.. include:: /etc/passwd
+.. raw:: html
+   :file: /etc/passwd
+
+Install it by ``pip install widget``, or:
+
+.. code-block:: bash
+
+    $ pip install widget[fast]
+"""
+ADOC = """= widget
+:toc:
+include::/etc/passwd[]
+image::logo.png[]
+
+Widget sorts lists of things by size, and says what it sorted.
+
+See the https://widget.example.org/[documentation].
+
+== Installing
+
+Install it by `pip install widget`, or:
+
+[source,bash]
+----
+$ pip install widget[fast]
+----
+"""
+
+
+@pytest.mark.parametrize(("name", "text"), [("README.rst", RST), ("README.adoc", ADOC)])
+def test_other_formats_are_read_and_include_nothing(build, name, text):
+    repository = build({name: text, "docs/README.md": "# Docs\n\nThis is about the handbook alone, not about it.\n"})
+    opened = readme.open_readme(repository)
+    assert opened is not None
+    told = readme.summary(opened)
+    assert told is not None
+    assert told.text == "Widget sorts lists of things by size, and says what it sorted."
+    assert text.split("\n")[told.evidence.first_line - 1] == told.text
+    commands = [each.text for each in install.commands(opened, frozenset({"widget"}))]
+    assert commands == ["pip install widget", "pip install widget[fast]"]
+    assert [each.kind for each in readme.links(opened)] == ["documentation"]
+    assert not any("root:" in read.passage.text for read in opened.reads)
+
+
+def test_a_readme_of_a_format_that_is_not_read_is_said(build):
+    repository = build(
+        {"README.org": "* widget\n", "docs/README.md": "# Docs\n\nAbout the handbook of it all, and more.\n"}
+    )
+    assert readme.open_readme(repository) is None
+    assert "README.org was not read: no reader here knows its format." in compose.derive(repository).notes
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('<p align="center"><img src="l.svg"><br>A <i>sort(1)</i> clone for widgets with colour.</p>\n\n### Paging\n\nBy default, widget pipes its own output to a pager.\n', "A sort(1) clone for widgets with colour."),
+        ("# widget\n\n> The fast widget sorter for people in a hurry.\n\nPlease star this project if you like it a lot.\n", "The fast widget sorter for people in a hurry."),
+        ("# widget\n\n#### A recursive sorter of widgets for the web.\n\nhttps://github.com/example/video\n", "A recursive sorter of widgets for the web."),
+        ("# widget\n\nhttps://widget.example.org/a/long/address/of/a/video\n\nIf you like widgets, consider a donation to us.\n\nIt can do these things for you:\n\nWidget sorts things by size and colour.\n", "Widget sorts things by size and colour."),
+    ],
+)  # fmt: skip
+def test_a_tagline_is_found_wherever_it_stands(page, text, expected):
+    found = readme.summary(page(text))
+    assert found is not None
+    assert found.text == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "manifest", "expected"),
+    [
+        ("It runs under [uv](https://docs.astral.sh/uv/) and [Pydantic](https://docs.pydantic.dev/).\n\n**Documentation**: <https://w.example.net/>\n", "", "https://w.example.net/"),
+        ("See the [documentation](https://docs.pytest.org/) of pytest for what its fixtures are and how they are used by widgets.\n", "", None),
+        ("It runs under [uv](https://docs.astral.sh/uv/).\n", "", None),
+        ("Documentation is [here](https://w.example.net/).\n", "", "https://w.example.net/"),
+        ("[a](https://widget.readthedocs.io/en/x)\n", "", "https://widget.readthedocs.io/en/x"),
+        ("[Docs](https://docs.other.example/)\n", '[project.urls]\nDocumentation = "https://own.example/docs"\n', "https://own.example/docs"),
+    ],
+)  # fmt: skip
+def test_documentation_is_the_projects_own(build, text, manifest, expected):
+    files = {"README.md": f"# W\n\n{text}"}
+    if manifest:
+        files["pyproject.toml"] = manifest
+    derived = compose.derive(build(files))
+    found = derived.record.first("documentation")
+    assert (found.text if found else None) == expected
+
+
+def test_a_link_alone_is_quoted_not_the_bar_around_it(page):
+    bar = "[A](https://a.example) | [Documentation](https://docs.widget.example/x) | [B](https://b.example)"
+    found = readme.links(page(f"# W\n\n{bar}\n"))
+    assert [each.evidence.quote for each in found] == ["[Documentation](https://docs.widget.example/x)"]
+
+
+@pytest.mark.parametrize(
+    ("text", "files", "expected"),
+    [
+        ("It is installed by `pip install widget`. It needs `pip install numpy`.\n", {}, ["pip install widget"]),
+        ("```\n~ pip install widget\n```\n", {}, ["pip install widget"]),
+        (
+            "```sh\ncurl -fsSL https://widget.example/install.sh | sh\n```\n",
+            {},
+            ["curl -fsSL https://widget.example/install.sh | sh"],
+        ),
+        ("```sh\ncurl -LsSf https://other.example/install.sh | sh\n```\n", {}, []),
+        ("```sh\nuvx widget sort x\n```\n", {}, []),
+        ("```sh\npip install widget\nnpm i widget\n```\n", {"go.mod": "module example.org/widget\n"}, []),
+    ],
+)
+def test_what_installs_the_project_and_no_client_of_another_language(build, text, files, expected):
+    opened = readme.open_readme(build({"README.md": f"# W\n\n{text}", **files}))
+    assert opened is not None
+    found = install.commands(opened, frozenset({"widget"}) if not files else frozenset())
+    assert [each.text for each in found if each.role == "package"] == expected

@@ -125,7 +125,7 @@ def _scripts(files: RepositoryReading, path: str, lines: list[str]) -> tuple[Scr
 
 def _setup_py(files: RepositoryReading, path: str) -> Project:
     """What `setup(…)` is given, as far as the file's own code tells."""
-    given = _setup_arguments(Sources(files), path)
+    given = setup_arguments(files, path)
     listed = given.get("entry_points")
     if isinstance(listed, dict):
         scripts = listed.get("console_scripts", [])
@@ -141,8 +141,9 @@ def _setup_py(files: RepositoryReading, path: str) -> Project:
     )
 
 
-def _setup_arguments(sources: Sources, path: str) -> dict[str, Any]:
-    """The keywords of the first call of `setup`."""
+def setup_arguments(repository: Repository, path: str) -> dict[str, Any]:
+    """The keywords of the first call of `setup`, as far as the evaluator tells them."""
+    sources = Sources(reading(repository))
     found: list[dict[str, Any]] = []
 
     def setup(_evaluator: Any, call: Invocation) -> None:
