@@ -473,7 +473,12 @@ COMMANDS: tuple[CommandSpec, ...] = (
         ),
         (
             OptionSpec(("--write", "-o"), "text", "Write the contract here instead of to standard output.", "FILE"),
-            OptionSpec(("--interface",), "text", "Take the schemas from this interface.", "KIND[:PATH[#NAME]]"),
+            OptionSpec(
+                ("--interface",),
+                "text",
+                "Take the schemas from this interface; `none` takes the starter.",
+                "KIND[:PATH[#NAME]]",
+            ),
             OptionSpec(("--list-interfaces",), "flag", "List the interfaces that the repository offers."),
             OptionSpec(
                 ("--mode",),

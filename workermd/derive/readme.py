@@ -145,7 +145,8 @@ def is_navigation(passage: Passage) -> bool:
 
 
 def is_prose(passage: Passage) -> bool:
-    words = len(_WORD.findall(passage.text)) + len(_IDEOGRAPH.findall(passage.text))
+    told = re.sub(r"https?://\S+", " ", passage.text)
+    words = len(_WORD.findall(told)) + len(_IDEOGRAPH.findall(told))
     links = " ".join(link.target for link in passage.links[:20])
     return (
         words >= 5

@@ -37,6 +37,10 @@ if TYPE_CHECKING:
     from workermd.derive.compose import Derived
     from workermd.derive.interfaces.reading import Skipped
 
+NONE = "none"
+"""Of --interface: the starter, whatever is on offer."""
+
+MOST_OFFERS = 5
 MOST_REASONS = 8
 """Lines about files that look like an interface and were left out; files with the same reason share one."""
 
@@ -129,9 +133,30 @@ def _derive(repository: Repository, options: DeriveOptions) -> int:
 def _made(repository: Repository, choices: Choices) -> Derivation:
     from workermd.derive.compose import derive
 
-    interface = _interface(repository, choices.interface)
+    interface, offers = _chosen(repository, choices.interface)
     derived = derive(repository, interface, mode=choices.mode, quotes=choices.quotes, worker_id=choices.worker_id)
-    return Derivation(derived.text, _report(derived), tuple(_remarks(derived, repository)))
+    return Derivation(derived.text, _report(derived), tuple(_remarks(derived, repository, offers)))
+
+
+def _chosen(repository: Repository, wanted: str | None) -> tuple[Interface | None, list[str]]:
+    """The interface that is named, or the only one on offer; and what to say of the others.
+
+    A host's files cost a request each, so nothing is looked for there that was not asked for.
+    """
+    if wanted or repository.kept:
+        return (None if wanted == NONE else _interface(repository, wanted)), []
+    from workermd.derive.interfaces.kinds import find_all, spelled
+
+    found = find_all(repository)
+    # Functions are what everything is made of: they are an offer where there is nothing else.
+    offered = [one for one in found if one.kind != "function"] or list(found)
+    if len(offered) == 1:
+        return offered[0], [
+            f"the one interface on offer is taken: {spelled(offered[0])}; --interface {NONE} refuses it"
+        ]
+    listed = [f"--interface '{spelled(one)}'" for one in offered[:MOST_OFFERS]]
+    more = f"; {len(offered) - MOST_OFFERS} more by --list-interfaces" if len(offered) > MOST_OFFERS else ""
+    return None, [f"{len(offered)} interfaces are on offer; choose one: {', '.join(listed)}{more}"] if listed else []
 
 
 def _interface(repository: Repository, wanted: str | None) -> Interface | None:
@@ -143,7 +168,7 @@ def _interface(repository: Repository, wanted: str | None) -> Interface | None:
     return choose(find_all(repository, [kind_of(wanted)]) or find_all(repository), wanted)
 
 
-def _remarks(derived: "Derived", repository: Repository) -> list[str]:
+def _remarks(derived: "Derived", repository: Repository, offers: list[str]) -> list[str]:
     """What the person should look at before the contract is used."""
     from workermd.system.text import marked
 
@@ -152,7 +177,8 @@ def _remarks(derived: "Derived", repository: Repository) -> list[str]:
     licence = derived.record.first("repository_license")
     remarks += [marked(licence.note, 300)] if licence and licence.note else []
     remarks += [marked(note, 300) for note in derived.notes]
-    if not derived.record.interface:
+    remarks += [marked(offer, 600) for offer in offers]
+    if not derived.record.interface and not offers:
         remarks.append("the schemas are the mode's starter; see: workermd derive TARGET --list-interfaces")
     return remarks
 

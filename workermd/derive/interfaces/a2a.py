@@ -1,5 +1,6 @@
 """Skills of A2A agent cards: text in, text out."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,14 +13,25 @@ from workermd.system.text import cleaned
 
 MAX_SKILLS = 200
 
-_CARDS = ("agent.json", "agent-card.json", "agent_card.json", "agentcard.json")
+MAX_READ = 150
+MAX_CARD = 128 * 1024
+
+_LIKELY = re.compile(r"agent|card|a2a|skill|well-known", re.IGNORECASE).search
 _MARKS = {"url", "supportedInterfaces", "protocolVersion", "protocolVersions", "capabilities", "defaultInputModes"}
 
 
 def find(repository: Repository) -> Iterator[Interface]:
-    """One interface for each skill of each card."""
+    """One interface for each skill of each card: a card is known by what it holds, not by its name."""
     files = reading(repository)
-    for path in files.named(*_CARDS):
+    paths = [path for path in files.ending(".json") if files.size(path) <= MAX_CARD]
+    paths.sort(key=lambda path: (_LIKELY(path) is None, path))
+    for path in paths[MAX_READ:]:
+        files.skip(path, f"was not searched for an agent card: more than {MAX_READ} JSON files") if _LIKELY(
+            path
+        ) else None
+    for path in sorted(paths[:MAX_READ]):
+        if '"skills"' not in (files.text(path) or ""):
+            continue
         data = files.data(path)
         if data is None or not isinstance(data.value, dict):
             continue

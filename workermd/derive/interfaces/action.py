@@ -17,13 +17,21 @@ def find(repository: Repository) -> Iterator[Interface]:
     for path in files.named("action.yml", "action.yaml"):
         data = files.data(path, as_text=True)
         if data is not None and isinstance(data.value, dict) and isinstance(data.value.get("runs"), dict):
-            yield _action(data)
+            typed = files.data(path)
+            yield _action(data, _without_default(typed.value if typed is not None else None))
 
 
-def _action(data: Data) -> Interface:
+def _without_default(value: Any) -> frozenset[str]:
+    """The inputs whose `default` is null: they have none."""
+    inputs = value.get("inputs") if isinstance(value, dict) else None
+    named = inputs.items() if isinstance(inputs, dict) else ()
+    return frozenset(name for name, entry in named if isinstance(entry, dict) and entry.get("default", "") is None)
+
+
+def _action(data: Data, bare: frozenset[str]) -> Interface:
     notes = Notes()
     value: dict[str, Any] = data.value
-    properties, required = _inputs(value.get("inputs"), notes)
+    properties, required = _inputs(value.get("inputs"), bare, notes)
     outputs = _outputs(value.get("outputs"), notes)
     folder = data.path.rpartition("/")[0].rpartition("/")[2]
     cited = ["/name", "/inputs", "/outputs"]
@@ -49,7 +57,7 @@ def _named(listed: Any, notes: Notes) -> Iterator[tuple[str, dict[str, Any]]]:
             yield name, entry if isinstance(entry, dict) else {}
 
 
-def _inputs(listed: Any, notes: Notes) -> tuple[dict[str, Document], list[str]]:
+def _inputs(listed: Any, bare: frozenset[str], notes: Notes) -> tuple[dict[str, Document], list[str]]:
     properties: dict[str, Document] = {}
     required: list[str] = []
     for name, entry in _named(listed, notes):
@@ -58,7 +66,7 @@ def _inputs(listed: Any, notes: Notes) -> tuple[dict[str, Document], list[str]]:
         if said:
             schema["description"] = said
         default = entry.get("default")
-        if isinstance(default, str) and "default" in entry:
+        if isinstance(default, str) and name not in bare:
             if is_visible(default.replace("\n", "")) and len(default) <= MAX_DESCRIPTION:
                 schema["default"] = default
             else:

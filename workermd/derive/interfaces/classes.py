@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from workermd.derive.interfaces.dialect import defaulted
 from workermd.derive.interfaces.docstrings import parse
-from workermd.derive.interfaces.scope import Inexpressible, NotLiteral, Scope, Sources, dotted, keywords
+from workermd.derive.interfaces.scope import Inexpressible, NotLiteral, Scope, Sources, dotted, field_of, keywords
 from workermd.protocol.envelope import Document
 from workermd.system.text import cleaned
 
@@ -132,6 +132,9 @@ class ClassFields:
         call = (
             value if isinstance(value, ast.Call) and scope.qualified(value.func).rpartition(".")[2] in _FIELDS else None
         )
+        beside = field_of(scope, annotation) if call is None else None
+        if beside is not None and value is None:  # the default stands in the annotation
+            call = beside
         options = keywords(call) if call is not None else {}
         init = options.get("init")
         if isinstance(init, ast.Constant) and init.value is False:

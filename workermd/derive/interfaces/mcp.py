@@ -171,6 +171,7 @@ def _modules(files: RepositoryReading) -> Iterator[Interface]:
     uses = any(re.search(r"(?m)(?:^|[\s\"'\[,])(?:fast)?mcp(?:$|[\s\"'\[<>=~!,])", text) for text in metadata)
     likely = [path for path in paths if "mcp" in path.lower() or (uses and _PYTHON(path))]
     likely += [path for path in paths if uses and path not in likely]
+    likely.sort(key=lambda path: ("mcp" not in path.lower(), _PYTHON(path) is None, path.count("/"), path))
     for path in likely[MAX_MODULES:]:
         files.skip(path, f"was not searched for MCP tools: more than {MAX_MODULES} modules")
     sources = Sources(files)
@@ -189,6 +190,7 @@ class _Module:
         self.sources = sources
         self.scope = scope
         self.taken: set[str] = set()
+        self.functions: list[Function] = []
 
     def tools(self) -> Iterator[Interface]:
         nodes = [
@@ -196,8 +198,11 @@ class _Module:
             for node in ast.walk(self.scope.tree)
             if isinstance(node, ast.Call | ast.FunctionDef | ast.AsyncFunctionDef)
         ]
+        self.functions = [node for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
         for node in sorted(nodes, key=lambda node: (node.lineno, node.col_offset)):
-            found = self._written(node) if isinstance(node, ast.Call) else self._decorated(node)
+            found = (
+                (self._written(node) or self._registered(node)) if isinstance(node, ast.Call) else self._decorated(node)
+            )
             if found is not None:
                 yield found
 
@@ -230,6 +235,26 @@ class _Module:
         if tool["inputSchema"] is None:
             return found._replace(notes=("the schema is computed when the server runs: any arguments are accepted",))
         return found._replace(notes=Notes((*notes.all(), *found.notes)).all())
+
+    def _registered(self, call: ast.Call) -> Interface | None:
+        """`server.add_tool(function, name=…)`, `server.tool(…)(self.function)`."""
+        function = call.func
+        if isinstance(function, ast.Attribute) and function.attr == "add_tool":
+            given, first = keywords(call), call.args[0] if call.args else keywords(call).get("fn")
+        elif (
+            isinstance(function, ast.Call) and isinstance(function.func, ast.Attribute) and function.func.attr == "tool"
+        ):
+            given, first = keywords(function), call.args[0] if call.args else None
+            if function.args:
+                given = {"name": function.args[0], **given}
+        else:
+            return None
+        name = first.attr if isinstance(first, ast.Attribute) else first.id if isinstance(first, ast.Name) else ""
+        node = next((each for each in self.functions if each.name == name), None) if name else None
+        if node is None:
+            return None
+        word = name_of(self._literal(given.get("name"))) or name_of(node.name)
+        return self._function(node, word, self._literal(given.get("description")))
 
     def _schema(self, node: ast.expr, types: Types) -> Document | None:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):

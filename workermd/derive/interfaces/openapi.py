@@ -35,6 +35,8 @@ def find(repository: Repository) -> Iterator[Interface]:
         version = data.value.get("openapi")
         if isinstance(version, str) and re.match(r"3\.[0-9]", version):
             yield from _Api(data, "openapi-3.0" if version.startswith("3.0") else "openapi-3.1").operations()
+        elif data.value.get("swagger") == "2.0":
+            yield from _Api(data, "openapi-3.0").operations()
         elif isinstance(version, str) or "swagger" in data.value:
             files.skip(path, "is an API document of another version than OpenAPI 3")
     for path in likely[MAX_DOCUMENTS:]:
@@ -52,13 +54,15 @@ class _Api:
     def operations(self) -> Iterator[Interface]:
         paths = self.root.get("paths")
         taken: set[str] = set()
-        for path, item in paths.items() if isinstance(paths, dict) else ():
+        for path, listed in paths.items() if isinstance(paths, dict) else ():
             place = pointer_to("paths", path)
-            if not isinstance(item, dict) or not path.startswith("/"):
+            if not isinstance(listed, dict) or not path.startswith("/"):
                 continue
             for method in _METHODS:
-                operation = item.get(method)
+                item, operation = listed, listed.get(method)
                 if isinstance(operation, dict):
+                    if self.root.get("swagger") == "2.0":
+                        item, operation = _of_swagger(self.root, item, operation)
                     name = name_of(operation.get("operationId")) or name_of(f"{method.upper()} {path}")
                     yield self._operation(unique(name, taken), f"{place}/{method}", item, operation)
 
@@ -96,6 +100,67 @@ class _Api:
             schemes = sorted({name_of(name) for one in security if isinstance(one, dict) for name in one})
             if schemes:
                 notes.add(f"the call needs credentials ({', '.join(schemes[:5])}), which are no argument")
+
+
+def _of_swagger(
+    root: dict[str, Any], item: dict[str, Any], operation: dict[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """An operation of Swagger 2 in the words of OpenAPI 3; references stay as they are, in the same document."""
+    shared = root.get("parameters")
+    listed: list[dict[str, Any]] = []
+    for given in [*_entries(item.get("parameters")), *_entries(operation.get("parameters"))]:
+        reference = given.get("$ref")
+        is_shared = isinstance(reference, str) and isinstance(shared, dict)
+        entry = shared.get(str(reference).rpartition("/")[2]) if is_shared and isinstance(shared, dict) else given
+        if isinstance(entry, dict):
+            listed.append(entry)
+    plain = [_typed(entry) for entry in listed if entry.get("in") in _PLACES]
+    body = next((entry for entry in listed if entry.get("in") == "body"), None)
+    fields = [entry for entry in listed if entry.get("in") == "formData" and isinstance(entry.get("name"), str)]
+    made = {**operation, "parameters": plain}
+    if body is not None:
+        content = {"application/json": {"schema": body.get("schema", True)}}
+        made["requestBody"] = {
+            "required": body.get("required") is True,
+            "content": content,
+            "description": body.get("description"),
+        }
+    elif fields:
+        schema = {
+            "type": "object",
+            "properties": {entry["name"]: _typed(entry)["schema"] for entry in fields},
+            "required": [entry["name"] for entry in fields if entry.get("required") is True],
+        }
+        kind = (
+            "multipart/form-data"
+            if any(entry.get("type") == "file" for entry in fields)
+            else "application/x-www-form-urlencoded"
+        )
+        made["requestBody"] = {"required": bool(schema["required"]), "content": {kind: {"schema": schema}}}
+    responses = operation.get("responses")
+    made["responses"] = (
+        {code: _response(answer) for code, answer in responses.items()} if isinstance(responses, dict) else {}
+    )
+    return {key: value for key, value in item.items() if key != "parameters"}, made
+
+
+def _entries(listed: Any) -> list[dict[str, Any]]:
+    return [entry for entry in listed if isinstance(entry, dict)] if isinstance(listed, list) else []
+
+
+def _response(answer: Any) -> Any:
+    if isinstance(answer, dict) and "schema" in answer:
+        return {**answer, "content": {"application/json": {"schema": answer["schema"]}}}
+    return answer
+
+
+def _typed(entry: dict[str, Any]) -> dict[str, Any]:
+    """A parameter whose type stands beside its name, as one with a schema."""
+    about = ("name", "in", "required", "description", "deprecated", "collectionFormat", "allowEmptyValue")
+    schema = {key: value for key, value in entry.items() if key not in about}
+    if schema.get("type") == "file":
+        schema = {"type": "string", "format": "binary"}
+    return {**{key: entry[key] for key in about if key in entry}, "schema": schema}
 
 
 class _Call:

@@ -78,6 +78,9 @@ class RepositoryReading:
 
     # --- paths ---
 
+    def size(self, path: str) -> int:
+        return self._sizes.get(path, 0)
+
     def has(self, path: str) -> bool:
         return path in self._sizes
 

@@ -288,3 +288,13 @@ def _scalar(value: Any) -> Any:
 def keywords(call: ast.Call) -> dict[str, ast.expr]:
     """The named arguments of a call."""
     return {keyword.arg: keyword.value for keyword in call.keywords if keyword.arg is not None}
+
+
+def field_of(scope: Scope, annotation: ast.expr | None) -> ast.Call | None:
+    """The `Field(…)` in `Annotated[type, Field(…)]`."""
+    if not isinstance(annotation, ast.Subscript) or not isinstance(annotation.slice, ast.Tuple):
+        return None
+    if scope.qualified(annotation.value).rpartition(".")[2] != "Annotated":
+        return None
+    calls = [part for part in annotation.slice.elts[1:] if isinstance(part, ast.Call)]
+    return next((call for call in calls if scope.qualified(call.func).rpartition(".")[2] == "Field"), None)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from workermd.derive.interfaces.annotations import Types
 from workermd.derive.interfaces.dialect import arguments, defaulted, fits, fitted
 from workermd.derive.interfaces.docstrings import DocstringParts, parse
-from workermd.derive.interfaces.scope import Inexpressible, NotLiteral, Scope, Sources
+from workermd.derive.interfaces.scope import Inexpressible, NotLiteral, Scope, Sources, field_of
 from workermd.derive.interfaces.texts import Notes
 from workermd.derive.model import Evidence
 from workermd.protocol.envelope import Document
@@ -46,7 +46,9 @@ def signature(
     required: list[str] = []
     for parameter in _parameters(function.args):
         name = parameter.node.arg
-        if _last_word(scope, parameter.node.annotation) & given:
+        if _last_word(scope, parameter.node.annotation) & given or (
+            name in ("self", "cls") and not parameter.node.annotation
+        ):
             continue
         schema = _schema(types, scope, parameter, notes)
         if schema is None:
@@ -54,7 +56,7 @@ def signature(
         if name in said.parameters and "description" not in schema:
             schema = {**schema, "description": said.parameters[name]}
         properties[name] = schema
-        if parameter.required:
+        if parameter.required and not _has_default(scope, parameter.node.annotation):
             required.append(name)
     schema = arguments(properties, required)
     _star(types, scope, function.args, schema, notes)
@@ -89,6 +91,8 @@ def _schema(types: Types, scope: Scope, parameter: _Parameter, notes: Notes) -> 
     """The schema of a parameter; None, with a note, for an optional one that cannot be expressed."""
     name = cleaned(parameter.node.arg, 60)
     options, default = _declared(scope, parameter.default)
+    if default is None and (field := field_of(scope, parameter.node.annotation)) is not None:
+        default = _declared(scope, field)[1]
     is_required = parameter.required
     try:
         value = types.sources.literal(scope, default) if default is not None else None
@@ -122,6 +126,12 @@ def _declared(scope: Scope, default: ast.expr | None) -> tuple[ast.Call | None, 
         named = next((keyword.value for keyword in default.keywords if keyword.arg == "default"), None)
         return default, named or (default.args[0] if default.args else None)
     return None, default
+
+
+def _has_default(scope: Scope, annotation: ast.expr | None) -> bool:
+    """`Annotated[int, Field(default=…)]` without a default of Python's own."""
+    field = field_of(scope, annotation)
+    return field is not None and any(keyword.arg in ("default", "default_factory") for keyword in field.keywords)
 
 
 def _star(types: Types, scope: Scope, args: ast.arguments, schema: Document, notes: Notes) -> None:
