@@ -397,6 +397,9 @@ _SAYS_DOCS = re.compile(
     r"|\b(full|complete|official|detailed|see|read|more) (the )?(documentation|docs)\b|\bdocumentation (is|can be|lives|at|on)\b",
     re.IGNORECASE,
 )
+_STARTS_DOCS = re.compile(
+    r"\W*(full |online |the |official |complete )*(docs?|documentation)\b(?! of | for )", re.IGNORECASE
+)
 _HERE = re.compile(r"\W*(here|this|website|site|link|https?://\S+|[\w.-]+\.\w{2,}(/\S*)?)\W*", re.IGNORECASE)
 _SHARED_HOSTS = (
     "github.com",
@@ -446,7 +449,7 @@ def _kind(link: Link, read: Read, readme: Readme, own_hosts: frozenset[str]) -> 
     own = _is_own_site(target, readme, own_hosts)
     for kind, words in _KINDS:
         if words.fullmatch(text):
-            told = len(read.passage.outside.split()) < 12 or bool(_SAYS_DOCS.search(read.passage.text[:400]))
+            told = len(read.passage.outside.split()) < 6 or bool(_STARTS_DOCS.match(read.passage.text[:100]))
             return kind, 3 if own else 2 if told else 0
     if _CHANGES.search(target) and own:
         return "changelog", 2

@@ -132,7 +132,7 @@ def test_third_party_notices_are_not_ours(build):
 
 
 def test_a_licence_file_that_is_cut_short_is_said(build):
-    repository = build({"LICENSE": texts.MIT[:300], "README.md": "# W\n"})
+    repository = build({"LICENSE": texts.MIT[:300], "README.md": "# W\n"}, licence=None)
     derived = compose.derive(repository)
     assert derived.record.first("repository_license") is None
     assert any(note.startswith("LICENSE is not recognised as a licence") for note in derived.notes)

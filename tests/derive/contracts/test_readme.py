@@ -307,7 +307,7 @@ def test_a_link_alone_is_quoted_not_the_bar_around_it(page):
             {},
             ["curl -fsSL https://widget.example/install.sh | sh"],
         ),
-        ("```sh\ncurl -LsSf https://other.example/install.sh | sh\n```\n", {}, []),
+        ("```sh\ncurl -LsSf https://astral.sh/install.sh | sh\n```\n", {}, []),
         ("```sh\nuvx widget sort x\n```\n", {}, []),
         ("```sh\npip install widget\nnpm i widget\n```\n", {"go.mod": "module example.org/widget\n"}, []),
     ],
