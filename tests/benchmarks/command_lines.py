@@ -21,7 +21,7 @@ from workermd.derive.interfaces.cli import find
 from workermd.derive.interfaces.commands import REST
 from workermd.derive.model import Interface
 from workermd.derive.source import open_repository
-from workermd.task.command_line import Unwritable, words_of
+from workermd.protocol.call import Unwritable, words_of
 
 HOST = "https://github.com"
 PROBE = Path(__file__).with_name("command_line_probe.py")

@@ -37,6 +37,7 @@ LISTED = ("retryable", "backend_unavailable")
 OTHER = ("refused", "backend_failed")
 
 CHUNK = 65536
+KEPT_STDERR = 65536
 _ABOVE_STANDARD = 10
 
 
@@ -46,6 +47,7 @@ class ProgramEnding(NamedTuple):
     wait_status: int
     stdout: bytes
     stopped: str
+    stderr: bytes = b""
 
 
 def perform(task: Task, binding: Binding, limits: Limits) -> Result:
@@ -55,11 +57,11 @@ def perform(task: Task, binding: Binding, limits: Limits) -> Result:
     if time.monotonic() >= limits.deadline:
         return timed_out()
     # ASCII only: a program may read its stdin under any locale.
-    order = json.dumps(task._asdict()).encode("ascii") + b"\n"
+    order = json.dumps({key: value for key, value in task._asdict().items() if key != "call"}).encode("ascii") + b"\n"
     try:
-        program = _Program(binding.command)
+        program = RunningProgram(binding.command)
     except (OSError, ValueError) as error:
-        return _not_started(binding, error)
+        return not_started(binding, error)
     try:
         ending = program.ended(order, limits)
     finally:
@@ -72,18 +74,27 @@ def unusable(binding: Binding) -> str:
     return programs.why_missing(binding.command[0] if binding.command else "")
 
 
-class _Program:
+class RunningProgram:
     """A running program: its process, the pipes to it, and the ways to end it."""
 
-    def __init__(self, command: tuple[str, ...]) -> None:
-        """Start it. It inherits stderr, the attempt's log, and nothing else of ours. Raises OSError."""
+    def __init__(self, command: tuple[str, ...], *, keeps_stderr: bool = False) -> None:
+        """Start it. It inherits stderr, the attempt's log, and nothing else of ours. Raises OSError.
+
+        With `keeps_stderr` what it says there is part of its ending, as far as KEPT_STDERR, and not of the log.
+        """
         self._open: set[int] = set()
         self._printed = bytearray()
+        self._said = bytearray()
+        self._log = -1
         self._running = False
         try:
             stdin, self._order = self._pipe()
             self._answer, stdout = self._pipe()
-            self._pid = _spawn(command, stdin, stdout)
+            stderr = 2
+            if keeps_stderr:
+                self._log, stderr = self._pipe()
+                os.set_blocking(self._log, False)
+            self._pid = _spawn(command, stdin, stdout, stderr)
             self._running = True
             self._process = os.pidfd_open(self._pid)
         except BaseException:
@@ -92,6 +103,8 @@ class _Program:
         self._open.add(self._process)
         self._close(stdin)
         self._close(stdout)
+        if keeps_stderr:
+            self._close(stderr)
         os.set_blocking(self._order, False)
         os.set_blocking(self._answer, False)
 
@@ -105,6 +118,8 @@ class _Program:
         poll.register(self._process, select.POLLIN)
         poll.register(self._answer, select.POLLIN)
         poll.register(self._order, select.POLLOUT)
+        if self._log >= 0:
+            poll.register(self._log, select.POLLIN)
         stopped = ""
         while not stopped:
             left = limits.deadline - time.monotonic()
@@ -114,6 +129,9 @@ class _Program:
                 if not unwritten:
                     poll.unregister(self._order)
                     self._close(self._order)
+            if self._log in ready and self._hear() == 0:
+                poll.unregister(self._log)
+                self._close(self._log)
             if self._answer in ready and self._read() == 0:
                 poll.unregister(self._answer)
                 self._close(self._answer)
@@ -134,9 +152,11 @@ class _Program:
         while not stopped and self._answer in self._open and self._read():
             if len(self._printed) > limits.max_output_bytes:
                 stopped = "too large"
+        while self._log in self._open and self._hear():
+            pass
         if time.monotonic() >= limits.deadline:
             stopped = "late"
-        return ProgramEnding(wait_status, bytes(self._printed), stopped)
+        return ProgramEnding(wait_status, bytes(self._printed), stopped, bytes(self._said))
 
     def _write(self, unwritten: memoryview) -> memoryview:
         """What is still to be written; nothing once the program has closed its stdin or gone."""
@@ -154,6 +174,15 @@ class _Program:
         except BlockingIOError:
             return None
         self._printed += chunk
+        return len(chunk)
+
+    def _hear(self) -> int | None:
+        """Read what it says on stderr; the beginning is kept, the rest is read and dropped."""
+        try:
+            chunk = os.read(self._log, CHUNK)
+        except BlockingIOError:
+            return None
+        self._said += chunk[: max(KEPT_STDERR - len(self._said), 0)]
         return len(chunk)
 
     def _kill(self) -> None:
@@ -183,7 +212,7 @@ class _Program:
             os.close(self._open.pop())
 
 
-def _spawn(command: tuple[str, ...], stdin: int, stdout: int) -> int:
+def _spawn(command: tuple[str, ...], stdin: int, stdout: int, stderr: int) -> int:
     """Start a program and return its process id. Raises OSError.
 
     It leads a group of its own, so that what it starts can be ended with it, and ends with us. It is forked and not
@@ -195,7 +224,7 @@ def _spawn(command: tuple[str, ...], stdin: int, stdout: int) -> int:
     try:
         pid = os.fork()
         if pid == 0:
-            _become(command, stdin, stdout, telling)
+            _become(command, (stdin, stdout, stderr), telling)
         os.close(telling)
         telling = -1
         number = os.read(told, 4)
@@ -210,16 +239,16 @@ def _spawn(command: tuple[str, ...], stdin: int, stdout: int) -> int:
     return pid
 
 
-def _become(command: tuple[str, ...], stdin: int, stdout: int, telling: int) -> NoReturn:
+def _become(command: tuple[str, ...], streams: tuple[int, int, int], telling: int) -> NoReturn:
     """In the fork: be the program. The pipe closes when that worked, and says why when it did not."""
     try:
         os.setpgid(0, 0)
         # Away from 0 to 2 first: where the caller had closed those, one of the pipes may be among them.
-        telling, stdin, stdout = (
-            fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _ABOVE_STANDARD) for fd in (telling, stdin, stdout)
+        telling, stdin, stdout, stderr = (
+            fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _ABOVE_STANDARD) for fd in (telling, *streams)
         )
-        os.dup2(stdin, 0)
-        os.dup2(stdout, 1)
+        for place, stream in enumerate((stdin, stdout, stderr)):
+            os.dup2(stream, place)
         # Python ignores these two, and what is ignored stays so across exec: no program expects that.
         for number in (signal.SIGPIPE, signal.SIGXFSZ):
             signal.signal(number, signal.SIG_DFL)
@@ -236,7 +265,7 @@ def _milliseconds(seconds: float) -> int:
     return math.ceil(min(max(seconds, 0), 3600) * 1000)
 
 
-def _not_started(binding: Binding, error: OSError | ValueError) -> Result:
+def not_started(binding: Binding, error: OSError | ValueError) -> Result:
     place = f"program {binding.command[0]} ({binding.origin})"
     number = error.errno if isinstance(error, OSError) else None
     if number in programs.PASSING:

@@ -178,6 +178,7 @@ def _flag_binding(flags: Flags, settings: Settings) -> Binding | None:
         models={flags.model: model} if model and kind in KINDS and "models" in KINDS[kind].takes else {},
         fallbacks={name: settings.models[name] for name in model.fallback} if model else {},
         folder=os.getcwd(),
+        arrangement={"address": flags.base_url, "key_env": flags.api_key_env} if kind == "http" else {},
     )
     bound = checked(bound, "the command line")
     return with_server(bound, flags.base_url, settings.servers, "the command line")
@@ -186,6 +187,8 @@ def _flag_binding(flags: Flags, settings: Settings) -> Binding | None:
 def _flag_model(flags: Flags, settings: Settings) -> Model | None:
     """The model of the flags: one of the configuration by its name, or one that they describe."""
     if not flags.model:
+        if flags.backend == "http":
+            return None
         serves_itself = flags.backend in KINDS and "server" in KINDS[flags.backend].keys and not flags.api_key_env
         if not serves_itself and (flags.base_url or flags.api_key_env):
             raise ConfigurationError("--base-url and --api-key-env describe a model", "add --model NAME")

@@ -81,6 +81,8 @@ def checked(binding: Binding, place: str) -> Binding:
         raise ConfigurationError(f"{place}: backend 'function' names no function", "add --function module:callable")
     if binding.kind == "command" and not binding.command:
         raise ConfigurationError(f"{place}: backend 'command' names no program", "add it after --: -- PROGRAM ARG…")
+    if binding.kind == "program" and not binding.command:
+        raise ConfigurationError(f"{place}: backend 'program' names no program", "add it after --: -- PROGRAM")
     if "model" in takes and binding.model is None:
         raise ConfigurationError(
             f"{place}: backend {binding.kind!r} names no model",

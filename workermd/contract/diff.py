@@ -16,6 +16,7 @@ from workermd.contract.compare.schemas import Obstacle, obstacles
 from workermd.contract.json.strict import canonical
 from workermd.contract.model import Contract, Lines, Reading
 from workermd.protocol import tool_pattern
+from workermd.protocol.call import KEY
 from workermd.protocol.envelope import Document
 from workermd.protocol.tool_pattern import ToolPattern
 from workermd.system.text import shown
@@ -53,6 +54,7 @@ KINDS: dict[str, ChangeKind] = {
         "unknown", "minor", "The purpose tells a task what to do; no rule can compare the words."
     ),
     "purpose-respaced": ChangeKind("compatible", "patch", "The words are the same; the contract's hash is another."),
+    "call-changed": ChangeKind("breaking", "major", "A backend that calls by `x-call` calls another way now, or none."),
     "idempotency-key-changed": ChangeKind(
         "breaking", "major", "Runs are found again by the value of this field, so settled ones would run again."
     ),
@@ -145,7 +147,11 @@ def difference(old: Reading, new: Reading) -> Difference:
     if old.contract is None or new.contract is None:
         raise ValueError("a contract with errors cannot be compared")
     pair = _Pair(old, new)
-    found = [*_identity(old.contract, new.contract), *_schemas(old.contract, new.contract)]
+    found = [
+        *_identity(old.contract, new.contract),
+        *_call(old.contract, new.contract),
+        *_schemas(old.contract, new.contract),
+    ]
     found += [*_statuses(old.contract, new.contract), *_bounds(old.contract, new.contract)]
     changes = tuple(sorted(map(pair.change, dict.fromkeys(found)), key=_order))
     required: Bump = max((change.requires for change in changes), key=bump.BUMPS.index, default="none")
@@ -216,6 +222,17 @@ def _identity(old: Contract, new: Contract) -> Iterator[_Told]:
         yield _Told("purpose-changed", _other_purpose(old.purpose, new.purpose), "/purpose", "/purpose")
     elif old.purpose != new.purpose:
         yield _Told("purpose-respaced", "the purpose has other line ends or blanks", "/purpose", "/purpose")
+
+
+def _call(old: Contract, new: Contract) -> Iterator[_Told]:
+    """How the interface is called: the front matter's `x-call`."""
+    before, after = (contract.front_matter.get(KEY) for contract in (old, new))
+    if before != after:
+        reason = (
+            "x-call was taken away" if after is None else "x-call was added" if before is None else "x-call changed"
+        )
+        places = [f"/front_matter/{KEY}" if value is not None else "/front_matter" for value in (before, after)]
+        yield _Told("call-changed", reason, *places)
 
 
 def _other_purpose(old: str, new: str) -> str:

@@ -122,6 +122,11 @@ RULES: dict[str, Rule] = {
         "`worker_mode` is no misspelling of a known mode.",
         "A mode chooses a default backend; a misspelt one chooses none, silently. Other modes are the operator's own.",
     ),
+    "WM125": Rule(
+        "error",
+        "`x-call` says how the interface is called, and names properties of the input.",
+        "A backend that calls a program or a service by it would refuse every run, or leave an argument out.",
+    ),
     "WM201": Rule(
         "error", "The YAML is well formed.", "Broken YAML is read differently, or not at all, by different programs."
     ),

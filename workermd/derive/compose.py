@@ -25,10 +25,11 @@ from workermd.derive.record import MARK, DerivationRecord, encoded, text_sha256
 from workermd.derive.schemas import STATUSES, Schemas, Unusable, of_interface, starter, undescribed, written
 from workermd.derive.tree import BLOB_CAP
 from workermd.lint.engine import lint
+from workermd.protocol.call import texts as call_texts
 from workermd.protocol.envelope import Document
 from workermd.protocol.errors import DeriveError
 from workermd.protocol.finding import Finding
-from workermd.system.text import marked, whole
+from workermd.system.text import is_visible, marked, whole
 
 METHOD = "repository_files_at_commit"
 
@@ -161,7 +162,21 @@ def _record(
         output_sha256=text_sha256(written(made.output_schema)),
         claims=claims,
         quotes=wishes.quotes,
+        call=_call(interface),
     )
+
+
+def _call(interface: Interface | None) -> tuple[str, ...]:
+    """How the interface is called, as texts of the front matter; () where that would be too long for it."""
+    if interface is None or interface.call is None:
+        return ()
+    listed = call_texts(interface.call)
+    fits = len(listed) <= MOST_CALL_TEXTS and sum(map(len, listed)) <= MOST_CALL and all(map(is_visible, listed))
+    return tuple(listed) if fits else ()
+
+
+MOST_CALL_TEXTS = 500
+MOST_CALL = 20_000
 
 
 def _has_form(form: Form, value: object) -> bool:
@@ -225,6 +240,7 @@ def _front(record: DerivationRecord, block: str) -> Iterator[Piece]:
         "tags": [claim.text for claim in record.of("tag")],
         "x-commit": record.commit,
         "x-interface": record.interface,
+        "x-call": list(record.call),
         "x-documentation-license": marked(documentation, 120),
         "x-repository-status": list(dict.fromkeys(claim.text for claim in record.of("status"))),
         "x-confidence": _scores(record),

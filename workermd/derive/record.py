@@ -43,6 +43,8 @@ class DerivationRecord(NamedTuple):
     output_sha256: str
     claims: tuple[Claim, ...]
     quotes: str = "full"
+    call: tuple[str, ...] = ()
+    """The texts of `x-call`; () where no backend calls the interface so."""
 
     def of(self, *fields: str) -> tuple[Claim, ...]:
         return tuple(claim for claim in self.claims if claim.field in fields)
@@ -60,6 +62,8 @@ def encoded(record: DerivationRecord) -> str:
     values = {"schema_version": SCHEMA_VERSION, **record._asdict()}
     if record.quotes == "full":
         del values["quotes"]
+    if not record.call:
+        del values["call"]
     values["claims"] = [claim_documents.document(claim) for claim in record.claims]
     return json_shown(json.dumps(_whole(values), ensure_ascii=False, indent=1))
 
@@ -117,11 +121,14 @@ def _decoded(text: str, path: str, line: int) -> DerivationRecord:
     if not isinstance(values, dict) or values.pop("schema_version", None) != SCHEMA_VERSION:
         raise DeriveError(f"{path}:{line}: the evidence block is of another version", hint)
     try:
-        listed = values.pop("claims")
-        record = DerivationRecord(**values, claims=tuple(claim_documents.from_document(each) for each in listed))
+        listed, called = values.pop("claims"), values.pop("call", [])
+        record = DerivationRecord(
+            **values, claims=tuple(claim_documents.from_document(each) for each in listed), call=tuple(called)
+        )
     except (KeyError, TypeError, ValueError):
         raise DeriveError(f"{path}:{line}: the evidence block was damaged", hint) from None
-    texts = [value for name, value in record._asdict().items() if name not in ("stars", "claims")]
+    texts = [value for name, value in record._asdict().items() if name not in ("stars", "claims", "call")]
+    texts += record.call
     whole_texts = all(isinstance(value, str) for value in texts) and record.quotes in claim_documents.QUOTES
     if not whole_texts or not isinstance(record.stars, int | None):
         raise DeriveError(f"{path}:{line}: the evidence block was damaged", hint)

@@ -99,7 +99,7 @@ def _input(arguments: Document, notes: list[str]) -> Document:
         head = {"$schema": kept.pop("$schema")} if "$schema" in kept else {}
         return head | {
             "type": "object",
-            "additionalProperties": False,
+            "additionalProperties": arguments.get("additionalProperties", False),
             "required": ["run_id", *required],
             "properties": {"run_id": _identity(), **properties},
             **kept,
@@ -125,7 +125,7 @@ def _is_plain(arguments: Document) -> bool:
         and isinstance(required, list)
         and "run_id" not in properties
         and "run_id" not in required
-        and arguments.get("additionalProperties", False) is False
+        and isinstance(arguments.get("additionalProperties", False), bool)
         and not _refers_to_root(arguments)
     )
 

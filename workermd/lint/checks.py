@@ -20,6 +20,7 @@ CHECKS: tuple[Check, ...] = (
     Check("WM122", front_matter.semantic_version),
     Check("WM123", front_matter.derived_before),
     Check("WM124", front_matter.misspelt_mode),
+    Check("WM125", front_matter.call),
     Check("WM320", evidence.badges),
     Check("WM321", evidence.licence),
     Check("WM322", evidence.texts_licence),

@@ -7,6 +7,7 @@ from workermd.contract.fields import FIELDS
 from workermd.contract.model import Span
 from workermd.contract.problems import nearest
 from workermd.lint.subject import Edit, Fault, Subject
+from workermd.protocol.call import KEY, WrongCall, named, parse
 from workermd.system.text import shown
 
 REGISTRY_KEYS = tuple(key for key in FIELDS if key not in ("worker_id", "purpose"))
@@ -77,3 +78,24 @@ def misspelt_mode(subject: Subject) -> Iterator[Fault]:
     if near:
         message = f"worker_mode is {shown(mode)}, which is almost a known mode and chooses no default backend"
         yield Fault(subject.where("/front_matter/worker_mode"), message, f"Did you mean {near}?")
+
+
+def call(subject: Subject) -> Iterator[Fault]:
+    """WM125"""
+    listed = subject.contract.front_matter.get(KEY)
+    if listed is None:
+        return
+    hint = "Derive the contract again, or write x-call as docs/derive.md shows it."
+    try:
+        call = parse(listed)
+    except WrongCall as wrong:
+        yield Fault(subject.key(f"/front_matter/{KEY}"), str(wrong), hint)
+        return
+    schema = subject.contract.input_schema
+    properties = schema.get("properties", {})
+    below = properties.get("arguments", {}) if set(properties) == {"run_id", "arguments"} else {}
+    known = {**properties, **(below.get("properties", {}) if isinstance(below, dict) else {})}
+    for name in named(call):
+        if name not in known:
+            message = f"x-call takes {shown(name)}, which is no property of the input schema"
+            yield Fault(subject.key(f"/front_matter/{KEY}"), message, hint)

@@ -6,10 +6,12 @@ import time
 
 from workermd.attempt.order import Order
 from workermd.attempt.spawn import TICK, Ending, Host
+from workermd.contract.model import Contract
 from workermd.ledger import results
 from workermd.ledger.records import Run
 from workermd.ledger.run_lock import RunLock, run_offset
 from workermd.protocol import back_off
+from workermd.protocol.call import KEY as CALL
 from workermd.protocol.envelope import Document, summed
 from workermd.protocol.errors import Interrupted
 from workermd.runner import decisions, verdict
@@ -50,6 +52,7 @@ def order_of(session: Session, worker: Worker, claim: ClaimedAttempt, until: flo
         artifacts_dir=folder,
         settings=worker.binding.settings,
         budget={name: most for name, most in budget._asdict().items() if most is not None},
+        call=_call_of(contract),
     )
     most = contract.constraints.max_output_bytes
     active = os.environ.get(ACTIVE, "")
@@ -193,3 +196,9 @@ def _how(ending: Ending) -> str:
     if ending.exit_code is None:
         return "ended together with the process that it was forked from"
     return f"exited with code {ending.exit_code}"
+
+
+def _call_of(contract: Contract) -> tuple[str, ...]:
+    """How the contract says that its interface is called."""
+    listed = contract.front_matter.get(CALL, ())
+    return tuple(listed) if isinstance(listed, list | tuple) else ()

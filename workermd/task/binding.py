@@ -133,7 +133,8 @@ class Binding(NamedTuple):
         keys = [variable for model in self.all_models for variable in model.variables]
         headers = [variable for server in self.servers.values() for variable in server.header_env.values()]
         secrets = [variable for server in self.servers.values() for variable in server.secret_env]
-        return tuple(dict.fromkeys((*keys, *headers, *secrets)))
+        own = self.arrangement.get("key_env", "")
+        return tuple(dict.fromkeys((*keys, *headers, *secrets, *((own,) if isinstance(own, str) and own else ()))))
 
     @property
     def server_variables(self) -> tuple[str, ...]:

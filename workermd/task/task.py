@@ -38,6 +38,8 @@ class Task(NamedTuple):
     artifacts_dir: str
     settings: Document
     budget: Document = {}  # noqa: RUF012 - a frozen record's default, never mutated
+    call: tuple[str, ...] = ()
+    """The contract's `x-call`, for the kinds that call an interface by it."""
 
     def to_json(self) -> str:
         """One JSON object on one line, keys as the fields are named."""
@@ -227,6 +229,10 @@ KINDS: dict[str, Kind] = {
         frozenset({"command", "tools"}),
         frozenset({"server", "tool", "allow", "approve", "retry_errors"}),
         converses=True,
+    ),
+    "program": Kind("workermd.backends.program", takes=frozenset({"command"}), keys=frozenset({"ok_exit_codes"})),
+    "http": Kind(
+        "workermd.backends.http", keys=frozenset({"address", "key_env", "key_header", "methods", "idempotency_header"})
     ),
     "replay": Kind("workermd.backends.replay", _COUNTED),
 }

@@ -86,7 +86,18 @@ class _Api:
             output_schema=output,
             evidence=self._evidence(place, [*taking.followed, *giving.followed]),
             notes=notes.all(),
+            call={
+                "kind": "http",
+                "method": place.rpartition("/")[2].upper(),
+                "path": self._base() + place.split("/")[2].replace("~1", "/").replace("~0", "~"),
+                "line": call.line,
+            },
         )
+
+    def _base(self) -> str:
+        """The path that Swagger 2 puts before every other; a server's address is the operator's to name."""
+        base = self.root.get("basePath") if self.root.get("swagger") == "2.0" else ""
+        return base.rstrip("/") if isinstance(base, str) and re.fullmatch(r"/[\w./-]{1,200}", base) else ""
 
     def _evidence(self, place: str, followed: list[str]) -> tuple[Evidence, ...]:
         shared = list(dict.fromkeys(followed))[:MAX_CITED]
@@ -171,6 +182,8 @@ class _Call:
         self.notes = notes
         self.properties: dict[str, Document] = {}
         self.required: list[str] = []
+        self.line: list[Document] = []
+        """The way of each argument, by the words of `x-call`."""
 
     def _deref(self, node: Any) -> dict[str, Any]:
         """A parameter or body, through at most a few references to it."""
@@ -214,6 +227,7 @@ class _Call:
         if parameter.get("deprecated") is True:
             schema["deprecated"] = True
         self._add(name if name not in self.properties else f"{where}_{name}", schema)
+        self.line.append({"in": where, "name": name, "from": next(reversed(self.properties))})
         if where == "path" or parameter.get("required") is True:
             self.required.append(next(reversed(self.properties)))
 
@@ -238,6 +252,7 @@ class _Call:
             "body" if "body" not in self.properties else "request_body",
             {**schema, "description": said} if said else schema,
         )
+        self.line.append({"in": "body", "name": kind or "text/plain", "from": next(reversed(self.properties))})
         if body.get("required") is True:
             self.required.append(next(reversed(self.properties)))
 

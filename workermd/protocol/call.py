@@ -1,20 +1,97 @@
-"""`x-call` of kind `program`: how a command is called, as the contract lists it.
+"""`x-call`: how an interface is called, as a contract lists it in its front matter.
 
-`line` holds the command's words and its arguments in the order of the command line. An argument names a property of the
-input (`from`) and how its value is written:
+The first text is the kind. Of a `program` each further text is a word of the command line, or an argument as a JSON object;
+they stand in the order of the command line. Of `http` the second is method and path. An argument names a property of
+the input (`from`) and how its value is written:
 
 - `option`: the option, then the value; with `list` all parts of a list after it, with `each` the option again for each part;
 - `flag`, `off`: for true, for false; `alone`: true is the option without a value; `count`: the flag, that many times;
 - `choice`: the flag of each value;
-- `position`: the value itself; `rest`: a list of words, as they are.
+- `position`: the value itself; `rest`: a list of words, as they are;
+- `in` with `name`, of `http`: `path`, `query`, `header`, `cookie`, or `body` with the media type.
 
 Words come from the contract's list and the input's values alone. No shell sees them.
 """
 
+import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
 from workermd.protocol.envelope import Document
+
+KEY = "x-call"
+KINDS = ("program", "http")
+MOST = 600
+_PLACES = ("path", "query", "header", "cookie", "body")
+_TEXTS = {"option", "flag", "off", "count", "from", "in", "name"}
+_MARKS = {"list", "each", "alone", "position", "rest"}
+_METHOD = re.compile(r"(GET|PUT|POST|DELETE|OPTIONS|HEAD|PATCH|TRACE) (/\S*)")
+
+
+class WrongCall(ValueError):
+    """An `x-call` that says no way to call anything; the message says what is wrong with which text."""
+
+
+def texts(call: Document) -> list[str]:
+    """As it stands in the front matter."""
+    head = ["http", f"{call['method']} {call['path']}"] if call["kind"] == "http" else ["program"]
+    return [*head, *(part if isinstance(part, str) else json.dumps(part, ensure_ascii=False) for part in call["line"])]
+
+
+def parse(listed: Any) -> Document:
+    """Back from the front matter. Raises WrongCall."""
+    if not isinstance(listed, list | tuple) or not listed or listed[0] not in KINDS or len(listed) > MOST:
+        raise WrongCall(f"x-call is a list that begins with {' or '.join(KINDS)}")
+    call: Document = {"kind": listed[0]}
+    rest = list(listed[1:])
+    if listed[0] == "http":
+        match = _METHOD.fullmatch(rest[0]) if rest else None
+        if match is None:
+            raise WrongCall("the second text of x-call is a method and a path, such as GET /pets/{id}")
+        call.update(method=match[1], path=match[2])
+        rest = rest[1:]
+    call["line"] = [
+        _argument(text, listed[0]) if text.startswith("{") else _word_of_line(text, listed[0]) for text in rest
+    ]
+    return call
+
+
+def _word_of_line(text: str, kind: str) -> str:
+    if kind == "http" or not text or "\0" in text:
+        raise WrongCall(f"{text!r} of x-call is no argument: write a JSON object")
+    return text
+
+
+def _argument(text: str, kind: str) -> Document:
+    try:
+        part = json.loads(text)
+    except (ValueError, RecursionError):
+        raise WrongCall(f"{text[:60]!r} of x-call is no JSON object") from None
+    wrong = [key for key in part if key not in _TEXTS | _MARKS | {"choice"}]
+    wrong += [key for key in part if key in _TEXTS and not isinstance(part[key], str)]
+    choice = part.get("choice", {})
+    if wrong or not isinstance(choice, dict) or not all(isinstance(flag, str) for flag in choice.values()):
+        raise WrongCall(f"{text[:60]!r} of x-call has {wrong[0] if wrong else 'choice'} of another kind than is known")
+    ways = {"in"} if kind == "http" else {"option", "flag", "off", "count", "choice", "position", "rest"}
+    if "from" not in part or not ways & part.keys() or (kind == "http" and part["in"] not in _PLACES):
+        raise WrongCall(f"{text[:60]!r} of x-call lacks `from`, or the way its value is written")
+    argument: Document = part
+    return argument
+
+
+def named(call: Document) -> list[str]:
+    """The properties that a call takes."""
+    return [part["from"] for part in call["line"] if isinstance(part, dict)]
+
+
+def values_of(call: Document, given: Document, key: str) -> Document:
+    """The input's values for a call: those below `arguments`, where they stand there, without the run's key."""
+    values = {name: value for name, value in given.items() if name != key or name in named(call)}
+    below = values.get("arguments")
+    return (
+        below if set(values) == {"arguments"} and isinstance(below, dict) and "arguments" not in named(call) else values
+    )
 
 
 class Unwritable(ValueError):
