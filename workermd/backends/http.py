@@ -182,6 +182,8 @@ def _asked(
             said += chunk
             if time.monotonic() >= limits.deadline:
                 raise TimeoutError
+        if response.length and len(said) <= limits.max_output_bytes:
+            raise http.client.IncompleteRead(bytes(said[:0]), response.length)
         wait = response.getheader("Retry-After", "")
         after = float(wait) if re.fullmatch(r"[0-9]{1,6}", wait) else None
         return response.status, response.getheader("Content-Type", ""), bytes(said), after
