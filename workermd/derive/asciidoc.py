@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from workermd.derive.markdown import MAX_PASSAGES, Gathered, Kind, Passage, Place
+from workermd.derive.markdown import MAX_PASSAGES, GatheredText, Kind, Nesting, Passage
 
 MAX_TEXT = 256 * 1024
 
@@ -79,8 +79,8 @@ def _paragraph(lines: list[str], first: int, last: int) -> Passage:
 def _inline(
     text: str, kind: Kind, first: int, last: int, *, rank: int = 0, quoted: bool = False, listed: bool = False
 ) -> Passage:
-    gathered = Gathered()
-    place = Place()
+    gathered = GatheredText()
+    place = Nesting()
     place.quotes, place.lists = int(quoted), int(listed)
     text = text[:8192]
     gathered.images = len(_IMAGE.findall(text))

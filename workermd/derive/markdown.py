@@ -51,7 +51,7 @@ class Passage(NamedTuple):
     """What stands in the text as code."""
 
 
-class Gathered:
+class GatheredText:
     """Text, links and images of one passage, filled by inline tokens or by HTML."""
 
     def __init__(self) -> None:
@@ -76,7 +76,7 @@ class Gathered:
             self.links.append(Link(joined(self._shown), self._target))
         self._target = None
 
-    def passage(self, kind: Kind, first: int, last: int, place: "Place", rank: int = 0) -> Passage:
+    def passage(self, kind: Kind, first: int, last: int, place: "Nesting", rank: int = 0) -> Passage:
         self.close_link()
         return Passage(
             kind,
@@ -93,7 +93,7 @@ class Gathered:
         )
 
 
-class Place:
+class Nesting:
     """How deep in quotes and lists the reader is."""
 
     def __init__(self) -> None:
@@ -112,7 +112,7 @@ class _Html(HTMLParser):
 
     SILENT = ("script", "style", "template", "svg", "head")
 
-    def __init__(self, gathered: Gathered) -> None:
+    def __init__(self, gathered: GatheredText) -> None:
         super().__init__(convert_charrefs=True)
         self.gathered = gathered
         self._silent: list[str] = []
@@ -152,7 +152,7 @@ def passages(text: str) -> tuple[Passage, ...]:
     environment: dict[str, object] = {}
     tokens = _parser().parse(_without_front_matter(plain), environment)
     found: list[Passage] = []
-    place = Place()
+    place = Nesting()
     for index, token in enumerate(tokens):
         if len(found) == MAX_PASSAGES:
             break
@@ -171,7 +171,7 @@ def _without_front_matter(text: str) -> str:
     return text if end < 0 else "\n" * text.count("\n", 0, end + 5) + text[end + 5 :]
 
 
-def _passage(tokens: list[Token], index: int, place: Place, environment: dict[str, object]) -> Passage | None:
+def _passage(tokens: list[Token], index: int, place: Nesting, environment: dict[str, object]) -> Passage | None:
     token = tokens[index]
     if token.type in ("fence", "code_block") and token.map:
         kind: Kind = "fence" if token.type == "fence" else "code"
@@ -187,7 +187,7 @@ def _passage(tokens: list[Token], index: int, place: Place, environment: dict[st
             listed=place.lists > 0,
         )
     if token.type == "html_block" and token.map:
-        gathered = Gathered()
+        gathered = GatheredText()
         html = _Html(gathered)
         html.feed(token.content[:MAX_INLINE])
         html.close()
@@ -201,8 +201,8 @@ def _passage(tokens: list[Token], index: int, place: Place, environment: dict[st
     return None
 
 
-def _inline(token: Token, environment: dict[str, object]) -> Gathered:
-    gathered = Gathered()
+def _inline(token: Token, environment: dict[str, object]) -> GatheredText:
+    gathered = GatheredText()
     if len(token.content) > MAX_INLINE:
         gathered.say(token.content)
         return gathered

@@ -4,7 +4,7 @@ import importlib.util
 from functools import cache
 from typing import Any
 
-from workermd.derive.markdown import MAX_PASSAGES, Gathered, Kind, Passage, Place
+from workermd.derive.markdown import MAX_PASSAGES, GatheredText, Kind, Nesting, Passage
 
 MAX_TEXT = 128 * 1024
 """Characters that are read: docutils takes a second for some hundred kilobytes."""
@@ -44,7 +44,7 @@ def passages(text: str) -> tuple[Passage, ...]:
     except (SystemMessage, RecursionError, ValueError, AttributeError, IndexError, TypeError, AssertionError):
         return ()
     reader = _Reader(plain.split("\n"))
-    reader.walk(document, 0, Place())
+    reader.walk(document, 0, Nesting())
     return tuple(reader.found)
 
 
@@ -54,7 +54,7 @@ class _Reader:
         self.cursor = 0
         self.found: list[Passage] = []
 
-    def walk(self, node: Any, rank: int, place: Place) -> None:
+    def walk(self, node: Any, rank: int, place: Nesting) -> None:
         """The blocks of a node. Structure is never as deep as the text is long: docutils bounds it by indentation."""
         from docutils import nodes
 
@@ -72,21 +72,21 @@ class _Reader:
             elif isinstance(child, nodes.system_message | nodes.comment | nodes.substitution_definition | nodes.target):
                 continue
             elif isinstance(child, nodes.Element):
-                below = Place()
+                below = Nesting()
                 quoted = isinstance(child, nodes.block_quote | nodes.Admonition)
                 listed = isinstance(child, nodes.list_item | nodes.field_body)
                 below.quotes, below.lists = place.quotes + quoted, place.lists + listed
                 self.walk(child, rank + 1 if rank > 6 else rank, below)
 
-    def add(self, node: Any, kind: Kind, place: Place, rank: int = 0) -> None:
-        gathered = Gathered()
+    def add(self, node: Any, kind: Kind, place: Nesting, rank: int = 0) -> None:
+        gathered = GatheredText()
         _inline(node, gathered, 0)
         first, last = self.lines_of(node.rawsource or node.astext())
         passage = gathered.passage(kind, first, last, place, rank)
         if passage.text or passage.images:
             self.found.append(passage)
 
-    def block(self, node: Any, place: Place) -> None:
+    def block(self, node: Any, place: Nesting) -> None:
         text = node.astext()
         classes = [name for name in node.get("classes", ()) if name not in ("code", "literal-block")]
         first, last = self.lines_of(text)
@@ -115,7 +115,7 @@ class _Reader:
         return self.cursor + 1, self.cursor + 1
 
 
-def _inline(node: Any, gathered: Gathered, depth: int) -> None:
+def _inline(node: Any, gathered: GatheredText, depth: int) -> None:
     from docutils import nodes
 
     for child in node.children:

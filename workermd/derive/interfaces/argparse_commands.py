@@ -48,7 +48,7 @@ _ACTIONS = {
 }
 
 
-class Place(NamedTuple):
+class CallSite(NamedTuple):
     path: str
     node: ast.AST
 
@@ -60,7 +60,7 @@ class Action(Modelled):
         super().__init__()
         self.names: list[Any] = []
         self.values: dict[str, Any] = {}
-        self.place: Place | None = None
+        self.place: CallSite | None = None
         self.conditional = False
 
     def initialise(self, _evaluator: Calls, call: Invocation) -> None:
@@ -81,7 +81,7 @@ class Parser(Modelled):
         self.arguments: list[Action] = []
         self.children: dict[str, Parser] = {}
         self.maker: dict[str, Any] = {}
-        self.place: Place | None = None
+        self.place: CallSite | None = None
         self.asked: list[str] | None = None
         """Its doubts when it was last asked by `parse_known_args`: what happens to it later does not matter."""
         self.is_child = False
@@ -90,7 +90,7 @@ class Parser(Modelled):
 
     def initialise(self, _evaluator: Calls, call: Invocation) -> None:
         self.given = call.keywords
-        self.place = Place(call.module.path, call.node)
+        self.place = CallSite(call.module.path, call.node)
         parents = call.keywords.get("parents", [])
         if call.is_open or not isinstance(parents, list | tuple):
             self.doubt("parents, which cannot be told") if "parents" in call.keywords else None
@@ -164,7 +164,7 @@ class Parser(Modelled):
             rest = {**rest, **(action.values if isinstance(made, Action) else {})}
         action.values = {**rest, **({"action": kind} if kind is not None else {})}
         action.names = names
-        action.place = Place(call.module.path, call.node)
+        action.place = CallSite(call.module.path, call.node)
         action.conditional = evaluator.uncertain > 0
         if names or (not call.arguments and isinstance(call.keywords.get("dest"), str)):
             self.arguments.append(action)
