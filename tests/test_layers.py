@@ -21,18 +21,18 @@ PACKAGE = Path(__file__).parents[1] / "workermd"
 FLOORS = """
 protocol
 system:    protocol
+sandbox:   protocol system
 task:      protocol system
 contract:  protocol system
 ledger:    protocol system
 workers:   protocol system task contract
-config:    protocol system task workers
+config:    protocol system sandbox task workers
 lint:      protocol system contract
 derive:    protocol system contract lint
 registry:  protocol system contract config
-sandbox:   protocol system
-attempt:   protocol system task ledger sandbox
-backends:  protocol system task contract config workers sandbox
-runner:    protocol system task contract ledger config attempt
+attempt:   protocol system sandbox task ledger
+backends:  protocol system sandbox task contract config workers
+runner:    protocol system sandbox task contract ledger config attempt
 report:    protocol system contract ledger derive registry runner
 editor:    protocol system contract lint config
 cli:       protocol system task contract ledger lint config derive registry backends runner report editor

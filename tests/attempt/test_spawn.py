@@ -8,7 +8,7 @@ import time
 import pytest
 
 from tests.attempt import unruly
-from tests.attempt_process import a_task, marked, run_attempt
+from tests.attempt_process import a_task, alive, marked, run_attempt
 from tests.conftest import ROOT, wait_for
 from tests.loaded import start_host
 from workermd.attempt.host import MAX_FILE_BYTES, MAX_OPEN_FILES
@@ -64,6 +64,25 @@ def test_a_task_is_limited_by_the_kernel_too(tmp_path, start):
     bound = binding("tests.attempt.unruly:tells_its_limits")
     result = run_attempt(tmp_path, a_task(tmp_path), bound, 20, start=start).result
     assert json.loads(result.output) == {"CORE": 0, "FSIZE": MAX_FILE_BYTES, "NOFILE": MAX_OPEN_FILES}
+
+
+@pytest.mark.rule("S3.3")
+def test_orphans_come_to_the_keeper_whatever_a_function_does(tmp_path):
+    """Without a fence too: it is the keeper that adopts them, and a task cannot take that back."""
+    trial = run_attempt(tmp_path, a_task(tmp_path), binding("tests.attempt.unruly:disowns_its_orphans"), 20)
+    assert trial.result is not None
+    assert trial.result.output is not None
+    pid = int((tmp_path / "artifacts" / "pid").read_text())
+    wait_for(lambda: not alive(pid))
+
+
+@pytest.mark.rule("S3.3")
+def test_processes_that_fork_and_end_are_caught_without_a_fence(tmp_path):
+    """Their group stays the same."""
+    trial = run_attempt(tmp_path, a_task(tmp_path), binding("tests.attempt.unruly:forks_and_ends"), 0.5)
+    assert trial.result is None
+    assert trial.over < 5
+    assert trial.survivors == []
 
 
 @pytest.mark.rule("S3.3", "S8.5")

@@ -85,3 +85,33 @@ def exits_with_a_child(_task):
 
 
 ENDLESS = (blocking_sleep, busy_in_c, swallows_cancellation, children, setsid_grandchild, daemon)
+
+
+def disowns_its_orphans(task):
+    """Takes back that orphans come to this process, and leaves one behind without a trace in its environment."""
+    import ctypes
+
+    ctypes.CDLL(None).prctl(36, 0, 0, 0, 0)
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            with open(os.path.join(task.artifacts_dir, "pid"), "w") as file:
+                file.write(str(os.getpid()))
+            os.execve(SLEEP[0], SLEEP, {})
+        os._exit(0)
+    while not os.path.exists(os.path.join(task.artifacts_dir, "pid")):
+        time.sleep(0.01)
+    time.sleep(0.1)
+    return {"status": "ok", "result": {}}
+
+
+def forks_and_ends(_task):
+    """One process at a time that forks and ends, faster than anybody looks."""
+    if os.fork() == 0:
+        os.setsid()
+        end = time.monotonic() + 30
+        while time.monotonic() < end:
+            if os.fork():
+                os._exit(0)
+        os._exit(0)
+    time.sleep(60)

@@ -96,11 +96,14 @@ REFUSED = {
     ),
     "trigger: waiting run removed": ("DELETE FROM runs WHERE id = 1", "an unfinished run is not removed"),  # S4.6
     "trigger: running run removed": ("DELETE FROM runs WHERE id = 2", "an unfinished run is not removed"),
-    "attempt of no run": (f"INSERT INTO attempts VALUES (99, 1, {TOKEN}, 'o', 0, NULL, NULL, NULL)", "FOREIGN KEY"),
+    "attempt of no run": (
+        f"INSERT INTO attempts VALUES (99, 1, {TOKEN}, 'o', 0, NULL, NULL, NULL, NULL)",
+        "FOREIGN KEY",
+    ),
     "run removed under its attempts": ("DELETE FROM runs WHERE id = 3", "FOREIGN KEY"),
-    "second open attempt": (f"INSERT INTO attempts VALUES (2, 2, {TOKEN}, 'o', 0, NULL, NULL, NULL)", "UNIQUE"),
-    "attempt zero": (f"INSERT INTO attempts VALUES (1, 0, {TOKEN}, 'o', 0, NULL, NULL, NULL)", "n >= 1"),
-    "short token": ("INSERT INTO attempts VALUES (1, 1, 'abc', 'o', 0, NULL, NULL, NULL)", "length(token)"),
+    "second open attempt": (f"INSERT INTO attempts VALUES (2, 2, {TOKEN}, 'o', 0, NULL, NULL, NULL, NULL)", "UNIQUE"),
+    "attempt zero": (f"INSERT INTO attempts VALUES (1, 0, {TOKEN}, 'o', 0, NULL, NULL, NULL, NULL)", "n >= 1"),
+    "short token": ("INSERT INTO attempts VALUES (1, 1, 'abc', 'o', 0, NULL, NULL, NULL, NULL)", "length(token)"),
     "unknown outcome": ("UPDATE attempts SET outcome = 'fine', ended_at = 0 WHERE run = 2", "outcome IN"),
     "outcome without an end": ("UPDATE attempts SET outcome = 'ok' WHERE run = 2", "ended_at"),
     "detail is no JSON": ("UPDATE attempts SET detail = '{' WHERE run = 2", "json_valid"),

@@ -182,3 +182,26 @@ def test_ledger_imports_little() -> None:
     assert dear.isdisjoint(
         loaded_by("import workermd.ledger.sqlite.store, workermd.ledger.run_lock, workermd.ledger.sqlite.write_queue")
     )
+
+
+@pytest.mark.rule("S4.3", "S10.4")
+def test_a_result_that_somebody_else_wrote_counts_as_absent(tmp_path):
+    """Without the attempt's key, with another, changed afterwards, cut: none of them is a result."""
+    folder, token, key = str(tmp_path), results.new_token(), results.new_key()
+    path = tmp_path / token
+    assert results.write(folder, token, b"mine", soon(), key)
+    assert results.read(folder, token, key) == b"mine"
+    assert results.read(folder, token, results.new_key()) is None
+    assert results.read(folder, token, None) is None, "an attempt from before the keys"
+    whole = path.read_bytes()
+    for forged in (b"mine", whole[:-1] + b"E", whole[:20], b"", b"x" * 32 + b"mine"):
+        path.write_bytes(forged)
+        assert results.read(folder, token, key) is None
+
+
+def test_the_mark_is_hmac_sha_256(tmp_path):
+    import hmac
+
+    token, key = results.new_token(), results.new_key()
+    results.write(str(tmp_path), token, b"data", soon(), key)
+    assert (tmp_path / token).read_bytes() == hmac.digest(key, b"data", "sha256") + b"data"

@@ -81,6 +81,7 @@ def test_there_are_enough_attacks():
     assert len(REACHED | CONFINED) >= 40
 
 
+@pytest.mark.rule("S10.3")
 @pytest.mark.parametrize("user", USERS)
 def test_nothing_works_in_strict(trials, user):
     trial = trials("strict", user)
@@ -89,6 +90,7 @@ def test_nothing_works_in_strict(trials, user):
     assert trial["bystander_lives"]
 
 
+@pytest.mark.rule("S10.2")
 @pytest.mark.parametrize("user", USERS)
 def test_auto_holds_what_it_says(trials, user):
     """The ledger, its results, what belongs to other attempts, the cache, the configuration, and foreign processes."""
@@ -111,6 +113,7 @@ def test_without_a_fence_the_attacks_do_work(trials, user):
     assert worked(trials("off", user)) == set(WITHOUT_A_FENCE) - {"inherited_descriptors"}
 
 
+@pytest.mark.rule("S10.1")
 def test_the_lock_is_not_handed_on_whatever_the_fence(trials):
     assert not trials("off", "ordinary")["attacks"]["inherited_descriptors"]
 

@@ -18,12 +18,14 @@ from workermd.attempt.order import Order
 from workermd.attempt.spawn import Host
 from workermd.ledger import results
 from workermd.ledger.run_lock import RunLock
-from workermd.sandbox.policy import fence_around
+from workermd.sandbox.policy import Sandbox, fence_around
 from workermd.task.binding import Binding
 from workermd.task.task import Limits, Result, Task
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 60.0
+OWN_RECORDING = ".recording.json"
+"""The host records its own attempt into the folder that is out of the task's sight."""
 
 _BYSTANDER = """
 import ctypes, mmap, os, signal, sys, time
@@ -42,6 +44,7 @@ time.sleep(120)
 
 def main() -> None:
     mode, folder = sys.argv[1], Path(sys.argv[2])
+    os.umask(0o022)
     os.environ["WORKERMD_TEST_KEY"] = "SECRET"
     print(json.dumps(carried_out(mode, folder)))
 
@@ -139,20 +142,17 @@ def state(targets: dict) -> dict[str, str]:
     return {
         str(path): path.read_text(errors="replace")
         for path in watched
-        if path.is_file() and mine not in path.parents and path.suffix != ".log"
+        if path.is_file()
+        and mine not in path.parents
+        and path.suffix != ".log"
+        and not path.name.endswith(OWN_RECORDING)
     }
 
 
 def attempt(mode: str, folder: Path, targets: dict) -> dict:
     ledger = targets["ledger"]
-    fence = fence_around(
-        mode,
-        ledger=ledger,
-        own=targets["artifacts"],
-        hidden=(targets["recordings"],),
-        kept=(targets["cache"], targets["configuration"]),
-        readable=(str(folder / "work"), str(ROOT)),
-    )
+    wanted = Sandbox(mode, targets["configuration"], targets["recordings"], readable=(str(folder / "work"), str(ROOT)))
+    fence = fence_around(wanted, ledger=ledger, own=targets["artifacts"], contracts=targets["cache"])
     program = (sys.executable, str(Path(__file__).with_name("attacks.py")), json.dumps(targets))
     binding = Binding(kind="command", origin="the test", command=program, env=("PYTHONPATH",))
     os.environ["PYTHONPATH"] = str(ROOT)

@@ -68,6 +68,12 @@ def attempt(backend: Backend, kept: keeper.Kept) -> None:
     if order is None:
         os._exit(0)  # The supervisor needs no attempt, or is gone before there was one.
     _hold_bounds(order)
+    if kept.journal_fd >= 0:
+        order = order._replace(limits=order.limits._replace(journal=f"/proc/self/fd/{kept.journal_fd}"))
+    if kept.decided_fd >= 0:
+        order = order._replace(limits=order.limits._replace(decided=f"/proc/self/fd/{kept.decided_fd}"))
+    if kept.recordings_fd >= 0:
+        binding = binding._replace(record=f"/proc/self/fd/{kept.recordings_fd}")
     point("host_before_task")
     result = _perform(backend, order, binding)
     point("host_after_task")

@@ -19,10 +19,11 @@ import sys
 import time
 from typing import NamedTuple, NoReturn
 
-from workermd.attempt.order import KEEPER_FD, LOCK_FD, receive_document
+from workermd.attempt.order import END, KEEPER_FD, LOCK_FD, Commission, receive_document
 from workermd.ledger import held_log, results
-from workermd.sandbox import fence, kernel
-from workermd.sandbox.fence import Fence, Held
+from workermd.sandbox import hold, kernel
+from workermd.sandbox.fence import OFF, Fence
+from workermd.sandbox.hold import Held
 from workermd.system import processes
 
 GRACE = 0.125
@@ -31,26 +32,17 @@ GRACE = 0.125
 MOST_BESIDE_OUTPUT = 64 << 20
 """Bytes that a result may have beside the output: usage, notes, artifacts, escapes of JSON."""
 
-END = b"e"
-"""What a supervisor writes to have everything ended."""
-
 _LENGTH_BYTES = 8
 _REAP_SECONDS = 2.0
 
 
-class Commission(NamedTuple):
-    """What the keeper has to know of an attempt that begins. `deadline` is on `time.monotonic()`'s clock."""
-
-    deadline: float
-    results_dir: str
-    token: str
-    max_bytes: int
-
-
 class Kept(NamedTuple):
-    """What a host has of its keeper: where its result goes, and what holds."""
+    """What a host has of its keeper: where its result and its journal go, and what holds."""
 
     result_fd: int
+    journal_fd: int
+    recordings_fd: int
+    decided_fd: int
     held: Held
     fence: Fence
 
@@ -64,22 +56,31 @@ def part() -> Kept:
         os._exit(0)
     wanted = Fence.of(document)
     kernel.adopt_orphans()
-    if wanted.mode != fence.OFF:
-        with contextlib.suppress(OSError):
-            held_log.hold(wanted.ledger)
-    held = fence.outer(wanted)
+    log = _held_log(wanted)
+    journal = results.open_journal(wanted.journal) if wanted.journal else -1
+    held = hold.outer(wanted)
     ours, theirs = os.pipe()
     pid = os.fork()
     if pid:
         os.close(theirs)
         kernel.hide_memory()
-        _Keeper(pid, ours, alone=held.signals == fence.LANDLOCK).serve()
-    for fd in (ours, KEEPER_FD, LOCK_FD):
+        _Keeper(pid, ours, alone=held.signals == hold.LANDLOCK).serve()
+    for fd in filter(lambda fd: fd >= 0, (ours, KEEPER_FD, LOCK_FD, log)):
         os.close(fd)
     kernel.die_with_parent(signal.SIGKILL)
-    held = fence.inner(wanted, held)
+    recordings = hold.opened_folder(wanted.recordings) if wanted.recordings else -1
+    decided = hold.opened_folder(wanted.decided) if wanted.decided else -1
+    held = hold.inner(wanted, held)
     kernel.hide_memory()
-    return Kept(theirs, held, wanted)
+    return Kept(theirs, journal, recordings, decided, held, wanted)
+
+
+def _held_log(wanted: Fence) -> int:
+    """What keeps the ledger's log where the host hides it; -1 where nothing is hidden or there is no ledger yet."""
+    if wanted.mode != OFF and wanted.ledger:
+        with contextlib.suppress(OSError):
+            return held_log.hold(wanted.ledger)
+    return -1
 
 
 def leave(result_fd: int, data: bytes) -> None:
@@ -187,7 +188,7 @@ class _Keeper:
     def end(self, result: bytes | None) -> NoReturn:
         """Write the result, if there is one, then end all that is left of the attempt, and ourselves."""
         kept = result is not None and self.keep(result)
-        if not (self.alone and fence.end_all()):
+        if not (self.alone and hold.end_all()):
             if self.status is None:
                 processes.send(self.host, signal.SIGKILL)  # with it, all of its PID namespace
             processes.end_descendants(os.getpid())
@@ -209,7 +210,8 @@ class _Keeper:
         if commission is None:
             return False
         try:
-            return results.write(commission.results_dir, commission.token, result, commission.deadline)
+            key = bytes.fromhex(commission.key)
+            return results.write(commission.results_dir, commission.token, result, commission.deadline, key)
         except OSError as error:
             sys.stderr.write(f"workermd: the result cannot be written ({error.strerror})\n")
             sys.stderr.flush()

@@ -26,6 +26,9 @@ HOST_FDS = (0, 1, 2, ORDER_FD, STATUS_FD, LOCK_FD, KEEPER_FD)
 FIRST_OWN_FD = 10
 """Above every number that a host's descriptors get: a `dup2` onto itself would keep the close-on-exec flag."""
 
+END = b"e"
+"""What a supervisor writes to have everything ended."""
+
 MARKER_CHARACTERS = 32
 
 _LENGTH_BYTES = 8
@@ -39,6 +42,16 @@ class Order(NamedTuple):
     environment: dict[str, str]
     results_dir: str
     token: str
+
+
+class Commission(NamedTuple):
+    """What the keeper has to know of an attempt that begins. `deadline` is on `time.monotonic()`'s clock."""
+
+    deadline: float
+    results_dir: str
+    token: str
+    max_bytes: int
+    key: str = ""
 
 
 def encode_binding(binding: Binding) -> bytes:

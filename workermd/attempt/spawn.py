@@ -11,8 +11,17 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from workermd.attempt.keeper import END, Commission
-from workermd.attempt.order import FIRST_OWN_FD, HOST_FDS, MARKER_CHARACTERS, Order, encode, encode_binding, framed
+from workermd.attempt.order import (
+    END,
+    FIRST_OWN_FD,
+    HOST_FDS,
+    MARKER_CHARACTERS,
+    Commission,
+    Order,
+    encode,
+    encode_binding,
+    framed,
+)
 from workermd.protocol.envelope import Document
 from workermd.protocol.errors import ConfigurationError
 from workermd.sandbox.fence import Fence
@@ -136,10 +145,10 @@ class Host:
         else:
             raise ConfigurationError(rest, "nothing was started, and no attempt is used up")
 
-    def send(self, order: Order, give_up_at: float, tick: Tick) -> None:
-        """Hand the order over. A host that died or does not read is left to `finish`."""
+    def send(self, order: Order, give_up_at: float, tick: Tick, key: bytes = b"") -> None:
+        """Hand the order over; `key`, which marks the result, goes to the keeper alone. A host that died or does not read is left to `finish`."""
         limits = order.limits
-        commission = Commission(limits.deadline, order.results_dir, order.token, limits.max_output_bytes)
+        commission = Commission(limits.deadline, order.results_dir, order.token, limits.max_output_bytes, key.hex())
         self.tell_keeper(framed(commission._asdict()))
         self._write(encode(order), give_up_at, tick)
 

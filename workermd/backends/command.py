@@ -16,7 +16,7 @@ from typing import NamedTuple, NoReturn
 from workermd.backends.fence import unfenced
 from workermd.backends.reported_usage import held
 from workermd.protocol.envelope import ERROR_CODES, Document
-from workermd.sandbox import fence
+from workermd.sandbox import hold
 from workermd.system import programs
 from workermd.task.binding import Binding
 from workermd.task.question import asked
@@ -252,7 +252,7 @@ def _become(command: tuple[str, ...], streams: tuple[int, int, int], telling: in
         # Python ignores these two, and what is ignored stays so across exec: no program expects that.
         for number in (signal.SIGPIPE, signal.SIGXFSZ):
             signal.signal(number, signal.SIG_DFL)
-        fence.around_program()
+        hold.around_program()
         os.execvp(command[0], command)  # noqa: S606 - started without a shell, on purpose
     except OSError as error:
         os.write(telling, (error.errno or errno.EINVAL).to_bytes(4))

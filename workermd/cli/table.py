@@ -188,6 +188,13 @@ RUN = CommandSpec(
         OptionSpec(("--timeout",), "number", "Tighten the contract's timeout_seconds.", "SECONDS"),
         OptionSpec(("--max-attempts",), "count", "Tighten the contract's max_attempts.", "N"),
         OptionSpec(
+            ("--sandbox",),
+            "text",
+            "What the kernel holds an attempt to: auto (the ledger, other attempts, foreign processes), strict (nothing "
+            "but what is granted), off.",
+            "auto|strict|off",
+        ),
+        OptionSpec(
             ("--interactive",), "flag", "Ask at this terminal what the run asks a person, and go on with the answer."
         ),
         OptionSpec(("--no-wait",), "flag", "When the run is being executed elsewhere, answer run_in_progress at once."),

@@ -20,6 +20,8 @@ from workermd.config.tables import (
     words_of,
 )
 from workermd.protocol.errors import ConfigurationError
+from workermd.sandbox.fence import AUTO, MODES
+from workermd.sandbox.policy import Sandbox
 from workermd.system.bounded import at_most
 from workermd.task.binding import OPENAI, Binding, Model, ServerBinding, without_keys
 from workermd.task.task import KINDS
@@ -45,6 +47,7 @@ _TOP_KEYS = (
     "tools",
     "servers",
     "lint",
+    "sandbox",
 )
 
 
@@ -66,6 +69,7 @@ class Settings(NamedTuple):
     lint_select: tuple[str, ...] = ()
     lint_ignore: tuple[str, ...] = ()
     lint_exclude: tuple[str, ...] = ()
+    sandbox: str = ""
 
 
 class Flags(NamedTuple):
@@ -86,6 +90,7 @@ class Flags(NamedTuple):
     ledger: str = ""
     config: str = ""
     no_config: bool = False
+    sandbox: str = ""
 
 
 def load(flags: Flags, folder: str = "") -> Settings:
@@ -135,6 +140,20 @@ def binding_for(worker_id: str, mode: str, settings: Settings, flags: Flags) -> 
         record=os.path.abspath(flags.record) if flags.record else "",
         settings={**bound.settings, **_flag_settings(flags.settings)},
     )
+
+
+def sandbox_for(binding: Binding, settings: Settings, flags: Flags) -> Sandbox:
+    """What the attempts of a binding are held to: the flag, else the variable, else the file, else `auto`."""
+    places = (
+        (flags.sandbox, "--sandbox"),
+        (os.environ.get("WORKERMD_SANDBOX", ""), "WORKERMD_SANDBOX"),
+        (settings.sandbox, f"sandbox in {settings.origin}"),
+    )
+    mode, place = next((each for each in places if each[0]), (AUTO, ""))
+    if mode not in MODES:
+        raise ConfigurationError(f"{place} is {mode!r}; allowed are {', '.join(MODES)}", "choose one of them")
+    beside = binding.folder or os.getcwd()
+    return Sandbox(mode, settings.origin, binding.record, readable=(beside,))
 
 
 def with_variables(bound: Binding, settings: Settings, flags: Flags) -> Binding:
@@ -294,4 +313,5 @@ def _read(path: str) -> Settings:
         lint_select=words_of(lint, "select", f"{path}: [lint]"),
         lint_ignore=words_of(lint, "ignore", f"{path}: [lint]"),
         lint_exclude=words_of(lint, "exclude", f"{path}: [lint]"),
+        sandbox=text_of(document, "sandbox", path),
     )

@@ -21,6 +21,12 @@ def prepare(folder: str, token: str) -> None:
     os.makedirs(os.path.join(folder, token), mode=0o700)
 
 
+def drop(folder: str, token: str) -> None:
+    """Remove an attempt's folder when there is nothing in it."""
+    with contextlib.suppress(OSError):
+        os.rmdir(os.path.join(folder, token))
+
+
 def kept(folder: str, token: str, artifacts: tuple[Document, ...]) -> tuple[Document, ...]:
     """What the envelope says of the artifacts, with their `uri`. An attempt without any leaves no folder."""
     if not artifacts:

@@ -16,7 +16,7 @@ class Run(NamedTuple):
 
     `state` is `waiting` (an attempt may be claimed), `running` (attempt `attempts` is open) or `done`.
     `status`, `output` (the exact bytes printed), `envelope` and `settled_at` are set exactly when it is
-    `done`. `open_token` names the result file of the open attempt. `hash_version` is how both hashes were made;
+    `done`. `open_token` names the result file of the open attempt, `open_key` marks it. `hash_version` is how both hashes were made;
     `answer_sha256` is the digest of output and envelope, made when they were settled.
     """
 
@@ -37,6 +37,7 @@ class Run(NamedTuple):
     settled_at: int | None
     answer_sha256: bytes | None
     open_token: str | None
+    open_key: bytes | None = None
 
 
 class RunSummary(NamedTuple):

@@ -3,7 +3,8 @@
 The folder `<ledger>.results` holds one file per attempt, named by the attempt's token. A file exists under
 its name if and only if the attempt finished before its deadline (S3.3): it is written as `<token>.tmp`,
 synced, and renamed only after a last look at the clock. A token is random, so a folder left beside another
-ledger holds nothing that the other ledger could mistake for its own.
+ledger holds nothing that the other ledger could mistake for its own. A file begins with a mark by the attempt's key,
+which the ledger keeps and only the attempt's keeper is told.
 
 The attempt's own process imports this module: it must stay as cheap to import as `os`.
 """
@@ -16,6 +17,8 @@ from workermd.system.crash import point
 _UNFINISHED = ".tmp"
 _JOURNAL = ".journal"
 _TOKEN_LENGTH = 32
+_KEY_BYTES = _MARK_BYTES = 32
+_BLOCK_BYTES = 64
 _HEX = frozenset("0123456789abcdef")
 
 
@@ -36,8 +39,13 @@ def prepare(ledger_path: str) -> str:
     return folder
 
 
-def write(folder: str, token: str, data: bytes, deadline: float) -> bool:
-    """Leave `data` as the result of the attempt `token`; False when that came too late.
+def new_key() -> bytes:
+    """With it an attempt's keeper marks its result as its own; nobody else but the ledger has it."""
+    return os.urandom(_KEY_BYTES)
+
+
+def write(folder: str, token: str, data: bytes, deadline: float, key: bytes = b"") -> bool:
+    """Leave `data` as the result of the attempt `token`, marked with its key; False when that came too late.
 
     `deadline` is on `time.monotonic()`'s clock. True means that the file will survive a loss of power.
     Raises OSError when the file cannot be written; whether it stands under its name then is for `read`
@@ -46,7 +54,7 @@ def write(folder: str, token: str, data: bytes, deadline: float) -> bool:
     path = os.path.join(folder, token)
     unfinished = path + _UNFINISHED
     try:
-        _write_synced(unfinished, data)
+        _write_synced(unfinished, _mark(data, key) + data)
         point("result_written")
         in_time = time.monotonic() < deadline
         if in_time:
@@ -62,19 +70,45 @@ def write(folder: str, token: str, data: bytes, deadline: float) -> bool:
     return True
 
 
-def read(folder: str, token: str) -> bytes | None:
-    """The result of the attempt, or None when it left none. Raises OSError when it cannot be read."""
+def read(folder: str, token: str, key: bytes | None = b"") -> bytes | None:
+    """The result of the attempt, or None when it left none. Raises OSError when it cannot be read.
+
+    A file that is not marked with the attempt's key was written by somebody else: it counts as absent.
+    """
     try:
         descriptor = os.open(os.path.join(folder, token), os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return None
     with os.fdopen(descriptor, "rb") as file:
-        return file.read()
+        mark, data = file.read(_MARK_BYTES), file.read()
+    return data if key is not None and _same(mark, _mark(data, key)) else None
+
+
+def _mark(data: bytes, key: bytes) -> bytes:
+    """HMAC-SHA-256 (RFC 2104), spelled out: the module `hmac` would load OpenSSL."""
+    from workermd.system.digest import sha256  # only where there is a result
+
+    padded = key.ljust(_BLOCK_BYTES, b"\0")
+    inner = sha256(bytes(byte ^ 0x36 for byte in padded) + data)
+    return sha256(bytes(byte ^ 0x5C for byte in padded) + inner)
+
+
+def _same(one: bytes, other: bytes) -> bool:
+    """Compared without telling by its time where they differ."""
+    return len(one) == len(other) and not sum(a ^ b for a, b in zip(one, other, strict=True))
 
 
 def journal_of(folder: str, token: str) -> str:
     """The path of the attempt's journal: what its backend noted as it happened, one JSON object a line."""
     return os.path.join(folder, token + _JOURNAL)
+
+
+def open_journal(path: str) -> int:
+    """Make a journal and open it for appending; -1 where that cannot be: it is a note beside the result."""
+    try:
+        return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError:
+        return -1
 
 
 def remove(folder: str, token: str) -> None:

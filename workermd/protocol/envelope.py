@@ -80,6 +80,7 @@ ERROR_CODES: dict[str, str] = {
     "status_not_allowed": "The reply's status is not in the contract's enum.",
     "run_id_mismatch": "The reply bears another run's id.",
     "output_too_large": "The reply is larger than max_output_bytes.",
+    "secret_in_output": "The reply holds a secret variable's value where masking it would change the reply.",
     "output_truncated": "The reply was cut off before its end.",
     "budget_exceeded": "A bound on tokens, cost, turns or tool calls was reached.",
     "model_refused": "The model declined to answer, or its provider's filter withheld the answer.",
@@ -135,6 +136,7 @@ class AttemptRecord(NamedTuple):
     usage: Document | None = None
     artifacts: tuple[Document, ...] = ()
     notes: tuple[str, ...] = ()
+    sandbox: Document | None = None
 
 
 class Record(NamedTuple):
@@ -213,6 +215,8 @@ def _attempt(attempt: AttemptRecord) -> Document:
         document["error"] = attempt.error
     if attempt.usage:
         document["usage"] = attempt.usage
+    if attempt.sandbox:
+        document["sandbox"] = attempt.sandbox
     return document
 
 

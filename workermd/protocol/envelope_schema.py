@@ -33,6 +33,16 @@ def envelope_schema() -> Document:
             "outcome": {"enum": list(OUTCOMES)},
             "error": error,
             "usage": {"type": "object"},
+            "sandbox": {
+                "description": "What the attempt was held to, and by which means each thing was held.",
+                "type": "object",
+                "required": ["mode", "held"],
+                "additionalProperties": False,
+                "properties": {
+                    "mode": {"enum": ["auto", "strict", "off"]},
+                    "held": {"type": "object", "additionalProperties": text},
+                },
+            },
         },
     }
     artifact: Document = {

@@ -25,6 +25,7 @@ def lines(document: Document, columns: int) -> str:
                 for name, there in document["variables"].items()
             ),
         ],
+        _sandbox(document["sandbox"]),
     )
     told = [
         f"workermd {document['workermd']}, Python {document['python']}, autogen-core {document['autogen-core']}",
@@ -34,6 +35,19 @@ def lines(document: Document, columns: int) -> str:
         told += [_folded(f"{label:{_LABEL}}{text}", columns, _LABEL) for label, text in part] + [""]
     told += [_folded(f"problem: {problem}", columns, 2) for problem in document["problems"]] or ["no problem found"]
     return "\n".join(told) + "\n"
+
+
+def _sandbox(sandbox: Document) -> list[Line]:
+    """A line for each means that was tried, and one for each mode."""
+    told = [
+        (each["name"], f"works: {each['holds']}" if not each["problem"] else f"not here: {each['problem']}")
+        for each in sandbox["means"]
+    ]
+    for mode, held in sandbox["modes"].items():
+        holds = ", ".join(f"{name} by {by}" for name, by in held.items() if by and name != "failed") or "nothing"
+        failed = f"; {held['failed']}" if held["failed"] else ""
+        told.append((f"--sandbox {mode}", f"holds {holds}{failed}"))
+    return told
 
 
 def _folded(line: str, columns: int, indent: int) -> str:

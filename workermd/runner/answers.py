@@ -180,4 +180,5 @@ def _with_detail(record: AttemptRecord, detail: Document) -> AttemptRecord:
         usage=detail.get("usage"),
         artifacts=tuple(detail.get("artifacts", ())),
         notes=tuple(detail.get("notes", ())),
+        sandbox=detail.get("sandbox"),
     )

@@ -64,7 +64,7 @@ class _Attempts:
 
     def claimed_in_time(self, given: Input, left: Verdict | None, deadline: float) -> ClaimedAttempt | Answered:
         """Claim, waiting within the deadline for the contract's rate to allow it (S3.9). Raises Interrupted."""
-        while isinstance(claimed := self.claims.claim(given, left, deadline), TooSoon):
+        while isinstance(claimed := self.claims.claim(given, left, self.supervisor.name, deadline), TooSoon):
             until = time.monotonic() + claimed.seconds
             if until >= deadline or not self.request.wait:
                 message = f"The contract's rate_limit ({self.worker.rate}) allows no further call now."
@@ -88,6 +88,6 @@ class _Attempts:
             try:
                 if not self.supervisor.pause(row, judged, deadline):
                     return self.answers.unfinished(self.session.ledger, row, judged)
-                claim = self.claims.claim_next(claim, row, deadline)
+                claim = self.claims.claim_next(claim, row, self.supervisor.name, deadline)
             except Interrupted:
                 return self.answers.interrupted(self.session.ledger, row, verdict.not_begun())

@@ -23,12 +23,20 @@ from workermd.system.digest import sha256
 from workermd.system.environment import ACTIVE, ARTIFACTS
 
 
+class AttemptName(NamedTuple):
+    """What an attempt's files are called by, and what marks its result. Made with its process, before the claim."""
+
+    token: str = ""
+    key: bytes = b""
+
+
 class ClaimedAttempt(NamedTuple):
     """An attempt that may start: committed in the ledger, its folder made. `row` is the run with it open."""
 
     input: Input
     row: Run
     token: str
+    key: bytes
 
 
 class Claims:
@@ -58,19 +66,20 @@ class Claims:
         # What its task started may have let go of the lock: it must not go on beside the next attempt.
         folder = os.path.join(self._session.artifacts_folder, row.open_token)
         processes.end_marked(f"{ARTIFACTS}={folder}".encode())
-        left = self._settlement.judged(row.open_token) or verdict.crashed("was lost")
+        left = self._settlement.judged(row.open_token, row.open_key) or verdict.crashed("was lost")
         return self._settlement.with_usage(left, row.open_token)
 
-    def claim(self, given: Input, left: Verdict | None, give_up_at: float) -> "ClaimedAttempt | TooSoon | Answered":
+    def claim(
+        self, given: Input, left: Verdict | None, name: AttemptName, give_up_at: float
+    ) -> "ClaimedAttempt | TooSoon | Answered":
         """T1: admit the run, close what a dead attempt left, count the call, start an attempt. Committed before anything
         runs; a call that comes too soon leaves nothing behind."""
-        token = results.new_token()
         try:
             with self._session.ledger.transaction(give_up_at) as transaction:
                 row, old_token = self._admitted(transaction, given, left)
                 if row.state != "done":
-                    self._count_call(transaction, given, token)
-                    row = self.start(transaction, row, token)
+                    self._count_call(transaction, given, name.token)
+                    row = self.start(transaction, row, name)
         except _Refused as refused:
             return refused.answered
         except _CalledTooSoon as early:
@@ -79,7 +88,7 @@ class Claims:
             results.remove(self._session.results_folder, old_token)
         if row.state == "done":
             return self._answers.settled(row) if left is not None else self._answers.replay(row)
-        return ClaimedAttempt(given, row, token)
+        return ClaimedAttempt(given, row, *name)
 
     def _count_call(self, transaction: Transaction, given: Input, token: str) -> None:
         """Count the call against the contract's rate (S3.9). Raises _CalledTooSoon."""
@@ -102,17 +111,16 @@ class Claims:
         assert left is not None, "a run can only be left running before the lock was taken"
         return self._settlement.close(transaction, row, left, None), row.open_token
 
-    def start(self, transaction: Transaction, row: Run, token: str) -> Run:
-        """ClaimedAttempt an attempt. Its folder is made first: an attempt that cannot be had must not be used up."""
-        self._session.prepare_artifacts(token)
-        return transaction.start_attempt(row, token, self._session.owner)
+    def start(self, transaction: Transaction, row: Run, name: AttemptName) -> Run:
+        """Claim the attempt that a process was started for."""
+        assert name.token, "an attempt is claimed for a process that is there"
+        return transaction.start_attempt(row, name.token, self._session.owner, name.key)
 
-    def claim_next(self, claim: ClaimedAttempt, row: Run, give_up_at: float) -> ClaimedAttempt:
+    def claim_next(self, claim: ClaimedAttempt, row: Run, name: AttemptName, give_up_at: float) -> ClaimedAttempt:
         """The further attempt of a run that waits for one."""
-        token = results.new_token()
         with self._session.ledger.transaction(give_up_at) as transaction:
-            row = self.start(transaction, row, token)
-        return ClaimedAttempt(claim.input, row, token)
+            row = self.start(transaction, row, name)
+        return ClaimedAttempt(claim.input, row, *name)
 
 
 class TooSoon(NamedTuple):

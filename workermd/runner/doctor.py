@@ -21,6 +21,7 @@ from workermd.ledger.run_lock import RunLock
 from workermd.ledger.sqlite.store import Ledger
 from workermd.protocol.envelope import Document
 from workermd.protocol.errors import ConfigurationError, LedgerUnavailable
+from workermd.sandbox import probe
 from workermd.task.binding import Binding, Model
 from workermd.task.task import KINDS
 
@@ -73,6 +74,7 @@ def examine(settings: Settings, *, offline: bool) -> Examined:
             for table, bindings in (("workers", settings.workers), ("modes", settings.modes))
             for name, binding in sorted(bindings.items())
         ],
+        "sandbox": {"means": [each._asdict() for each in probe.means()], "modes": probe.modes()},
         "variables": {name: name in os.environ for name in _variables(settings)},
     }
     return Examined(document | {"problems": problems}, tuple(problems))

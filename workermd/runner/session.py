@@ -8,20 +8,25 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
-from workermd.ledger import artifacts
+from workermd.ledger import artifacts, results
 from workermd.ledger.sqlite.store import Ledger
 from workermd.protocol.errors import ConfigurationError, LedgerUnavailable
+from workermd.sandbox.fence import Fence
+from workermd.sandbox.policy import fence_around
 from workermd.task.binding import Binding
+from workermd.task.task import KINDS
 
 if TYPE_CHECKING:
     from workermd.attempt.spawn import Host
     from workermd.ledger.run_lock import RunLock
+    from workermd.runner.worker import Worker
 
 Locks = Callable[[], "RunLock"]
 """Opens a lock for one run."""
 
-Hosts = Callable[[Binding, "RunLock"], "Host"]
-"""Gets a process for an attempt of a binding. The process holds the lock as long as it lives. Raises OSError."""
+Hosts = Callable[[Binding, "RunLock", Fence], "Host"]
+"""Gets a process for an attempt of a binding, behind a fence. Its keeper holds the lock as long as it lives. Raises
+OSError."""
 
 
 class Session(NamedTuple):
@@ -53,10 +58,22 @@ class Session(NamedTuple):
                 "free space or correct the folder's permissions, then run the same command again",
             ) from None
 
-    def start_host(self, binding: Binding, lock: "RunLock") -> "Host":
-        """A process for an attempt, loading its backend. Raises LedgerUnavailable."""
+    def start_host(self, worker: "Worker", lock: "RunLock", token: str) -> "Host":
+        """A process for the attempt of this token, loading its backend; its folder is there. Raises LedgerUnavailable."""
+        binding = worker.binding
+        fence = fence_around(
+            worker.sandbox,
+            ledger=self.ledger.path,
+            own=os.path.join(self.artifacts_folder, token),
+            decided=self.artifacts_folder if binding.asks_people else "",
+            journal=results.journal_of(self.results_folder, token) if KINDS[binding.kind].converses else "",
+        )
         with self.beside_the_ledger("no attempt can be prepared"):
-            return self.hosts(binding, lock)
+            return self.hosts(binding, lock, fence)
+
+    def drop_artifacts(self, token: str) -> None:
+        """Remove the folder of an attempt that left nothing in it, or that never began."""
+        artifacts.drop(self.artifacts_folder, token)
 
     def prepare_artifacts(self, token: str) -> None:
         """A fresh folder for an attempt's artifacts. Raises LedgerUnavailable."""
@@ -78,10 +95,10 @@ def opened(ledger_path: str, *, give_up_at: float | None = None) -> Iterator[Ses
 
             return RunLock.open(ledger.path)
 
-        def start(binding: Binding, lock: "RunLock") -> "Host":
+        def start(binding: Binding, lock: "RunLock", fence: Fence) -> "Host":
             from workermd.attempt.spawn import Host
 
-            return Host.start(binding, lock.fd, ledger.results_folder)
+            return Host.start(binding, lock.fd, ledger.results_folder, fence)
 
         yield Session(ledger, open_lock, start, owner_of_this_process())
 

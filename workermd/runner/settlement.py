@@ -28,14 +28,14 @@ class Settlement:
         self._worker = worker
         self._answers = answers
 
-    def judged(self, token: str) -> Verdict | None:
+    def judged(self, token: str, key: bytes | None) -> Verdict | None:
         """The reply in a result file, checked; None when there is no file.
 
-        Values of the binding's secret variables are masked (S6.3): in the text, for what is quoted from it, and
-        in the document, where an escape that is not ours has been read.
+        Values of the binding's secret variables are masked (S6.3) after that: masked text would be judged as
+        something else than what the task replied.
         """
         with self._session.beside_the_ledger("an attempt's result cannot be read"):
-            data = results.read(self._session.results_folder, token)
+            data = results.read(self._session.results_folder, token, key)
         if data is None:
             return None
         try:
@@ -44,10 +44,8 @@ class Settlement:
             return verdict.crashed("wrote a damaged result")
         worker, run_id = self._worker, self._answers.run_id
         assert run_id is not None
-        if worker.mask:
-            result = Result(*map(worker.mask.value, result))
         judged = verdict.judge(worker.contract, worker.output_checker, run_id, result)
-        return judged._replace(document=worker.mask.value(judged.document)) if worker.mask else judged
+        return verdict.masked(judged, worker.mask, worker.output_checker) if worker.mask else judged
 
     def with_usage(self, judged: Verdict, token: str, journal: JournalReader | None = None) -> Verdict:
         """The verdict on an attempt that left no result, with what its journal says that it used."""
@@ -71,7 +69,7 @@ class Settlement:
 
     def _unsettled(self, error: LedgerUnavailable, row: Run, token: str) -> LedgerUnavailable:
         """The same error, with what the next call will find: only a result that was written is kept."""
-        if results.read(self._session.results_folder, token) is None:
+        if results.read(self._session.results_folder, token, row.open_key) is None:
             kept = "the attempt left no result: the same command goes on with the next attempt"
         else:
             kept = "the attempt's result is kept: the same command adopts it and starts no attempt"
@@ -102,5 +100,6 @@ class Settlement:
             "model": result.model,
             "notes": list(result.notes),
             "feedback": list(judged.feedback),
+            "sandbox": judged.sandbox,
         }
         return detail | {name: value for name, value in optional.items() if value}

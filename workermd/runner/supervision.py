@@ -15,8 +15,9 @@ from workermd.protocol.call import KEY as CALL
 from workermd.protocol.envelope import Document, summed
 from workermd.protocol.errors import Interrupted
 from workermd.runner import decisions, verdict
-from workermd.runner.claims import ClaimedAttempt
+from workermd.runner.claims import AttemptName, ClaimedAttempt
 from workermd.runner.events import AgentActed, AttemptStarted, Logged, Ticked, Waiting
+from workermd.runner.log_lines import LogLines
 from workermd.runner.request import Request
 from workermd.runner.session import Session
 from workermd.runner.settlement import Settlement
@@ -27,6 +28,10 @@ from workermd.system.crash import point
 from workermd.system.environment import ACTIVE, ARTIFACTS
 from workermd.task.journal_reader import JournalReader
 from workermd.task.task import Limits, Task
+
+MOST_WORDS_A_TICK = 1 << 20
+MOST_LAST_WORDS = 1 << 24
+"""Bytes of an attempt's log that are handed on at one look, and after its end. The rest is not shown."""
 
 
 def order_of(session: Session, worker: Worker, claim: ClaimedAttempt, until: float, trace: Trace) -> Order:
@@ -90,11 +95,23 @@ class Supervisor:
         self._trace = trace
         self._host: Host | None = None
         self._journal: JournalReader | None = None
-        self._unsaid = b""
+        self._name = AttemptName()
+        self._lines = LogLines(request.worker.mask)
 
     def start_host(self) -> None:
-        """Let a process load the backend, for the attempt to come. Raises LedgerUnavailable."""
-        self._host = self._session.start_host(self._worker.binding, self._lock)
+        """Let a process load the backend, for the attempt to come. Raises LedgerUnavailable.
+
+        The attempt's folder is made first: it is all of the ledger's that the process will see, and an attempt that
+        cannot be had must not be used up.
+        """
+        self._name = AttemptName(results.new_token(), results.new_key())
+        self._session.prepare_artifacts(self._name.token)
+        self._host = self._session.start_host(self._worker, self._lock, self._name.token)
+
+    @property
+    def name(self) -> AttemptName:
+        """The attempt that the process was started for."""
+        return self._name
 
     def wait_ready(self, until: float) -> None:
         """Wait for the backend. Raises ConfigurationError when it cannot be loaded, Interrupted."""
@@ -107,7 +124,7 @@ class Supervisor:
             judged, duration = self._carried_out(claim, deadline)
         except Interrupted:
             # A result that was already on disk counts, it is not thrown away.
-            judged, duration = self._settlement.judged(claim.token) or verdict.cancelled(), None
+            judged, duration = self._settlement.judged(claim.token, claim.key) or verdict.cancelled(), None
         journal, self._journal = self._journal, None
         return self._settlement.with_usage(judged, claim.token, journal), duration
 
@@ -122,17 +139,20 @@ class Supervisor:
         self._journal = JournalReader(order.limits.journal)
         point("before_order")
         try:
-            host.send(order, until, self.tick)
+            host.send(order, until, self.tick, claim.key)
             ending = host.finish(until, self.tick)
         finally:
             self.end_host()
         point("attempt_ended")
-        judged = self._settlement.judged(claim.token)
+        judged = self._settlement.judged(claim.token, claim.key)
         if judged is None and (ending.by_deadline or time.monotonic() >= until):
             judged = verdict.timed_out(whole_run=until == deadline)
         elif judged is None:
             judged = verdict.crashed(_how(ending))
-        return judged, round((time.monotonic() - began) * 1000, 3)
+        return judged._replace(sandbox=self._held(host)), round((time.monotonic() - began) * 1000, 3)
+
+    def _held(self, host: Host) -> Document:
+        return {"mode": self._worker.sandbox.mode, "held": {name: by for name, by in host.held.items() if by}}
 
     def pause(self, row: Run, judged: Verdict, deadline: float) -> bool:
         """Wait for the next attempt, its process loading meanwhile. False when none would get a useful share.
@@ -171,23 +191,26 @@ class Supervisor:
         """End the attempt's process if it still runs, and pass on its last words."""
         if self._host is not None:
             self._host.discard()
-            self._pass_words_on()
-            self._log(self._unsaid)
-            self._unsaid = b""
+            self._session.drop_artifacts(self._name.token)
+            self._pass_words_on(MOST_LAST_WORDS)
+            self._log(self._lines.rest())
             self._host.close_log()
             self._host = None
 
-    def _pass_words_on(self) -> None:
-        """Hand on what the task said, in whole lines, so that no secret is cut in two before it is masked."""
+    def _pass_words_on(self, most: int = MOST_WORDS_A_TICK) -> None:
+        """Hand on what the task said, in whole lines, so that no secret is cut in two before it is masked.
+
+        A task can write faster than anybody reads: only so much is handed on before the clock is looked at again.
+        """
         for event in self._journal.events() if self._journal is not None else ():
             self._request.publish(AgentActed(self._worker.mask.value(event)))
-        while self._host is not None and (data := self._host.log()):
-            lines, newline, self._unsaid = (self._unsaid + data).rpartition(b"\n")
-            self._log(lines + newline)
+        while most > 0 and self._host is not None and (data := self._host.log()):
+            most -= len(data)
+            self._log(self._lines.add(data))
 
     def _log(self, data: bytes) -> None:
         if data:
-            self._request.publish(Logged(self._worker.mask.text(data.decode("utf-8", "replace")).encode()))
+            self._request.publish(Logged(data))
 
 
 def _how(ending: Ending) -> str:

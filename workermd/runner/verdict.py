@@ -3,6 +3,7 @@
 Every reply goes through `judge`, fresh or adopted after a crash alike: a result file is not yet an answer.
 """
 
+import json
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -11,6 +12,7 @@ from workermd.contract.model import Contract
 from workermd.protocol.envelope import ERROR_CODES, Document, Failure, Status
 from workermd.system.text import shown
 from workermd.task import response_form
+from workermd.task.masking import Mask
 from workermd.task.response_form import ResponseForm
 from workermd.task.task import Result
 
@@ -27,6 +29,7 @@ class Verdict(NamedTuple):
 
     `transient` means that a further attempt may help; `status` is what the run bears if there is none.
     `document` is the task's own output where it may be printed. `feedback` is for the next attempt.
+    `sandbox` says what the attempt was held to.
     """
 
     outcome: str
@@ -37,6 +40,7 @@ class Verdict(NamedTuple):
     feedback: tuple[Document, ...] = ()
     after: float | None = None
     result: Result = Result()
+    sandbox: Document | None = None
 
 
 _FAILURES = frozenset(status.value for status in Status) - {Status.OK.value}
@@ -47,6 +51,43 @@ def judge(contract: Contract, checker: "Checker", run_id: str, result: Result) -
     if result.failure is not None:
         return _judge_failure(contract, result, result.failure)
     return _judge_output(contract, checker, run_id, result)
+
+
+def masked(judged: Verdict, mask: Mask, checker: "Checker") -> Verdict:
+    """The same verdict without the values of secret variables (S6.3).
+
+    A document that masking would turn into something else is refused by that name: a number that holds a PIN's digits,
+    a key or a word that the schema knows.
+    """
+    failure, result = judged.failure, judged.result
+    if failure is not None:
+        failure = failure._replace(message=mask.text(failure.message))
+    judged = judged._replace(
+        failure=failure,
+        feedback=mask.value(judged.feedback),
+        result=Result(*map(mask.value, result._replace(output=None))),
+    )
+    if judged.document is None:
+        return judged
+    document = mask.value(judged.document)
+    variable = mask.variable_in(json.dumps(document, ensure_ascii=False))
+    if not variable and document != judged.document and checker.check(document):
+        variable = mask.variable_in(json.dumps(judged.document, ensure_ascii=False))
+    if not variable:
+        return judged._replace(document=document)
+    message = (
+        f"The output holds the value of {variable} (secret_env) where masking it would change what the output says."
+    )
+    failure = Failure("secret_in_output", message, True, f"leave it out of the output, or give {variable} with env")
+    feedback = ({"pointer": "", "keyword": failure.code, "message": message},)
+    return judged._replace(
+        outcome="invalid_output",
+        status=Status.INVALID_OUTPUT.value,
+        transient=True,
+        failure=failure,
+        document=None,
+        feedback=feedback,
+    )
 
 
 def timed_out(*, whole_run: bool) -> Verdict:

@@ -7,6 +7,7 @@ from workermd.contract.rate_limit import rate_of
 from workermd.protocol.envelope import Document, Status
 from workermd.protocol.errors import ConfigurationError, UsageError
 from workermd.runner import requirements
+from workermd.sandbox.policy import Sandbox
 from workermd.task.binding import Binding
 from workermd.task.masking import Mask
 from workermd.task.task import Budget
@@ -30,7 +31,13 @@ class Worker:
     """
 
     def __init__(
-        self, contract: Contract, binding: Binding, *, timeout: float | None = None, max_attempts: int | None = None
+        self,
+        contract: Contract,
+        binding: Binding,
+        *,
+        timeout: float | None = None,
+        max_attempts: int | None = None,
+        sandbox: Sandbox | None = None,
     ) -> None:
         self.contract = contract
         self.binding = binding
@@ -38,6 +45,7 @@ class Worker:
         _refuse_unenforceable(contract, binding)
         self.mask = Mask(binding)
         self.rate = rate_of(contract.constraints.rate_limit) if contract.constraints.rate_limit else None
+        self.sandbox = sandbox or Sandbox()
         self._input_checker: Checker | None = None
         self._output_checker: Checker | None = None
 

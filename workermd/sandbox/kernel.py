@@ -79,6 +79,10 @@ def mount(source: str, target: str, kind: str = "", flags: int = 0, data: str = 
     _checked(_libc.mount(encoded[0], encoded[1], encoded[2], ctypes.c_ulong(flags), encoded[3]))
 
 
+def unmount(target: str) -> None:
+    _checked(_libc.umount2(ctypes.c_char_p(os.fsencode(target)), ctypes.c_int(2)))
+
+
 def bind(source: str, target: str) -> None:
     mount(source, target, flags=MS_BIND | MS_REC)
 

@@ -1,8 +1,10 @@
 """From what an operator wants to a fence: which paths belong to a ledger, and what of a run a task may not change."""
 
 import os
+from typing import NamedTuple
 
-from workermd.sandbox.fence import Fence
+from workermd.sandbox.fence import AUTO, Fence
+from workermd.system import cache
 
 BESIDE_A_LEDGER = ("", "-wal", "-shm", "-journal", ".lock", ".runs", ".artifacts")
 """Suffixes of what belongs to a ledger, beside its results."""
@@ -11,24 +13,33 @@ _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 """Whoever changes the program that runs next has changed everything."""
 
 
+class Sandbox(NamedTuple):
+    """What all attempts of a worker are held to. `configuration` is a file, or empty."""
+
+    mode: str = AUTO
+    configuration: str = ""
+    recordings: str = ""
+    readable: tuple[str, ...] = ()
+    writable: tuple[str, ...] = ()
+
+
 def fence_around(
-    mode: str,
-    *,
-    ledger: str,
-    own: str,
-    hidden: tuple[str, ...] = (),
-    kept: tuple[str, ...] = (),
-    readable: tuple[str, ...] = (),
-    writable: tuple[str, ...] = (),
+    sandbox: Sandbox, *, ledger: str, own: str, journal: str = "", decided: str = "", contracts: str | None = None
 ) -> Fence:
-    """The fence of one attempt. `own` is the folder of its artifacts, which exists."""
+    """The fence of one attempt. `own` is the folder of its artifacts, which exists. `contracts` are cached ones."""
+    contracts = contracts or cache.folder_of("contracts") or ""
+    kept = [_PACKAGE, *(each for each in (contracts, sandbox.configuration) if each)]
+    recordings = os.path.realpath(sandbox.recordings) if sandbox.recordings else ""
     return Fence(
-        mode=mode,
+        mode=sandbox.mode,
         ledger=ledger,
+        journal=journal,
+        recordings=recordings,
+        decided=decided,
         results=f"{ledger}.results",
         own=own,
-        hidden=(*(ledger + suffix for suffix in BESIDE_A_LEDGER), *map(os.path.realpath, hidden)),
-        kept=(_PACKAGE, *map(os.path.realpath, kept)),
-        readable=tuple(map(os.path.realpath, readable)),
-        writable=tuple(map(os.path.realpath, writable)),
+        hidden=(*(ledger + suffix for suffix in BESIDE_A_LEDGER), *filter(None, (recordings,))),
+        kept=tuple(map(os.path.realpath, kept)),
+        readable=tuple(map(os.path.realpath, sandbox.readable)),
+        writable=tuple(map(os.path.realpath, sandbox.writable)),
     )

@@ -23,7 +23,8 @@ def put(path: str, data: bytes) -> None:
     What is no regular file, such as /dev/null or a pipe, is written to instead. Raises OSError, and then the file
     is as it was; a file that nobody may write to stays as it is.
     """
-    place = os.path.realpath(path)
+    # Only where the name itself is a link: a folder that is reached by its descriptor has no other name.
+    place = os.path.realpath(path) if os.path.islink(path) else path
     present = _mode(place)
     if present is not None and not stat.S_ISREG(present):
         with open(place, "wb") as file:

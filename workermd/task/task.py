@@ -151,13 +151,15 @@ class Budget(NamedTuple):
 class Limits(NamedTuple):
     """What a backend has to keep itself to in one attempt. `deadline` is on `time.monotonic()`'s clock.
 
-    `journal` is the path of the file in which a backend notes what happens as it happens, or empty.
+    `journal` is the path of the file in which a backend notes what happens as it happens, or empty. `decided` is the
+    folder in which approved calls are kept; empty: beside the artifacts.
     """
 
     deadline: float
     max_output_bytes: int
     budget: Budget = Budget()
     journal: str = ""
+    decided: str = ""
 
 
 class Backend(Protocol):

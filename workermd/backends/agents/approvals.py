@@ -34,8 +34,8 @@ class Approval(NamedTuple):
 class Approvals:
     """The decisions about tool calls of one attempt. Proposals are compared as they were shown: masked."""
 
-    def __init__(self, task: Task, mask: Mask) -> None:
-        self._folder = os.path.dirname(task.artifacts_dir)
+    def __init__(self, task: Task, mask: Mask, folder: str = "") -> None:
+        self._folder = folder or os.path.dirname(task.artifacts_dir)
         self._mask = mask
         self._called: Counter[str] = Counter()
         self._decided: dict[str, list[Approval]] = {}

@@ -85,7 +85,7 @@ class Conversation:
         self.journal = JournalWriter(limits.journal)
         self.response_format = response_format.asked_for(task.output_schema)
         self.notes: list[str] = []
-        self.approvals = Approvals(task, Mask(binding))
+        self.approvals = Approvals(task, Mask(binding), limits.decided)
         self.end = AttemptEnd()
         self.halt, self.stop = self.end.halt, self.end.stop
         self._endings = endings

@@ -52,6 +52,7 @@ class RunOptions(NamedTuple):
     run_id_from: str | None
     timeout: float | None
     max_attempts: int | None
+    sandbox: str | None
     interactive: bool
     no_wait: bool
     dry_run: bool
@@ -84,7 +85,13 @@ def execute(options: RunOptions) -> int:
     live = Live(quiet=options.quiet, verbose=options.verbose)
     publish = to_all(live, *_subscribers(options, trace))
     request = Request(
-        worker=Worker(contract, binding, timeout=options.timeout, max_attempts=options.max_attempts),
+        worker=Worker(
+            contract,
+            binding,
+            timeout=options.timeout,
+            max_attempts=options.max_attempts,
+            sandbox=configuration.sandbox_for(binding, settings, flags),
+        ),
         read_input=read_input,
         publish=publish,
         interrupted=lambda: signals.noted,
@@ -179,6 +186,7 @@ def flags_of(options: RunOptions) -> configuration.Flags:
         ledger=options.ledger or "",
         config=options.config or "",
         no_config=options.no_config,
+        sandbox=options.sandbox or "",
     )
 
 

@@ -126,6 +126,9 @@ CREATE TABLE rate_calls (                 -- the calls that count against a rate
 ) WITHOUT ROWID;
 CREATE INDEX rate_calls_that_ended ON rate_calls (until);
 """,
+    """
+ALTER TABLE attempts ADD COLUMN key BLOB CHECK (key IS NULL OR length(key) = 32);  -- marks the result file
+""",
 )
 """A statement ends at the end of a line. The triggers guard against faults of our own."""
 

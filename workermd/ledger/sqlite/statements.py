@@ -8,7 +8,8 @@ from workermd.ledger.records import Attempt
 
 RUN = """
 SELECT r.id, r.worker_id, r.run_id, r.input_sha256, r.input, r.contract_sha256, r.hash_version, r.max_attempts,
-       r.attempts, r.state, r.status, r.output, r.envelope, r.created_at, r.settled_at, r.answer_sha256, a.token
+       r.attempts, r.state, r.status, r.output, r.envelope, r.created_at, r.settled_at, r.answer_sha256, a.token,
+       a.key
 FROM runs r LEFT JOIN attempts a ON a.run = r.id AND a.n = r.attempts AND a.outcome IS NULL
 """
 RUN_BY_KEY = RUN + "WHERE r.worker_id = ? AND r.run_id = ?"
@@ -22,7 +23,7 @@ CLAIM = """
 UPDATE runs SET state = 'running', attempts = attempts + 1
 WHERE id = ? AND state = 'waiting' AND attempts = ? AND attempts < max_attempts
 """
-START = "INSERT INTO attempts (run, n, token, owner, started_at) VALUES (?, ?, ?, ?, ?)"
+START = "INSERT INTO attempts (run, n, token, owner, started_at, key) VALUES (?, ?, ?, ?, ?, ?)"
 END = "UPDATE attempts SET outcome = ?, detail = ?, ended_at = ? WHERE run = ? AND n = ? AND outcome IS NULL"
 WAIT = "UPDATE runs SET state = 'waiting' WHERE id = ? AND attempts = ? AND state = 'running'"
 SETTLE = """

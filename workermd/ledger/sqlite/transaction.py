@@ -41,13 +41,13 @@ class Transaction:
         row = self._execute(statements.RUN_BY_KEY, (key.worker_id, key.run_id)).fetchone()
         return Run(*row)
 
-    def start_attempt(self, run: Run, token: str, owner: str) -> Run:
-        """Claim the next attempt of a waiting run. `token` names its result file, `owner` is for people."""
+    def start_attempt(self, run: Run, token: str, owner: str, key: bytes | None = None) -> Run:
+        """Claim the next attempt of a waiting run. `token` names its result file, `key` marks it, `owner` is for people."""
         n = run.attempts + 1
         self._change_one(statements.CLAIM, (run.id, run.attempts))
-        self._change_one(statements.START, (run.id, n, token, owner, self._now()))
+        self._change_one(statements.START, (run.id, n, token, owner, self._now(), key))
         self._kind = "t1"
-        return run._replace(state="running", attempts=n, open_token=token)
+        return run._replace(state="running", attempts=n, open_token=token, open_key=key)
 
     def take_call(self, scope: bytes, calls: int, seconds: int, token: str) -> float:
         """Count a call against a rate of `calls` in any `seconds`; 0, or the seconds until one may be counted.
@@ -80,12 +80,13 @@ class Transaction:
         self._kind = self._kind or "t2"
         if answer is None:
             self._change_one(statements.WAIT, (run.id, run.attempts))
-            return run._replace(state="waiting", open_token=None)
+            return run._replace(state="waiting", open_token=None, open_key=None)
         self._change_one(statements.SETTLE, (*answer, now, run.id, run.attempts))
         if question is not None:
             self._change_one(questions.ASK, questions.values_of(run.id, run.attempts, question, now))
         digest = answer_digest(answer.output, answer.envelope)
-        return run._replace(state="done", settled_at=now, open_token=None, answer_sha256=digest, **answer._asdict())
+        run = run._replace(state="done", settled_at=now, open_token=None, open_key=None, answer_sha256=digest)
+        return run._replace(**answer._asdict())
 
     def attempts(self, run_row_id: int) -> tuple[Attempt, ...]:
         """The attempts of a run in their order, as this transaction sees them."""

@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from workermd.sandbox import fence
+from workermd.sandbox import hold
 
 
 @pytest.mark.parametrize(("answer", "sent"), [(None, []), (ProcessLookupError, []), (PermissionError, [-1])])
@@ -22,5 +22,5 @@ def test_everything_is_killed_only_where_nobody_outside_can_be(monkeypatch, answ
         killed.append(pid)
 
     monkeypatch.setattr(os, "kill", kill)
-    assert fence.end_all() is bool(sent)
+    assert hold.end_all() is bool(sent)
     assert killed == sent

@@ -1,0 +1,121 @@
+"""Bounds against volume and tricks: a log without lines, processes that slip away, whoever kills whom."""
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import wait_for
+from workermd.runner import verdict
+from workermd.runner.log_lines import MOST_UNSAID, LogLines
+from workermd.task.binding import Binding
+from workermd.task.masking import Mask
+from workermd.task.task import Result
+
+OK = "reply({'status': 'ok', 'result': {}})"
+
+
+@pytest.mark.rule("S3.3")
+def test_a_log_without_lines_holds_nothing_up(cli, contract, given, program):
+    """Eight megabytes in one line: what a terminal is shown of them is bounded, and the answer is there in time."""
+    spec, document = contract(constraints={"timeout_seconds": 30, "max_attempts": 1}), given()
+    backend = program(f"import os\nfor _ in range(128): os.write(2, b'x' * 65536)\n{OK}")
+    done = cli("run", spec, document, *backend)
+    assert done.code == 0
+    assert done.err.count("x") >= 1 << 20
+    assert "further log lines are not shown" in done.err
+
+
+def test_a_line_that_does_not_end_is_handed_on_without_the_half_of_a_secret(monkeypatch):
+    monkeypatch.setenv("KEY", "hunter2-secret")
+    lines = LogLines(Mask(Binding(kind="command", origin="", secret_env=("KEY",))))
+    said = lines.add(b"x" * (MOST_UNSAID + 1) + b"hunter2-")
+    said += lines.add(b"secret" + b"y" * MOST_UNSAID)
+    assert said, "the beginning is not waited with"
+    said += lines.rest()
+    assert said.count(b"x") == MOST_UNSAID + 1
+    assert said.count(b"y") == MOST_UNSAID
+    assert b"***" in said
+    assert b"hunter2" not in said
+
+
+def test_a_long_line_costs_what_its_bytes_cost():
+    """Twice the bytes, about twice the time: the line so far is not copied for every piece."""
+    lines = LogLines(Mask(Binding(kind="command", origin="")))
+
+    def seconds(megabytes):
+        began = time.process_time()
+        for _ in range(megabytes * 16):
+            lines.add(b"x" * 65536)
+        return time.process_time() - began
+
+    seconds(4)
+    assert seconds(64) < 40 * max(seconds(4), 0.001)
+
+
+@pytest.mark.rule("S4.3", "S3.3", "S10.1")
+def test_whoever_kills_both_leaves_nothing_and_the_next_call_goes_on(cli, contract, given, program, tmp_path):
+    """Supervisor, keeper and host die at once, from outside: the program dies with them, the lock is free."""
+    spec, document = contract(constraints={"timeout_seconds": 60, "max_attempts": 2}), given()
+    body = (
+        "import os, time\n"
+        "if task['attempt'] == 1:\n"
+        "    open('pids', 'w').write(f'{os.getpid()} {os.getppid()}')\n"
+        "    time.sleep(60)\n" + OK
+    )
+    backend = program(body)
+    process = cli.start("run", spec, document, *backend)
+    pids = tmp_path / "pids"
+    wait_for(lambda: pids.exists() and len(pids.read_text().split()) == 2)
+    mine, host = map(int, pids.read_text().split())
+    for pid in (process.pid, parent_of(host), host):
+        os.kill(pid, signal.SIGKILL)
+    process.communicate()
+    wait_for(lambda: not os.path.exists(f"/proc/{mine}"))
+    began = time.monotonic()
+    done = cli("run", spec, document, *backend)
+    assert (done.code, done.document["status"]) == (0, "ok")
+    assert time.monotonic() - began < 30, "nobody waited for the dead run"
+
+
+def parent_of(pid):
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+class _Nothing:
+    def check(self, _document):
+        return ()
+
+
+class _Never:
+    def check(self, _document):
+        return ("a mismatch",)
+
+
+@pytest.mark.rule("S6.3", "S10.5")
+@pytest.mark.parametrize(
+    ("document", "checker"),
+    [({"result": {"attempt": 48151623}}, _Nothing()), ({"4815": "a key"}, _Never()), ({"status": "x4815"}, _Never())],
+)
+def test_a_secret_that_masking_cannot_take_out_is_refused_by_its_name(monkeypatch, document, checker):
+    """A number that holds its digits, a key or a word that the schema knows."""
+    monkeypatch.setenv("PIN", "4815")
+    mask = Mask(Binding(kind="command", origin="", secret_env=("PIN",)))
+    judged = verdict.Verdict("ok", "ok", False, document=document, result=Result(output=json.dumps(document)))
+    refused = verdict.masked(judged, mask, checker)
+    assert (refused.outcome, refused.document) == ("invalid_output", None)
+    assert refused.failure is not None
+    assert refused.failure.code == "secret_in_output"
+    assert "PIN" in refused.failure.message
+    assert "4815" not in refused.failure.message
+
+
+@pytest.mark.rule("S6.3", "S10.5")
+def test_other_secrets_are_masked_and_the_document_stands(monkeypatch):
+    monkeypatch.setenv("KEY", "hunter2")
+    mask = Mask(Binding(kind="command", origin="", secret_env=("KEY",)))
+    judged = verdict.Verdict("ok", "ok", False, document={"a": "is hunter2", "n": 7}, result=Result(output="{}"))
+    assert verdict.masked(judged, mask, _Nothing()).document == {"a": "is ***", "n": 7}
