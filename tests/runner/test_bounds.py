@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.attempt_process import alive
 from tests.conftest import wait_for
 from workermd.runner import verdict
 from workermd.runner.log_lines import MOST_UNSAID, LogLines
@@ -74,7 +75,7 @@ def test_whoever_kills_both_leaves_nothing_and_the_next_call_goes_on(cli, contra
     for pid in (process.pid, parent_of(host), host):
         os.kill(pid, signal.SIGKILL)
     process.communicate()
-    wait_for(lambda: not os.path.exists(f"/proc/{mine}"))
+    wait_for(lambda: not alive(mine))
     began = time.monotonic()
     done = cli("run", spec, document, *backend)
     assert (done.code, done.document["status"]) == (0, "ok")
