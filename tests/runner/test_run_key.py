@@ -120,3 +120,9 @@ def test_two_decimals_that_meet_in_a_float_are_two_inputs(cli, contract, program
     assert cli("run", spec, "-", *backend, given='{"run_id": "d", "value": 100000000000000000.01}').code == 0
     done = cli("run", spec, "-", *backend, given='{"run_id": "d", "value": 100000000000000000.99}')
     assert (done.code, done.document["result"]["error"]["code"]) == (3, "idempotency_conflict")
+
+
+@pytest.mark.rule("S2.2")
+def test_an_input_that_is_no_json_is_told_with_its_place(cli, contract, program):
+    done = cli("run", contract(), "-", *program(OK), given='{"run_id": "r1",\n "é": 1,}')
+    assert (done.code, "at 2:8, " in done.document["result"]["error"]["message"]) == (3, True)

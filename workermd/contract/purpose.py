@@ -8,12 +8,13 @@ import re
 from typing import NamedTuple
 
 from workermd.contract.document import PURPOSE, Block, Body, Section, line_span
+from workermd.contract.invisible import told
 from workermd.contract.model import Lines, Span
 
 SECTION_FORM = f"a section `### {PURPOSE}`"
 
 _LABEL = re.compile(r"([*_]{0,3})purpose([*_]{0,3})[ \t]*:([*_]{0,3})[ \t]*", re.IGNORECASE)
-_ALIKE = re.compile(r"[ \t>*+\-#|_`\d.)]*purpose\b", re.IGNORECASE)
+_ALIKE = re.compile(r"(?:<[^<>]{0,40}>|[\s>*+\-#|_`\d.)\u00a0\u200b\ufeff])*purpose\b", re.IGNORECASE)
 
 
 class Stated(NamedTuple):
@@ -60,8 +61,10 @@ def near_miss(body: Body, lines: Lines) -> NearMiss | None:
     for section in _sections(body):
         return NearMiss(line_span(lines, section.heading.line), "heads a section that is empty")
     for line in range(body.line, lines.count + 1):
-        if _ALIKE.match(lines.line_text(line)):
-            return NearMiss(line_span(lines, line), _why_not_read(line, body))
+        text = lines.line_text(line)
+        if found := _ALIKE.match(text):
+            unseen = told(text[: found.end() + 1])
+            return NearMiss(line_span(lines, line), f"holds {unseen}" if unseen else _why_not_read(line, body))
     return None
 
 

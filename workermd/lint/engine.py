@@ -63,6 +63,8 @@ def lint(reading: Reading, selection: Selection = EVERYTHING, *, checks: Iterabl
         for finding in reading.findings
         if finding.severity == "error" or (selection.has(finding.code) and finding.code not in ignored)
     ]
-    named = {finding.line for finding in reading.findings if finding.severity == "error" and "U+" in finding.message}
-    rest = [each for each in problems.findings() if each.code != _UNSEEN or each.line not in named]
+    found_by_rules = problems.findings()
+    told = (*reading.findings, *(each for each in found_by_rules if each.code != _UNSEEN))
+    named = {each.line for each in told if each.severity == "error" and "U+" in each.message}
+    rest = [each for each in found_by_rules if each.code != _UNSEEN or each.line not in named]
     return Linted(unquoted(ordered([*kept, *rest]), reading.text), tuple(fixes))

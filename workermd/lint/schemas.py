@@ -5,7 +5,7 @@ from typing import Any
 
 from workermd.contract.json.strict import escape
 from workermd.contract.problems import nearest
-from workermd.contract.schema import unknown_formats
+from workermd.contract.schema import FORMATS, unknown_formats
 from workermd.lint import keywords
 from workermd.lint.impossible import reasons, types_of
 from workermd.lint.subject import SIDES, Fault, Schema, Subject
@@ -72,6 +72,8 @@ def idle_keywords(subject: Subject) -> Iterator[Fault]:
         types = types_of(schema.value)
         for word in schema.value:
             judged = keywords.APPLIES_TO.get(word)
+            if word == "format" and schema.value[word] not in FORMATS[schema.draft]:
+                continue  # WM518: nothing checks it on any type
             if judged and types.isdisjoint(judged):
                 message = f"{word} has no effect on a value of type {' or '.join(sorted(types))}"
                 hint = f"Remove it, or make the type {judged[0]}."

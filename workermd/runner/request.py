@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from workermd.config.configuration import MAX_INPUT_BYTES
 from workermd.contract.json import quick, strict
 from workermd.contract.meaning_hash import has_meaning
-from workermd.contract.model import Contract
+from workermd.contract.model import Contract, Lines
 from workermd.ledger.records import Key, Run
 from workermd.runner import run_key
 from workermd.runner.events import Subscriber
@@ -77,7 +77,8 @@ def read_input(request: Request) -> Input:
     try:
         loaded = quick.load_exact(data)
     except strict.JsonError as error:
-        message = f"The input is not strict JSON: {error.message}."
+        place = Lines(data[: error.offset * 4].decode(errors="ignore")).position(error.offset)
+        message = f"The input is not strict JSON: at {place.line}:{place.column}, {error.message}."
         raise InputRefused("input_schema_mismatch", message, error.hint) from None
     found = run_key.keyed(loaded.value, loaded.exact, contract, request.key)
     if not found.is_usable or found.run_id is None:
