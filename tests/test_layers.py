@@ -33,9 +33,10 @@ registry:  protocol system contract config
 attempt:   protocol system sandbox task ledger
 backends:  protocol system sandbox task contract config workers
 runner:    protocol system sandbox task contract ledger config attempt
+batch:     protocol sandbox task ledger attempt runner
 report:    protocol system contract ledger derive registry runner
 editor:    protocol system contract lint config
-cli:       protocol system task contract ledger lint config derive registry backends runner report editor
+cli:       protocol system task contract ledger lint config derive registry backends runner batch report editor
 testing:   protocol system contract report
 """
 KNOWN = {

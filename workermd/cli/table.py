@@ -208,6 +208,32 @@ RUN = CommandSpec(
     document=True,
 )
 
+_LIKE_RUN = {
+    *("--backend", "--function", "--model", "--base-url", "--api-key-env", "--setting", "--vouch"),
+    *("--env", "--secret-env"),
+    *("--record", "--replay", "--run-id-from", "--timeout", "--max-attempts", "--sandbox"),
+    *("--quiet", "--ledger", "--config", "--no-config"),
+}
+"""Options that a batch takes as a run does, for every line."""
+
+BATCH = CommandSpec(
+    ("batch",),
+    "Run a contract for every line of a file: one answer a line, in order. The same command again goes on.",
+    (
+        RUN.arguments[0],
+        ArgumentSpec("inputs", "A file of JSON Lines, one input a line, or - for standard input.", "INPUTS"),
+        RUN.arguments[2],
+    ),
+    (
+        OptionSpec(("--jobs", "-j"), "count", "Attempts at a time. Default: as many as there are cores.", "N"),
+        OptionSpec(
+            ("--write", "-o"), "text", "Write the answers here, all or nothing, not to standard output.", "FILE"
+        ),
+        OptionSpec(("--envelope",), "flag", "Print the record of each run instead of its output."),
+        *(option for option in RUN.options if option.flags[0] in _LIKE_RUN),
+    ),
+)
+
 VALIDATE = CommandSpec(
     ("validate",),
     "Check contracts: everything that makes one unusable or a run unsafe, with its place.",
@@ -349,6 +375,7 @@ DOCTOR = CommandSpec(
 
 COMMANDS: tuple[CommandSpec, ...] = (
     RUN,
+    BATCH,
     VALIDATE,
     FMT,
     DIFF,
@@ -585,6 +612,10 @@ EXAMPLES: dict[tuple[str, ...], tuple[str, ...]] = {
         "workermd run task.worker.md input.json --function words:run",
         "workermd run task.worker.md input.json --backend chat --model NAME",
         "workermd run task.worker.md input.json --dry-run",
+    ),
+    ("batch",): (
+        "workermd batch task.worker.md inputs.jsonl --function words:run",
+        "workermd batch task.worker.md - --jobs 8 -o answers.jsonl --run-id-from /id",
     ),
     ("validate",): (
         "workermd validate contracts --strict --report sarif=out.sarif",

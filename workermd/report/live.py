@@ -27,12 +27,13 @@ class Live:
         *,
         quiet: bool,
         verbose: bool = False,
+        drawn: bool = True,
         stream: TextIO | None = None,
     ) -> None:
         self._stream = stream or sys.stderr
         self._quiet = quiet
         self._verbose = verbose
-        self._line = not quiet and self._stream.isatty() and os.environ.get("TERM") != "dumb"
+        self._line = drawn and not quiet and self._stream.isatty() and os.environ.get("TERM") != "dumb"
         self._color = self._line and not os.environ.get("NO_COLOR")
         self._shown = False
         self._what = ""

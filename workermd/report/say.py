@@ -8,13 +8,13 @@ from workermd.protocol.errors import OutputUnwritable, WorkermdError
 from workermd.system.text import printable
 
 
-def document(data: bytes) -> None:
-    """Print a document. Raises OutputUnwritable; a reader that went away is no fault, the answer is on disk."""
+def document(data: bytes) -> bool:
+    """Print a document; False where its reader went away, which is no fault: the answer is on disk. Raises OutputUnwritable."""
     try:
         view = memoryview(data)
         while view:
             view = view[os.write(1, view) :]
-        return
+        return True
     except BrokenPipeError:
         pass
     except OSError as error:
@@ -26,6 +26,7 @@ def document(data: bytes) -> None:
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 1)
     os.close(null)
+    return False
 
 
 def text(lines: str) -> None:

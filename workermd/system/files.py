@@ -5,6 +5,8 @@ The results of attempts are not written here: they have a promise of their own (
 
 import os
 import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from workermd.protocol.errors import OutputUnwritable
 
@@ -14,7 +16,51 @@ def write(path: str, data: bytes, hint: str = "check its folder and permissions"
     try:
         put(path, data)
     except OSError as error:
-        raise OutputUnwritable(f"{path}: cannot be written ({error.strerror})", hint) from None
+        raise _unwritable(path, error, hint) from None
+
+
+@contextmanager
+def growing(path: str, unless: Callable[[], bool]) -> Iterator[Callable[[bytes], None]]:
+    """What adds to a file that takes its name at the end of the block, whole, unless that raised or `unless` says so.
+
+    The file before it stays until then. What is no regular file is written to as it comes. Raises OutputUnwritable.
+    """
+    place = os.path.realpath(path)
+
+    def add(data: bytes) -> None:
+        try:
+            file.write(data)
+        except OSError as error:
+            raise _unwritable(path, error) from None
+
+    try:
+        present = _mode(place)
+        if present is not None and not stat.S_ISREG(present):
+            with open(place, "wb") as file:
+                yield add
+            return
+        _refuse_read_only(path, place, present)
+        temporary = _beside(place)
+        with open(_created(temporary), "wb") as file:
+            try:
+                if present is not None:
+                    os.fchmod(file.fileno(), stat.S_IMODE(present))
+                yield add
+                if unless():
+                    os.unlink(temporary)
+                    return
+                file.flush()
+                os.fsync(file.fileno())
+                os.replace(temporary, place)
+            except BaseException:
+                os.unlink(temporary)
+                raise
+    except OSError as error:
+        raise _unwritable(path, error) from None
+
+
+def _unwritable(path: str, error: OSError, hint: str = "check its folder and permissions") -> OutputUnwritable:
+    return OutputUnwritable(f"{path}: cannot be written ({error.strerror})", hint)
 
 
 def put(path: str, data: bytes) -> None:
@@ -30,9 +76,7 @@ def put(path: str, data: bytes) -> None:
         with open(place, "wb") as file:
             file.write(data)
         return
-    # A rename asks the folder only; a file that is read-only is meant to stay as it is, for root too.
-    if present is not None and not (present & 0o222 and os.access(place, os.W_OK)):
-        raise PermissionError(13, os.strerror(13), path)
+    _refuse_read_only(path, place, present)
     replace(place, data, permissions=None if present is None else stat.S_IMODE(present))
 
 
@@ -41,9 +85,8 @@ def replace(path: str, data: bytes, *, mode: int = 0o666, permissions: int | Non
 
     `mode` is less the umask, `permissions` are not. `durable` False: a loss of power may leave any state behind.
     """
-    folder, name = os.path.split(path)
-    temporary = os.path.join(folder, f".{name[:60]}.{os.urandom(6).hex()}.tmp")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    temporary = _beside(path)
+    descriptor = _created(temporary, mode)
     try:
         with open(descriptor, "wb") as file:
             if permissions is not None:
@@ -56,6 +99,21 @@ def replace(path: str, data: bytes, *, mode: int = 0o666, permissions: int | Non
     except BaseException:
         os.unlink(temporary)
         raise
+
+
+def _refuse_read_only(path: str, place: str, present: int | None) -> None:
+    """A rename asks the folder only; a file that is read-only is meant to stay as it is, for root too."""
+    if present is not None and not (present & 0o222 and os.access(place, os.W_OK)):
+        raise PermissionError(13, os.strerror(13), path)
+
+
+def _beside(path: str) -> str:
+    folder, name = os.path.split(path)
+    return os.path.join(folder, f".{name[:60]}.{os.urandom(6).hex()}.tmp")
+
+
+def _created(path: str, mode: int = 0o666) -> int:
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
 
 
 def _mode(place: str) -> int | None:

@@ -3,7 +3,7 @@
 import os
 import signal
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from workermd.cli.documents import contract_named, input_bytes
 from workermd.config import configuration
@@ -21,6 +21,9 @@ from workermd.runner.invocation import invoke_alone
 from workermd.runner.request import Request
 from workermd.runner.trace import Trace, of_environment
 from workermd.runner.worker import Worker
+
+if TYPE_CHECKING:
+    from workermd.cli.commands.batch import BatchOptions
 
 
 class RunOptions(NamedTuple):
@@ -169,7 +172,7 @@ def _print(answered: Answered, request: Request, options: RunOptions, reports: t
     return answered.exit_code
 
 
-def flags_of(options: RunOptions) -> configuration.Flags:
+def flags_of(options: "RunOptions | BatchOptions") -> configuration.Flags:
     return configuration.Flags(
         backend=options.backend or "",
         function=options.function or "",
@@ -230,14 +233,18 @@ def _read_input(options: RunOptions, schema: Any, cap: int, signals: "Signals") 
 
 
 class Signals:
-    """Notes an interrupt. A run looks at it while it waits, so that nothing is left half-done.
+    """Counts interrupts. A run looks at them while it waits, so that nothing is left half-done.
 
     While the input is read nothing has begun: `break_off` ends that at once, also where nobody writes to the pipe.
     """
 
     def __init__(self) -> None:
-        self.noted = False
+        self.count = 0
         self.break_off = False
+
+    @property
+    def noted(self) -> bool:
+        return self.count > 0
 
     def catch(self) -> None:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -245,6 +252,7 @@ class Signals:
                 signal.signal(number, self._note)
 
     def _note(self, _number: int, _frame: object) -> None:
-        self.noted = True
+        self.count += 1
         if self.break_off:
+            self.break_off = False
             raise KeyboardInterrupt

@@ -1,0 +1,44 @@
+"""Sessions for many threads: each has its own connection to the ledger, and all fork their hosts from one process a kind.
+
+A connection stays in the thread that opened it. The loaded processes are shared, one request at a time.
+"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from workermd.attempt.pool import HostPool, Unused
+from workermd.attempt.spawn import Host
+from workermd.ledger.run_lock import RunLock
+from workermd.runner import session as sessions
+from workermd.runner.session import Session
+from workermd.sandbox.fence import Fence
+from workermd.task.binding import Binding
+
+
+class SharedHosts:
+    """Hosts for the attempts of all threads. What cannot be forked is started: slower, and as good."""
+
+    def __init__(self) -> None:
+        self._pool = HostPool()
+        self._turn = threading.Lock()
+
+    @property
+    def unused(self) -> list[Unused]:
+        """The kinds whose hosts were started one by one after all, and why."""
+        return self._pool.unused
+
+    @contextmanager
+    def session(self, ledger_path: str, *, give_up_at: float | None = None) -> Iterator[Session]:
+        """A session for the calling thread. Raises as `sessions.opened` does."""
+        with sessions.opened(ledger_path, give_up_at=give_up_at) as alone:
+
+            def start(binding: Binding, lock: RunLock, fence: Fence) -> Host:
+                with self._turn:
+                    return self._pool.start(binding, lock.fd, alone.results_folder, fence)
+
+            yield alone._replace(hosts=start)
+
+    def close(self) -> None:
+        """Let the loaded processes end. Attempts that were forked from them go on."""
+        self._pool.close()
