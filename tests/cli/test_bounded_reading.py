@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.cold  # a process that was forked from a loaded one has its memory too
+
 MOST = 100 << 20
 """Bytes of memory that any of these calls may take."""
 
