@@ -29,8 +29,8 @@ FAULTS = (
         (
             Change(
                 "runner/claims.py",
-                'left = self._settlement.judged(row.open_token) or verdict.crashed("was lost")',
-                'left = self._settlement.judged(row.open_token) or verdict.crashed("was lost")\n'
+                'left = self._settlement.judged(row.open_token, row.open_key) or verdict.crashed("was lost")',
+                'left = self._settlement.judged(row.open_token, row.open_key) or verdict.crashed("was lost")\n'
                 '        left = left._replace(transient=False) if left.outcome == "retryable_error" else left',
             ),
             # The ledger has a guard of its own against this one; the oracle must not lean on it.
@@ -65,10 +65,10 @@ FAULTS = (
             ),
             Change(
                 "runner/claims.py",
-                "                    row = self.start(transaction, row, token)\n        except",
-                "                    row = self.start(transaction, row, token)\n"
+                "                    row = self.start(transaction, row, name)\n        except",
+                "                    row = self.start(transaction, row, name)\n"
                 "                    from workermd.runner.supervision import order_of\n"
-                "                    by, early = self.supervisor, ClaimedAttempt(given, row, token)\n"
+                "                    by, early = self.supervisor, ClaimedAttempt(given, row, *name)\n"
                 "                    order = order_of(self._session, self._worker, early, give_up_at, by._trace)\n"
                 "                    by._host.send(order, give_up_at, by.tick)\n"
                 "                    by._host.send = lambda *_: None\n"
@@ -98,7 +98,7 @@ FAULTS = (
         (
             Change(
                 "runner/claims.py",
-                "left = self._settlement.judged(row.open_token) or verdict.crashed",
+                "left = self._settlement.judged(row.open_token, row.open_key) or verdict.crashed",
                 "left = verdict.crashed",
             ),
         ),

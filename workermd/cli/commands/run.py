@@ -36,9 +36,9 @@ class RunOptions(NamedTuple):
     base_url: str | None
     api_key_env: str | None
     setting: list[str]
-    vouch: list[str]
     set: list[str]
     input_text: str | None
+    vouch: list[str]
     env: list[str]
     secret_env: list[str]
     record: str | None
@@ -47,9 +47,9 @@ class RunOptions(NamedTuple):
     events: str | None
     write: str | None
     envelope: bool
-    request: bool
     envelope_file: str | None
     report: list[str]
+    request: bool
     run_id: str | None
     new_run_id: bool
     run_id_from: str | None
