@@ -5,6 +5,7 @@ import pytest
 from tests.backends.agents.attempts import tried
 from tests.backends.agents.conftest import ANSWER, look  # noqa: F401 - a fixture
 from tests.collector import attributes, collector  # noqa: F401 - a fixture
+from tests.conftest import patience
 from workermd.report.spans import Spans
 from workermd.runner.events import AgentActed, AttemptEnded, AttemptStarted, RunFinished
 from workermd.runner.trace import Trace
@@ -54,7 +55,7 @@ def test_agents_that_speak_at_the_same_time_are_counted_once(traced, tmp_path):
 
 def test_an_attempt_that_ran_out_of_time_has_whole_spans(traced, tmp_path):
     pytest.importorskip("autogen_agentchat", reason="workermd[agentchat] is not installed")
-    ran = tried("chat", [Hang()], tmp_path, seconds=1)
+    ran = tried("chat", [Hang()], tmp_path, seconds=patience(1))
     spans, _ = traced(ran, "timeout", "timeout")
     named = {span.name.split()[0]: span for span in spans}
     chat, agent, attempt = (named[name] for name in ("chat", "invoke_agent", "attempt"))
