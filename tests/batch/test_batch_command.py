@@ -59,6 +59,7 @@ def test_the_same_command_replays_and_says_the_bytes_that_a_run_says(cli, batch,
     envelopes = cli(*arguments[:3], "--envelope", "-q", *arguments[3:])
     assert [json.loads(line)["replayed"] for line in envelopes.out.splitlines()] == [True, True]
     assert envelopes.err == ""
+    assert ids(cli(*arguments[:3], "--limit", 1, *arguments[3:]).out) == ["a"]
 
 
 def test_the_key_may_come_from_a_place_in_each_line(cli, contract, tmp_path, program, evidence):

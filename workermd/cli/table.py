@@ -226,6 +226,7 @@ BATCH = CommandSpec(
     ),
     (
         OptionSpec(("--jobs", "-j"), "count", "Attempts at a time. Default: as many as there are cores.", "N"),
+        OptionSpec(("--limit",), "count", "Only so many lines from the first.", "N"),
         OptionSpec(
             ("--write", "-o"), "text", "Write the answers here, all or nothing, not to standard output.", "FILE"
         ),

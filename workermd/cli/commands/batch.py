@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from itertools import islice
 from typing import BinaryIO, NamedTuple
 
 from workermd.batch.conduct import Batch, Orders
@@ -30,6 +31,7 @@ class BatchOptions(NamedTuple):
     inputs: str
     program: list[str]
     jobs: int | None
+    limit: int | None
     write: str | None
     envelope: bool
     backend: str | None
@@ -86,7 +88,8 @@ def execute(options: BatchOptions) -> int:
     hosts = SharedHosts()
     try:
         with _opened(options) as file, _written(options.write, signals) as write, progress:
-            Batch(orders, hosts, write).carry_out(_until_interrupted(lines(file, orders.max_input_bytes), signals))
+            found = islice(lines(file, orders.max_input_bytes), options.limit)
+            Batch(orders, hosts, write).carry_out(_until_interrupted(found, signals))
     finally:
         hosts.close()
     if not options.quiet:
