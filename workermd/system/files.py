@@ -25,7 +25,7 @@ def growing(path: str, unless: Callable[[], bool]) -> Iterator[Callable[[bytes],
 
     The file before it stays until then. What is no regular file is written to as it comes. Raises OutputUnwritable.
     """
-    place = os.path.realpath(path)
+    target = os.path.realpath(path)
 
     def add(data: bytes) -> None:
         try:
@@ -34,13 +34,13 @@ def growing(path: str, unless: Callable[[], bool]) -> Iterator[Callable[[bytes],
             raise _unwritable(path, error) from None
 
     try:
-        present = _mode(place)
+        present = _mode(target)
         if present is not None and not stat.S_ISREG(present):
-            with open(place, "wb") as file:
+            with open(target, "wb") as file:
                 yield add
             return
-        _refuse_read_only(path, place, present)
-        temporary = _beside(place)
+        _refuse_read_only(path, target, present)
+        temporary = _beside(target)
         with open(_created(temporary), "wb") as file:
             try:
                 if present is not None:
@@ -51,7 +51,7 @@ def growing(path: str, unless: Callable[[], bool]) -> Iterator[Callable[[bytes],
                     return
                 file.flush()
                 os.fsync(file.fileno())
-                os.replace(temporary, place)
+                os.replace(temporary, target)
             except BaseException:
                 os.unlink(temporary)
                 raise
