@@ -124,7 +124,7 @@ RUN = CommandSpec(
         OptionSpec(
             ("--backend",),
             "text",
-            "What performs the task: function, command, chat, team, ag2, agent-framework, mcp, program, http or replay.",
+            "What performs the task: function, command, chat, team, ag2, agent-framework, factory, mcp, program, http or replay.",
             "KIND",
             offers="backends",
         ),

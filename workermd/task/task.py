@@ -224,6 +224,14 @@ KINDS: dict[str, Kind] = {
         converses=True,
     ),
     "ag2": Kind("workermd.backends.ag2.single", _COUNTED, "ag2", _MODELS, _ROSTER | {"ask_user"}, converses=True),
+    "factory": Kind(
+        "workermd.backends.factory",
+        _COUNTED,
+        "agentchat",
+        _MODELS,
+        frozenset({"factory", "instructions", "ask_user"}),
+        converses=True,
+    ),
     "mcp": Kind(
         "workermd.backends.mcp",
         _COUNTED,

@@ -22,6 +22,7 @@ from ag2.tools.final import FunctionDefinition, FunctionToolSchema
 from ag2.tools.tool import Tool
 
 from workermd.backends.agents.conversation import Conversation
+from workermd.backends.agents.model_client import ModelClient
 from workermd.backends.agents.prompt import Part
 from workermd.backends.agents.roster import Member
 from workermd.protocol.envelope import Document
@@ -35,17 +36,9 @@ def made(
 ) -> Agent:
     """An agent of AG2 on our wire. `tools` are those that AG2's own constructs need, beside the gated ones."""
     client = conversation.model_client(member.name, conversation.model(member.model))
-    config = OpenAIConfig(
-        model=client.model.name,
-        api_key=client.key,
-        base_url=client.model.base_url,
-        http_client=client.http_client,
-        max_retries=0,
-        timeout=None,
-        streaming=False,
-        # AG2's own response schema is rewritten on its way and sent as strict whatever it is
-        extra_body={"response_format": conversation.response_format} if part == "answers" else None,
-    )
+    # AG2's own response schema is rewritten on its way and sent as strict whatever it is
+    form = {"response_format": conversation.response_format} if part == "answers" else None
+    config = config_of(client, form)
 
     async def broke(event: TaskFailed) -> None:
         await conversation.broke(event.error)  # AG2 would tell it to the model as the answer of its tool
@@ -61,6 +54,20 @@ def made(
         tools=[*gated, *tools],
         middleware=[_Mended],
         observers=[observer(TaskFailed, broke)],
+    )
+
+
+def config_of(client: ModelClient, extra_body: Document | None = None) -> OpenAIConfig:
+    """AG2's configuration of a model, on our wire."""
+    return OpenAIConfig(
+        model=client.model.name,
+        api_key=client.key,
+        base_url=client.model.base_url,
+        http_client=client.http_client,
+        max_retries=0,
+        timeout=None,
+        streaming=False,
+        extra_body=extra_body,
     )
 
 

@@ -28,6 +28,11 @@ def runner(tool: ToolBinding, origin: str) -> Runner:
     """Raises `Refused` for a function that cannot be had, or whatever its module's import raises."""
     place = f"tool {tool.name} ({origin})"
     function, _ = callables.resolved("function", tool.function, ENTRY_POINTS, place)
+    return runner_of(tool, place, function)
+
+
+def runner_of(tool: ToolBinding, place: str, function: Callable[..., Any]) -> Runner:
+    """The function as a tool. Raises `Refused` for one whose parameters cannot be described."""
     takes, names = _arguments(place, function)
 
     async def call(arguments: Document) -> str:
