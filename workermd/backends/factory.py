@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from workermd.backends.agents import functions, ready, response_format
+from workermd.backends.agents import functions, response_format
 from workermd.backends.agents.conversation import Conversation, performed
 from workermd.backends.agents.prompt import Prompt
 from workermd.backends.agents.strangers import Ours, strangers_in
@@ -29,6 +29,10 @@ def unusable(binding: Binding) -> str:
     named = binding.arrangement.get("factory")
     if not isinstance(named, str) or not named:
         return f'{binding.origin}: kind factory names none; write factory = "module:build"'
+    try:
+        from workermd.backends.agents import ready
+    except ModuleNotFoundError as error:  # of whichever framework: this kind has no extra of its own
+        return f"kind factory needs the module {error.name!r}; install its framework: pip install 'workermd[agentchat]'"
     return ready.unusable(binding) or callables.why_missing("factory", named, ENTRY_POINTS)
 
 

@@ -227,9 +227,8 @@ KINDS: dict[str, Kind] = {
     "factory": Kind(
         "workermd.backends.factory",
         _COUNTED,
-        "agentchat",
-        _MODELS,
-        frozenset({"factory", "instructions", "ask_user"}),
+        takes=_MODELS,
+        keys=frozenset({"factory", "instructions", "ask_user"}),
         converses=True,
     ),
     "mcp": Kind(
