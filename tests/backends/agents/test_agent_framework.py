@@ -11,7 +11,7 @@ import pytest
 from tests.backends.agents.conftest import ANSWER, Bound
 from tests.backends.agents.kinds import KindUnderTest
 from tests.late import LATE, needs
-from workermd.task.binding import Binding, Model
+from workermd.task.binding import Binding, Model, ToolBinding
 from workermd.task.task import Limits, Task
 from workermd.testing import Call, Hang, Problem, Refusal, Server, Text, ToolCalls, Truncated
 
@@ -716,9 +716,7 @@ HOSTILE = {
     "an expression": GOOD.replace("Write as a clerk would.", "=Env.HOME"),
     "an expression for a name": GOOD.replace("name: Clerk", 'name: "=1+1"'),
     "another kind": GOOD.replace("kind: Prompt", "kind: Workflow"),
-    "a connection": GOOD + "  connection: {kind: key, apiKey: sk-x, endpoint: http://127.0.0.1:9}\n",
     "tools": GOOD + "tools: [{kind: mcp, name: x, url: http://127.0.0.1:9}]\n",
-    "an output schema": GOOD + "outputSchema: {properties: {a: {kind: string}}}\n",
     "a template": GOOD + "template: {format: {kind: jinja2}}\n",
     "further options": GOOD + "    additionalProperties: {extra_headers: {X: y}}\n",
     "an option of another type": GOOD.replace("0.25", "hot"),
@@ -751,3 +749,34 @@ def test_a_yaml_agent_that_is_not_there_is_told(run):
     assert "agent.yaml: cannot be read (No such file or directory)" in ran.envelope["error"]["message"]
     ran = run([Text(ANSWER)], worker={"declarative": "agent.yaml", "instructions": "x"})
     assert "has both declarative and instructions" in ran.envelope["error"]["message"]
+
+
+def declared(folder, text, *tools):
+    """Why a worker with this file cannot begin; empty when it can."""
+    (folder / "agent.yaml").write_text(text)
+    model = Model("m", "http://127.0.0.1:1/v1")
+    bound = tuple(ToolBinding(name, function="math:floor") for name in tools)
+    given = {"model": model, "tools": bound, "folder": str(folder), "arrangement": {"declarative": "agent.yaml"}}
+    from workermd.backends import agent_framework
+
+    return agent_framework.unusable(Binding("agent-framework", "here", **given))
+
+
+def test_a_yaml_agent_as_its_framework_writes_it_is_taken(tmp_path):
+    text = GOOD + (
+        "  connection: {kind: key, apiKey: =Env.KEY, endpoint: =Env.URL}\n"
+        "outputSchema: {properties: {a: {kind: string}}}\n"
+        "tools: [{kind: function, name: lookup, parameters: {}}]\n"
+    )
+    assert declared(tmp_path, text, "lookup") == ""
+
+
+def test_all_that_is_wrong_with_a_yaml_agent_is_told_at_once(tmp_path):
+    text = GOOD + "template: {}\ntools: [{kind: mcp, name: files}, {kind: web_search}]\n"
+    told = declared(tmp_path, text, "lookup")
+    for words in ("template: is not allowed", "tools[0]: found 'files' of kind 'mcp'", "tools[1]", "are: lookup"):
+        assert words in told
+
+
+def test_a_workflow_is_refused_as_one(tmp_path):
+    assert "it declares a workflow" in declared(tmp_path, "kind: Workflow\ntrigger: {kind: OnStart, actions: []}\n")

@@ -244,7 +244,7 @@ def test_a_folder_or_nothing_is_no_file(refused, tmp_path):
         (round_robin(assistant("a"), assistant("a")), "found one name twice"),
         (round_robin(assistant("a b")), "/config/name: found 'a b'; allowed are letters"),
         (round_robin(client()), "found OpenAIChatCompletionClient, a model; allowed is a participant"),
-        (assistant("a"), "the document: found AssistantAgent, a agent; allowed is a team"),
+        (assistant("a"), "the document: found AssistantAgent, an agent; allowed is a team"),
         (round_robin(selector_func=None), "selector_func"),
         ({"provider": "autogen_agentchat.teams.SelectorGroupChat", "config": {"participants": [assistant("a")], "model_client": client(), "max_turns": 3, "selector_func": "lambda thread: 'a'"}}, "say in selector_prompt how to choose"),
         (round_robin({"provider": "autogen_agentchat.agents.UserProxyAgent", "config": {"name": "u"}}), "ask_user = true puts questions to a person"),

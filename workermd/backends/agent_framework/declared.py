@@ -18,6 +18,8 @@ MAX_BYTES = 1 << 16
 _KINDS = ("Prompt", "Agent")
 _TEXTS = ("kind", "name", "displayName", "description", "instructions")
 _MODEL_TEXTS = ("id", "provider", "apiType")
+_LEFT_OUT = ("metadata", "outputSchema", "inputSchema")
+"""What a file may say and a worker has from elsewhere: the contract's schemas are asked for, and checked."""
 _OPTIONS: dict[str, type | tuple[type, ...]] = {
     "temperature": (int, float),
     "topP": (int, float),
@@ -49,15 +51,70 @@ def read(binding: Binding) -> Declaration | None:
         if key in binding.arrangement:
             raise ConfigurationError(f"{binding.origin}: has both declarative and {key}", "keep one of them")
     fields = _mapping(_value(os.path.join(binding.folder, path), path), path)
-    _only(fields, (*_TEXTS, "metadata", "model"), path)
-    if fields.get("kind") not in _KINDS:
-        raise ConfigurationError(f"{path}: its kind is none of {', '.join(_KINDS)}", "only such an agent can be run")
-    texts = {key: _text(fields, key, path) for key in _TEXTS}
+    found = _Findings(path)
+    kind = fields.get("kind")
+    if kind == "Workflow" or "trigger" in fields:
+        raise ConfigurationError(
+            f"{path}: it declares a workflow, and workflows of files are not run: their steps and expressions would be",
+            'arrange the agents in the configuration: pattern = "sequence", "graph", …',
+        )
+    if kind not in _KINDS:
+        found.add("kind", f"found {ascii(kind)[:40]}; allowed are {', '.join(_KINDS)}")
+    found.only(fields, (*_TEXTS, *_LEFT_OUT, "model", "tools"), "")
+    texts = {key: found.text(fields, key, "") for key in _TEXTS}
     if not texts["name"].isprintable() or len(texts["name"]) > 64:
-        raise ConfigurationError(f"{path}: its name is not one of at most 64 printable characters", "correct it")
-    return Declaration(
-        texts["name"] or "assistant", texts["description"], texts["instructions"], _options(fields.get("model"), path)
-    )
+        found.add("name", "allowed are at most 64 printable characters")
+    _check_tools(fields.get("tools") or [], binding, found)
+    options = _options(fields.get("model"), found)
+    found.tell()
+    return Declaration(texts["name"] or "assistant", texts["description"], texts["instructions"], options)
+
+
+class _Findings:
+    """What is wrong with a file: all of it is told at once."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._told: list[str] = []
+
+    def add(self, place: str, told: str) -> None:
+        self._told.append(f"{place}: {told}")
+
+    def only(self, fields: dict[str, Any], allowed: tuple[str, ...], place: str) -> None:
+        for key in fields:
+            if key not in allowed:
+                self.add(f"{place}{key[:40]}", f"is not allowed; allowed there: {', '.join(allowed)}")
+
+    def text(self, fields: dict[str, Any], key: str, place: str) -> str:
+        value = fields.get(key, "")
+        if not isinstance(value, str):
+            self.add(place + key, "is not text")
+        elif value.startswith("="):
+            self.add(place + key, "is an expression, and none is evaluated; write the text itself")
+        else:
+            return value
+        return ""
+
+    def tell(self) -> None:
+        """Raises ConfigurationError where anything was found."""
+        if self._told:
+            raise ConfigurationError(
+                f"{self._path}: {'; '.join(self._told)}",
+                "remove or correct these: model, tools and the form of the answer are the binding's and the contract's",
+            )
+
+
+def _check_tools(given: Any, binding: Binding, found: _Findings) -> None:
+    """A file's tools are those of the worker by their names: what they do, and where, is the binding's."""
+    bound = [tool.name for tool in binding.tools]
+    for index, tool in enumerate(given if isinstance(given, list) else [given]):
+        kind, name = (tool.get(key) for key in ("kind", "name")) if isinstance(tool, dict) else (None, None)
+        if name not in bound:
+            known = ", ".join(bound) or "none"
+            what = f"{ascii(name)[:60]} of kind {ascii(kind)[:40]}"
+            found.add(
+                f"tools[{index}]", f"found {what}; the worker's tools are: {known}; bind one of that name: tools = […]"
+            )
 
 
 def agent_of(declaration: Declaration, client: FrameworkClient, system: str) -> Agent:
@@ -98,43 +155,25 @@ def _value(path: str, shown: str) -> Any:
         raise ConfigurationError(f"{shown}: {error}", "correct it") from None
 
 
-def _options(model: Any, path: str) -> dict[str, Any]:
-    """Which model is asked, and where, is the binding's: `id`, `provider` and `apiType` are read and not used."""
+def _options(model: Any, found: _Findings) -> dict[str, Any]:
+    """Which model is asked, and where, is the binding's: `id`, `provider`, `apiType` and `connection` are not used."""
     if model is None:
         return {}
-    fields = _mapping(model, f"{path}: model")
-    _only(fields, (*_MODEL_TEXTS, "options"), f"{path}: model")
-    for key in _MODEL_TEXTS:
-        _text(fields, key, f"{path}: model")
-    options = _mapping(fields.get("options") or {}, f"{path}: model.options")
-    _only(options, tuple(_OPTIONS), f"{path}: model.options")
+    if not isinstance(model, dict) or not isinstance(model.get("options") or {}, dict):
+        found.add("model", "is not a mapping, or its options are none")
+        return {}
+    found.only(model, (*_MODEL_TEXTS, "connection", "options"), "model.")
+    options: dict[str, Any] = model.get("options") or {}
+    found.only(options, tuple(_OPTIONS), "model.options.")
     for key, value in options.items():
-        if not isinstance(value, _OPTIONS[key]) or isinstance(value, bool):
-            raise ConfigurationError(f"{path}: model.options.{key} is of another type", "correct it")
-    if not all(isinstance(stop, str) for stop in options.get("stopSequences", [])):
-        raise ConfigurationError(f"{path}: model.options.stopSequences is not a list of text", "correct it")
+        if key in _OPTIONS and (not isinstance(value, _OPTIONS[key]) or isinstance(value, bool)):
+            found.add(f"model.options.{key}", "is of another type")
+    if not all(isinstance(stop, str) for stop in options.get("stopSequences") or ()):
+        found.add("model.options.stopSequences", "is not a list of text")
     return options
 
 
 def _mapping(value: Any, place: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ConfigurationError(f"{place}: is not a mapping", "write for example kind: Prompt")
-    return value
-
-
-def _only(fields: dict[str, Any], allowed: tuple[str, ...], place: str) -> None:
-    for key in fields:
-        if key not in allowed:
-            raise ConfigurationError(
-                f"{place}: {key[:40]!r} is not allowed in it; allowed: {', '.join(allowed)}",
-                "remove it: model, tools and the form of the answer are the binding's and the contract's",
-            )
-
-
-def _text(fields: dict[str, Any], key: str, place: str) -> str:
-    value = fields.get(key, "")
-    if not isinstance(value, str):
-        raise ConfigurationError(f"{place}: {key} is not text", "correct it")
-    if value.startswith("="):
-        raise ConfigurationError(f"{place}: {key} is an expression; none is evaluated", "write the text itself")
     return value

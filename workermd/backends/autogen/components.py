@@ -282,9 +282,16 @@ def _component(node: Any, role: str, place: str, allowed: frozenset[str]) -> Non
         return  # the operator's: what it takes is not known here
     form = FORMS[provider]
     if form.role != role and not (role == "participant" and form.role in ("agent", "team")):
-        fitting = ", ".join(name.rpartition(".")[2] for name, each in FORMS.items() if each.role == role) or "none"
+        fitting = (
+            ", ".join(
+                name.rpartition(".")[2]
+                for name, each in FORMS.items()
+                if each.role == role and not name.startswith("workermd.")
+            )
+            or "none"
+        )
         found = provider.rpartition(".")[2]
-        raise Unfit(f"{_shown(place)}: found {found}, a {form.role}; allowed is a {role}: {fitting}; put one there")
+        raise Unfit(f"{_shown(place)}: found {found}, {_a(form.role)}; allowed is {_a(role)}: {fitting}; put one there")
     _version(node, provider, place)
     config = node.get("config", {})
     if not isinstance(config, dict):
@@ -417,8 +424,9 @@ def _capped(team: Document, place: str, rounds: int | None) -> None:
     )
     if rounds is None and config.get("max_turns") is None and loops and not _caps(config.get("termination_condition")):
         raise Unfit(
-            f"{_shown(place)}/config: found a team without a cap; it may talk for ever; add max_turns, or a "
-            "MaxMessageTermination that ends it by itself"
+            f"{_shown(place)}/config: found a team without a cap; it may talk for ever; "
+            + ("write rounds = 10 into the worker's table, or " if not place else "")
+            + "add max_turns, or a MaxMessageTermination that ends it by itself"
         )
     for index, each in enumerate(config["participants"]):
         _capped(each, f"{place}/config/participants/{index}", None)
@@ -461,7 +469,10 @@ _PLAIN: dict[str, tuple[Callable[[Any], bool], str]] = {
 }
 
 _NAME_IT = "remove it, or name it if you trust it: allow_providers = […]"
-_TOOL = "bind a tool of yours to the worker, [tools.NAME] with function = …, and remove this one"
+_TOOL = (
+    "bind a tool of yours to the worker, [tools.NAME] with function = …, and remove this one; or, if you trust the code "
+    'in the file: allow_providers = ["autogen_core.tools.FunctionTool"]'
+)
 _INSTEAD = {
     "autogen_core.tools.FunctionTool": _TOOL,
     "autogen_ext.tools.mcp.McpWorkbench": "bind its tools to the worker, [tools.NAME] with server = …, and remove it",
@@ -472,6 +483,10 @@ _INSTEAD = {
         "bind code execution to the worker, [tools.NAME] with code = …, and use an AssistantAgent"
     ),
 }
+
+
+def _a(word: str) -> str:
+    return f"{'an' if word[0] in 'aeiou' else 'a'} {word}"
 
 
 def quoted(value: Any) -> str:
