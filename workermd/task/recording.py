@@ -59,8 +59,11 @@ def save(recording: Recording, binding: Binding) -> None:
 
 
 def key_of(task: Task) -> Document:
-    """What a recording of this task is found by."""
-    return {name: value for name, value in to_document(task).items() if name not in VOLATILE}
+    """What a recording of this task is found by: its fields, but for those that hold their default. So a recording of
+    a version that did not have a field yet is found by one that has it."""
+    fields, defaults = to_document(task), Task._field_defaults
+    told = {name: value for name, value in fields.items() if name not in VOLATILE}
+    return {name: value for name, value in told.items() if name not in defaults or value != to_document(defaults[name])}
 
 
 def find(binding: Binding, task: Task) -> Recording:
