@@ -1,14 +1,17 @@
-"""Pages whose examples are run: every command with its output, in a folder with what a clone has."""
+"""Pages whose examples are run, with every output, in a folder with what a clone has; pages made from the code."""
 
 import shutil
 
 import pytest
 
+from tests import reference
 from tests.conftest import ROOT
 from tests.test_readme import at_port, blocks_of, laid_out, printed_as_shown
+from workermd.config import configuration
+from workermd.protocol.envelope import ERROR_CODES
 from workermd.testing import Server
 
-PAGES = {"upgrade": 12}
+PAGES = {"start": 12, "upgrade": 11}
 """Each page, and how many commands it shows at least: a page that lost them would prove nothing."""
 
 
@@ -29,3 +32,22 @@ def test_every_command_prints_what_the_page_shows(page, tmp_path, cli, server):
         blocks = [block for block in blocks if " && sqlite3 " not in block[1]]
         (tmp_path / "backup").mkdir()
     assert printed_as_shown(tmp_path, laid_out(tmp_path, cli, blocks), blocks) >= PAGES[page]
+
+
+def test_the_configuration_shown_is_one(tmp_path, monkeypatch):
+    blocks = blocks_of((ROOT / "docs" / "start.md").read_text())
+    (tmp_path / "workermd.toml").write_text(next(text for kind, text in blocks if kind == "toml"))
+    monkeypatch.chdir(tmp_path)
+    settings = configuration.load(configuration.Flags())
+    assert settings.workers["autogen-repo-derived-worker"].function == "words:run"
+    assert settings.modes["tool-gateway-worker"].secret_env == ("API_KEY",)
+
+
+@pytest.mark.parametrize("name", reference.PAGES)
+def test_a_page_of_the_reference_says_what_the_code_says(name):
+    written = (reference.FOLDER / f"{name}.md").read_text()
+    assert written == reference.PAGES[name](), "write it anew: python -m tests.reference"
+
+
+def test_there_is_advice_for_every_error_code():
+    assert set(reference.ADVICE) == set(ERROR_CODES)

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
-from workermd.cli.table import COMMANDS
 from workermd.protocol.envelope import Status
 from workermd.testing import Server
 from workermd.workers import SHIPPED
@@ -29,7 +28,7 @@ PORT = 8765
 
 
 @pytest.fixture
-def place(tmp_path, cli, monkeypatch):
+def place(tmp_path, cli):
     """A folder with what a clone has, the README's files, and `workermd` on the path. The scripted server that the
     README starts plays at another port: a fixed one may be taken."""
     for name in ("contracts", "registry"):
@@ -78,7 +77,7 @@ def pattern(expected):
 
 
 def test_every_command_prints_what_the_readme_shows(place):
-    assert printed_as_shown(*place) >= 12
+    assert printed_as_shown(*place) >= 5
 
 
 def printed_as_shown(folder, environment, blocks):
@@ -104,27 +103,15 @@ def printed_as_shown(folder, environment, blocks):
     return count
 
 
-def test_the_configuration_shown_is_one(place, monkeypatch):
-    from workermd.config import configuration
-
-    folder, _, _ = place
-    toml, _team = [text for kind, text in BLOCKS if kind == "toml"]
-    (folder / "workermd.toml").write_text(toml)
-    monkeypatch.chdir(folder)
-    settings = configuration.load(configuration.Flags())
-    assert settings.workers["autogen-repo-derived-worker"].function == "words:run"
-    assert settings.modes["tool-gateway-worker"].secret_env == ("API_KEY",)
-
-
 def test_the_make_targets_shown_exist():
     makefile = (ROOT / "Makefile").read_text()
     for target in re.findall(r"\bmake (\w+)", README):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
 
 
-def test_the_table_of_commands_is_complete():
-    rows = re.findall(r"^\| `workermd ([a-z ]+?)(?: [A-Z[].*?| NAME)?` \|", README, re.MULTILINE)
-    assert sorted(rows) == sorted(" ".join(command.name) for command in COMMANDS)
+def test_it_is_short():
+    """One screen to the first run, then links."""
+    assert len(README.splitlines()) <= 150
 
 
 def test_the_table_of_exit_codes_is_right():
@@ -133,7 +120,7 @@ def test_the_table_of_exit_codes_is_right():
 
 
 def test_the_table_of_contracts_is_complete():
-    table = README.split("## Shipped contracts")[1]
+    table = (ROOT / "docs" / "start.md").read_text().split("## Shipped contracts")[1]
     contracts = {path.name.removesuffix(".worker.md") for path in (ROOT / "contracts").glob("*.worker.md")}
     assert set(re.findall(r"^\| `([\w-]+)` \|", table, re.MULTILINE)) == contracts > set(SHIPPED)
 
