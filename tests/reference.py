@@ -30,6 +30,7 @@ ADVICE = {
     "status_not_allowed": "Let the task use a status of the contract's `status_enum`, or add the status to the contract.",
     "run_id_mismatch": "Let the task return the `run_id` that it was given, or none.",
     "output_too_large": "Let the task return less, or raise `max_output_bytes` in the contract.",
+    "secret_in_output": "Let the task leave the secret out of its reply. If the value is no secret, pass it with `env`, not `secret_env`.",
     "output_truncated": "Allow the model more tokens, or ask it for less.",
     "budget_exceeded": "Raise the bound that the message names, in the contract, or give the agent less to do.",
     "model_refused": "Change the instructions or the input. The model, or its provider, does not answer this one.",
