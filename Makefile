@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := .demo
 
-.PHONY: demo demo-agents test coverage matrix lint bench storm fuzz mutants clean
+.PHONY: demo demo-agents test coverage matrix lint bench command-lines storm fuzz mutants clean
 
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
@@ -65,6 +65,10 @@ lint: $(VENV)/.ready
 bench: $(VENV)/.ready
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[all,dev,bench]'
 	$(BIN)/python -m tests.benchmarks
+
+# What derive says of command lines, counted against the programs themselves. Needs git, a network and a package index.
+command-lines: $(VENV)/.ready
+	$(BIN)/python -m tests.benchmarks.command_lines $(if $(FOLDER),--folder $(FOLDER)) -v
 
 # The properties of the ledger and the command line with all their examples; crash points in pairs, seeded faults and a kill storm. SECONDS_LONG bounds the storm; SEED repeats one.
 SECONDS_LONG ?= 300

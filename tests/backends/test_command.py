@@ -62,7 +62,7 @@ def test_the_task_is_one_line_of_json_on_stdin(run, tmp_path):
     given = json.loads(result.output)
     assert result.output.isascii()
     task = a_task(tmp_path, input={"run_id": "é\n\ud800"})
-    assert given == json.loads(json.dumps(task._asdict()))
+    assert given == json.loads(json.dumps({key: value for key, value in task._asdict().items() if key != "call"}))
 
 
 def test_the_answer_is_what_was_printed(run):

@@ -87,7 +87,12 @@ def perform(request, tmp_path, monkeypatch):
     sys.modules.pop("kit_worker", None)
 
 
-ELSEWHERE = {"mcp": "backends/agents/test_mcp.py", "replay": "backends/agents/test_recording.py"}
+ELSEWHERE = {
+    "mcp": "backends/agents/test_mcp.py",
+    "replay": "backends/agents/test_recording.py",
+    "program": "backends/test_program.py",
+    "http": "backends/test_http.py",
+}
 """Kinds of which an attempt is neither a worker's code nor a conversation with a model."""
 
 

@@ -121,8 +121,20 @@ def test_each_kind(kind: str, old: dict[str, Any], new: dict[str, Any], pointer:
 
 
 def test_every_kind_has_a_case() -> None:
-    others = {"shape-changed", "status-moved"}  # below: they need other files
+    others = {"shape-changed", "status-moved", "call-changed"}  # below: they need other files
     assert {case[0] for case in CASES} | others == set(KINDS)
+
+
+def test_another_way_to_call() -> None:
+    plain = contract_text()
+    first, second = (
+        plain.replace("\nversion:", f"\nx-call:\n- program\n- {word}\nversion:", 1) for word in ("add", "remove")
+    )
+    for old, new, reason in ((first, second, "changed"), (plain, first, "was added"), (first, plain, "was taken away")):
+        found = difference(reading(old, "old.worker.md"), reading(new, "new.worker.md"))
+        assert [change.kind for change in found.changes] == ["call-changed"]
+        assert found.changes[0].reason == f"x-call {reason}"
+    assert difference(reading(first, "old.worker.md"), reading(first, "new.worker.md")).changes == ()
 
 
 def test_another_shape() -> None:

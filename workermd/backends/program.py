@@ -24,7 +24,7 @@ def perform(task: Task, binding: Binding, limits: Limits) -> Result:
         call = parse(task.call)
         if call["kind"] != "program":
             return failed(*OTHER, f"x-call says how to call {call['kind']}; bind this worker to that kind")
-        words = words_of(call, values_of(call, task.input, _key(task)))
+        words = words_of(call, values_of(call, task.input, "run_id"))
     except WrongCall as error:
         return failed(*OTHER, f"the contract says no way to call a program: {error}; derive it again, or write x-call")
     except Unwritable as error:
@@ -47,11 +47,6 @@ def unusable(binding: Binding) -> str:
     if not binding.command:
         return "it names no program; add it after --: -- PROGRAM"
     return programs.why_missing(binding.command[0])
-
-
-def _key(task: Task) -> str:
-    """The input's field that carries the run's key: no argument of the program."""
-    return next((name for name, value in task.input.items() if value == task.run_id and name == "run_id"), "run_id")
 
 
 def _result(ending: ProgramEnding, task: Task, binding: Binding, limits: Limits) -> Result:

@@ -318,7 +318,7 @@ def _notices(readme: Readme) -> Iterator[_Notice]:
 def _states(notice: _Notice, name: str) -> list[str]:
     """The states of a notice. What is highlighted may call the project `it`."""
     highlighted = notice.quoted or bool(_ALERT.match(notice.text))
-    sentences = _SENTENCE.split(notice.text)
+    sentences = _SENTENCE.split(_ALERT_MARK.sub("", notice.text, count=1).strip())
     whole = highlighted and any(_is_about(sentence, name) for sentence in sentences)
     found = []
     for state, pattern in _STATES:

@@ -26,7 +26,8 @@ def test_derive_validate_check_update(cli, build, clone, tmp_path):
     path = tmp_path / "widget.worker.md"
     done = cli("derive", clone, "-o", path)
     assert (done.code, done.out) == (0, b""), done.err
-    assert "starter" in done.err
+    assert "the one interface on offer is taken: cli:pyproject.toml#widget; --interface none refuses it" in done.err
+    assert "starter" in cli("derive", clone, "--interface", "none").err
     assert cli("validate", path).code == 0
     assert cli("derive", clone).out == path.read_bytes()
     assert cli("derive", clone, "--check", path).code == 0

@@ -84,7 +84,7 @@ def _check_call(options: DeriveOptions) -> None:
             identifier(options.id, True)
         except WrongForm as wrong:
             raise UsageError(f"--id: expected {wrong}", "for example --id widget-sorting-worker") from None
-    if options.interface:
+    if options.interface and options.interface != NONE:
         from workermd.derive.interfaces.kinds import kind_of
 
         kind_of(options.interface)
@@ -204,7 +204,7 @@ def _list(repository: Repository, options: DeriveOptions) -> int:
     from workermd.derive.interfaces.kinds import kind_of, spelled, survey
     from workermd.system.text import marked
 
-    wanted = options.interface
+    wanted = options.interface if options.interface != NONE else None
     found, skipped = survey(repository, [kind_of(wanted)] if wanted else [])
     if options.format == "json":
         listed = [
