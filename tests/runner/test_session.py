@@ -32,8 +32,8 @@ def counting_session(path):
     started = []
     with sessions.opened(str(path)) as session:
 
-        def start(binding, lock):
-            started.append(session.hosts(binding, lock))
+        def start(binding, lock, fence):
+            started.append(session.hosts(binding, lock, fence))
             return started[-1]
 
         yield session._replace(hosts=start), started

@@ -20,7 +20,7 @@ from workermd.config.tables import (
     words_of,
 )
 from workermd.protocol.errors import ConfigurationError
-from workermd.sandbox.fence import AUTO, MODES
+from workermd.sandbox.fence import AUTO, MODES, STRICT
 from workermd.sandbox.policy import Sandbox
 from workermd.system.bounded import at_most
 from workermd.task.binding import OPENAI, Binding, Model, ServerBinding, without_keys
@@ -143,13 +143,17 @@ def binding_for(worker_id: str, mode: str, settings: Settings, flags: Flags) -> 
 
 
 def sandbox_for(binding: Binding, settings: Settings, flags: Flags) -> Sandbox:
-    """What the attempts of a binding are held to: the flag, else the variable, else the file, else `auto`."""
+    """What the attempts of a binding are held to: the flag, else the variable, else the file.
+
+    Without a choice it is `auto`, and `strict` where agents write code that is run: nobody has read that code.
+    """
     places = (
         (flags.sandbox, "--sandbox"),
         (os.environ.get("WORKERMD_SANDBOX", ""), "WORKERMD_SANDBOX"),
         (settings.sandbox, f"sandbox in {settings.origin}"),
     )
-    mode, place = next((each for each in places if each[0]), (AUTO, ""))
+    by_default = STRICT if any(tool.code is not None for tool in binding.tools) else AUTO
+    mode, place = next((each for each in places if each[0]), (by_default, ""))
     if mode not in MODES:
         raise ConfigurationError(f"{place} is {mode!r}; allowed are {', '.join(MODES)}", "choose one of them")
     beside = binding.folder or os.getcwd()
