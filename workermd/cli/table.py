@@ -124,11 +124,7 @@ RUN = CommandSpec(
         OptionSpec(
             ("--backend",),
             "text",
-<<<<<<< HEAD
             "What performs the task: function, command, chat, team, ag2, agent-framework, factory, mcp, program, http or replay.",
-=======
-            "What performs the task: function, command, chat, team, ag2, agent-framework, mcp, program, http or replay.",
->>>>>>> b890dd6 (Name both new kinds in the help, and let two faults follow the code that moved)
             "KIND",
             offers="backends",
         ),
