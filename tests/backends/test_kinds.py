@@ -92,6 +92,7 @@ ELSEWHERE = {
     "replay": "backends/agents/test_recording.py",
     "program": "backends/test_program.py",
     "http": "backends/test_http.py",
+    "factory": "backends/agents/test_factory.py",
 }
 """Kinds of which an attempt is neither a worker's code nor a conversation with a model."""
 
