@@ -401,16 +401,12 @@ _STARTS_DOCS = re.compile(
     r"\W*(full |online |the |official |complete )*(docs?|documentation)\b(?! of | for )", re.IGNORECASE
 )
 _HERE = re.compile(r"\W*(here|this|website|site|link|https?://\S+|[\w.-]+\.\w{2,}(/\S*)?)\W*", re.IGNORECASE)
-_SHARED_HOSTS = (
-    "github.com",
-    "gitlab.com",
-    "readthedocs.io",
-    "readthedocs.org",
-    "pypi",
-    "npmjs",
-    "docs.rs",
-    "pkg.go.dev",
-)
+_SHARED_SITES = frozenset({"github", "gitlab", "readthedocs", "pypi", "npmjs"})
+"""Sites that hold many projects, by the last label but one of their hosts; a host under github.io is one project's."""
+
+
+def _is_shared(host: str) -> bool:
+    return host.rpartition(".")[0].rpartition(".")[2] in _SHARED_SITES and not host.endswith(".github.io")
 
 
 def links(readme: Readme, own_hosts: frozenset[str] = frozenset()) -> tuple[ReadmeStatement, ...]:
@@ -477,16 +473,11 @@ def _is_own_site(target: str, readme: Readme, own_hosts: frozenset[str]) -> bool
     if match is None:
         return False
     host = match[1].lower().removeprefix("www.")
-    if host in own_hosts and host not in _SHARED_HOSTS:
+    if host in own_hosts and not _is_shared(host):
         return True
     facts = readme.repository.facts
-    plain = re.sub(
-        r"[^a-z0-9]", "", f"{host}{match[2] if host.endswith(_SHARED_HOSTS) or len(match[2]) < 60 else ''}".lower()
-    )
-    names = [
-        re.sub(r"[^a-z0-9]", "", name.lower())
-        for name in (facts.name, facts.owner if host.endswith(_SHARED_HOSTS) else "")
-    ]
+    plain = re.sub(r"[^a-z0-9]", "", f"{host}{match[2] if _is_shared(host) or len(match[2]) < 60 else ''}".lower())
+    names = [re.sub(r"[^a-z0-9]", "", name.lower()) for name in (facts.name, facts.owner if _is_shared(host) else "")]
     return any(len(name) > 2 and name in plain for name in names)
 
 
