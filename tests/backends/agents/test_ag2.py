@@ -318,7 +318,7 @@ FAILING = {
 SECOND = {
     "framework": (None, "refused", "backend_failed"),
     "provider": (Problem(500), "retryable", "backend_unavailable"),
-    "truncated": (Truncated(ANSWER), "invalid_output", "output_truncated"),
+    "truncated": (Truncated(ANSWER[:-2]), "invalid_output", "output_truncated"),
 }
 
 
