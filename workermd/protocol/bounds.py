@@ -6,4 +6,4 @@ USED = ("max_tokens", "max_cost_usd", "max_tool_calls", "max_turns")
 COUNTED = (*USED, "tools_allowed")
 """Bounds that only kinds hold which see every request and call."""
 
-KINDS_THAT_COUNT = ("chat", "team", "agent-framework", "ag2", "mcp")
+KINDS_THAT_COUNT = ("chat", "team", "agent-framework", "factory", "ag2", "mcp")

@@ -61,11 +61,11 @@ class Settlement:
         patience = max(SETTLE_GRACE, self._worker.bounds.timeout)
         try:
             with self._session.ledger.transaction(time.monotonic() + patience) as transaction:
-                row = self.close(transaction, row, judged, duration)
+                closed = self.close(transaction, row, judged, duration)
         except LedgerUnavailable as error:
             raise self._unsettled(error, row, token) from None
         results.remove(self._session.results_folder, token)
-        return row
+        return closed
 
     def _unsettled(self, error: LedgerUnavailable, row: Run, token: str) -> LedgerUnavailable:
         """The same error, with what the next call will find: only a result that was written is kept."""
