@@ -15,6 +15,16 @@ MOST = 100 << 20
 ENDLESS = [sys.executable, "-c", "import os\nwhile True: os.write(1, b'{\"a\": 1}\\n' * 8000)"]
 
 
+MEASURED = """
+import os, resource, subprocess, sys
+code = subprocess.call(sys.argv[2:])
+with open(sys.argv[1], "w") as file:
+    file.write(str(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024))
+sys.exit(code)
+"""
+"""A small process between: the peak of a child begins at the memory of the process that it was forked from."""
+
+
 def called(cli, *arguments, endless=False):
     """The exit code, what was printed and the peak of memory of a call; its input may never end."""
     read, write = os.pipe()
@@ -22,16 +32,14 @@ def called(cli, *arguments, endless=False):
     if endless:
         writer = subprocess.Popen(ENDLESS, stdout=write, stderr=subprocess.DEVNULL)
     os.close(write)
-    process = cli.start(*arguments, stdin=read)
+    peak = cli.folder / "peak"
+    command = [sys.executable, "-S", "-c", MEASURED, peak, sys.executable, "-m", "workermd", *map(str, arguments)]
+    done = subprocess.run(command, stdin=read, capture_output=True, cwd=cli.folder, env=cli.environment, check=False)
     os.close(read)
-    with process.stdout, process.stderr:
-        out, err = process.stdout.read(), process.stderr.read().decode()
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
     if writer is not None:
         writer.kill()
         writer.wait()
-    return process.returncode, out, err, usage.ru_maxrss * 1024
+    return done.returncode, done.stdout, done.stderr.decode(), int(peak.read_text())
 
 
 @pytest.mark.rule("S6.4")
