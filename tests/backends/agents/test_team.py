@@ -670,7 +670,7 @@ def test_what_the_documentation_shows_is_taken(cli, contract, given, tmp_path):
     chat, short, graph, filed = (
         block
         for block in re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
-        if "models.fast" in block or "notes" in block or "sequence" in block
+        if ("models.fast" in block or "notes" in block or "sequence" in block) and '"factory"' not in block
     )
     lookup = '[tools.lookup]\nfunction = "lookups:find"\n'
     strong = '[models.strong]\nmodel = "m"\nbase_url = "http://127.0.0.1:1/v1"\n'
