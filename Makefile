@@ -1,5 +1,8 @@
 # Every target sets itself up: Python 3.11 or newer, make and a package index are all it takes.
 
+# Compiled modules are kept, whatever the environment says: else every process compiles them again.
+unexport PYTHONDONTWRITEBYTECODE
+
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -21,6 +24,7 @@ $(VENV)/.base: pyproject.toml constraints.txt
 $(VENV)/.ready: $(VENV)/.base
 	@echo "Installing every backend's framework, and what the tests need, into $(VENV) ..."
 	@$(INSTALL) --editable '.[all,dev]'
+	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib || true # some packages carry templates that are no Python
 	@touch $@
 
 # Validate a record set with a shipped contract. A second run has the same run_id: it is replayed.

@@ -19,6 +19,11 @@ from workermd.system import processes
 
 ROOT = Path(__file__).parents[1]
 
+# Where a machine's environment forbids compiled modules to be kept, every process of the suite would compile them all
+# again: twice the CPU time of a start.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     from tests.rules_proved import refuse_unknown
