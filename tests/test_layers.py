@@ -36,7 +36,8 @@ runner:    protocol system sandbox task contract ledger config attempt
 batch:     protocol sandbox task ledger attempt runner
 report:    protocol system contract ledger derive registry runner
 editor:    protocol system contract lint config
-cli:       protocol system task contract ledger lint config derive registry backends runner batch report editor
+serve:     protocol system sandbox task contract ledger config runner batch report
+cli:       protocol system task contract ledger lint config derive registry backends runner batch report editor serve
 testing:   protocol system contract report
 """
 KNOWN = {
@@ -78,6 +79,8 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "mcp": ("workermd.backends.agents.mcp_client",),
     "anyio": ("workermd.backends.agents.mcp_client",),
     "opentelemetry": ("workermd.backends.core", "workermd.report.otlp"),
+    "starlette": ("workermd.serve",),
+    "uvicorn": ("workermd.serve.listen",),
     "sqlite3": ("workermd.ledger.sqlite",),
     "httpx": ("workermd.workers", "workermd.derive.transport"),
     "docutils": ("workermd.derive.restructured",),

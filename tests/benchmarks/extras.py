@@ -20,6 +20,7 @@ MODULES = {
     "ag2": "workermd.backends.ag2.single",
     "agent-framework": "workermd.backends.agent_framework.single",
     "mcp": "workermd.backends.mcp",
+    "serve": "workermd.serve.start",
     "otel": "opentelemetry.exporter.otlp.proto.http.trace_exporter",
     "all": "",
 }

@@ -281,7 +281,7 @@ def test_completion_can_be_shown(cli):
 
 MISTAKES = {
     "nope": "there is no command 'nope'; see: workermd --help",
-    "serve": "there is no command 'serve'; see: workermd --help",
+    "daemon": "there is no command 'daemon'; see: workermd --help",
     "vlaidate x": "there is no command 'vlaidate'; did you mean 'validate'? see: workermd --help",
     "check x": "there is no command 'check'; did you mean 'validate'? see: workermd --help",
     "--quiet run": "there is no option '--quiet' before a command; see: workermd --help",

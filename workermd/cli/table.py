@@ -374,9 +374,54 @@ DOCTOR = CommandSpec(
     ),
 )
 
+SERVE = CommandSpec(
+    ("serve",),
+    "Serve contracts over HTTP: run, look, cancel, decide. Every caller needs a token.",
+    (
+        ArgumentSpec(
+            "specs",
+            "Contracts: files, folders (searched for *.worker.md), globs, or names of a registry.",
+            "SPEC",
+            many=True,
+            offers="contracts",
+        ),
+    ),
+    (
+        OptionSpec(("--host",), "text", "The address to listen on.", "ADDRESS", default="127.0.0.1"),
+        OptionSpec(("--port",), "count", "The port to listen on; 0 takes a free one.", "N", default=8420),
+        OptionSpec(("--jobs", "-j"), "count", "Runs at a time. Default: as many as there are cores.", "N"),
+        OptionSpec(("--queue",), "count", "Runs that wait for their turn; more get 429. Default: 4 for each job.", "N"),
+        OptionSpec(
+            ("--tokens",),
+            "text",
+            "Who may call: a file of lines NAME:TOKEN that only its owner reads. Default: one token is made and shown once.",
+            "FILE",
+        ),
+        OptionSpec(
+            ("--public",), "many", "The address under which a proxy shows this server, https://HOST. Repeatable.", "URL"
+        ),
+        OptionSpec(("--tls-cert",), "text", "Serve HTTPS with this certificate (PEM).", "FILE"),
+        OptionSpec(("--tls-key",), "text", "The certificate's key (PEM).", "FILE"),
+        OptionSpec(("--rate",), "count", "Requests a minute that one caller may send.", "N", default=6000),
+        OptionSpec(
+            ("--grace",),
+            "number",
+            "At its end, wait so long for runs before they are interrupted.",
+            "SECONDS",
+            default=30.0,
+        ),
+        *(option for option in RUN.options if option.flags[0] == "--sandbox"),
+        _QUIET,
+        _LEDGER,
+        _CONFIG,
+        _NO_CONFIG,
+    ),
+)
+
 COMMANDS: tuple[CommandSpec, ...] = (
     RUN,
     BATCH,
+    SERVE,
     VALIDATE,
     FMT,
     DIFF,
@@ -618,6 +663,7 @@ EXAMPLES: dict[tuple[str, ...], tuple[str, ...]] = {
         "workermd batch task.worker.md inputs.jsonl --function words:run",
         "workermd batch task.worker.md - --jobs 8 -o answers.jsonl --run-id-from /id",
     ),
+    ("serve",): ("workermd serve contracts --tokens tokens --port 8420",),
     ("validate",): (
         "workermd validate contracts --strict --report sarif=out.sarif",
         "workermd validate task.worker.md --input input.json",

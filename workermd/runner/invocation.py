@@ -17,7 +17,7 @@ from workermd.runner import run_key
 from workermd.runner import session as sessions
 from workermd.runner.admission import Admission
 from workermd.runner.answers import Answered, Answers
-from workermd.runner.request import InputRefused, Request, read_input
+from workermd.runner.request import Input, InputRefused, Request, read_input
 from workermd.runner.session import Session
 from workermd.runner.trace import of_environment
 
@@ -62,6 +62,12 @@ def invoke(session: Session, request: Request) -> Answered:
         return _busy(invocation.answers, busy)
 
 
+def before_an_attempt(session: Session, request: Request) -> Answered | Input:
+    """The answer that needs no attempt (a replay, a refusal), or the input that may be attempted. Raises as `invoke` does."""
+    run_key.refuse_without(request.worker.contract, request.key)
+    return _Invocation(session, request).admitted()
+
+
 def _busy(answers: Answers, busy: LedgerBusy) -> Answered:
     return answers.failed(Status.RETRYABLE_ERROR, Failure("ledger_busy", busy.message, True, busy.hint))
 
@@ -75,15 +81,19 @@ class _Invocation:
         self.answers = Answers(request.worker, self.trace.shown, request.key.given or None, time.monotonic())
 
     def answer(self) -> Answered:
+        found = self.admitted()
+        if isinstance(found, Answered):
+            return found
+        from workermd.runner.attempts import attempted  # a replay has nothing to supervise
+
+        return attempted(self.session, self.request, self.answers, self.trace, found)
+
+    def admitted(self) -> Answered | Input:
+        """The input that may be attempted, or the answer that needs no attempt."""
         admission = Admission(self.session, self.request, self.answers)
         try:
             given = read_input(self.request)
         except InputRefused as refused:
             return admission.reject(refused.message, refused.hint, refused.code)
         self.answers.run_id = given.run_id
-        answered = admission.answer_without_attempt(given)
-        if answered is None:
-            from workermd.runner.attempts import attempted  # a replay has nothing to supervise
-
-            answered = attempted(self.session, self.request, self.answers, self.trace, given)
-        return answered
+        return admission.answer_without_attempt(given) or given

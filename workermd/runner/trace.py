@@ -36,7 +36,12 @@ class Trace(NamedTuple):
 
 def of_environment() -> Trace:
     """From `TRACEPARENT` where it is one (W3C Trace Context), else a fresh one, sampled."""
-    given = _TRACEPARENT.fullmatch(os.environ.get("TRACEPARENT", ""))
+    return of_traceparent(os.environ.get("TRACEPARENT", ""))
+
+
+def of_traceparent(text: str) -> Trace:
+    """From a caller's `traceparent` where it is one, else a fresh one, sampled."""
+    given = _TRACEPARENT.fullmatch(text)
     run = os.urandom(8).hex()
     if given is not None and set(given[1]) != {"0"}:
         return Trace(given[1], given[2], run, given[3])

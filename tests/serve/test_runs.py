@@ -1,0 +1,111 @@
+"""Runs over HTTP: one deed a request, and what the ledger has is what everybody is told."""
+
+import asyncio
+import os
+
+import pytest
+
+from tests.serve.serving import offered, serving, until
+from workermd.system import processes
+
+ECHO = 'evidence(task["run_id"]); reply({"result": {"said": task["input"].get("task")}})'
+SLOW = "wait()\n" + ECHO
+
+
+@pytest.mark.rule("S2.3", "S4.4")
+def test_a_run_is_answered_and_its_replay_starts_no_process(tmp_path, evidence):
+    async def first():
+        async with serving(tmp_path, offered(tmp_path, ECHO)) as served:
+            response = await served.run({"run_id": "r/1 ü", "task": "hello"})
+            found = await served.client.get(response.links["self"]["url"])
+            return response, found.json()
+
+    async def again():
+        async with serving(tmp_path, offered(tmp_path, ECHO)) as served:
+            before = set(processes.descendants(os.getpid()))
+            response = await served.run({"run_id": "r/1 ü", "task": "hello"})
+            return response, set(processes.descendants(os.getpid())) - before
+
+    response, envelope = asyncio.run(first())
+    assert (response.status_code, response.headers["workermd-status"]) == (200, "ok")
+    assert response.json() == {"run_id": "r/1 ü", "status": "ok", "result": {"said": "hello"}}
+    assert envelope["outputs"] == response.json()
+    replayed, started = asyncio.run(again())
+    assert replayed.content == response.content
+    assert replayed.headers["idempotent-replayed"] == "true"
+    assert started == set()
+    assert evidence() == ["r/1", "ü"]
+
+
+def test_whoever_does_not_wait_is_told_where_to_look(tmp_path):
+    async def scenario():
+        async with serving(tmp_path, offered(tmp_path, SLOW)) as served:
+            told = await served.run({"run_id": "a"}, Prefer="respond-async")
+            waited = await served.run({"run_id": "a"}, Prefer="wait=0, handling=lenient")
+            look = await served.client.get(told.headers["location"])
+            (tmp_path / "go").touch()
+            end = await served.run({"run_id": "a"})
+            return told, waited, look, end, await served.client.get(told.headers["location"])
+
+    told, waited, look, end, found = asyncio.run(scenario())
+    assert [each.status_code for each in (told, waited, look, end, found)] == [202, 202, 202, 200, 200]
+    assert told.headers["preference-applied"] == "respond-async"
+    assert waited.headers["preference-applied"] == "wait=0"
+    assert look.json()["called_by"] == "ada"
+    assert look.headers["retry-after"] == "1"
+    assert found.json()["outputs"] == end.json()
+
+
+def test_a_client_that_hangs_up_ends_nothing(tmp_path, evidence):
+    async def scenario():
+        async with serving(tmp_path, offered(tmp_path, SLOW)) as served:
+            call = asyncio.create_task(served.run({"run_id": "a", "task": "x"}))
+            await until(lambda: served.desk.jobs)
+            call.cancel()
+            await asyncio.wait([call])
+            (tmp_path / "go").touch()
+            return await served.run({"run_id": "a", "task": "x"})
+
+    assert asyncio.run(scenario()).json()["result"] == {"said": "x"}
+    assert evidence() == ["a"]
+
+
+def test_every_ending_has_its_status_of_http(tmp_path):
+    body = "word = task['input'].get('task')\nif word == 'fail': sys.exit(1)\nif word == 'busy': sys.exit(75)\nreply({'result': {}})"
+
+    async def scenario():
+        async with serving(tmp_path, offered(tmp_path, body, constraints={"max_attempts": 1})) as served:
+            await served.run({"run_id": "used"})
+            return [
+                await served.run(document, worker, **headers)
+                for document, worker, headers in [
+                    ({"run_id": "used", "task": "other"}, "echo", {}),
+                    ({"run_id": "b", "task": "fail"}, "echo", {}),
+                    ({"run_id": "c", "task": 1}, "echo", {}),
+                    ({}, "echo", {}),
+                    ([], "echo", {}),
+                    ("{", "echo", {}),
+                    ({"run_id": "d"}, "echo", {"Idempotency_Key": '"e"'}),
+                    ({"task": "ok"}, "echo", {"Idempotency_Key": '"e"'}),
+                    ({"run_id": "f"}, "nobody", {}),
+                    ({"run_id": "f"}, "echo", {"Content_Type": "text/plain"}),
+                ]
+            ]
+
+    found = asyncio.run(scenario())
+    assert [(each.status_code, each.json().get("code")) for each in found] == [
+        (422, "idempotency_conflict"),
+        (502, "backend_failed"),
+        (422, "input_schema_mismatch"),
+        (400, "run_key_missing"),
+        (400, "input_schema_mismatch"),
+        (400, "input_schema_mismatch"),
+        (400, "usage"),
+        (200, None),
+        (404, "no_such_worker"),
+        (415, "not_json"),
+    ]
+    assert found[2].json()["findings"] == [
+        {"pointer": "/task", "schema_pointer": "/properties/task/type", "message": "is an integer, allowed: string"}
+    ]
+    assert all(each.headers["content-type"] == "application/problem+json" for each in found if each.status_code >= 400)

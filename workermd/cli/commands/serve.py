@@ -1,0 +1,86 @@
+"""`workermd serve`: contracts over HTTP."""
+
+import os
+from typing import NamedTuple
+
+from workermd.cli.contract_paths import each_once
+from workermd.cli.documents import contract_named
+from workermd.cli.stored_runs import login
+from workermd.config import configuration
+from workermd.contract import cache
+from workermd.protocol.errors import ConfigurationError, UsageError, WorkermdError
+from workermd.report import say
+from workermd.runner.worker import Worker
+
+
+class ServeOptions(NamedTuple):
+    specs: list[str]
+    host: str
+    port: int
+    jobs: int | None
+    queue: int | None
+    tokens: str | None
+    public: list[str]
+    tls_cert: str | None
+    tls_key: str | None
+    rate: int
+    grace: float
+    sandbox: str | None
+    quiet: bool
+    ledger: str | None
+    config: str | None
+    no_config: bool
+
+
+def execute(options: ServeOptions) -> int:
+    try:
+        from workermd.serve import start
+    except ImportError as error:
+        raise ConfigurationError(
+            f"serving needs the extra serve ({error.name} is missing)", "run: pip install 'workermd[serve]'"
+        ) from None
+    flags = configuration.Flags(
+        ledger=options.ledger or "",
+        config=options.config or "",
+        no_config=options.no_config,
+        sandbox=options.sandbox or "",
+    )
+    settings = configuration.load(flags)
+    workers = [_worker(path, settings, flags) for path in _paths(options.specs, settings)]
+    jobs = options.jobs if options.jobs is not None else len(os.sched_getaffinity(0))
+    if jobs < 1:
+        raise UsageError("--jobs takes a number from 1", "leave it out for as many as the machine has cores")
+    wanted = start.Wanted(
+        host=options.host,
+        port=options.port,
+        jobs=jobs,
+        queue=4 * jobs if options.queue is None else options.queue,
+        tokens=options.tokens or "",
+        name=login() or "operator",
+        public=tuple(options.public),
+        certificate=options.tls_cert or "",
+        key=options.tls_key or "",
+        calls_per_minute=options.rate,
+        grace=options.grace,
+        ledger=settings.ledger,
+        max_input_bytes=settings.max_input_bytes,
+    )
+    start.serve(workers, wanted, say.note)
+    return 0
+
+
+def _paths(specs: list[str], settings: configuration.Settings) -> list[str]:
+    found = []
+    for spec in each_once(specs, lambda: settings):
+        if isinstance(spec, WorkermdError):
+            raise spec
+        found.append(spec)
+    return found
+
+
+def _worker(spec: str, settings: configuration.Settings, flags: configuration.Flags) -> "tuple[Worker, bytes, str]":
+    data, path = contract_named(spec, flags)
+    contract, _ = cache.load(data, path)
+    binding = configuration.binding_for(contract.id, contract.mode, settings, flags)
+    worker = Worker(contract, binding, sandbox=configuration.sandbox_for(binding, settings, flags))
+    return worker, data, path

@@ -1,0 +1,46 @@
+"""A run that this server carries out: what comes of it, what happens on its way, and whether it is to end early."""
+
+import threading
+from concurrent.futures import Future
+from typing import NamedTuple
+
+from workermd.protocol.envelope import Document
+from workermd.runner.answers import Answered
+from workermd.runner.run_key import KeySource
+from workermd.runner.trace import Trace
+from workermd.runner.worker import Worker
+
+Name = tuple[str, str]
+"""The ids of a worker and of its run."""
+
+
+class RunCall(NamedTuple):
+    """Somebody wants a run. `data` is the input as it was sent."""
+
+    worker: Worker
+    data: bytes
+    key: KeySource
+    trace: Trace
+    caller: str
+
+
+class Job:
+    """One run on its way. `answer` fails where the run could not even be attempted, as `invoke` raises."""
+
+    def __init__(self, name: Name, input_sha256: bytes, call: RunCall) -> None:
+        self.name = name
+        self.input_sha256 = input_sha256
+        self.call = call
+        self.answer: Future[Answered] = Future()
+        self.cancelled = threading.Event()
+        self.begun = False
+
+    @property
+    def document(self) -> Document:
+        """How it stands, as long as it has no answer."""
+        return {
+            "worker_id": self.name[0],
+            "run_id": self.name[1],
+            "state": "running" if self.begun else "waiting",
+            "called_by": self.call.caller,
+        }

@@ -1,0 +1,79 @@
+"""From what an operator wants to a server that listens."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from workermd.protocol.errors import UsageError
+from workermd.runner.worker import Worker
+from workermd.serve import callers, listen
+from workermd.serve.application import application
+from workermd.serve.catalogue import Offer, catalogue
+from workermd.serve.desk import Capacity, Desk
+from workermd.serve.guard import Access
+
+_MOST_CONNECTIONS = 1000
+
+
+class Wanted(NamedTuple):
+    """The operator's choices; empty texts are not made. `name` is whose the generated token is."""
+
+    host: str
+    port: int
+    jobs: int
+    queue: int
+    tokens: str
+    name: str
+    public: tuple[str, ...]
+    certificate: str
+    key: str
+    calls_per_minute: int
+    grace: float
+    ledger: str
+    max_input_bytes: int
+
+
+def serve(workers: Sequence[tuple[Worker, bytes, str]], wanted: Wanted, say: Callable[[str], None]) -> None:
+    """Until a signal ends it. Raises UsageError and ConfigurationError before anything listens."""
+    offers = catalogue([Offer(*each) for each in workers])
+    listening = listen.Listening(
+        wanted.host, wanted.port, wanted.certificate, wanted.key, wanted.grace, _MOST_CONNECTIONS
+    )
+    public = [_public(address) for address in wanted.public]
+    known, token = (callers.read(wanted.tokens), "") if wanted.tokens else callers.generated(wanted.name)
+    with listen.bound(listening) as made:
+        port = made.getsockname()[1]
+        hosts = listen.hosts_of(wanted.host, port)
+        access = Access(
+            known,
+            hosts | {host for host, _ in public},
+            frozenset(f"{listening.scheme}://{host}" for host in hosts) | {origin for _, origin in public},
+            wanted.max_input_bytes,
+            calls_per_minute=wanted.calls_per_minute,
+        )
+
+        def ready() -> None:
+            say(f"serving {len(offers)} contracts at {listening.scheme}://{_shown(wanted.host)}:{port}")
+            if token:
+                say(f"the token of {wanted.name}, shown this once: {token}")
+
+        async def run() -> None:
+            desk = Desk(offers, wanted.ledger, Capacity(wanted.jobs, wanted.queue, wanted.max_input_bytes))
+            await listen.serve(application(desk, access), desk, made, listening, ready)
+
+        asyncio.run(run())
+
+
+def _public(address: str) -> tuple[str, str]:
+    """Host and origin of an address under which a proxy shows us."""
+    parts = urlsplit(address)
+    if parts.scheme not in ("http", "https") or not parts.netloc or parts.path.strip("/"):
+        raise UsageError(
+            f"--public {address[:80]}: no address of a server", "write for example https://runs.example.org"
+        )
+    return parts.netloc, f"{parts.scheme}://{parts.netloc}"
+
+
+def _shown(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
