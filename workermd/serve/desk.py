@@ -25,7 +25,7 @@ from workermd.runner.session import Session
 from workermd.runner.trace import of_traceparent
 from workermd.serve.catalogue import Catalogue
 from workermd.serve.crew import Crew
-from workermd.serve.jobs import RunCall, Job, Name
+from workermd.serve.jobs import Job, Name, RunCall
 from workermd.serve.problem import HttpProblem
 
 T = TypeVar("T")

@@ -20,7 +20,7 @@ from workermd.runner.trace import of_traceparent
 from workermd.serve import responses
 from workermd.serve.catalogue import Offer
 from workermd.serve.desk import Desk
-from workermd.serve.jobs import RunCall, Job, Name
+from workermd.serve.jobs import Job, Name, RunCall
 from workermd.serve.problem import HttpProblem
 
 _WAIT = re.compile(r"wait\s*=\s*\"?(\d{1,5})\"?")
