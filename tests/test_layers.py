@@ -292,6 +292,23 @@ def test_a_kind_loads_with_its_own_extra_alone(kind):
     assert own - {"mcp"} <= loaded | {"httpx2"}, "a library that is missing has to be known before the attempt"
 
 
+@pytest.mark.parametrize("kind", [kind for kind, row in KINDS.items() if row.extra])
+def test_a_kind_without_its_extra_says_how_to_install_it(kind):
+    """The host says it before an attempt is used up; the run ends with exit code 2 (tests/attempt)."""
+    extra = KINDS[kind].extra
+    code = (
+        f"import os, sys; sys.modules.update(dict.fromkeys({sorted(LIBRARIES[extra])!r})); os.dup2(1, 4)\n"
+        f"from workermd.attempt.host import load; load({kind!r})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert re.fullmatch(
+        rf"cannot: backend '{kind}' needs the module '[\w.]+', which is not installed: "
+        rf"pip install 'workermd\[{extra}\]'\n",
+        done.stdout,
+    )
+    assert (done.returncode, done.stderr) == (1, "")
+
+
 def test_broad_excepts_stand_in_few_places_only():
     """Loading a plugin, calling a backend in the child, the command line's last resort, functions of a test's script."""
     found = [

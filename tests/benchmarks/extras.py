@@ -1,13 +1,18 @@
-"""What each extra brings, read from the packages that are installed here: `python -m tests.benchmarks.extras`.
+"""What each extra brings: `python -m tests.benchmarks.extras` makes an environment for each and installs nothing else.
 
-Needs every extra installed. Packages and megabytes (10^6 bytes, without compiled files) are those beside what workermd
-itself needs. Import time is the CPU of one process that imports the module of ours which needs the extra, the least of five.
+Packages and megabytes (10^6 bytes, without compiled files) are those beside what workermd itself needs. Import time is
+the CPU of one process that imports the module of ours which needs the extra, the least of five. `pip check` is asked in
+each environment. Needs a package index.
 """
 
+import json
 import re
 import subprocess
 import sys
+import tempfile
+import venv
 from importlib import metadata
+from pathlib import Path
 
 from packaging.requirements import Requirement
 
@@ -62,15 +67,48 @@ def seconds(module):
     return min(float(subprocess.check_output([sys.executable, "-c", code])) for _ in range(5))
 
 
+def looked_at(extra):
+    """What this environment has for an extra: sizes by package, licences, import seconds."""
+    found = closure(f"workermd[{extra}]" if extra else "workermd")
+    module = MODULES[extra]
+    return {
+        "megabytes": {name: megabytes([each]) for name, each in found.items()},
+        "licences": {name: licence(each) for name, each in found.items()},
+        "seconds": seconds(module) if module else None,
+    }
+
+
+def in_an_environment_of_its_own(extra, folder):
+    """`looked_at`, and `pip check`'s word, where nothing but workermd and this extra is installed."""
+    venv.create(folder, with_pip=True)
+    python = str(folder / "bin" / "python")
+    install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--constraint"]
+    wanted = f".[{extra}]" if extra else "."
+    subprocess.run(
+        [*install, "constraints.txt", "packaging", "--editable", wanted], check=True, stderr=subprocess.DEVNULL
+    )
+    checked = subprocess.run([python, "-m", "pip", "check"], capture_output=True, text=True, check=False)
+    told = json.loads(subprocess.check_output([python, "-m", "tests.benchmarks.extras", "--here", extra]))
+    return told | {"check": "ok" if checked.returncode == 0 else checked.stdout.strip().splitlines()[0]}
+
+
 def main():
-    own = closure("workermd")
-    print("| extra | packages | MB | import, s | licences |\n|---|---|---|---|---|")
-    for extra, module in MODULES.items():
-        brought = closure(f"workermd[{extra}]") if extra else own
-        new = [found for name, found in brought.items() if not extra or name not in own]
-        licences = ", ".join(sorted({licence(found) for found in new}))
-        took = f"{seconds(module):.2f}" if module else ""
-        print(f"| {extra or '(none)'} | {len(new)} | {megabytes(new):.0f} | {took} | {licences} |")
+    if sys.argv[1:2] == ["--here"]:
+        print(json.dumps(looked_at(sys.argv[2])))
+        return
+    print("| extra | packages | MB | import, s | pip check | licences |\n|---|---|---|---|---|---|", flush=True)
+    own = {}
+    for extra in MODULES:
+        with tempfile.TemporaryDirectory() as folder:
+            told = in_an_environment_of_its_own(extra, Path(folder))
+        sizes = {name: size for name, size in told["megabytes"].items() if name not in own}
+        licences = ", ".join(sorted({told["licences"][name] for name in sizes}))
+        took = f"{told['seconds']:.2f}" if told["seconds"] else ""
+        print(
+            f"| {extra or '(none)'} | {len(sizes)} | {sum(sizes.values()):.0f} | {took} | {told['check']} | {licences} |",
+            flush=True,
+        )
+        own = own or told["megabytes"]
 
 
 if __name__ == "__main__":
