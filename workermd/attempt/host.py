@@ -70,6 +70,7 @@ def attempt(backend: Backend, kept: keeper.Kept) -> None:
     _hold_bounds(order)
     if kept.journal_fd >= 0:
         order = order._replace(limits=order.limits._replace(journal=f"/proc/self/fd/{kept.journal_fd}"))
+    order = order._replace(limits=order.limits._replace(conversation=kept.conversation_fd))
     if kept.decided_fd >= 0:
         order = order._replace(limits=order.limits._replace(decided=f"/proc/self/fd/{kept.decided_fd}"))
     if kept.recordings_fd >= 0:

@@ -41,6 +41,7 @@ class Kept(NamedTuple):
 
     result_fd: int
     journal_fd: int
+    conversation_fd: int
     recordings_fd: int
     decided_fd: int
     held: Held
@@ -58,6 +59,7 @@ def part() -> Kept:
     kernel.adopt_orphans()
     log = _held_log(wanted)
     journal = results.open_journal(wanted.journal) if wanted.journal else -1
+    conversation = results.open_conversation(wanted.conversation) if wanted.conversation else -1
     held = hold.outer(wanted)
     ours, theirs = os.pipe()
     pid = os.fork()
@@ -72,7 +74,7 @@ def part() -> Kept:
     decided = hold.opened_folder(wanted.decided) if wanted.decided else -1
     held = hold.inner(wanted, held)
     kernel.hide_memory()
-    return Kept(theirs, journal, recordings, decided, held, wanted)
+    return Kept(theirs, journal, conversation, recordings, decided, held, wanted)
 
 
 def _held_log(wanted: Fence) -> int:

@@ -17,7 +17,7 @@ _MODEL_KEYS = ("model", "base_url", "api_key_env", "structured", "api_version", 
 _DIALECT_KEYS = ("names", "system", "merge_roles", "stream")
 _WAY_KEYS = ("headers", "ca_file", "proxy_env", "fallback")
 _SYSTEM_ROLES = ("system", "developer", "user")
-_TOOL_KEYS = ("function", "server", "tool", "code", "description", "allow", "approve")
+_TOOL_KEYS = ("function", "server", "tool", "code", "description", "allow", "approve", "repeatable")
 _SERVER_KEYS = ("command", "url", "env", "secret_env", "header_env")
 _CODE_KEYS = ("executor", "languages", "timeout", "python", "image")
 _EXECUTORS = ("local", "docker")
@@ -284,9 +284,9 @@ def _tool(name: str, fields: Any, place: str) -> ToolBinding:
     what = [key for key in ("function", "server", "code") if key in fields]
     if len(what) != 1:
         raise ConfigurationError(f"{place}: names {len(what)} of function, server, code", "name exactly one of them")
-    approve = fields.get("approve", False)
-    if not isinstance(approve, bool):
-        raise ConfigurationError(f"{place}: approve is not true or false", "write approve = true")
+    for key in ("approve", "repeatable"):
+        if not isinstance(fields.get(key, False), bool):
+            raise ConfigurationError(f"{place}: {key} is not true or false", f"write {key} = true")
     return ToolBinding(
         name=name,
         function=text_of(fields, "function", place),
@@ -295,7 +295,8 @@ def _tool(name: str, fields: Any, place: str) -> ToolBinding:
         code=None if code is None else _code(_json_table(fields, "code", place), f"{place}: code"),
         description=text_of(fields, "description", place),
         allow=_patterns(fields, place),
-        approve=approve,
+        approve=fields.get("approve", False),
+        repeatable=fields.get("repeatable", False),
     )
 
 

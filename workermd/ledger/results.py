@@ -16,6 +16,7 @@ from workermd.system.crash import point
 
 _UNFINISHED = ".tmp"
 _JOURNAL = ".journal"
+_CONVERSATION = ".conversation"
 _TOKEN_LENGTH = 32
 _KEY_BYTES = _MARK_BYTES = 32
 _BLOCK_BYTES = 64
@@ -109,6 +110,27 @@ def open_journal(path: str) -> int:
         return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError:
         return -1
+
+
+def conversation_of(folder: str, worker_id: str, run_id: str) -> str:
+    """The path of what the agents of a run's attempts said so far, for the next attempt."""
+    from workermd.system.digest import sha256
+
+    name = sha256(f"{worker_id}\0{run_id}".encode("utf-8", "surrogatepass")).hex()[:_TOKEN_LENGTH]
+    return os.path.join(folder, name + _CONVERSATION)
+
+
+def open_conversation(path: str) -> int:
+    """Open a run's conversation for reading and appending; -1 where that cannot be: then it is not resumed."""
+    try:
+        return os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError:
+        return -1
+
+
+def remove_conversation(folder: str, worker_id: str, run_id: str) -> None:
+    """Remove what a run's agents said: nothing goes on from it. Never raises: what stays is swept after a day."""
+    _unlink(conversation_of(folder, worker_id, run_id))
 
 
 def remove(folder: str, token: str) -> None:

@@ -137,6 +137,7 @@ class AttemptRecord(NamedTuple):
     artifacts: tuple[Document, ...] = ()
     notes: tuple[str, ...] = ()
     sandbox: Document | None = None
+    resumed_from: Document | None = None
 
 
 class Record(NamedTuple):
@@ -217,6 +218,8 @@ def _attempt(attempt: AttemptRecord) -> Document:
         document["usage"] = attempt.usage
     if attempt.sandbox:
         document["sandbox"] = attempt.sandbox
+    if attempt.resumed_from:
+        document["resumed_from"] = attempt.resumed_from
     return document
 
 

@@ -33,6 +33,18 @@ def envelope_schema() -> Document:
             "outcome": {"enum": list(OUTCOMES)},
             "error": error,
             "usage": {"type": "object"},
+            "resumed_from": {
+                "description": "What earlier attempts had come to and was not done again: the latest of them, how many "
+                "requests to models, how many tool calls.",
+                "type": "object",
+                "required": ["attempt", "requests", "tool_calls"],
+                "additionalProperties": False,
+                "properties": {
+                    "attempt": {"type": "integer", "minimum": 1},
+                    "requests": _count(),
+                    "tool_calls": _count(),
+                },
+            },
             "sandbox": {
                 "description": "What the attempt was held to, and by which means each thing was held.",
                 "type": "object",

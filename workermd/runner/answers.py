@@ -181,4 +181,5 @@ def _with_detail(record: AttemptRecord, detail: Document) -> AttemptRecord:
         artifacts=tuple(detail.get("artifacts", ())),
         notes=tuple(detail.get("notes", ())),
         sandbox=detail.get("sandbox"),
+        resumed_from=detail.get("resumed_from"),
     )

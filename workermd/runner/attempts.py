@@ -54,7 +54,7 @@ class _Attempts:
             row = self.session.ledger.look(key.worker_id, key.run_id)
             left = self.claims.left_over(row)
             if needs_attempt(row, left):
-                self.supervisor.start_host()
+                self.supervisor.start_host(key.run_id)
                 self.supervisor.wait_ready(deadline_of(self.worker))
             deadline = deadline_of(self.worker)
             claimed = self.claimed_in_time(given, left, deadline)

@@ -15,7 +15,7 @@ from workermd.runner.answers import Answered, Answers
 from workermd.runner.events import Waiting
 from workermd.runner.request import Input, Request
 from workermd.runner.session import Session
-from workermd.runner.settlement import Settlement
+from workermd.runner.settlement import Settlement, asked_a_person
 from workermd.runner.verdict import Verdict
 from workermd.runner.worker import Worker
 from workermd.system import processes
@@ -86,6 +86,8 @@ class Claims:
             return TooSoon(early.seconds)
         if old_token is not None:
             results.remove(self._session.results_folder, old_token)
+            if row.state == "done" and not (left and asked_a_person(left)):
+                results.remove_conversation(self._session.results_folder, row.worker_id, row.run_id)
         if row.state == "done":
             return self._answers.settled(row) if left is not None else self._answers.replay(row)
         return ClaimedAttempt(given, row, *name)

@@ -58,15 +58,17 @@ class Session(NamedTuple):
                 "free space or correct the folder's permissions, then run the same command again",
             ) from None
 
-    def start_host(self, worker: "Worker", lock: "RunLock", token: str) -> "Host":
+    def start_host(self, worker: "Worker", lock: "RunLock", token: str, run_id: str) -> "Host":
         """A process for the attempt of this token, loading its backend; its folder is there. Raises LedgerUnavailable."""
-        binding = worker.binding
+        binding, folder = worker.binding, self.results_folder
+        kind = KINDS[binding.kind]
         fence = fence_around(
             worker.sandbox,
             ledger=self.ledger.path,
             own=os.path.join(self.artifacts_folder, token),
             decided=self.artifacts_folder if binding.asks_people else "",
-            journal=results.journal_of(self.results_folder, token) if KINDS[binding.kind].converses else "",
+            journal=results.journal_of(folder, token) if kind.converses else "",
+            conversation=results.conversation_of(folder, worker.contract.id, run_id) if kind.resumes else "",
         )
         with self.beside_the_ledger("no attempt can be prepared"):
             return self.hosts(binding, lock, fence)

@@ -20,6 +20,11 @@ SETTLE_GRACE = 10.0
 """Seconds that settling may wait for the ledger at least: losing an answer is worse than being late."""
 
 
+def asked_a_person(judged: Verdict) -> bool:
+    """Whether the run goes on when a person has decided, and so from where it stopped."""
+    return bool((judged.result.failure or {}).get("question"))
+
+
 class Settlement:
     """The end of attempts of one run. A fresh attempt and one that was found after a crash go the same way."""
 
@@ -65,6 +70,8 @@ class Settlement:
         except LedgerUnavailable as error:
             raise self._unsettled(error, row, token) from None
         results.remove(self._session.results_folder, token)
+        if closed.state == "done" and not asked_a_person(judged):
+            results.remove_conversation(self._session.results_folder, row.worker_id, row.run_id)
         return closed
 
     def _unsettled(self, error: LedgerUnavailable, row: Run, token: str) -> LedgerUnavailable:
@@ -101,5 +108,6 @@ class Settlement:
             "notes": list(result.notes),
             "feedback": list(judged.feedback),
             "sandbox": judged.sandbox,
+            "resumed_from": result.resumed_from,
         }
         return detail | {name: value for name, value in optional.items() if value}

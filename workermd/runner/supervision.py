@@ -12,7 +12,7 @@ from workermd.ledger.records import Run
 from workermd.ledger.run_lock import RunLock, run_offset
 from workermd.protocol import back_off
 from workermd.protocol.call import KEY as CALL
-from workermd.protocol.envelope import Document, summed
+from workermd.protocol.envelope import Document, Status, summed
 from workermd.protocol.errors import Interrupted
 from workermd.runner import decisions, verdict
 from workermd.runner.claims import AttemptName, ClaimedAttempt
@@ -29,6 +29,10 @@ from workermd.system.environment import ACTIVE, ARTIFACTS
 from workermd.task.journal_reader import JournalReader
 from workermd.task.task import Limits, Task
 
+RESUMED = frozenset({"crashed", "cancelled", "timeout", "retryable_error", "needs_human"})
+"""Outcomes after which the next attempt goes on where this one stopped (S3.10). After any other its models are to
+answer anew."""
+
 MOST_WORDS_A_TICK = 1 << 20
 MOST_LAST_WORDS = 1 << 24
 """Bytes of an attempt's log that are handed on at one look, and after its end. The rest is not shown."""
@@ -36,7 +40,9 @@ MOST_LAST_WORDS = 1 << 24
 
 def order_of(session: Session, worker: Worker, claim: ClaimedAttempt, until: float, trace: Trace) -> Order:
     """All that an attempt's process is told. The attempt ends at `until` (`time.monotonic()`)."""
-    contract, row, earlier = worker.contract, claim.row, _earlier_attempts(session, claim.row)
+    contract, row = worker.contract, claim.row
+    closed = [attempt for attempt in session.ledger.attempts(row.id) if attempt.outcome is not None]
+    earlier = [attempt.detail or {} for attempt in closed]
     folder = os.path.join(session.artifacts_folder, claim.token)
     budget = worker.budget_after(summed(detail.get("usage") for detail in earlier))
     task = Task(
@@ -74,13 +80,10 @@ def order_of(session: Session, worker: Worker, claim: ClaimedAttempt, until: flo
         verdict.DEFAULT_MAX_OUTPUT_BYTES if most is None else most,
         budget,
         results.journal_of(session.results_folder, claim.token),
+        asks_people=Status.NEEDS_HUMAN.value in contract.statuses,
+        answers_since=max((attempt.n + 1 for attempt in closed if attempt.outcome not in RESUMED), default=1),
     )
     return Order(task, limits, environment, session.results_folder, claim.token)
-
-
-def _earlier_attempts(session: Session, row: Run) -> list[Document]:
-    """What the ledger keeps of the run's closed attempts, in their order."""
-    return [attempt.detail or {} for attempt in session.ledger.attempts(row.id) if attempt.outcome is not None]
 
 
 class Supervisor:
@@ -98,7 +101,7 @@ class Supervisor:
         self._name = AttemptName()
         self._lines = LogLines(request.worker.mask)
 
-    def start_host(self) -> None:
+    def start_host(self, run_id: str) -> None:
         """Let a process load the backend, for the attempt to come. Raises LedgerUnavailable.
 
         The attempt's folder is made first: it is all of the ledger's that the process will see, and an attempt that
@@ -106,7 +109,7 @@ class Supervisor:
         """
         self._name = AttemptName(results.new_token(), results.new_key())
         self._session.prepare_artifacts(self._name.token)
-        self._host = self._session.start_host(self._worker, self._lock, self._name.token)
+        self._host = self._session.start_host(self._worker, self._lock, self._name.token, run_id)
 
     @property
     def name(self) -> AttemptName:
@@ -167,7 +170,7 @@ class Supervisor:
         )
         if seconds is None:
             return False
-        self.start_host()
+        self.start_host(row.run_id)
         until = time.monotonic() + seconds
         self._request.publish(Waiting(f"attempt {row.attempts + 1}/{row.max_attempts}", until))
         self.wait(until)

@@ -14,13 +14,14 @@ ANY, LOOPBACK, NONE = "any", "loopback", "none"
 
 
 class Fence(NamedTuple):
-    """`journal` is this attempt's, which the host gets opened; so it does `recordings` and `decided`, folders. `results` and `own` are the folders of the ledger's results and of this attempt. `hidden` is out of reach,
+    """`journal` is this attempt's and `conversation` its run's; the host gets both opened. So it does `recordings` and `decided`, folders. `results` and `own` are the folders of the ledger's results and of this attempt. `hidden` is out of reach,
     `kept` may be read. `readable` and `writable` are for `strict`: there is nothing else, but for the system.
     `network` is `any`, `loopback` (the attempt's own) or `none`. 0 is no bound."""
 
     mode: str = OFF
     ledger: str = ""
     journal: str = ""
+    conversation: str = ""
     recordings: str = ""
     decided: str = ""
     results: str = ""

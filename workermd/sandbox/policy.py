@@ -24,7 +24,14 @@ class Sandbox(NamedTuple):
 
 
 def fence_around(
-    sandbox: Sandbox, *, ledger: str, own: str, journal: str = "", decided: str = "", contracts: str | None = None
+    sandbox: Sandbox,
+    *,
+    ledger: str,
+    own: str,
+    journal: str = "",
+    conversation: str = "",
+    decided: str = "",
+    contracts: str | None = None,
 ) -> Fence:
     """The fence of one attempt. `own` is the folder of its artifacts, which exists. `contracts` are cached ones."""
     contracts = contracts or cache.folder_of("contracts") or ""
@@ -34,6 +41,7 @@ def fence_around(
         mode=sandbox.mode,
         ledger=ledger,
         journal=journal,
+        conversation=conversation,
         recordings=recordings,
         decided=decided,
         results=f"{ledger}.results",

@@ -51,7 +51,8 @@ class ToolBinding(NamedTuple):
 
     `function` is `module:callable` or an entry point; `server` names an MCP server, of which `tool` (default: the
     name) is meant; `code` is the settings of a code executor. `allow` are patterns, `name(argument=pattern, …)`, of
-    which one must fit a call; without any, every call of this tool fits. With `approve` a person decides each call.
+    which one must fit a call; without any, every call of this tool fits. With `approve` a person decides each call. A
+    `repeatable` tool may be called again where nobody knows what came of the first call.
     """
 
     name: str
@@ -62,6 +63,7 @@ class ToolBinding(NamedTuple):
     description: str = ""
     allow: tuple[str, ...] = ()
     approve: bool = False
+    repeatable: bool = False
 
 
 OWN_SERVER = "own"

@@ -20,6 +20,8 @@ EVENTS = {
     "tool": "A tool was called: agent, tool, arguments, span.",
     "tool_result": "A tool answered: agent, tool, text, failed, duration_ms, span, usage.",
     "given_again": "An approved call was made in an earlier attempt; its answer is given again: agent, tool, arguments, text.",
+    "resumed": "An earlier attempt was resumed, and goes on live from here: agent, attempt, requests, tool_calls.",
+    "reply_given_again": "A model's answer to an earlier attempt is given again: agent, model, text, tools.",
     "denied": "A tool call was refused: agent, tool, reason, usage.",
     "message": "An agent said something to the others: agent, text.",
 }

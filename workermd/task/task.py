@@ -105,6 +105,7 @@ class Result(NamedTuple):
     `{"kind", "code", "message"}` with `after`, or with `question`, `options`, `request_kind` and perhaps `proposed`, where they apply; kinds are
     `retryable`, `invalid_request`, `refused`, `needs_human`, `invalid_output` (a bad reply, which a later
     attempt may repair) and `timeout`. `notes` are sentences for the envelope, such as a denied tool call.
+    `resumed_from` is what earlier attempts had come to and was not done again.
     """
 
     output: str | None = None
@@ -114,6 +115,7 @@ class Result(NamedTuple):
     model: str | None = None
     finish_reason: str | None = None
     notes: tuple[str, ...] = ()
+    resumed_from: Document | None = None
 
     def to_json(self) -> str:
         return json.dumps(self._asdict())
@@ -152,7 +154,9 @@ class Limits(NamedTuple):
     """What a backend has to keep itself to in one attempt. `deadline` is on `time.monotonic()`'s clock.
 
     `journal` is the path of the file in which a backend notes what happens as it happens, or empty. `decided` is the
-    folder in which approved calls are kept; empty: beside the artifacts.
+    folder in which approved calls are kept; empty: beside the artifacts. `conversation` is the descriptor of what the
+    run's attempts said so far, and `answers_since` the first one whose models' answers may be given again (S3.10).
+    `asks_people` says that the contract has the status `needs_human`.
     """
 
     deadline: float
@@ -160,6 +164,9 @@ class Limits(NamedTuple):
     budget: Budget = Budget()
     journal: str = ""
     decided: str = ""
+    conversation: int = -1
+    answers_since: int = 1
+    asks_people: bool = False
 
 
 class Backend(Protocol):
@@ -192,6 +199,11 @@ class Kind(NamedTuple):
     keys: frozenset[str] = frozenset()
     converses: bool = False
     reports: frozenset[str] = frozenset()
+
+    @property
+    def resumes(self) -> bool:
+        """Whether an attempt goes on where an earlier one stopped: it talks to models."""
+        return self.converses and "model" in self.takes
 
 
 _USED = frozenset({"max_tokens", "max_cost_usd", "max_tool_calls", "max_turns"})

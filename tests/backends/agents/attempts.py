@@ -50,6 +50,7 @@ def tried(
     task: dict[str, Any] | None = None,
     budget: Budget | None = None,
     seconds: float = 60.0,
+    limits: dict[str, Any] | None = None,
     serve: dict[str, Any] | None = None,
     **binding: Any,
 ) -> Tried:
@@ -57,8 +58,8 @@ def tried(
     with Server(script, **(serve or {})) as server:
         model = {"name": "scripted-1", "base_url": server.url, **(model or {})}
         bound = Binding(kind, "here", model=Model(**model), folder=str(folder), **binding)
-        limits = Limits(time.monotonic() + seconds, 1 << 20, budget or Budget(), str(journal))
-        result: Result = importlib.import_module(KINDS[kind].module).perform(_task(folder, task), bound, limits)
+        held = Limits(time.monotonic() + seconds, 1 << 20, budget or Budget(), str(journal), **(limits or {}))
+        result: Result = importlib.import_module(KINDS[kind].module).perform(_task(folder, task), bound, held)
     lines = journal.read_text().splitlines() if journal.exists() else []
     return Tried(result, server, [json.loads(line) for line in lines])
 

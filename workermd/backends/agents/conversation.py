@@ -18,6 +18,7 @@ from workermd.backends.agents.attempt_end import AttemptEnd
 from workermd.backends.agents.meter import Exceeded, Meter
 from workermd.backends.agents.prompt import Part, Prompt, prompt_of
 from workermd.backends.agents.recorder import Player, Recorder
+from workermd.backends.agents.resumption import Resumption
 from workermd.backends.agents.tools import Runner, Tool, runners_of
 from workermd.backends.core import CancellationToken, Caught, dispatch
 from workermd.backends.reply import artifacts_of
@@ -25,6 +26,7 @@ from workermd.protocol.envelope import Document
 from workermd.task.binding import Binding, Model, ToolBinding
 from workermd.task.failure import failure_of
 from workermd.task.journal_writer import JournalWriter, new_span
+from workermd.task.kept_conversation import KeptConversation
 from workermd.task.masking import Mask
 from workermd.task.question import asked, details
 from workermd.task.recording import Miss
@@ -90,6 +92,8 @@ class Conversation:
         self.halt, self.stop = self.end.halt, self.end.stop
         self._endings = endings
         self.recorder = Recorder(binding, task)
+        kept = KeptConversation(limits.conversation, Mask(binding), task.attempt, limits.answers_since)
+        self.resumption = Resumption(kept, self.journal)
         self.player = Player(binding, task) if binding.replay else None
         self._runners: tuple[Runner, ...] = ()
         self._clients: list[ModelClient] = []
@@ -103,7 +107,16 @@ class Conversation:
 
     def prompt(self, instructions: str = "", part: Part = "answers") -> Prompt:
         """The contract's purpose, the form of the answer and the input; `instructions` are the operator's."""
-        return prompt_of(self.task, instructions, part, self.approvals.made())
+        return prompt_of(self._told(), instructions, part, self.approvals.made())
+
+    def _told(self) -> Task:
+        """The task as a model is told it. Where a conversation is resumed, people's decisions come up where they were asked
+        for: in the prompt they would make another conversation of it."""
+        if not self.resumption.kept.has_answers:
+            return self.task
+        kinds = {"tool", "question"} if self.arrangement.get("ask_user") else {"tool"}
+        later = tuple(each for each in self.task.decisions if each.get("kind") not in kinds)
+        return self.task._replace(decisions=later)
 
     def model(self, name: str = "") -> Model:
         """The binding's model, or one of its further ones by name."""
@@ -119,7 +132,8 @@ class Conversation:
         # The kind mcp has no model, and no client of one is installed with it.
         from workermd.backends.agents.model_client import AttemptParts, ModelClient
 
-        parts = AttemptParts(self.meter, self.journal, self.recorder, self.player, self.end, self.deny)
+        shared = (self.meter, self.journal, self.recorder, self.player, self.end, self.deny, self.resumption)
+        parts = AttemptParts(*shared)
         chosen = model or self.model()
         client = ModelClient(agent, chosen, parts, tuple(self.binding.fallbacks[name] for name in chosen.fallback))
         self._clients.append(client)
@@ -138,8 +152,26 @@ class Conversation:
             return Called(await self.deny(agent, tool.name, denial.reason), denial.code)
         if approval is not None and approval.state == "made" and self.player is None:
             return Called(self._given_again(agent, tool.name, arguments, approval.text))
+        if approval is None and self.player is None:
+            earlier = self.resumption.call(tool, arguments)
+            if isinstance(earlier, str):
+                return Called(self._given_again(agent, tool.name, arguments, earlier))
+            if earlier and (refused := await self._insisted(agent, tool.name, arguments)) is not None:
+                return refused
+        self.resumption.live(agent)
         await self.may_call_tool()
         return Called(await self._performed(agent, runner, arguments, approval))
+
+    async def _insisted(self, agent: str, tool: str, arguments: Document) -> Called | None:
+        """A call again whose first answer is unknown: a person decides, where one can be asked, else it is refused; None
+        where it may be made."""
+        if not self.limits.asks_people:
+            reason = "an earlier call with these arguments may have taken effect, and the tool is not repeatable"
+            return Called(await self.deny(agent, tool, reason), "tool_denied")
+        approval = await self._decided(tool, arguments, unknown=True)
+        if approval.answer == "approve":
+            return None
+        return Called(await self.deny(agent, tool, "a person decided against this call"), "approval_denied")
 
     async def may_call_tool(self) -> None:
         """Count a tool call; the attempt ends where the run has none left."""
@@ -183,7 +215,10 @@ class Conversation:
                 raise caught.error
             result = self.end.result or self._failure(caught.error)
         result = result._replace(
-            usage=self.meter.usage, notes=tuple(self.notes), model=result.model or self.meter.model or None
+            resumed_from=self.resumption.resumed_from,
+            usage=self.meter.usage,
+            notes=tuple(self.notes),
+            model=result.model or self.meter.model or None,
         )
         if result.output is not None and self.player is None and any(tool.code for tool in self.binding.tools):
             from workermd.backends.agents import code  # its library is there: a tool of the binding needs it
@@ -247,7 +282,7 @@ class Conversation:
     async def _performed(self, agent: str, runner: Runner, arguments: Document, approval: Approval | None) -> str:
         """What the tool answers; how it failed, where that is for the model to know."""
         tool = runner.binding
-        span = new_span()
+        span, begun = new_span(), ""
         clock = asyncio.get_running_loop().time
         began = clock()
         self.journal.note("tool", agent=agent, tool=tool.name, arguments=arguments, span=span)
@@ -258,6 +293,7 @@ class Conversation:
                 self.approvals.begin(approval)
                 text = await runner.call(arguments)
             else:
+                begun = self.resumption.kept.begin_call(tool.name, arguments)
                 text = await runner.call(arguments)
         error = caught.error
         if isinstance(error, Miss):
@@ -271,6 +307,8 @@ class Conversation:
             text = f"error: the tool failed with {type(error).__name__}"
         if approval is not None and self.player is None:
             self.approvals.end(approval, text)
+        elif begun:
+            self.resumption.kept.end_call(begun, text)
         self.recorder.note_call(agent, tool.name, arguments, text)
         self.journal.note(
             "tool_result",
@@ -300,14 +338,14 @@ class Conversation:
             self.notes.append(note)
         return f"denied: {reason}; go on without this call"
 
-    async def _decided(self, tool: str, arguments: Document) -> Approval:
+    async def _decided(self, tool: str, arguments: Document, *, unknown: bool = False) -> Approval:
         """The person's decision about this very call. Ends the attempt where nobody has decided about it yet."""
         approval = self.approvals.next_of(tool, arguments)
         if approval is None:
             question = f"May the tool {tool} be called with these arguments?"
-            if self.approvals.is_unknown(tool, arguments):
+            if unknown or self.approvals.is_unknown(tool, arguments):
                 question = (
-                    f"A call of the tool {tool} with these arguments was approved and begun, and what came of it is "
+                    f"A call of the tool {tool} with these arguments was begun, and what came of it is "
                     "unknown. May it be called again?"
                 )
             await self.ask(question, ("approve", "deny"), "tool", {"tool": tool, "arguments": arguments})

@@ -23,6 +23,8 @@ class Meter:
     def __init__(self, budget: Budget) -> None:
         self._budget = budget
         self.turns = 0
+        self.given = 0
+        """Requests that an earlier attempt had made: they were paid there."""
         self.input_tokens = 0
         self.output_tokens = 0
         self.tool_calls = 0

@@ -22,9 +22,11 @@ from workermd.backends.agents.completion import Completion, NoCompletion
 from workermd.backends.agents.endpoint import Endpoint, EndpointLost, EndpointResponse
 from workermd.backends.agents.meter import Exceeded, Meter, used_by
 from workermd.backends.agents.recorder import Player, Recorder
+from workermd.backends.agents.resumption import Resumption
 from workermd.protocol.envelope import Document
 from workermd.task.binding import Model, unset_variable
 from workermd.task.journal_writer import JournalWriter, new_span
+from workermd.task.kept_conversation import Sent
 from workermd.task.recording import Miss
 from workermd.task.task import Result, failed
 
@@ -35,13 +37,17 @@ _UNFIT = re.compile(r"response_format|json_schema|json_object|structured|schema|
 NO_ANSWER = 0
 """Stands for a status where there was no answer, in events and recordings."""
 
+_KEPT_HEADERS = frozenset({"content-type"})
+"""What says how an answer's body is read."""
+
 _ELSEWHERE = frozenset({"backend_unavailable", "rate_limited", "model_refused"})
 """Failures after which another model is asked, where the operator names one."""
 
 
 class AttemptParts(NamedTuple):
     """What all ways to models share in an attempt. `deny` counts and notes a call of a tool that may not be made,
-    `called` is told of the calls in an answer, with their ids."""
+    `called` is told of the calls in an answer, with their ids. `kept` is what earlier attempts said, and `resumed` is
+    told before the first request that goes live after it."""
 
     meter: Meter
     journal: JournalWriter
@@ -49,6 +55,7 @@ class AttemptParts(NamedTuple):
     player: Player | None
     end: AttemptEnd
     deny: Callable[[str, str, str], Awaitable[str]]
+    resumption: Resumption
 
 
 class Exchanged(NamedTuple):
@@ -140,13 +147,36 @@ class ModelClient(httpx2.AsyncBaseTransport):
         because = {"reason": reason} if reason else {}
         self._parts.journal.note("fallback", agent=self.agent, asked=asked, instead=instead, **because)
 
+    def _given_again(self, way: _Way, sent: Document) -> Exchanged | None:
+        """What an earlier attempt was answered to the same request: it is not asked, and not counted, again (S3.10)."""
+        parts = self._parts
+        kept = parts.resumption.answer(Sent(self.agent, sent)) if parts.player is None else None
+        if kept is None:
+            return None
+        parts.meter.given += 1
+        response = EndpointResponse(200, kept.headers, kept.content.encode())
+        answered = self._judged(way, response, kept.turn)
+        parts.recorder.note_exchange(self.agent, sent, *response)
+        found = answered.found or Completion(None, finish_reason="")
+        parts.meter.model = found.model or way.model.name
+        parts.journal.note(
+            "reply_given_again",
+            agent=self.agent,
+            model=way.model.name,
+            text=found.content or "",
+            tools=[call.name for call in found.calls],
+        )
+        return answered
+
     async def _asked(self, way: _Way, url: httpx2.URL, sent: Document) -> Exchanged:
         parts = self._parts
+        if (again := self._given_again(way, sent)) is not None:
+            return again
         try:
             parts.meter.may_ask()
         except Exceeded as exceeded:
             await parts.end.stop(failed("refused", "budget_exceeded", str(exceeded)))
-        span, began, turn = new_span(), time.monotonic(), parts.meter.turns
+        span, began, turn = new_span(), time.monotonic(), parts.meter.turns + parts.meter.given
         address = httpx2.URL(way.model.base_url)
         parts.journal.note(
             "request",
@@ -166,6 +196,10 @@ class ModelClient(httpx2.AsyncBaseTransport):
         except EndpointLost as lost:
             response = EndpointResponse(NO_ANSWER, {}, json.dumps(lost.result.failure).encode())
             answered = Exchanged(response, None, lost.result)
+        if answered.found is not None and answered.failure is None and parts.player is None:
+            headers = {name: value for name, value in response.headers.items() if name in _KEPT_HEADERS}
+            asked = Sent(self.agent, sent)
+            parts.resumption.kept.keep_answer(asked, turn, headers, response.content)
         parts.recorder.note_exchange(self.agent, sent, *response)
         self._note_reply(span, began, way.model, answered, self._count(way.model, answered))
         return answered
