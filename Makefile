@@ -67,7 +67,7 @@ lint: $(VENV)/.ready
 
 # Figures for docs/benchmarks.md: medians and ratios to a baseline measured in the same run.
 bench: $(VENV)/.ready
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[all,dev,bench]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[all,dev,measure]'
 	$(BIN)/python -m tests.benchmarks
 
 # What derive says of command lines, counted against the programs themselves. Needs git, a network and a package index.
@@ -85,7 +85,7 @@ storm: $(VENV)/.ready
 MAX ?= 600
 fuzz: $(VENV)/.ready
 	@mkdir -p .fuzz
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[all,dev,fuzz]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[all,dev,fuzz-reader]'
 	WORKERMD_EXAMPLES=deep $(BIN)/python -m pytest -q -n auto tests/contract tests/lint
 	$(BIN)/python -m tests.lint.fuzz -max_total_time=$(MAX) -artifact_prefix=.fuzz/
 

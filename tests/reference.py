@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 
 from tests.conftest import ROOT
+from workermd.bench.suite_schema import suite_schema
 from workermd.cli.table import COMMANDS, EXAMPLES, ArgumentSpec, CommandSpec, OptionSpec
-from workermd.protocol.envelope import ERROR_CODES
+from workermd.protocol.envelope import ERROR_CODES, encoded
 
 FOLDER = ROOT / "docs" / "reference"
 
@@ -100,9 +101,13 @@ def errors() -> str:
     )
 
 
-PAGES = {"commands": commands, "errors": errors}
+def suite() -> str:
+    return encoded(suite_schema()).decode()
+
+
+PAGES = {"commands.md": commands, "errors.md": errors, "suite.schema.json": suite}
 
 if __name__ == "__main__":
     FOLDER.mkdir(exist_ok=True)
     for name, page in PAGES.items():
-        (FOLDER / f"{name}.md").write_text(page())
+        (FOLDER / name).write_text(page())

@@ -34,10 +34,11 @@ attempt:   protocol system sandbox task ledger
 backends:  protocol system sandbox task contract config workers
 runner:    protocol system sandbox task contract ledger config attempt
 batch:     protocol sandbox task ledger attempt runner
-report:    protocol system contract ledger derive registry runner
+bench:     protocol system sandbox task contract config ledger runner batch
+report:    protocol system contract ledger derive registry runner bench
 editor:    protocol system contract lint config
 serve:     protocol system sandbox task contract ledger config runner batch report
-cli:       protocol system task contract ledger lint config derive registry backends runner batch report editor serve
+cli:       protocol system task contract ledger lint config derive registry backends runner batch bench report editor serve
 testing:   protocol system contract report
 """
 KNOWN = {
@@ -78,6 +79,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "pydantic_core": ("workermd.backends.agents.functions",),
     "mcp": ("workermd.backends.agents.mcp_client",),
     "anyio": ("workermd.backends.agents.mcp_client",),
+    "jsonpath_rfc9535": ("workermd.bench.paths",),
     "opentelemetry": ("workermd.backends.core", "workermd.report.otlp"),
     "starlette": ("workermd.serve",),
     "uvicorn": ("workermd.serve.listen",),
@@ -310,7 +312,8 @@ def test_a_kind_without_its_extra_says_how_to_install_it(kind):
 
 
 def test_broad_excepts_stand_in_few_places_only():
-    """Loading a plugin, calling a backend in the child, the command line's last resort, functions of a test's script."""
+    """Loading a plugin, calling a backend in the child, the command line's last resort, functions of a test's
+    script, scores of an operator's."""
     found = [
         name
         for name, tree in modules(PACKAGE)
@@ -321,6 +324,7 @@ def test_broad_excepts_stand_in_few_places_only():
     ]
     assert sorted(found) == [
         *["workermd.attempt.host"] * 2,
+        "workermd.bench.scores",
         "workermd.cli.main",
         *["workermd.testing.server"] * 2,
     ]

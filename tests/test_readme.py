@@ -46,7 +46,7 @@ def at_port(blocks, port):
 def laid_out(folder, cli, blocks):
     """Write the files that a page shows; the environment in which its commands run."""
     for kind, text in blocks:
-        if kind in ("python", "sh", "toml") and re.match(r"# [\w.]+\n", text):
+        if kind in ("python", "sh", "toml", "yaml") and re.match(r"# [\w.]+\n", text):
             name, _, body = text.partition("\n")
             (folder / name.removeprefix("# ")).write_text(body)
         elif kind == "json":

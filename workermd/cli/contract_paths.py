@@ -12,7 +12,9 @@ from workermd.protocol.errors import UsageError, WorkermdError
 Found = str | WorkermdError
 
 
-def each_once(paths: list[str], settings: Callable[[], Settings]) -> Iterator[Found]:
+def each_once(
+    paths: list[str], settings: Callable[[], Settings], endings: tuple[str, ...] = (SUFFIX,)
+) -> Iterator[Found]:
     """The files that the arguments mean, each once, in order; an error for what means none.
 
     Below a folder that is searched, what Git ignores and what the configuration excludes is left out. `settings` is
@@ -20,7 +22,7 @@ def each_once(paths: list[str], settings: Callable[[], Settings]) -> Iterator[Fo
     """
     seen: set[str] = set()
     for path in paths:
-        for name in _expanded(path, settings):
+        for name in _expanded(path, settings, endings):
             if isinstance(name, WorkermdError):
                 yield name
             elif (place := os.path.abspath(name)) not in seen:
@@ -28,21 +30,21 @@ def each_once(paths: list[str], settings: Callable[[], Settings]) -> Iterator[Fo
                 yield name
 
 
-def _expanded(path: str, settings: Callable[[], Settings]) -> list[Found]:
+def _expanded(path: str, settings: Callable[[], Settings], endings: tuple[str, ...]) -> list[Found]:
     if os.path.isdir(path):
-        return _searched(path, settings()) or [
+        return _searched(path, settings(), endings) or [
             UsageError(f"{path}: holds no *{SUFFIX}", "name a file, or a folder that has one")
         ]
     if path == "-" or os.path.lexists(path) or not glob.has_magic(path):
         return [path]
     found: list[Found] = []
     for name in sorted(glob.glob(path, recursive=True)):
-        found += _searched(name, settings()) if os.path.isdir(name) else [name]
+        found += _searched(name, settings(), endings) if os.path.isdir(name) else [name]
     return found or [UsageError(f"{path}: matches no file", "check the pattern")]
 
 
-def _searched(root: str, settings: Settings) -> list[Found]:
-    """The contracts below a folder, sorted; folders such as .git and .venv are left out."""
+def _searched(root: str, settings: Settings, endings: tuple[str, ...]) -> list[Found]:
+    """The files with one of these endings below a folder, sorted; folders such as .git and .venv are left out."""
     found: list[str] = []
     unread: list[WorkermdError] = []
 
@@ -53,7 +55,7 @@ def _searched(root: str, settings: Settings) -> list[Found]:
     wanted = _not_ignored(root)
     for place, folders, names in os.walk(root, onerror=note):
         folders[:] = [name for name in folders if not name.startswith(".") and _below(wanted, place, name)]
-        paths = (os.path.join(place, name) for name in names if name.endswith(SUFFIX))
+        paths = (os.path.join(place, name) for name in names if name.endswith(endings))
         found += [path for path in paths if wanted is None or os.path.abspath(path) in wanted]
     if settings.lint_exclude:
         base = os.path.dirname(os.path.abspath(settings.origin))

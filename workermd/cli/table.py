@@ -235,6 +235,72 @@ BATCH = CommandSpec(
     ),
 )
 
+_BENCH = (
+    OptionSpec(("--subject",), "many", "Only this subject. Repeatable.", "NAME"),
+    OptionSpec(("--case",), "many", "Only the case with this id. Repeatable.", "ID"),
+    OptionSpec(("--tag",), "many", "Only cases with this tag. Repeatable.", "TAG"),
+    OptionSpec(("--repeats",), "count", "Runs of each case, instead of the suite's number.", "N"),
+    OptionSpec(
+        ("--series",), "text", "A word in the keys of the runs: a new one measures anew, the same one goes on.", "WORD"
+    ),
+    OptionSpec(("--jobs", "-j"), "count", "Runs at a time. Default: as many as there are cores.", "N"),
+    OptionSpec(
+        ("--baseline",), "text", "Compare with this result of an earlier bench, written by --report json=FILE.", "FILE"
+    ),
+    OptionSpec(
+        ("--format",),
+        "text",
+        "How to print: text (the default), json, junit, markdown, html, inspect.",
+        "FORMAT",
+        ("text", "json", "junit", "markdown", "html", "inspect"),
+    ),
+    _REPORT,
+    OptionSpec(("--exit-zero",), "flag", "Exit 0 whatever the gate says."),
+    next(option for option in RUN.options if option.flags[0] == "--sandbox"),
+    _QUIET,
+    _LEDGER,
+    _CONFIG,
+    _NO_CONFIG,
+)
+
+BENCH = (
+    CommandSpec(
+        ("bench", "score"),
+        "Score what a bench ran before, with the scores as they are now. Nothing is started.",
+        (ArgumentSpec("suite", "The suite, NAME.bench.yaml.", "SUITE"),),
+        _BENCH,
+    ),
+    CommandSpec(
+        ("bench", "import"),
+        "Make cases, one JSON object a line, of a data set: promptfoo, inspect, agbench, JSON Lines or CSV.",
+        (ArgumentSpec("file", "The data set.", "FILE"),),
+        (
+            OptionSpec(
+                ("--format",),
+                "text",
+                "Whose data set it is. Default: JSON Lines.",
+                "FORMAT",
+                ("jsonl", "csv", "promptfoo", "inspect", "agbench"),
+                "jsonl",
+            ),
+            OptionSpec(
+                ("--map",),
+                "many",
+                "The field of a case, and the field of a row that it comes from. Repeatable.",
+                "TO=FROM",
+            ),
+            OptionSpec(("--write", "-o"), "text", "Write the cases here instead of to standard output.", "FILE"),
+            _QUIET,
+        ),
+    ),
+    CommandSpec(
+        ("bench",),
+        "Measure workers: run every case of a suite for every subject, score the answers, compare, hold a gate.",
+        (ArgumentSpec("suite", "The suite, NAME.bench.yaml. See: workermd docs bench.", "SUITE"),),
+        _BENCH,
+    ),
+)
+
 VALIDATE = CommandSpec(
     ("validate",),
     "Check contracts: everything that makes one unusable or a run unsafe, with its place.",
@@ -422,6 +488,7 @@ COMMANDS: tuple[CommandSpec, ...] = (
     RUN,
     BATCH,
     SERVE,
+    *BENCH,
     VALIDATE,
     FMT,
     DIFF,
@@ -647,7 +714,7 @@ COMMANDS: tuple[CommandSpec, ...] = (
     CommandSpec(
         ("schema",),
         "Print the JSON Schema of a document of ours.",
-        (ArgumentSpec("name", "Which one: contract, envelope or finding.", "NAME", offers="schemas"),),
+        (ArgumentSpec("name", "Which one: contract, envelope, finding or suite.", "NAME", offers="schemas"),),
         (),
     ),
 )
@@ -664,6 +731,10 @@ EXAMPLES: dict[tuple[str, ...], tuple[str, ...]] = {
         "workermd batch task.worker.md - --jobs 8 -o answers.jsonl --run-id-from /id",
     ),
     ("serve",): ("workermd serve contracts --tokens tokens --port 8420",),
+    ("bench",): (
+        "workermd bench notes.bench.yaml --report html=notes.html",
+        "workermd bench notes.bench.yaml --baseline main.json --subject small",
+    ),
     ("validate",): (
         "workermd validate contracts --strict --report sarif=out.sarif",
         "workermd validate task.worker.md --input input.json",

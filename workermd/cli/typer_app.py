@@ -35,8 +35,19 @@ Exit codes of run:
 _GROUPS = {"runs": "Look after runs", "registry": "Contracts by name"}
 
 
+_BELOW_A_COMMAND = {
+    command.name
+    for command in COMMANDS
+    if len(command.name) == 2 and any(each.name == command.name[:1] for each in COMMANDS)
+}
+"""Commands such as `bench score` beside `bench SUITE`: typer has no group that takes an argument, so it knows their names
+as one word, and the help of the command before names them."""
+
+
 def shown(arguments: list[str]) -> int:
     """Print the help that a call asks for, or answer a shell that completes one."""
+    if tuple(arguments[:2]) in _BELOW_A_COMMAND:
+        arguments = [" ".join(arguments[:2]), *arguments[2:]]
     printed = StringIO()
     code: Any = 0
     try:
@@ -62,15 +73,17 @@ def _app() -> typer.Typer:
     groups: dict[str, typer.Typer] = {}
     for command in COMMANDS:
         place = app
-        if len(command.name) == 2:
+        below = command.name in _BELOW_A_COMMAND
+        if len(command.name) == 2 and not below:
             group = command.name[0]
             if group not in groups:
                 groups[group] = typer.Typer(rich_markup_mode=None)
                 app.add_typer(groups[group], name=group, help=_summary_of(group), context_settings=both)
             place = groups[group]
         describe = place.command(
-            command.name[-1],
+            " ".join(command.name) if below else command.name[-1],
             cls=_Described,
+            hidden=below,
             help=command.summary,
             short_help=command.summary.partition(": ")[0].partition(". ")[0].rstrip(".") + ".",
             epilog=_epilog(command),
@@ -88,6 +101,10 @@ def _summary_of(group: str) -> str:
 def _epilog(command: CommandSpec) -> str | None:
     examples = "".join(f"  {line}\n" for line in EXAMPLES.get(command.name, ()))
     parts = [f"\b\nExamples:\n{examples}"] if examples else []
+    below = [each for each in COMMANDS if each.name in _BELOW_A_COMMAND and each.name[:1] == command.name]
+    if below:
+        lines = "".join(f"  workermd {' '.join(each.name)} --help\n" for each in below)
+        parts.append(f"\b\nSee also:\n{lines}")
     if command.name == ("run",):
         parts.append(_EXITS_OF_RUN)
     return "\n".join(parts) or None

@@ -443,6 +443,16 @@ RULES: dict[str, Rule] = {
         "The document matches the schema: the input's, or the output's.",
         "A document that does not match is refused by `run`, or is no valid output.",
     ),
+    "WM803": Rule(
+        "error",
+        "A suite is YAML of its format, and its paths, patterns and schemas can be used.",
+        "A bench that began with half of its scores would have paid for runs that nothing judges.",
+    ),
+    "WM804": Rule(
+        "error",
+        "The cases of a suite can be read, and their inputs match the contract's input schema.",
+        "A run refuses an input that does not match, so the case could measure nothing.",
+    ),
     "WM901": Rule(
         "error",
         "The contract holds no secret.",

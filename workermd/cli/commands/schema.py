@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from workermd.bench.suite_schema import suite_schema
 from workermd.contract.keys import contract_schema
 from workermd.protocol.envelope import encoded
 from workermd.protocol.envelope_schema import envelope_schema
@@ -14,7 +15,7 @@ class SchemaOptions(NamedTuple):
     name: str
 
 
-SCHEMAS = {"contract": contract_schema, "envelope": envelope_schema, "finding": findings_schema}
+SCHEMAS = {"contract": contract_schema, "envelope": envelope_schema, "finding": findings_schema, "suite": suite_schema}
 
 
 def execute(options: SchemaOptions) -> int:

@@ -7,12 +7,14 @@ neither of them, and they cost more than the rest of a call.
 import sys
 from typing import NamedTuple
 
+from workermd.bench.naming import SUFFIXES as SUITES
+from workermd.bench.naming import is_suite
 from workermd.cli.contract_paths import each_once
 from workermd.cli.documents import contract_bytes, contract_named, input_bytes, stdin_bytes
 from workermd.cli.settings import load
 from workermd.config.configuration import Settings
 from workermd.contract.model import Lines
-from workermd.contract.problems import Problems
+from workermd.contract.problems import SUFFIX, Problems
 from workermd.lint import baseline, folder
 from workermd.lint.cache import Checked, CheckedFiles, of_reading
 from workermd.lint.selection import Selection, codes, configured
@@ -103,10 +105,10 @@ def execute(options: ValidateOptions) -> int:
     """0 clean, 1 with findings of the level that fails, 2 when anything could not be checked."""
     settings = load(options.config, options.no_config)
     paths = options.paths or ["."]
-    names = list(each_once(paths, lambda: settings))
+    names, suites = _parted(list(each_once(paths, lambda: settings, (SUFFIX, *SUITES))))
     sides = ((options.input, "input"), (options.output_file, "output"))
     documents = [(path, side) for path, side in sides if path]
-    _refuse_contradictions(options, len(names), documents)
+    _refuse_contradictions(options, len(names) + len(suites), documents)
     selection = _selection(options, settings)
     if options.output and not options.quiet:
         say.note(
@@ -132,6 +134,7 @@ def execute(options: ValidateOptions) -> int:
         report.add(checked.findings, checked.path, checked.text, hideable=checked.identity is not None)
     known.end()
     _add_clashes(identities, selection, report)
+    _add_suites(report, suites, selection)
     for path, side in documents:
         _add_document(report, read, path, side, settings.max_input_bytes)
     if accepted is not None and options.baseline_update:
@@ -239,6 +242,28 @@ def _add_clashes(identities: folder.Identities, selection: Selection, report: Ga
         fault = folder.fault(clash, subject)
         problems.add(clash.code, fault.span, fault.message, fault.hint)
         report.add(problems.findings(), reading.path, reading.text)
+
+
+def _parted(names: list[str | WorkermdError]) -> tuple[list[str | WorkermdError], list[str]]:
+    """Contracts, and suites of benches."""
+    suites = [name for name in names if isinstance(name, str) and is_suite(name)]
+    return [name for name in names if name not in suites], suites
+
+
+def _add_suites(report: Gathered, paths: list[str], selection: Selection) -> None:
+    """Suites of benches. Nothing of them is mended, and nothing kept: their cases may stand in other files."""
+    for path in paths:
+        from workermd.bench.suite import MAX_BYTES
+        from workermd.cli.suites import checked_suite
+
+        try:
+            data = input_bytes(path, "workermd validate SUITE", MAX_BYTES)
+        except WorkermdError as error:
+            report.unchecked.append(error)
+            continue
+        reading = checked_suite(data, path)
+        report.files += 1
+        report.add(tuple(each for each in reading.findings if selection.has(each.code)), path, reading.text)
 
 
 def _add_document(report: Gathered, of: tuple[bytes, str] | None, path: str, side: str, cap: int) -> None:
