@@ -83,6 +83,37 @@ PATIENCE = 0.04
 """Seconds that a run waits for whoever reads events from a pipe. Who reads nothing for so long gets nothing further."""
 
 
+_OF_THE_END = ("worker_id", "version", "run_id", "status", "exit_code", "usage", "replayed")
+
+
+class EventDocuments:
+    """Events as documents, each with the attempt that it belongs to: what a file has a line of, and a stream a message."""
+
+    def __init__(self) -> None:
+        self._n = 0
+
+    def of(self, event: Event) -> Document | None:
+        """None for what is no news to a program."""
+        match event:
+            case AttemptStarted(n, most, _):
+                self._n = n
+                return self._placed({"at": time.time_ns() // 1000, "event": "attempt", "max_attempts": most})
+            case AgentActed(document):
+                return self._placed(document)
+            case AttemptEnded(outcome, code):
+                ended = {"at": time.time_ns() // 1000, "event": "attempt_ended", "outcome": outcome}
+                return self._placed(ended | ({"code": code} if code else {}))
+            case RunFinished(envelope):
+                self._n = 0
+                return {"at": time.time_ns() // 1000, "event": "run"} | {
+                    each: envelope.get(each) for each in _OF_THE_END
+                }
+        return None
+
+    def _placed(self, document: Document) -> Document:
+        return {**document, "attempt": self._n} if self._n else document
+
+
 class EventFile:
     """Appends every event to a file, with the attempt it belongs to, and the run's end.
 
@@ -91,7 +122,7 @@ class EventFile:
     """
 
     def __init__(self, path: str) -> None:
-        self._n = 0
+        self._documents = EventDocuments()
         self._given_up = False
         try:
             flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
@@ -102,37 +133,15 @@ class EventFile:
             ) from None
 
     def __call__(self, event: Event) -> None:
-        match event:
-            case AttemptStarted(n, most, _):
-                self.attempt(n, most)
-            case AgentActed(document):
-                self._write(document)
-            case AttemptEnded(outcome, code):
-                self.ended(outcome, code)
-            case RunFinished(envelope):
-                self.finished(envelope)
-
-    def attempt(self, n: int, most: int) -> None:
-        self._n = n
-        self._write({"at": time.time_ns() // 1000, "event": "attempt", "max_attempts": most})
-
-    def ended(self, outcome: str, code: str) -> None:
-        self._write(
-            {"at": time.time_ns() // 1000, "event": "attempt_ended", "outcome": outcome}
-            | ({"code": code} if code else {})
-        )
-
-    def finished(self, envelope: Document) -> None:
-        kept = ("worker_id", "version", "run_id", "status", "exit_code", "usage", "replayed")
-        self._n = 0
-        self._write({"at": time.time_ns() // 1000, "event": "run"} | {name: envelope.get(name) for name in kept})
-        os.close(self._file)
+        document = self._documents.of(event)
+        if document is not None:
+            self._write(document)
+        if isinstance(event, RunFinished):
+            os.close(self._file)
 
     def _write(self, event: Document) -> None:
         if self._given_up:
             return
-        if self._n:
-            event = {**event, "attempt": self._n}
         left = memoryview((json.dumps(event, ensure_ascii=False) + "\n").encode("utf-8", "replace"))
         until = time.monotonic() + PATIENCE
         while left:

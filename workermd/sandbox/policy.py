@@ -14,13 +14,14 @@ _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 class Sandbox(NamedTuple):
-    """What all attempts of a worker are held to. `configuration` is a file, or empty."""
+    """What all attempts of a worker are held to. `configuration` is a file, or empty; `hidden` are files of secrets."""
 
     mode: str = AUTO
     configuration: str = ""
     recordings: str = ""
     readable: tuple[str, ...] = ()
     writable: tuple[str, ...] = ()
+    hidden: tuple[str, ...] = ()
 
 
 def fence_around(
@@ -46,7 +47,11 @@ def fence_around(
         decided=decided,
         results=f"{ledger}.results",
         own=own,
-        hidden=(*(ledger + suffix for suffix in BESIDE_A_LEDGER), *filter(None, (recordings,))),
+        hidden=(
+            *(ledger + suffix for suffix in BESIDE_A_LEDGER),
+            *filter(None, (recordings,)),
+            *map(os.path.realpath, sandbox.hidden),
+        ),
         kept=tuple(map(os.path.realpath, kept)),
         readable=tuple(map(os.path.realpath, sandbox.readable)),
         writable=tuple(map(os.path.realpath, sandbox.writable)),

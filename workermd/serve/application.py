@@ -6,14 +6,15 @@ from typing import NamedTuple
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
 from workermd.protocol.errors import WorkermdError
-from workermd.serve import responses, runs
+from workermd.serve import offers, responses, runs
 from workermd.serve.desk import Desk
 from workermd.serve.guard import Access, Guard, Recognised
 from workermd.serve.problem import HttpProblem, of_error
+from workermd.serve.routing import at
 
 
 class Addition(NamedTuple):
@@ -28,9 +29,9 @@ def application(desk: Desk, access: Access, *additions: Addition) -> ASGIApp:
     """Everything that is served. Ours comes first: nobody can stand before it."""
     inner = Starlette(
         routes=[
-            Route("/healthz", _healthy),
-            Route("/readyz", _Ready(desk).answer),
-            Route("/workers", _Workers(desk).listed),
+            at("/healthz", GET=_healthy),
+            at("/readyz", GET=_Ready(desk).answer),
+            *offers.routes(desk.catalogue),
             *runs.routes(desk),
             *(route for addition in additions for route in addition.routes),
         ],
@@ -61,14 +62,6 @@ class _Ready:
             raise HttpProblem(503, "draining", "The server ends.").with_headers(Retry_After="5")
         await self._desk.ask(lambda session: session.ledger.runs(limit=1))
         return responses.of_document({"status": "ready"})
-
-
-class _Workers:
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-
-    async def listed(self, _request: Request) -> Response:
-        return responses.of_document({"workers": [offer.document for offer in self._desk.catalogue.values()]})
 
 
 async def _refused(_request: Request, error: Exception) -> Response:

@@ -14,10 +14,11 @@ from typing import NamedTuple, TypeVar
 from workermd.batch.sessions import SharedHosts
 from workermd.ledger.records import Run
 from workermd.protocol.errors import UsageError
+from workermd.report.events import EventDocuments
 from workermd.runner import decisions
 from workermd.runner.answers import Answered
 from workermd.runner.decisions import Choice
-from workermd.runner.events import Event
+from workermd.runner.events import Event, Subscriber
 from workermd.runner.invocation import before_an_attempt, invoke
 from workermd.runner.request import Request
 from workermd.runner.run_key import KeySource
@@ -25,10 +26,14 @@ from workermd.runner.session import Session
 from workermd.runner.trace import of_traceparent
 from workermd.serve.catalogue import Catalogue
 from workermd.serve.crew import Crew
+from workermd.serve.feed import Feed
 from workermd.serve.jobs import Job, Name, RunCall
 from workermd.serve.problem import HttpProblem
 
 T = TypeVar("T")
+
+RECENT = 200
+"""Runs that ended here whose events are still told."""
 
 CLERKS = 4
 """Threads that look into the ledger while attempts hold theirs."""
@@ -51,6 +56,7 @@ class Desk:
         self.bounds = bounds
         self.jobs: dict[Name, Job] = {}
         self.draining = False
+        self._recent: dict[Name, Feed] = {}
         self.ended: Counter[tuple[str, str]] = Counter()
         """Answers by worker and status, since the start."""
         self._loop = asyncio.get_running_loop()
@@ -75,7 +81,7 @@ class Desk:
                 )
             return job
         self._refuse_more()
-        job = self.jobs[name] = Job(name, found.key.input_sha256, call)
+        job = self.jobs[name] = Job(name, found.key.input_sha256, call, Feed(self._loop))
         self._enter(job)
         return job
 
@@ -103,18 +109,24 @@ class Desk:
     def _leave(self, job: Job, done: "Future[Answered]") -> None:
         """Its answer is on disk: from now on the ledger tells of it, and then whoever waits."""
         del self.jobs[job.name]
+        self._recent.pop(job.name, None)
+        self._recent[job.name] = job.feed
+        if len(self._recent) > RECENT:
+            del self._recent[next(iter(self._recent))]
         if (error := done.exception()) is not None:
+            job.feed.end()
             job.answer.set_exception(error)
             return
         answered = done.result()
         self.ended[job.name[0], answered.envelope["status"]] += 1
+        job.feed.finish(answered.envelope)
         job.answer.set_result(answered)
 
     def _request(self, call: RunCall, job: Job | None = None) -> Request:
         return Request(
             worker=call.worker,
             read_input=lambda: call.data,
-            publish=_nobody,
+            publish=_nobody if job is None else _told(job.feed),
             interrupted=lambda: job is not None and job.cancelled.is_set(),
             trace=call.trace,
             key=call.key,
@@ -128,6 +140,11 @@ class Desk:
 
     async def look(self, name: Name) -> Run | None:
         return await self.ask(lambda session: session.ledger.look(*name))
+
+    def feed(self, name: Name) -> Feed | None:
+        """What happens, or happened not long ago, in a run that this server carries out."""
+        job = self.jobs.get(name)
+        return job.feed if job is not None else self._recent.get(name)
 
     # --- people -----------------------------------------------------------------------------------------
 
@@ -188,6 +205,17 @@ class Desk:
         await asyncio.to_thread(self._crew.close)
         await asyncio.to_thread(self._clerks.close)
         self._hosts.close()
+
+
+def _told(feed: Feed) -> Subscriber:
+    documents = EventDocuments()
+
+    def told(event: Event) -> None:
+        document = documents.of(event)
+        if document is not None:
+            feed.add(document)
+
+    return told
 
 
 def _nobody(_event: Event) -> None:

@@ -9,6 +9,7 @@ from workermd.runner.answers import Answered
 from workermd.runner.run_key import KeySource
 from workermd.runner.trace import Trace
 from workermd.runner.worker import Worker
+from workermd.serve.feed import Feed
 
 Name = tuple[str, str]
 """The ids of a worker and of its run."""
@@ -27,8 +28,9 @@ class RunCall(NamedTuple):
 class Job:
     """One run on its way. `answer` fails where the run could not even be attempted, as `invoke` raises."""
 
-    def __init__(self, name: Name, input_sha256: bytes, call: RunCall) -> None:
+    def __init__(self, name: Name, input_sha256: bytes, call: RunCall, feed: Feed) -> None:
         self.name = name
+        self.feed = feed
         self.input_sha256 = input_sha256
         self.call = call
         self.answer: Future[Answered] = Future()

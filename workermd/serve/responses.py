@@ -12,8 +12,7 @@ from workermd.runner.answers import Answered
 from workermd.runner.worker import Worker
 from workermd.serve.jobs import RunCall
 from workermd.serve.problem import HttpProblem
-
-JSON = "application/json"
+from workermd.serve.reading import JSON
 
 _BY_CODE = {
     "run_key_missing": 400,

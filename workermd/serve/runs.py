@@ -1,51 +1,76 @@
 """The routes of runs: one request, one deed of the desk."""
 
 import asyncio
-import re
+from collections.abc import Awaitable, Callable
 from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from workermd.contract.json import quick
-from workermd.contract.json.strict import JsonError
-from workermd.ledger.records import Run
+from workermd.ledger.records import Run, RunSummary
 from workermd.protocol.envelope import Document, timestamp
 from workermd.protocol.errors import UsageError
+from workermd.report import people
 from workermd.report.runs import parsed
 from workermd.runner.answers import Answered
-from workermd.runner.run_key import KeySource
+from workermd.runner.decisions import DENY, Choice
+from workermd.runner.run_key import OF_INPUT, KeySource
 from workermd.runner.trace import of_traceparent
-from workermd.serve import responses
+from workermd.serve import reading, responses, stream
 from workermd.serve.catalogue import Offer
 from workermd.serve.desk import Desk
 from workermd.serve.jobs import Job, Name, RunCall
+from workermd.serve.offers import found as found_offer
 from workermd.serve.problem import HttpProblem
+from workermd.serve.routing import METHODS, at, method_of
 
-_WAIT = re.compile(r"wait\s*=\s*\"?(\d{1,5})\"?")
+MOST_LISTED = 500
+MOST_LINES = 1000
+MOST_GRANTED = 100
 
 
 def routes(desk: Desk) -> list[Route]:
     runs = Runs(desk)
     return [
-        Route("/workers/{worker}/runs", runs.start, methods=["POST"]),
-        Route("/workers/{worker}/runs/{run:path}", runs.look, methods=["GET"]),
+        at("/workers/{worker}/runs", GET=runs.listed, POST=runs.start),
+        at("/workers/{worker}/batches", POST=runs.batch),
+        Route("/workers/{worker}/runs/{rest:path}", runs.of_one, methods=METHODS),
+        at("/pending", GET=runs.pending),
     ]
 
 
 class Runs:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
+        self._deeds: dict[str, dict[str, Callable[[Request, Name], Awaitable[Response]]]] = {
+            "": {"GET": self._look},
+            "events": {"GET": self._events},
+            "cancel": {"POST": self._cancel},
+            "decisions": {"POST": self._decide},
+            "reopenings": {"POST": self._reopen},
+        }
+
+    async def of_one(self, request: Request) -> Response:
+        """A deed on one run. The path is split before it is decoded: a run's id may hold a slash, as %2F."""
+        worker = found_offer(self._desk.catalogue, request).id
+        run_id, deed = reading.run_and_deed(request)
+        if deed not in self._deeds:
+            raise HttpProblem(404, "not_found", "Nothing is served at this path.", "see GET /openapi.json")
+        return await self._deeds[deed][method_of(request, *self._deeds[deed])](request, (worker, run_id))
 
     async def start(self, request: Request) -> Response:
         """POST: the answer, or 202 where it is not to be waited for."""
-        offer = self._offer(request)
-        _need_json(request)
+        offer = found_offer(self._desk.catalogue, request)
+        reading.need_json(request)
         data = await request.body()
-        _need_key(offer, data, _key(request))
+        reading.need_key(offer, data, reading.key(request))
         call = RunCall(
-            offer.worker, data, _key(request), of_traceparent(request.headers.get("traceparent", "")), _by(request)
+            offer.worker,
+            data,
+            reading.key(request),
+            of_traceparent(request.headers.get("traceparent", "")),
+            reading.by(request),
         )
         try:
             found = await self._desk.start(call)
@@ -53,11 +78,13 @@ class Runs:
             raise HttpProblem(400, error.code, error.message, error.hint) from None
         return await self._answer(request, call, found)
 
-    async def _answer(self, request: Request, call: RunCall, found: Answered | Job) -> Response:
+    async def _answer(
+        self, request: Request, call: RunCall, found: Answered | Job, preference: tuple[float | None, str] | None = None
+    ) -> Response:
         if isinstance(found, Answered):
             return responses.of_answer(found, call)
-        seconds, applied = _preference(request)
-        link = _address(found.name)
+        seconds, applied = preference or reading.preference_of(request)
+        link = address(found.name)
         if seconds is None or seconds > 0:
             waiting = asyncio.shield(asyncio.wrap_future(found.answer))
             try:
@@ -68,83 +95,127 @@ class Runs:
         more = {"Preference_Applied": applied} if applied else {}
         return responses.of_document(found.document, 202, Location=link, Retry_After=responses.RETRY_AFTER, **more)
 
-    async def look(self, request: Request) -> Response:
+    async def _look(self, _request: Request, name: Name) -> Response:
         """GET: the envelope of a settled run; how it stands before that."""
-        name = (self._offer(request).id, request.path_params["run"])
         job, run = self._desk.jobs.get(name), await self._desk.look(name)
         if run is not None and run.state == "done":
             envelope = parsed(run.envelope)
             assert envelope is not None
             return responses.of_envelope(envelope)
         if run is None and job is None:
-            raise HttpProblem(404, "no_such_run", "There is no such run.")
+            raise reading.no_such_run()
         document = job.document if job is not None else {}
         return responses.of_document(
             document | (summary(run) if run is not None else {}), 202, Retry_After=responses.RETRY_AFTER
         )
 
-    def _offer(self, request: Request) -> Offer:
-        offer = self._desk.catalogue.get(request.path_params["worker"])
-        if offer is None:
-            raise HttpProblem(404, "no_such_worker", "No contract of this id is served here.", "see GET /workers")
-        return offer
+    async def listed(self, request: Request) -> Response:
+        """GET: the newest runs of a contract."""
+        worker, query = found_offer(self._desk.catalogue, request).id, request.query_params
+        limit = query.get("limit", "50")
+        if not (limit.isascii() and limit.isdigit() and 1 <= int(limit[:9]) <= MOST_LISTED):
+            raise HttpProblem(400, "usage", f"limit is a number from 1 to {MOST_LISTED}.")
+        rows = await self._desk.ask(
+            lambda session: session.ledger.runs(worker_id=worker, status=query.get("status"), limit=int(limit))
+        )
+        return responses.of_document({"runs": [summary(row) for row in rows]})
+
+    async def pending(self, _request: Request) -> Response:
+        """GET: what waits for a person, of the contracts that are served here."""
+        found = await self._desk.ask(lambda session: session.ledger.pending())
+        requests = [
+            {"worker_id": each.worker_id, "run_id": each.run_id} | people.request(each)
+            for each in found
+            if each.worker_id in self._desk.catalogue
+        ]
+        return responses.of_document({"requests": requests})
+
+    async def _events(self, request: Request, name: Name) -> Response:
+        feed = self._desk.feed(name)
+        if feed is None and await self._desk.look(name) is None:
+            raise reading.no_such_run()
+        return stream.of_feed(feed, request.headers.get("last-event-id", ""))
+
+    async def _cancel(self, _request: Request, name: Name) -> Response:
+        """POST: what runs here ends soon; the attempts that are left stay."""
+        if not self._desk.cancel(name):
+            if await self._desk.look(name) is None:
+                raise reading.no_such_run()
+            raise HttpProblem(409, "not_running", "This server does not carry out this run now.")
+        return responses.of_document({"worker_id": name[0], "run_id": name[1], "state": "ending"}, 202)
+
+    async def _decide(self, request: Request, name: Name) -> Response:
+        """POST: a person's decision, under the name of their token. The run goes on at once."""
+        fields = await reading.fields_of(request, answer=str, reason=str, final=bool, request_id=str)
+        if await self._desk.look(name) is None:
+            raise reading.no_such_run()
+        if not fields.get("answer"):
+            raise HttpProblem(400, "usage", "There is no answer.", 'send {"answer": "approve"}, or another')
+        if fields.get("final") and fields["answer"] != DENY:
+            raise HttpProblem(409, "usage", f"Only the answer {DENY} is final.")
+        choice = Choice(
+            fields["answer"],
+            reading.by(request),
+            fields.get("reason", ""),
+            fields.get("final", False),
+            fields.get("request_id", ""),
+        )
+        job = await self._desk.decide(name, choice, reading.by(request))
+        return await self._look(request, name) if job is None else await self._gone_on(request, job)
+
+    async def _reopen(self, request: Request, name: Name) -> Response:
+        """POST: further starts for a settled run, which goes on at once."""
+        fields = await reading.fields_of(request, attempts=int, reason=str)
+        attempts = fields.get("attempts", 1)
+        if not 1 <= attempts <= MOST_GRANTED:
+            raise HttpProblem(400, "usage", f"attempts is a number from 1 to {MOST_GRANTED}.")
+        if await self._desk.look(name) is None:
+            raise reading.no_such_run()
+        job = await self._desk.reopen(name, attempts, reading.by(request), fields.get("reason", ""))
+        return await self._gone_on(request, job)
+
+    async def _gone_on(self, request: Request, job: Job) -> Response:
+        """A person waits for the end only where they ask to."""
+        seconds, applied = reading.preference_of(request)
+        return await self._answer(request, job.call, job, (seconds or 0.0, applied))
+
+    async def batch(self, request: Request) -> Response:
+        """POST: JSON Lines, each an input; for each what became of it, in their order. The same body again goes on."""
+        offer = found_offer(self._desk.catalogue, request)
+        if reading.media_type(request) not in ("application/jsonl", "application/x-ndjson"):
+            raise HttpProblem(415, "not_json", "The body has to be application/jsonl.")
+        items = [line for line in (await request.body()).split(b"\n") if line.strip()]
+        if len(items) > MOST_LINES:
+            raise HttpProblem(413, "body_too_large", f"A batch has at most {MOST_LINES} lines.")
+        return responses.of_document({"items": [await self._item(request, offer, line) for line in items]})
+
+    async def _item(self, request: Request, offer: Offer, line: bytes) -> Document:
+        source = KeySource() if offer.worker.contract.key_in_input else KeySource(derived=OF_INPUT, option="the batch")
+        call = RunCall(offer.worker, line, source, of_traceparent(""), reading.by(request))
+        try:
+            found = await self._desk.start(call)
+        except HttpProblem as problem:
+            return {"status": problem.status, "code": problem.code, "detail": problem.detail}
+        if isinstance(found, Job):
+            return {"status": 202, "run_id": found.name[1], "location": address(found.name)}
+        status, document = responses.status_of(found.envelope), found.envelope
+        error = document.get("error", {})
+        told = {"code": error["code"], "detail": error["message"]} if status >= 400 else {}
+        place = {"location": address((offer.id, document["run_id"]))} if status < 400 else {}
+        return {"status": status, "run_id": document["run_id"]} | place | told
 
 
-def summary(run: Run) -> Document:
+def summary(run: Run | RunSummary) -> Document:
     return {
         "worker_id": run.worker_id,
         "run_id": run.run_id,
         "state": run.state,
+        "status": run.status,
         "attempts": run.attempts,
         "max_attempts": run.max_attempts,
         "created_at": timestamp(run.created_at),
     }
 
 
-def _address(name: Name) -> str:
+def address(name: Name) -> str:
     return f"/workers/{quote(name[0], safe='')}/runs/{quote(name[1], safe='')}"
-
-
-def _by(request: Request) -> str:
-    caller: str = request.state.caller
-    return caller
-
-
-def _key(request: Request) -> KeySource:
-    """The Idempotency-Key: bare, or in quotes as a structured field has it."""
-    given = request.headers.get("idempotency-key", "").strip()
-    if len(given) > 1 and given[0] == given[-1] == '"':
-        given = given[1:-1].replace('\\"', '"').replace("\\\\", "\\")
-    return KeySource(given=given, option="Idempotency-Key") if given else KeySource()
-
-
-def _need_key(offer: Offer, data: bytes, key: KeySource) -> None:
-    """An object that lacks its key is told so, before anything about its schema. Raises HttpProblem."""
-    contract = offer.worker.contract
-    name = contract.constraints.idempotency_key
-    if key.given:
-        return
-    try:
-        value = quick.load_exact(data).value if contract.key_in_input else {}
-    except JsonError:
-        return
-    if isinstance(value, dict) and name not in value:
-        where = f"put {name!r} into the input, or send" if contract.key_in_input else "send"
-        raise HttpProblem(400, "run_key_missing", "Nothing names the run.", f"{where} the header Idempotency-Key")
-
-
-def _need_json(request: Request) -> None:
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != responses.JSON:
-        raise HttpProblem(
-            415, "not_json", "The body has to be application/json.", "send Content-Type: application/json"
-        )
-
-
-def _preference(request: Request) -> tuple[float | None, str]:
-    """Seconds to wait, None for as long as it takes; and what to say of it (RFC 7240)."""
-    words = [word.strip().lower() for header in request.headers.getlist("prefer") for word in header.split(",")]
-    waits = [found for word in words if (found := _WAIT.fullmatch(word))]
-    if waits:
-        return float(waits[0][1]), f"wait={waits[0][1]}"
-    return (0.0, "respond-async") if "respond-async" in words else (None, "")

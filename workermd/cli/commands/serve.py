@@ -46,7 +46,8 @@ def execute(options: ServeOptions) -> int:
         sandbox=options.sandbox or "",
     )
     settings = configuration.load(flags)
-    workers = [_worker(path, settings, flags) for path in _paths(options.specs, settings)]
+    secrets = tuple(filter(None, (options.tokens, options.tls_key)))
+    workers = [_worker(path, settings, flags, secrets) for path in _paths(options.specs, settings)]
     jobs = options.jobs if options.jobs is not None else len(os.sched_getaffinity(0))
     if jobs < 1:
         raise UsageError("--jobs takes a number from 1", "leave it out for as many as the machine has cores")
@@ -78,9 +79,12 @@ def _paths(specs: list[str], settings: configuration.Settings) -> list[str]:
     return found
 
 
-def _worker(spec: str, settings: configuration.Settings, flags: configuration.Flags) -> "tuple[Worker, bytes, str]":
+def _worker(
+    spec: str, settings: configuration.Settings, flags: configuration.Flags, secrets: tuple[str, ...]
+) -> tuple[Worker, bytes, str]:
+    """A contract with what performs it; no attempt sees the files of secrets."""
     data, path = contract_named(spec, flags)
     contract, _ = cache.load(data, path)
     binding = configuration.binding_for(contract.id, contract.mode, settings, flags)
-    worker = Worker(contract, binding, sandbox=configuration.sandbox_for(binding, settings, flags))
-    return worker, data, path
+    sandbox = configuration.sandbox_for(binding, settings, flags)._replace(hidden=secrets)
+    return Worker(contract, binding, sandbox=sandbox), data, path
