@@ -85,10 +85,53 @@ def test_a_backend_that_is_none(cli, contract, given, arguments, said):
 
 @pytest.mark.parametrize(("function", "said"), [("json:no_such_name", "no_such_name"), ("json:__name__", "callable")])
 def test_a_function_that_only_its_import_shows_to_be_none(cli, contract, given, function, said):
+    """Nothing is used up (S3.1)."""
     done = plain(cli("run", contract(), given(), "--function", function))
-    assert done.code == 4
+    assert done.code == 2
     assert said in done.err
-    assert "runs reopen" in done.err
+    assert b"no runs" in cli("runs", "list").out
+
+
+@pytest.mark.rule("S3.1")
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("import task_that_is_missing\ndef run(task): pass", "needs task_that_is_missing, which is not installed"),
+        ("def run(task)", "SyntaxError (expected ':') at "),
+        ("raise ValueError('secret words')", "ValueError at "),
+        ("raise SystemExit", "SystemExit at "),
+    ],
+    ids=["missing import", "syntax error", "raises", "exits"],
+)
+def test_a_module_that_cannot_be_loaded_uses_nothing_up(cli, contract, given, function, body, said):
+    """Neither a run nor a plan of one goes past it, and the mended module answers the same call."""
+    spec, call = contract(constraints={"max_attempts": 1}), given()
+    for options in ([], ["--dry-run"]):
+        done = plain(cli("run", spec, call, *options, *function(body)))
+        assert (done.code, done.document["error"]["code"]) == (2, "configuration"), done.err
+        assert said in done.err
+        assert "secret words" not in done.out.decode()
+    assert b"no runs" in cli("runs", "list").out
+    assert cli("run", spec, call, *function("def run(task): return {'result': {}}")).code == 0
+
+
+@pytest.mark.rule("S3.1")
+def test_a_process_that_is_killed_while_it_loads_is_no_misconfiguration(cli, contract, given, function):
+    spec, call = contract(constraints={"max_attempts": 1}), given()
+    killed = plain(cli("run", spec, call, *function("import os\nos.kill(os.getpid(), 9)")))
+    error = killed.document["result"]["error"]
+    assert (killed.code, error["code"], error["retryable"]) == (5, "attempt_crashed", True), killed.err
+    assert cli("run", spec, call, *function("def run(task): return {'result': {}}")).code == 0
+
+
+@pytest.mark.rule("S6.2")
+def test_a_function_is_looked_for_where_its_configuration_stands(cli, contract, given, tmp_path):
+    """The configuration is found upward, so its function is too."""
+    (tmp_path / "workermd.toml").write_text('[workers.echo]\nfunction = "its_task:run"\n')
+    (tmp_path / "its_task.py").write_text("def run(task): return {'result': {}}")
+    (tmp_path / "sub").mkdir()
+    done = cli("run", contract(), given(), cwd=tmp_path / "sub")
+    assert done.code == 0, done.err
 
 
 @pytest.mark.parametrize(("name", "said"), [("missing.json", "no such file"), (".", "a folder")])
@@ -153,12 +196,10 @@ def test_a_configuration_that_is_none(cli, contract, given, tmp_path, text, said
         ("import ctypes\ndef run(task): ctypes.string_at(0)", 5, "attempts_exhausted"),
         ("from workermd import InvalidRequest\ndef run(task): raise InvalidRequest('no')", 3, "input_rejected"),
         ("from workermd import NeedsHuman\ndef run(task): raise NeedsHuman('which?', ('a', 'b'))", 4, "approval_required"),
-        ("import task_that_is_missing\ndef run(task): pass", 4, "backend_failed"),
-        ("def run(task)", 4, "backend_failed"),
     ],
     ids=[
         "raises", "transient", "exits", "leaves", "tuple", "none", "nan", "50 MB", "a set", "never returns",
-        "OOM killer", "segfault", "invalid request", "needs human", "missing import", "syntax error",
+        "OOM killer", "segfault", "invalid request", "needs human",
     ],
 )  # fmt: skip
 def test_a_function_that_misbehaves(cli, contract, given, function, body, code, error):

@@ -52,6 +52,7 @@ def test_what_is_new_validates_and_runs_as_it_stands(cli, call, name, options, p
 
 def test_a_new_agent_is_ready_for_a_model(call, monkeypatch):
     monkeypatch.setenv("WORKERMD_LEDGER", os.path.abspath("ledger.db"))
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-none")
     code, out, _ = call("new", "sum-up", "--agent")
     assert code == 0
     assert call("validate", "--strict")[0] == 0

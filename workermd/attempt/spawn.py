@@ -54,6 +54,10 @@ class Ending(NamedTuple):
     signal: int | None
 
 
+class LoadingKilled(ConfigurationError):
+    """A signal ended the attempt's process while it loaded: nothing that anybody configured, and nothing was begun."""
+
+
 class Ends(NamedTuple):
     """The pipes between the two processes, and the log. The host's ends are closed here once it has them."""
 
@@ -124,7 +128,7 @@ class Host:
         self._write(whole, time.monotonic() + _BINDING_SECONDS, _no_tick)
 
     def wait_ready(self, give_up_at: float, tick: Tick) -> None:
-        """Wait until the backend is loaded. Raises ConfigurationError when it cannot be."""
+        """Wait until the backend is loaded. Raises ConfigurationError when it cannot be, LoadingKilled."""
         said = b""
         while not said.endswith(b"\n"):
             if not readable(self._status_fd, give_up_at, tick):
@@ -134,16 +138,13 @@ class Host:
                 )
             chunk = os.read(self._status_fd, 4096)
             if not chunk:
-                raise ConfigurationError(
-                    "the attempt's process ended while it loaded the backend",
-                    "its last words are above; run the import by hand to see more",
-                )
+                raise _ended_early(self.finish(give_up_at, tick))
             said += chunk
         word, _, rest = said.decode(errors="replace").strip().partition(" ")
         if word == "ready":
             self.held = json.loads(rest)
         else:
-            raise ConfigurationError(rest, "nothing was started, and no attempt is used up")
+            raise ConfigurationError(rest, "no task was called, and no attempt is used up")
 
     def send(self, order: Order, give_up_at: float, tick: Tick, key: bytes = b"") -> None:
         """Hand the order over; `key`, which marks the result, goes to the keeper alone. A host that died or does not read is left to `finish`."""
@@ -226,6 +227,16 @@ class Host:
 
     def close_log(self) -> None:
         os.close(self._log_fd)
+
+
+def _ended_early(ending: Ending) -> ConfigurationError:
+    if ending.signal is not None:
+        name = signal.Signals(ending.signal).name
+        return LoadingKilled(f"the attempt's process was ended by {name} while it loaded the backend")
+    return ConfigurationError(
+        "the attempt's process ended while it loaded the backend",
+        "its last words are above; run the import by hand to see more",
+    )
 
 
 def task_environment(binding: Binding, marker: str) -> dict[str, str]:

@@ -25,7 +25,7 @@ ENTRY_POINTS = "workermd.factories"
 
 
 def unusable(binding: Binding) -> str:
-    """Why there is no such factory, found without importing it, or why its models cannot be asked."""
+    """Why there is no such factory, found by importing its module, or why its models cannot be asked."""
     named = binding.arrangement.get("factory")
     if not isinstance(named, str) or not named:
         return f'{binding.origin}: kind factory names none; write factory = "module:build"'
@@ -33,7 +33,8 @@ def unusable(binding: Binding) -> str:
         from workermd.backends.agents import ready
     except ModuleNotFoundError as error:  # of whichever framework: this kind has no extra of its own
         return f"kind factory needs the module {error.name!r}; install its framework: pip install 'workermd[agentchat]'"
-    return ready.unusable(binding) or callables.why_missing("factory", named, ENTRY_POINTS)
+    place = f"factory {named} ({binding.origin})"
+    return ready.unusable(binding) or callables.why_unusable("factory", named, ENTRY_POINTS, place, binding.folder)
 
 
 def perform(task: Task, binding: Binding, limits: Limits) -> Result:
@@ -43,7 +44,8 @@ def perform(task: Task, binding: Binding, limits: Limits) -> Result:
 async def _talk(conversation: Conversation) -> str:
     binding = conversation.binding
     named = str(binding.arrangement["factory"])
-    build, package = callables.resolved("factory", named, ENTRY_POINTS, f"factory {named} ({binding.origin})")
+    place = f"factory {named} ({binding.origin})"
+    build, package = callables.resolved("factory", named, ENTRY_POINTS, place, binding.folder)
     kit = Kit(conversation)
     made = build(kit)
     made = await made if inspect.isawaitable(made) else made

@@ -24,12 +24,14 @@ Function = Callable[[Task], Any]
 def perform(task: Task, binding: Binding, limits: Limits) -> Result:
     """Resolve the function, call it with the task, and turn its ending into a `Result`. Never raises.
 
-    Changes `sys.path` and runs the worker's module: call it in the attempt's own process only.
+    Changes `sys.path`, and runs the worker's module where `unusable` was not asked: call it in the attempt's own
+    process only.
     """
     package = binding.function.partition(":")[0].partition(".")[0]
     with Caught() as caught:
-        place = f"function {binding.function} ({binding.origin})"
-        function, package = callables.resolved("function", binding.function, ENTRY_POINTS, place)
+        function, package = callables.resolved(
+            "function", binding.function, ENTRY_POINTS, _place(binding), binding.folder
+        )
 
         async def answered(task: Task, _token: CancellationToken) -> Result:
             return held(result_of(await _answer(function, task), task, limits), binding, limits)
@@ -39,12 +41,16 @@ def perform(task: Task, binding: Binding, limits: Limits) -> Result:
 
 
 def unusable(binding: Binding) -> str:
-    """Why there is no such function, without importing it: an entry point or a module that cannot be found."""
+    """Why there is no such function, found by importing its module."""
     missing = [module for module in NEEDS.get(binding.function, ()) if find_spec(module) is None]
     if missing:
         needed = " and ".join(missing)
         return f"function {binding.function}: {needed} cannot be found; run: pip install 'workermd[workers]'"
-    return callables.why_missing("function", binding.function, ENTRY_POINTS)
+    return callables.why_unusable("function", binding.function, ENTRY_POINTS, _place(binding), binding.folder)
+
+
+def _place(binding: Binding) -> str:
+    return f"function {binding.function} ({binding.origin})"
 
 
 async def _answer(function: Function, task: Task) -> object:

@@ -3,7 +3,6 @@
 import os
 import sys
 
-from workermd.cli.stored_runs import login
 from workermd.ledger.sqlite.store import Ledger
 from workermd.protocol.envelope import Document
 from workermd.protocol.errors import UsageError
@@ -13,6 +12,7 @@ from workermd.runner import decisions
 from workermd.runner.answers import Answered
 from workermd.runner.decisions import APPROVE, DENY, Choice
 from workermd.runner.worker import Worker
+from workermd.system.environment import login
 from workermd.system.text import printable
 
 _YES, _NO = ("y", "yes"), ("n", "no")
@@ -86,11 +86,4 @@ def _line() -> str:
 
 def _user() -> str:
     """Who sits at the terminal."""
-    if name := login():
-        return name
-    import pwd
-
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        return f"user {os.getuid()}"
+    return login() or f"user {os.getuid()}"

@@ -1,7 +1,5 @@
 """Runs of the ledger as the command line names them: found, told apart, summed up."""
 
-import os
-
 from workermd.ledger.records import Run, RunSummary
 from workermd.ledger.sqlite.store import Ledger
 from workermd.protocol.envelope import Document, timestamp
@@ -43,8 +41,3 @@ def summary(row: Run | RunSummary) -> Document:
         "created_at": timestamp(row.created_at),
         "settled_at": None if row.settled_at is None else timestamp(row.settled_at),
     }
-
-
-def login() -> str:
-    """Who sits here; empty where the environment does not say."""
-    return os.environ.get("USER") or os.environ.get("LOGNAME") or ""

@@ -194,6 +194,11 @@ RUN = CommandSpec(
             "but what is granted), off.",
             "auto|strict|off",
         ),
+        OptionSpec(("--again",), "flag", "Grant a run that is settled without success one further start, and go on."),
+        OptionSpec(("--by",), "text", "Who grants it, with --again. Default: the name you are logged in with.", "NAME"),
+        OptionSpec(
+            ("--scratch",), "flag", "Keep the run in a ledger of its own that is removed at the end, to try things out."
+        ),
         OptionSpec(
             ("--interactive",), "flag", "Ask at this terminal what the run asks a person, and go on with the answer."
         ),

@@ -5,7 +5,8 @@ from collections.abc import Iterable
 
 from workermd.ledger.records import Question
 from workermd.protocol.envelope import Document, timestamp
-from workermd.runner.decisions import shown
+from workermd.runner.decisions import APPROVE, shown
+from workermd.system.environment import login
 from workermd.system.text import printable, shell_word
 
 _INDENT = "  "
@@ -16,9 +17,17 @@ def pending(requests: Iterable[Question], now: int) -> str:
     return "\n".join(
         f"{printable(each.worker_id)} {printable(each.run_id)}  {each.kind}  {age(now - each.at)} old  request {each.id}\n"
         f"{asked(each.document())}"
-        f"{_INDENT}decide:  workermd approve {printable(shell_word(each.run_id))} --worker {printable(shell_word(each.worker_id))}\n"
+        f"{_INDENT}decide:  {printable(_decide(each))}\n"
         for each in requests
     )
+
+
+def _decide(each: Question) -> str:
+    """A line that can be pasted; of several options it takes the first."""
+    line = f"workermd approve {shell_word(each.run_id)} --worker {shell_word(each.worker_id)}"
+    if each.options and APPROVE not in each.options:
+        line += f" --answer {shell_word(each.options[0])}"
+    return line + ("" if login() else " --by NAME")
 
 
 def asked(request: Document) -> str:

@@ -11,10 +11,11 @@ from workermd.ledger.sqlite.store import Ledger
 from workermd.protocol import envelope as envelopes
 from workermd.protocol.envelope import AttemptRecord, Document, Failure, Record, Status
 from workermd.protocol.errors import LedgerUnavailable
-from workermd.runner import requirements
+from workermd.runner import requirements, verdict
 from workermd.runner.request import Input, means_the_same
 from workermd.runner.verdict import Verdict
 from workermd.runner.worker import Worker
+from workermd.system.environment import login
 from workermd.system.text import shell_word
 
 
@@ -156,7 +157,7 @@ class Answers:
                 exit_code=envelopes.exit_code(status, self._contract.constraints.success_statuses),
                 outputs=outputs,
                 output_valid=output_valid,
-                failure=failure,
+                failure=self._named(failure),
                 attempts=records,
                 duration_ms=round((time.monotonic() - self._started) * 1000, 3),
                 trace_id=self._trace_id,
@@ -165,6 +166,13 @@ class Answers:
                 request=request,
             )
         )
+
+    def _named(self, failure: Failure | None) -> Failure | None:
+        """A hint that names the run can be pasted as it stands, also where the environment says nobody's name."""
+        if failure is None or verdict.REOPEN not in failure.hint:
+            return failure
+        line = f"workermd runs reopen {shell_word(self.run_id or '')} --worker {shell_word(self._contract.id)}"
+        return failure._replace(hint=failure.hint.replace(verdict.REOPEN, line + (" --by NAME" * (not login()))))
 
 
 def _record(attempt: Attempt) -> AttemptRecord:

@@ -3,6 +3,7 @@
 import math
 import time
 
+from workermd.attempt.spawn import LoadingKilled
 from workermd.ledger.run_lock import RunLock
 from workermd.protocol.envelope import EXIT_INTERRUPTED, Failure, Status
 from workermd.protocol.errors import Interrupted
@@ -60,6 +61,8 @@ class _Attempts:
             claimed = self.claimed_in_time(given, left, deadline)
         except Interrupted:
             return self.answers.interrupted(self.session.ledger, row, verdict.not_begun())
+        except LoadingKilled as killed:
+            return self.killed_loading(killed)
         return claimed if isinstance(claimed, Answered) else self.to_the_end(claimed, deadline)
 
     def claimed_in_time(self, given: Input, left: Verdict | None, deadline: float) -> ClaimedAttempt | Answered:
@@ -91,3 +94,15 @@ class _Attempts:
                 claim = self.claims.claim_next(claim, row, self.supervisor.name, deadline)
             except Interrupted:
                 return self.answers.interrupted(self.session.ledger, row, verdict.not_begun())
+            except LoadingKilled as killed:
+                return self.killed_loading(killed)
+
+    def killed_loading(self, killed: LoadingKilled) -> Answered:
+        """No attempt had been claimed, so none is used up, and the next call may have more luck (S3.1)."""
+        failure = Failure(
+            "attempt_crashed",
+            f"T{killed.message[1:]}; no attempt was used up.",
+            True,
+            "look for what ended it, such as too little memory; then run the same command again",
+        )
+        return self.answers.failed(Status.RETRYABLE_ERROR, failure)

@@ -1,35 +1,28 @@
 """`workermd doctor`: what is installed, what the configuration says and where it came from, and whether it would work.
 
-A binding is tried as a run would begin: its backend is loaded in an attempt's own process, which is then ended. Nothing
-of a task is run. Of a key only the variable's name is told.
+A binding is tried as a run would begin: its backend, and the module of its function, are loaded in an attempt's own
+process, which is then ended. No task is called. Of a key only the variable's name is told.
 """
 
 import importlib.metadata
 import os
 import sys
-import tempfile
-import time
 import urllib.error
 import urllib.request
 from typing import NamedTuple
 
 from workermd import __version__
-from workermd.attempt.spawn import Host
 from workermd.config.configuration import Flags, Settings, with_variables
-from workermd.ledger import results
-from workermd.ledger.run_lock import RunLock
 from workermd.ledger.sqlite.store import Ledger
 from workermd.protocol.envelope import Document
-from workermd.protocol.errors import ConfigurationError, LedgerUnavailable
+from workermd.protocol.errors import LedgerUnavailable
+from workermd.runner import trial
 from workermd.sandbox import probe
 from workermd.task.binding import Binding, Model
 from workermd.task.task import KINDS
 
 PATIENCE = 3.0
 """Seconds that an endpoint has to answer."""
-
-LOAD_SECONDS = 30.0
-"""Seconds that a backend has to load."""
 
 EXTRAS: dict[str, tuple[str, ...]] = {
     "agentchat": ("autogen-agentchat", "autogen-ext", "openai"),
@@ -155,7 +148,7 @@ _straight = urllib.request.build_opener(_NoRedirect)
 
 
 def _bound(table: str, name: str, binding: Binding, settings: Settings, problems: list[str]) -> Document:
-    problem = _tried(binding, settings)
+    problem = trial.why_unready(with_variables(binding, settings, Flags()))
     if problem:
         problems.append(f"[{table}.{name}]: {problem}")
     return {
@@ -168,23 +161,6 @@ def _bound(table: str, name: str, binding: Binding, settings: Settings, problems
         "asks_people": binding.asks_people,
         "problem": problem or None,
     }
-
-
-def _tried(binding: Binding, settings: Settings) -> str:
-    """Why an attempt could not begin; empty when it could."""
-    keyed = with_variables(binding, settings, Flags())
-    with tempfile.TemporaryDirectory() as folder:
-        ledger = os.path.join(folder, "ledger.db")
-        with RunLock.open(ledger) as lock:
-            host = Host.start(keyed, lock.fd, results.prepare(ledger))
-            try:
-                host.wait_ready(time.monotonic() + LOAD_SECONDS, lambda: None)
-            except ConfigurationError as error:
-                return error.message
-            finally:
-                host.discard()
-                host.close_log()
-    return ""
 
 
 def _variables(settings: Settings) -> list[str]:

@@ -1,6 +1,5 @@
 """`run --dry-run`: everything but the attempt, and what would happen."""
 
-from workermd.contract.model import Contract
 from workermd.ledger.records import Run
 from workermd.ledger.sqlite.store import Ledger
 from workermd.protocol import envelope as envelopes
@@ -9,13 +8,15 @@ from workermd.runner.answers import Answered
 from workermd.runner.request import Input, InputRefused, Request, means_the_same, read_input
 from workermd.runner.requirements import refuse_without_purpose
 from workermd.runner.run_key import refuse_without
+from workermd.runner.trial import refuse_unready
 from workermd.task.task import KINDS
 
 
 def plan(request: Request, ledger_path: str) -> Answered:
-    """Say what `run` would do with this request now. Nothing is started, created or stored.
+    """Say what `run` would do with this request now. No attempt is made, and nothing is created or stored.
 
-    The document's `would` is `attempt`, `replay` or `refuse`; a refusal has the exit code that the run would have.
+    The document's `would` is `attempt`, `replay` or `refuse`; a refusal has the exit code that the run would have. An
+    attempt's backend is loaded as the run would, so that a binding which cannot be loaded is found: ConfigurationError.
     """
     contract = request.worker.contract
     refuse_without(contract, request.key)
@@ -43,8 +44,9 @@ def plan(request: Request, ledger_path: str) -> Answered:
         with ledger:
             row = ledger.look(given.key.worker_id, given.key.run_id)
         if row is not None:
-            return _of_row(document, row, given, contract)
+            return _of_row(document, row, given, request)
     refuse_without_purpose(contract, request.worker.binding)
+    refuse_unready(request.worker)
     document["attempts_left"] = request.worker.bounds.max_attempts
     return _answered(document, 0)
 
@@ -60,13 +62,15 @@ def _backend(request: Request) -> Document:
     return what
 
 
-def _of_row(document: Document, row: Run, given: Input, contract: Contract) -> Answered:
+def _of_row(document: Document, row: Run, given: Input, request: Request) -> Answered:
     if not given.is_that_of(row):
         return _refused(document, "idempotency_conflict", ["this key was used before with another input"])
     if row.state == "done":
         document |= {"would": "replay", "status": row.status}
-    elif not means_the_same(row, contract):
+    elif not means_the_same(row, request.worker.contract):
         return _refused(document, "contract_changed", ["the contract's meaning changed while this run was unfinished"])
+    else:
+        refuse_unready(request.worker)
     document["attempts_left"] = row.max_attempts - row.attempts
     return _answered(document, 0)
 

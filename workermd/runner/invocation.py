@@ -96,4 +96,8 @@ class _Invocation:
         except InputRefused as refused:
             return admission.reject(refused.message, refused.hint, refused.code)
         self.answers.run_id = given.run_id
+        if self.request.again_by:
+            from workermd.runner.again import grant
+
+            grant(self.session, self.worker, given, self.request.again_by)
         return admission.answer_without_attempt(given) or given

@@ -30,6 +30,8 @@ class Request(NamedTuple):
     wait: bool = True
     trace: Trace | None = None
     max_input_bytes: int = MAX_INPUT_BYTES
+    again_by: str = ""
+    """Who grants a settled run one further start; empty: nobody does."""
 
 
 class Input(NamedTuple):

@@ -162,11 +162,13 @@ class Supervisor:
 
         Raises Interrupted.
         """
+        away = judged.failure is not None and judged.failure.code == "backend_unavailable"
         seconds = back_off.pause_before(
             row.attempts + 1,
             time_left=deadline - time.monotonic(),
             timeout=self._worker.bounds.timeout,
             after=judged.after,
+            spread_over=row.max_attempts - row.attempts if away else 0,
         )
         if seconds is None:
             return False

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 DEFAULT_MAX_OUTPUT_BYTES = 1 << 20
 
+REOPEN = "workermd runs reopen RUN_ID"
+"""Stands in a hint until an answer names its run."""
+
 MAX_FINDINGS_FED_BACK = 20
 
 
@@ -135,13 +138,14 @@ def last_word(contract: Contract, verdict: Verdict) -> Verdict:
             "attempts_exhausted",
             "The last allowed attempt ended without an answer; what it did is unknown.",
             False,
-            "look at what it changed, then grant another start with: workermd runs reopen RUN_ID",
+            f"look at what it changed, then grant another start: add --again to the same command, or {REOPEN}",
         )
         if Status.NEEDS_HUMAN.value in contract.statuses:
             status = Status.NEEDS_HUMAN.value
     elif failure is not None:
         failure = failure._replace(
-            retryable=False, hint=failure.hint or "no attempt is left; grant one: workermd runs reopen RUN_ID"
+            retryable=False,
+            hint=failure.hint or f"no attempt is left; grant one: add --again to the same command, or {REOPEN}",
         )
     return verdict._replace(transient=False, status=status, failure=failure)
 
@@ -178,7 +182,7 @@ def _judge_failure(contract: Contract, result: Result, said: Document) -> Verdic
 
 
 _HINTS = {
-    "refused": "mend it; then use a new run_id, or grant another start with: workermd runs reopen RUN_ID",
+    "refused": f"mend it; then use a new run_id, or grant another start: add --again to the same command, or {REOPEN}",
     "needs_human": "nobody can be asked: the contract's statuses lack needs_human",
 }
 

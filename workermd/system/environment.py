@@ -24,3 +24,15 @@ def chosen(names: Iterable[str]) -> dict[str, str]:
     found = {name: os.environ[name] for name in (*PASSED, *names) if name in os.environ}
     found.update({name: value for name, value in os.environ.items() if name.startswith("LC_")})
     return found
+
+
+def login() -> str:
+    """Who sits here: by the environment, else by the system's list of users; empty where neither knows."""
+    if name := os.environ.get("USER") or os.environ.get("LOGNAME"):
+        return name
+    import pwd
+
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return ""

@@ -173,7 +173,7 @@ class Backend(Protocol):
     """A kind of backend is a module with these names; `KINDS` lists the modules.
 
     Both run in the attempt's own process. `unusable` is asked before an attempt is claimed: why what the binding
-    names cannot be had, found without running anything of it; empty when nothing speaks against it.
+    names cannot be had. It loads it and calls nothing of it; empty when nothing speaks against it.
     `perform` never raises for something that a task did: every ending is a `Result`.
     """
 

@@ -19,15 +19,15 @@ ENTRY_POINTS = "workermd.tools"
 """The group in which an installed package names its tools."""
 
 
-def unusable(tool: ToolBinding) -> str:
-    """Why there is no such function, without importing it."""
-    return callables.why_missing("function", tool.function, ENTRY_POINTS)
+def unusable(tool: ToolBinding, folder: str) -> str:
+    """Why there is no such function, found by importing its module."""
+    return callables.why_unusable("function", tool.function, ENTRY_POINTS, f"function {tool.function}", folder)
 
 
-def runner(tool: ToolBinding, origin: str) -> Runner:
+def runner(tool: ToolBinding, origin: str, folder: str) -> Runner:
     """Raises `Refused` for a function that cannot be had, or whatever its module's import raises."""
     place = f"tool {tool.name} ({origin})"
-    function, _ = callables.resolved("function", tool.function, ENTRY_POINTS, place)
+    function, _ = callables.resolved("function", tool.function, ENTRY_POINTS, place, folder)
     return runner_of(tool, place, function)
 
 

@@ -42,8 +42,8 @@ class Tool(NamedTuple):
 
 
 def unusable(binding: Binding) -> str:
-    """Why a tool of a binding with models cannot be had or called, found without running anything of it; empty when
-    nothing speaks against it. For a kind's own `unusable`."""
+    """Why a tool of a binding with models cannot be had or called, found without calling it; empty when nothing speaks
+    against it. For a kind's own `unusable`."""
     for tool in binding.tools:
         if not _CALLABLE.fullmatch(tool.name):
             return (
@@ -58,7 +58,7 @@ def missing(binding: Binding) -> str:
     for tool in binding.tools if not binding.replay else ():
         place = f"tool {tool.name} ({binding.origin})"
         if tool.function:
-            reason = _source("functions").unusable(tool)
+            reason = _source("functions").unusable(tool, binding.folder)
         elif tool.server:
             reason = server_missing(binding, tool.server)
         else:
@@ -114,7 +114,7 @@ def _opened(tools: list[ToolBinding], binding: Binding, task: Task) -> AbstractA
     first = tools[0]
     opened: AbstractAsyncContextManager[tuple[Runner, ...]]
     if first.function:
-        opened = nullcontext(tuple(_source("functions").runner(tool, binding.origin) for tool in tools))
+        opened = nullcontext(tuple(_source("functions").runner(tool, binding.origin, binding.folder) for tool in tools))
     elif first.server:
         opened = _source("mcp_client").runners(tools, binding)
     else:

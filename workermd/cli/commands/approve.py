@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from workermd.cli import settings
-from workermd.cli.stored_runs import existing, login, one
+from workermd.cli.stored_runs import existing, one
 from workermd.ledger.records import Run
 from workermd.ledger.sqlite.store import Ledger
 from workermd.protocol.envelope import encoded, versioned
@@ -12,6 +12,7 @@ from workermd.report import people as report
 from workermd.report import say
 from workermd.runner import decisions
 from workermd.runner.decisions import APPROVE, DENY, Choice
+from workermd.system.environment import login
 from workermd.system.text import printable
 
 

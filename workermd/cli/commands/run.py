@@ -2,7 +2,8 @@
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from workermd.cli.documents import contract_named, input_bytes
@@ -56,6 +57,9 @@ class RunOptions(NamedTuple):
     timeout: float | None
     max_attempts: int | None
     sandbox: str | None
+    again: bool
+    by: str | None
+    scratch: bool
     interactive: bool
     no_wait: bool
     dry_run: bool
@@ -72,6 +76,7 @@ def execute(options: RunOptions) -> int:
 
         refuse_without_terminal("-" if _reads_stdin(options) else "")
     _refuse_two_inputs(options)
+    granted_by = _granted_by(options)
     reports = _reports(options)
     flags = flags_of(options)
     contract, warnings = cache.load(*contract_named(options.spec, flags))
@@ -102,6 +107,7 @@ def execute(options: RunOptions) -> int:
         key=key,
         wait=not options.no_wait,
         max_input_bytes=most,
+        again_by=granted_by,
     )
     if not options.quiet and warnings:
         count = len(warnings)
@@ -111,10 +117,39 @@ def execute(options: RunOptions) -> int:
 
         return _print(plan(request, settings.ledger), request, options, ())
     signals.catch()
-    answered = _answered(request, settings.ledger, live, signals, interactive=options.interactive)
+    with _ledger(settings.ledger, scratch=options.scratch) as ledger:
+        answered = _answered(request, ledger, live, signals, interactive=options.interactive)
     code = _print(answered, request, options, reports)
     publish(RunFinished(answered.envelope))  # the answer is printed and stands
     return code
+
+
+@contextmanager
+def _ledger(path: str, *, scratch: bool) -> Iterator[str]:
+    """The ledger's path; with --scratch one in a folder that is gone afterwards, artifacts included."""
+    if not scratch:
+        yield path
+        return
+    import tempfile
+
+    with tempfile.TemporaryDirectory(prefix="workermd-scratch-") as folder:
+        yield os.path.join(folder, "ledger.db")
+
+
+def _granted_by(options: RunOptions) -> str:
+    """Who grants a further start; empty without --again. Raises UsageError."""
+    if options.scratch and (options.ledger or options.again):
+        other = "--ledger" if options.ledger else "--again"
+        raise UsageError(f"--scratch and {other} exclude each other", "leave one of the two out")
+    if not options.again:
+        if options.by:
+            raise UsageError("--by goes with --again", "add --again, or leave it out")
+        return ""
+    from workermd.system.environment import login
+
+    if who := options.by or login():
+        return who
+    raise UsageError("nobody is named", "say who grants the start: --by NAME")
 
 
 def _subscribers(options: RunOptions, trace: Trace) -> list[Subscriber]:

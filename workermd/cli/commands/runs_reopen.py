@@ -4,11 +4,12 @@ import time
 from typing import NamedTuple
 
 from workermd.cli import settings
-from workermd.cli.stored_runs import PATIENCE, existing, login, one, summary
+from workermd.cli.stored_runs import PATIENCE, existing, one, summary
 from workermd.ledger.sqlite.store import Ledger
 from workermd.protocol.envelope import Status, encoded, versioned
 from workermd.protocol.errors import UsageError
 from workermd.report import say
+from workermd.system.environment import login
 
 
 class RunsReopenOptions(NamedTuple):

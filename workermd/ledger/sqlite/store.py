@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from workermd.ledger import results
 from workermd.ledger.records import Attempt, Question, Rejection, Reopening, Run, RunSummary
-from workermd.ledger.sqlite import questions, statements
+from workermd.ledger.sqlite import log_mark, questions, statements
 from workermd.ledger.sqlite.migrations import MIGRATIONS
 from workermd.ledger.sqlite.opening import (
     BUSY_SECONDS,
@@ -94,6 +94,7 @@ class Ledger:
             try:
                 _enter(queue, path, give_up_at)
                 try:
+                    log_mark.refuse_cut_log(queue.fd, path)
                     connection = connect(path, migrations)
                     ledger = cls(path, connection, queue, now)
                     try:
@@ -213,6 +214,7 @@ class Ledger:
             try:
                 yield transaction
                 transaction.commit()
+                log_mark.note(self._queue.fd, self.path)
             finally:
                 transaction.end()
                 self._transaction = None

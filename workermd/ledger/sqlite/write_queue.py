@@ -31,6 +31,11 @@ class WriteQueue:
             return self._wait(give_up_at)
         return True
 
+    @property
+    def fd(self) -> int:
+        """The open file, to be written to by whoever holds the lock."""
+        return self._fd
+
     def leave(self) -> None:
         fcntl.flock(self._fd, fcntl.LOCK_UN)
 
