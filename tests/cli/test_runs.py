@@ -3,7 +3,9 @@
 import hashlib
 import json
 import os
+import pwd
 import re
+import sqlite3
 import time
 import urllib.parse
 import urllib.request
@@ -15,6 +17,7 @@ from tests.conftest import FOUR, wait_for
 from tests.ledger.ledger_caller import answer, key, soon
 from tests.report.test_live import Terminal
 from workermd.ledger.sqlite.store import Ledger
+from workermd.system.environment import login
 
 OK = "reply({'status': 'ok', 'result': {'secret': 1}})"
 FAILS = "reply({'error': {'code': 'x', 'message': 'the disk is gone'}}); sys.exit(3)"
@@ -324,3 +327,85 @@ def test_the_ledger_named_is_the_one_used(cli, contract, given, program, tmp_pat
     assert default == str(tmp_path / "home" / ".local" / "state" / "workermd" / "ledger.db")
     elsewhere = cli("runs", "list", "--format", "json", "--config", tmp_path / "workermd.toml", cwd="/").document
     assert len(elsewhere["runs"]) == 1
+
+
+@pytest.mark.rule("S3.2")
+def test_again_grants_one_start_and_goes_on(cli, contract, given, program):
+    """The same record as a reopening, in one step; a success is not run again, and another input is refused as ever."""
+    spec, fails = contract(constraints={"max_attempts": 1}), program("reply({'status': 'nope'})", "fails.py")
+    assert cli("run", spec, given(), *fails).code == 4
+    replayed = cli("run", spec, given(), *fails)
+    assert "add --again to the same command, or workermd runs reopen r1 --worker echo" in replayed.err
+    works = program("reply({'status': 'ok', 'result': {}})", "works.py")
+    assert cli("run", spec, given(), "--again", "--by", "ann", *works).code == 0
+    shown = cli("runs", "show", "r1", "--format", "json").document
+    assert [(each["granted"], each["who"], each["reason"]) for each in shown["reopenings"]] == [
+        (1, "ann", "run --again")
+    ]
+    done = cli("run", spec, given(), "--again", "--by", "ann", *works)
+    assert (done.code, "is settled as ok: there is nothing to run again" in done.err) == (2, True)
+    other = cli("run", spec, given(task="other"), "--again", "--by", "ann", *works)
+    assert (other.code, other.document["result"]["error"]["code"]) == (3, "idempotency_conflict")
+    assert cli("run", spec, given("fresh"), "--again", "--by", "ann", *works).code == 0
+    assert "--by goes with --again" in cli("run", spec, given(), "--by", "ann", *works).err
+
+
+def test_who_grants_is_the_login_and_has_to_be_named_where_there_is_none(monkeypatch):
+    monkeypatch.setenv("USER", "")
+    monkeypatch.setenv("LOGNAME", "ann")
+    assert login() == "ann"
+    monkeypatch.delenv("LOGNAME")
+    assert login() == pwd.getpwuid(os.getuid()).pw_name
+    monkeypatch.setattr(os, "getuid", lambda: 2**31 - 7)
+    assert login() == ""
+
+
+def test_a_scratch_run_leaves_nothing(cli, contract, given, program, tmp_path):
+    spec, backend = contract(), program("reply({'status': 'ok', 'result': {'attempt': task['attempt']}})")
+    options = ["--scratch", "--env", "PYTHONPATH"]
+    (tmp_path / "tmp").mkdir()
+    for _ in range(2):
+        done = cli("run", spec, given(), *options, *backend, env={"TMPDIR": str(tmp_path / "tmp")})
+        assert (done.code, done.document["result"]) == (0, {"attempt": 1})
+        assert "replayed" not in done.err
+    assert not cli.ledger.exists()
+    assert list((tmp_path / "tmp").iterdir()) == []
+    both = cli("run", spec, given(), "--scratch", "--ledger", "l.db", *backend)
+    assert (both.code, "--scratch and --ledger exclude each other" in both.err) == (2, True)
+
+
+@pytest.mark.rule("S4.8")
+@pytest.mark.parametrize(
+    ("table", "column", "value"),
+    [
+        ("runs", "output", "NULL"),
+        ("runs", "state", "'abc'"),
+        ("runs", "created_at", "'abc'"),
+        ("runs", "contract_sha256", "'abc'"),
+        ("runs", "attempts", "9"),
+        ("attempts", "detail", "'abc'"),
+        ("attempts", "detail", "7"),
+        ("attempts", "started_at", "x''"),
+        ("runs", "worker_id", "x'ff'"),
+    ],
+)
+def test_a_damaged_row_is_told_with_words(cli, contract, given, program, table, column, value):
+    """Behind the ledger's back: neither a fault of ours nor an answer."""
+    spec, backend = contract(), program(OK)
+    assert cli("run", spec, given(), *backend).code == 0
+    connection = sqlite3.connect(cli.ledger)
+    for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'").fetchall():
+        connection.execute(f"DROP TRIGGER {name}")
+    connection.executescript(
+        "PRAGMA writable_schema = 1; UPDATE sqlite_schema SET sql = replace(sql, ') STRICT', ')') WHERE type = 'table'"
+    )
+    connection.close()
+    connection = sqlite3.connect(cli.ledger, isolation_level=None)
+    connection.execute("PRAGMA ignore_check_constraints = 1")
+    connection.execute(f"UPDATE {table} SET {column} = {value}")
+    connection.close()
+    calls = [cli("runs", "show", "r1"), cli("runs", "list"), cli("run", spec, given(), *backend)]
+    refused = [done for done in calls if done.code == 2]
+    assert refused or column == "worker_id", calls
+    assert {done.code for done in calls} <= {0, 2}, calls
+    assert all("a row of it is damaged, " in done.err for done in refused), refused

@@ -94,6 +94,23 @@ def test_every_prefix_of_the_log(tmp_path: Path) -> None:  # a loss of power lea
         assert damage(cut) == [], end
 
 
+def test_a_log_that_was_cut_is_noticed(tmp_path: Path) -> None:
+    """SQLite takes what is left for all of it: the answers behind the cut would be forgotten, and run again."""
+    path = str(tmp_path / "ledger.db")
+    Ledger.open(path).close()
+    write_runs(path, str(tmp_path / "notes"))
+    log = Path(path + "-wal")
+    whole = log.read_bytes()
+    log.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(LedgerUnavailable, match=r"its log .* was cut, it has") as refused:
+        Ledger.open(path)
+    assert "restore both files from a backup" in refused.value.hint
+    log.write_bytes(whole)
+    for _ in range(2):  # the first closing moves the log into the file, and there is no log to be cut any more
+        with Ledger.open(path) as ledger:
+            assert len(ledger.runs()) == 12
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "small"

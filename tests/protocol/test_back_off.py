@@ -53,3 +53,14 @@ def test_the_span_of_a_pause_doubles_up_to_its_bound(attempt, span):
     assert max(drawn) <= span
     assert max(drawn) > span / 2
     assert min(drawn) < span / 2
+
+
+@pytest.mark.rule("S3.4")
+def test_attempts_after_not_there_now_are_spread_over_the_time_left():
+    """Two attempts of a contract of 30 s outlive an endpoint that is away for a few seconds."""
+    assert all(10.0 <= pause <= 10.5 for pause in pauses(2, time_left=30.0, timeout=30.0, spread_over=1))
+    assert min(pauses(2, time_left=30.0, timeout=30.0, spread_over=3)) >= 30 / 7
+    assert max(pauses(2, time_left=9000.0, timeout=9000.0, spread_over=1)) == LONGEST_PAUSE
+    assert pauses(2, time_left=30.0, timeout=30.0, after=0.25, spread_over=1) != [10.0] * DRAWS, (
+        "a provider's word goes before"
+    )

@@ -2,14 +2,18 @@
 
 import json
 import os
+import shlex
+import shutil
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
 from tests.attempt_process import alive
-from tests.conftest import wait_for
+from tests.conftest import patience, wait_for
 from workermd.runner import verdict
 from workermd.runner.log_lines import MOST_UNSAID, LogLines
 from workermd.task.binding import Binding
@@ -120,3 +124,68 @@ def test_other_secrets_are_masked_and_the_document_stands(monkeypatch):
     mask = Mask(Binding(kind="command", origin="", secret_env=("KEY",)))
     judged = verdict.Verdict("ok", "ok", False, document={"a": "is hunter2", "n": 7}, result=Result(output="{}"))
     assert verdict.masked(judged, mask, _Nothing()).document == {"a": "is ***", "n": 7}
+
+
+@pytest.mark.rule("S4.9")
+def test_128_runs_at_once_on_one_ledger(cli, contract, given, program):
+    """Each waits for its turn within its own deadline, and none gives up."""
+    spec = contract(constraints={"timeout_seconds": 300, "max_attempts": 1})
+    backend = program(OK)
+    started = [
+        cli.start("run", spec, given(f"r{n}", f"{n}.json"), "-q", *backend, stdin=subprocess.DEVNULL)
+        for n in range(128)
+    ]
+    ended = [(process.communicate(timeout=patience(120)), process.returncode) for process in started]
+    assert [(code, out) for (out, _), code in ended if code != 0] == []
+    assert {json.loads(out)["run_id"] for (out, _), _ in ended} == {f"r{n}" for n in range(128)}
+
+
+@pytest.fixture
+def unshared():
+    """Words that make a command run in mount namespaces of its own; a machine without them is named."""
+    words = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--user", "--map-root-user", "--mount"]
+    tried = shutil.which("unshare") and subprocess.run([*words, "true"], capture_output=True, check=False).returncode
+    if tried != 0:
+        pytest.skip("mounting in a namespace of its own is not allowed here")
+    return words
+
+
+@pytest.mark.cold
+@pytest.mark.rule("S4.8")
+def test_without_proc_nothing_starts(cli, contract, given, program, unshared, evidence):
+    """A run watches its processes there: a chroot without it is told so, before anything starts."""
+    call = shlex.join(
+        [sys.executable, "-m", "workermd", "run", str(contract()), str(given()), *program("evidence('start')")]
+    )
+    done = subprocess.run(
+        [*unshared, "sh", "-c", f"mount -t tmpfs none /proc && {call}"],
+        capture_output=True, env=cli.environment, cwd=cli.folder, timeout=patience(60), check=False,
+    )  # fmt: skip
+    assert (done.returncode, json.loads(done.stdout)["error"]["code"]) == (2, "configuration"), done.stderr
+    assert b"mount /proc, then run the same command again" in done.stderr
+    assert evidence() == []
+
+
+@pytest.mark.cold
+@pytest.mark.rule("S4.8")
+def test_a_disk_that_fills_up_while_the_task_runs_keeps_no_answer_and_says_so(cli, contract, given, unshared, tmp_path):
+    """The hint is true: no result could be written, so the next call does not adopt one."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    fills = "head -c 1m /dev/zero > disk/ballast; echo '{\"result\": {}}'"
+    call = shlex.join([
+        sys.executable, "-m", "workermd", "run", "--ledger", "disk/ledger.db", str(contract()), str(given()),
+        "--backend", "command", "--", "sh", "-c",
+    ])  # fmt: skip
+    script = (
+        f"mount -t tmpfs -o size=500k none disk && {call} {shlex.quote(fills)}; rm disk/ballast; {call} 'echo \"{{}}\"'"
+    )
+    done = subprocess.run(
+        [*unshared, "sh", "-c", script],
+        capture_output=True, env=cli.environment, cwd=cli.folder, timeout=patience(60), check=False,
+    )  # fmt: skip
+    assert b"the disk is full" in done.stderr, done.stderr
+    assert (
+        b"the attempt left no result: the same command goes on with the next attempt; the run's id is r1" in done.stderr
+    )
+    assert b"replayed" not in done.stderr

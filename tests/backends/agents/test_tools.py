@@ -85,7 +85,7 @@ def module(tmp_path, monkeypatch):
 
 
 def runner(name: str) -> tools.Runner:
-    return functions.runner(ToolBinding("t", function=f"some_tools:{name}"), "here")
+    return functions.runner(ToolBinding("t", function=f"some_tools:{name}"), "here", "")
 
 
 def called(name: str, **arguments: Any) -> str:

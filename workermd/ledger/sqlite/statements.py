@@ -1,10 +1,6 @@
 """The ledger's questions and changes as SQL. Requests of people have theirs in `requests.py`."""
 
-import json
 from collections.abc import Mapping
-from typing import Any
-
-from workermd.ledger.records import Attempt
 
 RUN = """
 SELECT r.id, r.worker_id, r.run_id, r.input_sha256, r.input, r.contract_sha256, r.hash_version, r.max_attempts,
@@ -45,11 +41,6 @@ FORGET_CALLS = "DELETE FROM rate_calls WHERE until <= ? OR at > ?"
 NEWEST_CALL = "SELECT at FROM rate_calls WHERE scope = ? AND at > ? ORDER BY at DESC LIMIT 1 OFFSET ?"
 NOTE_CALL = "INSERT INTO rate_calls (scope, at, until, token) VALUES (?, ?, ?, ?)"
 REJECT = "INSERT INTO rejections (worker_id, run_id, code, input_sha256, at) VALUES (?, ?, ?, ?, ?)"
-
-
-def attempt(row: tuple[Any, ...]) -> Attempt:
-    attempt = Attempt(*row)
-    return attempt if row[-1] is None else attempt._replace(detail=json.loads(row[-1]))
 
 
 def where(filters: Mapping[str, object]) -> tuple[str, tuple[object, ...]]:

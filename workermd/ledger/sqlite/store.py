@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Self
 from workermd.ledger import results
 from workermd.ledger.records import Attempt, Question, Rejection, Reopening, Run, RunSummary
 from workermd.ledger.sqlite import log_mark, questions, statements
+from workermd.ledger.sqlite import rows as rows_as
 from workermd.ledger.sqlite.migrations import MIGRATIONS
 from workermd.ledger.sqlite.opening import (
     BUSY_SECONDS,
@@ -144,11 +145,11 @@ class Ledger:
     def look(self, worker_id: str, run_id: str) -> Run | None:
         """The run as it is now. Inside a transaction: as that transaction sees it."""
         rows = self._select(statements.RUN_BY_KEY, (worker_id, run_id))
-        return Run(*rows[0]) if rows else None
+        return rows_as.run(self.path, rows[0]) if rows else None
 
     def find(self, run_id: str) -> tuple[Run, ...]:
         """The runs of this id under all workers, newest first."""
-        return tuple(Run(*row) for row in self._select(statements.RUN_BY_RUN_ID, (run_id,)))
+        return tuple(rows_as.run(self.path, row) for row in self._select(statements.RUN_BY_RUN_ID, (run_id,)))
 
     def runs(
         self,
@@ -165,11 +166,11 @@ class Ledger:
             f"SELECT {columns} FROM runs WHERE {where} ORDER BY id DESC LIMIT ?",  # noqa: S608 - names of columns
             (*values, -1 if limit is None else limit),
         )
-        return tuple(RunSummary(*row) for row in rows)
+        return tuple(rows_as.record(self.path, RunSummary, row) for row in rows)
 
     def attempts(self, run_row_id: int) -> tuple[Attempt, ...]:
         """The attempts of a run in their order."""
-        return tuple(statements.attempt(row) for row in self._select(statements.ATTEMPTS, (run_row_id,)))
+        return tuple(rows_as.attempt(self.path, row) for row in self._select(statements.ATTEMPTS, (run_row_id,)))
 
     def tokens(self) -> set[str]:
         """The tokens of all attempts: what result files and artifacts may be named by."""
@@ -180,7 +181,7 @@ class Ledger:
         rows = self._select(
             "SELECT n, granted, who, reason, envelope, at FROM reopenings WHERE run = ? ORDER BY n", (run_row_id,)
         )
-        return tuple(Reopening(*row) for row in rows)
+        return tuple(rows_as.record(self.path, Reopening, row) for row in rows)
 
     def questions(self, run_row_id: int) -> tuple[Question, ...]:
         """What the attempts of a run asked of people, in their order, with what was decided."""
@@ -196,7 +197,7 @@ class Ledger:
             "SELECT worker_id, run_id, code, input_sha256, at FROM rejections ORDER BY id DESC LIMIT ?",
             (-1 if limit is None else limit,),
         )
-        return tuple(Rejection(*row) for row in rows)
+        return tuple(rows_as.record(self.path, Rejection, row) for row in rows)
 
     @contextmanager
     def transaction(self, give_up_at: float) -> "Iterator[Transaction]":

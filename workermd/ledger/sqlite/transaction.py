@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from workermd.ledger.records import Answer, Attempt, Key, NewQuestion, Rejection, Run
-from workermd.ledger.sqlite import questions, statements
+from workermd.ledger.sqlite import questions, rows, statements
 from workermd.ledger.sqlite.migrations import answer_digest
 from workermd.ledger.sqlite.opening import LedgerFault, refusal
 from workermd.protocol.envelope import Document, Status
@@ -39,7 +39,7 @@ class Transaction:
         values = (*key, self._now())
         self._execute(statements.ADMIT, values)
         row = self._execute(statements.RUN_BY_KEY, (key.worker_id, key.run_id)).fetchone()
-        return Run(*row)
+        return rows.run(self._path, row)
 
     def start_attempt(self, run: Run, token: str, owner: str, key: bytes | None = None) -> Run:
         """Claim the next attempt of a waiting run. `token` names its result file, `key` marks it, `owner` is for people."""
@@ -90,7 +90,7 @@ class Transaction:
 
     def attempts(self, run_row_id: int) -> tuple[Attempt, ...]:
         """The attempts of a run in their order, as this transaction sees them."""
-        return tuple(statements.attempt(row) for row in self._execute(statements.ATTEMPTS, (run_row_id,)))
+        return tuple(rows.attempt(self._path, row) for row in self._execute(statements.ATTEMPTS, (run_row_id,)))
 
     def reopen(self, run: Run, granted: int, who: str, reason: str) -> Run:
         """Grant a settled run `granted` more attempts (S3.2). Its answer is set aside with who did it and why.
@@ -191,7 +191,7 @@ class Transaction:
                 return  # The disk failed; what is not committed is gone with the connection.
 
     def _again(self, run: Run) -> Run:
-        return Run(*self._execute(statements.RUN_BY_KEY, (run.worker_id, run.run_id)).fetchone())
+        return rows.run(self._path, self._execute(statements.RUN_BY_KEY, (run.worker_id, run.run_id)).fetchone())
 
     def _execute(self, sql: str, values: Sequence[object]) -> sqlite3.Cursor:
         if self._ended:
