@@ -97,8 +97,9 @@ def _ending(attempt: Attempt) -> str:
 
 
 def parsed(blob: bytes | None) -> Document | None:
-    """A stored document as JSON to be printed inside another."""
-    if blob is None:
+    """A stored document as JSON to be printed inside another; None where there is none, or a damaged one."""
+    try:
+        document: Any = json.loads(blob or b"null")
+    except ValueError:
         return None
-    document: Any = json.loads(blob)
-    return dict(document)
+    return document if isinstance(document, dict) else None
