@@ -39,7 +39,7 @@ def refuse_unready(worker: Worker) -> None:
     with tempfile.TemporaryDirectory() as folder, sessions.opened(os.path.join(folder, "ledger.db")) as session:
         token = results.new_token()
         session.prepare_artifacts(token)
-        with session.locks() as lock, _ended(session.start_host(worker, lock, token)) as host:
+        with session.locks() as lock, _ended(session.start_host(worker, lock, token, "")) as host:
             host.wait_ready(time.monotonic() + worker.bounds.timeout, _patient)
 
 

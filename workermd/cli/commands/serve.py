@@ -5,12 +5,12 @@ from typing import NamedTuple
 
 from workermd.cli.contract_paths import each_once
 from workermd.cli.documents import contract_named
-from workermd.cli.stored_runs import login
 from workermd.config import configuration
 from workermd.contract import cache
 from workermd.protocol.errors import ConfigurationError, UsageError, WorkermdError
 from workermd.report import say
 from workermd.runner.worker import Worker
+from workermd.system.environment import login
 
 
 class ServeOptions(NamedTuple):
