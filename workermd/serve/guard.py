@@ -34,7 +34,8 @@ class Access(NamedTuple):
     """Who is let in. `hosts` are the allowed values of Host, `origins` the addresses of our own pages.
 
     `open_paths` need no caller; one that ends with `/` stands for all below it. `recognised` knows browsers by a cookie:
-    such a caller changes something only from one of the `origins`. `calls_per_minute` is for each caller.
+    such a caller changes something only from one of the `origins`. `calls_per_minute` is for each caller. `described` is
+    the path, without its first slash, that says how to get a token (RFC 9728).
     """
 
     callers: Callers
@@ -45,6 +46,7 @@ class Access(NamedTuple):
     calls_per_minute: int = 6000
     open_paths: tuple[str, ...] = ("/healthz", "/readyz")
     recognised: Sequence[Recognised] = ()
+    described: str = ""
 
     def opened(self, paths: Sequence[str], recognised: Sequence[Recognised]) -> "Access":
         """The same with more open paths and more ways to know a browser."""
@@ -101,6 +103,9 @@ class Guard:
         if _is_open(connection.url.path, access.open_paths):
             return ""
         challenge = 'Bearer realm="workermd"' + (', error="invalid_token"' if scheme else "")
+        challenge += (
+            f', resource_metadata="{connection.base_url}{described}"' if (described := access.described) else ""
+        )
         raise HttpProblem(
             401, "unauthorized", "A token is needed.", "send it: Authorization: Bearer TOKEN"
         ).with_headers(WWW_Authenticate=challenge)

@@ -1,15 +1,19 @@
 """From what an operator wants to a server that listens."""
 
 import asyncio
+import contextlib
+import functools
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 from urllib.parse import urlsplit
+
+from starlette.types import ASGIApp
 
 from workermd.protocol.errors import UsageError
 from workermd.runner.worker import Worker
 from workermd.serve import callers, listen
 from workermd.serve.application import application
-from workermd.serve.catalogue import Offer, catalogue
+from workermd.serve.catalogue import Catalogue, Offer, catalogue
 from workermd.serve.desk import Capacity, Desk
 from workermd.serve.guard import Access
 
@@ -30,6 +34,8 @@ class Wanted(NamedTuple):
     key: str
     calls_per_minute: int
     grace: float
+    mcp: str
+    key_by_model: bool
     ledger: str
     max_input_bytes: int
 
@@ -37,6 +43,9 @@ class Wanted(NamedTuple):
 def serve(workers: Sequence[tuple[Worker, bytes, str]], wanted: Wanted, say: Callable[[str], None]) -> None:
     """Until a signal ends it. Raises UsageError and ConfigurationError before anything listens."""
     offers = catalogue([Offer(*each) for each in workers])
+    if wanted.mcp == "stdio":
+        _on_standard_streams(offers, wanted, say)
+        return
     listening = listen.Listening(
         wanted.host, wanted.port, wanted.certificate, wanted.key, wanted.grace, _MOST_CONNECTIONS
     )
@@ -60,9 +69,39 @@ def serve(workers: Sequence[tuple[Worker, bytes, str]], wanted: Wanted, say: Cal
 
         async def run() -> None:
             desk = Desk(offers, wanted.ledger, Capacity(wanted.jobs, wanted.queue, wanted.max_input_bytes))
-            await listen.serve(application(desk, access), desk, made, listening, ready)
+            async with contextlib.AsyncExitStack() as beside:
+                app = await _built(desk, access, wanted, beside)
+                await listen.serve(app, desk, made, listening, ready)
 
         asyncio.run(run())
+
+
+async def _built(desk: Desk, access: Access, wanted: Wanted, beside: contextlib.AsyncExitStack) -> ASGIApp:
+    """The application with what the operator wants of it; `beside` is what runs as long as it does."""
+    additions = []
+    if wanted.mcp == "http":
+        from workermd.serve.mcp_transport import METADATA, OverHttp
+
+        tools = OverHttp(desk, wanted.max_input_bytes, key_by_model=wanted.key_by_model)
+        await beside.enter_async_context(tools.running())
+        additions.append(tools.addition)
+        access = access._replace(described=METADATA.removeprefix("/"))
+    return application(desk, access, *additions)
+
+
+def _on_standard_streams(offers: Catalogue, wanted: Wanted, say: Callable[[str], None]) -> None:
+    from workermd.serve.mcp_transport import on_standard_streams
+
+    async def run() -> None:
+        desk = Desk(offers, wanted.ledger, Capacity(wanted.jobs, wanted.queue, wanted.max_input_bytes))
+        ready = functools.partial(say, f"{len(offers)} tools on standard input and output")
+        try:
+            await on_standard_streams(desk, wanted.name, ready, key_by_model=wanted.key_by_model)
+            await desk.drain(wanted.grace)
+        finally:
+            await desk.close()
+
+    asyncio.run(run())
 
 
 def _public(address: str) -> tuple[str, str]:

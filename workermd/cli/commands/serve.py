@@ -1,6 +1,7 @@
 """`workermd serve`: contracts over HTTP."""
 
 import os
+from types import ModuleType
 from typing import NamedTuple
 
 from workermd.cli.contract_paths import each_once
@@ -25,6 +26,8 @@ class ServeOptions(NamedTuple):
     tls_key: str | None
     rate: int
     grace: float
+    mcp: str | None
+    mcp_run_id: str
     sandbox: str | None
     quiet: bool
     ledger: str | None
@@ -33,12 +36,7 @@ class ServeOptions(NamedTuple):
 
 
 def execute(options: ServeOptions) -> int:
-    try:
-        from workermd.serve import start
-    except ImportError as error:
-        raise ConfigurationError(
-            f"serving needs the extra serve ({error.name} is missing)", "run: pip install 'workermd[serve]'"
-        ) from None
+    start = _imported(options.mcp)
     flags = configuration.Flags(
         ledger=options.ledger or "",
         config=options.config or "",
@@ -63,11 +61,28 @@ def execute(options: ServeOptions) -> int:
         key=options.tls_key or "",
         calls_per_minute=options.rate,
         grace=options.grace,
+        mcp=options.mcp or "",
+        key_by_model=options.mcp_run_id == "model",
         ledger=settings.ledger,
         max_input_bytes=settings.max_input_bytes,
     )
     start.serve(workers, wanted, say.note)
     return 0
+
+
+def _imported(mcp: str | None) -> ModuleType:
+    """Raises ConfigurationError where an extra is missing."""
+    try:
+        from workermd.serve import start
+
+        if mcp:
+            from workermd.serve import mcp_transport  # noqa: F401 - loaded before anything is said
+    except ImportError as error:
+        extras = "serve,mcp" if mcp else "serve"
+        raise ConfigurationError(
+            f"serving needs a package that is not there: {error.name}", f"run: pip install 'workermd[{extras}]'"
+        ) from None
+    return start
 
 
 def _paths(specs: list[str], settings: configuration.Settings) -> list[str]:
