@@ -16,7 +16,7 @@ from workermd.system.crash import point
 
 _UNFINISHED = ".tmp"
 _JOURNAL = ".journal"
-_CONVERSATION = ".conversation"
+_CONVERSATION, _CHECKPOINT = ".conversation", ".checkpoint"
 _TOKEN_LENGTH = 32
 _KEY_BYTES = _MARK_BYTES = 32
 _BLOCK_BYTES = 64
@@ -114,10 +114,19 @@ def open_journal(path: str) -> int:
 
 def conversation_of(folder: str, worker_id: str, run_id: str) -> str:
     """The path of what the agents of a run's attempts said so far, for the next attempt."""
+    return _of_run(folder, worker_id, run_id, _CONVERSATION)
+
+
+def checkpoint_of(folder: str, worker_id: str, run_id: str) -> str:
+    """The path of what a run's attempts saved last of their work, for the next attempt."""
+    return _of_run(folder, worker_id, run_id, _CHECKPOINT)
+
+
+def _of_run(folder: str, worker_id: str, run_id: str, suffix: str) -> str:
     from workermd.system.digest import sha256
 
     name = sha256(f"{worker_id}\0{run_id}".encode("utf-8", "surrogatepass")).hex()[:_TOKEN_LENGTH]
-    return os.path.join(folder, name + _CONVERSATION)
+    return os.path.join(folder, name + suffix)
 
 
 def open_conversation(path: str) -> int:
@@ -128,9 +137,10 @@ def open_conversation(path: str) -> int:
         return -1
 
 
-def remove_conversation(folder: str, worker_id: str, run_id: str) -> None:
-    """Remove what a run's agents said: nothing goes on from it. Never raises: what stays is swept after a day."""
-    _unlink(conversation_of(folder, worker_id, run_id))
+def forget_progress(folder: str, worker_id: str, run_id: str) -> None:
+    """Remove what a run's attempts left for the next one: there is none. Never raises: what stays is swept after a day."""
+    for suffix in (_CONVERSATION, _CHECKPOINT):
+        _unlink(_of_run(folder, worker_id, run_id, suffix))
 
 
 def remove(folder: str, token: str) -> None:

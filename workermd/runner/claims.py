@@ -66,6 +66,7 @@ class Claims:
         # What its task started may have let go of the lock: it must not go on beside the next attempt.
         folder = os.path.join(self._session.artifacts_folder, row.open_token)
         processes.end_marked(f"{ARTIFACTS}={folder}".encode())
+        self._settlement.keep_checkpoint(row, row.open_token)
         left = self._settlement.judged(row.open_token, row.open_key) or verdict.crashed("was lost")
         return self._settlement.with_usage(left, row.open_token)
 
@@ -87,7 +88,7 @@ class Claims:
         if old_token is not None:
             results.remove(self._session.results_folder, old_token)
             if row.state == "done" and not (left and asked_a_person(left)):
-                results.remove_conversation(self._session.results_folder, row.worker_id, row.run_id)
+                results.forget_progress(self._session.results_folder, row.worker_id, row.run_id)
         if row.state == "done":
             return self._answers.settled(row) if left is not None else self._answers.replay(row)
         return ClaimedAttempt(given, row, *name)

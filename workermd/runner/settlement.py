@@ -7,7 +7,7 @@ from workermd.ledger.records import Run
 from workermd.ledger.sqlite.transaction import Transaction
 from workermd.protocol.envelope import Document
 from workermd.protocol.errors import LedgerBusy, LedgerUnavailable
-from workermd.runner import decisions, verdict
+from workermd.runner import checkpoint, decisions, verdict
 from workermd.runner.answers import Answers
 from workermd.runner.session import Session
 from workermd.runner.verdict import Verdict
@@ -63,6 +63,7 @@ class Settlement:
 
     def settle(self, row: Run, judged: Verdict, duration: float | None, token: str) -> Run:
         """T2. The result file goes only after the commit: until then it is what the next call would adopt."""
+        self.keep_checkpoint(row, token)
         patience = max(SETTLE_GRACE, self._worker.bounds.timeout)
         try:
             with self._session.ledger.transaction(time.monotonic() + patience) as transaction:
@@ -71,8 +72,12 @@ class Settlement:
             raise self._unsettled(error, row, token) from None
         results.remove(self._session.results_folder, token)
         if closed.state == "done" and not asked_a_person(judged):
-            results.remove_conversation(self._session.results_folder, row.worker_id, row.run_id)
+            results.forget_progress(self._session.results_folder, row.worker_id, row.run_id)
         return closed
+
+    def keep_checkpoint(self, row: Run, token: str) -> None:
+        """Take over what the attempt saved of its work, before the next one can begin (S3.11)."""
+        checkpoint.keep(self._session, self._worker.mask, token, row.worker_id, row.run_id)
 
     def _unsettled(self, error: LedgerUnavailable, row: Run, token: str) -> LedgerUnavailable:
         """The same error, with what the next call will find: only a result that was written is kept."""

@@ -14,7 +14,7 @@ from workermd.protocol import back_off
 from workermd.protocol.call import KEY as CALL
 from workermd.protocol.envelope import Document, Status, summed
 from workermd.protocol.errors import Interrupted
-from workermd.runner import decisions, verdict
+from workermd.runner import checkpoint, decisions, verdict
 from workermd.runner.claims import AttemptName, ClaimedAttempt
 from workermd.runner.events import AgentActed, AttemptStarted, Logged, Ticked, Waiting
 from workermd.runner.log_lines import LogLines
@@ -25,7 +25,7 @@ from workermd.runner.trace import Trace
 from workermd.runner.verdict import Verdict
 from workermd.runner.worker import Worker
 from workermd.system.crash import point
-from workermd.system.environment import ACTIVE, ARTIFACTS
+from workermd.system.environment import ACTIVE, ARTIFACTS, CHECKPOINT
 from workermd.task.journal_reader import JournalReader
 from workermd.task.task import Limits, Task
 
@@ -64,6 +64,7 @@ def order_of(session: Session, worker: Worker, claim: ClaimedAttempt, until: flo
         settings=worker.binding.settings,
         budget={name: most for name, most in budget._asdict().items() if most is not None},
         call=_call_of(contract),
+        checkpoint=checkpoint.load(session, row.worker_id, row.run_id) if row.attempts > 1 else None,
     )
     most = contract.constraints.max_output_bytes
     active = os.environ.get(ACTIVE, "")
@@ -72,6 +73,7 @@ def order_of(session: Session, worker: Worker, claim: ClaimedAttempt, until: flo
         "WORKERMD_RUN_ID": row.run_id,
         "WORKERMD_ATTEMPT": str(row.attempts),
         ARTIFACTS: folder,
+        CHECKPOINT: checkpoint.written(session, claim.token),
         "TRACEPARENT": str(task.trace["traceparent"]),
         ACTIVE: f"{active},{offset}" if active else offset,
     }

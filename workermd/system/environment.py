@@ -15,7 +15,10 @@ ACTIVE = "WORKERMD_ACTIVE"
 ARTIFACTS = "WORKERMD_ARTIFACTS"
 """Names, to what a task starts, its attempt's folder. Every attempt has one of its own, so it marks its orphans too."""
 
-OWN = (MARKER, ACTIVE, ARTIFACTS, "WORKERMD_RUN_ID", "WORKERMD_ATTEMPT", "TRACEPARENT")
+CHECKPOINT = "WORKERMD_CHECKPOINT"
+"""Names, to what a task starts, the file in which it keeps how far it has come."""
+
+OWN = (MARKER, ACTIVE, ARTIFACTS, CHECKPOINT, "WORKERMD_RUN_ID", "WORKERMD_ATTEMPT", "TRACEPARENT")
 """What an attempt's process passes on to everything that it starts."""
 
 

@@ -1,12 +1,18 @@
 """What a task is given and what it may answer (S8): the seam between a run and whatever performs it."""
 
 import json
+import os
 from typing import Any, NamedTuple, Protocol
 
 from workermd.protocol.codec import from_document
 from workermd.protocol.envelope import Document
 from workermd.system.text import folded, printable
 from workermd.task.binding import Binding
+
+CHECKPOINT = ".checkpoint.json"
+"""The file of an attempt's folder in which a task keeps how far it has come."""
+
+MAX_CHECKPOINT_BYTES = 1 << 20
 
 
 class Task(NamedTuple):
@@ -40,10 +46,28 @@ class Task(NamedTuple):
     budget: Document = {}  # noqa: RUF012 - a frozen record's default, never mutated
     call: tuple[str, ...] = ()
     """The contract's `x-call`, for the kinds that call an interface by it."""
+    checkpoint: Document | None = None
+    """What an earlier attempt of this run saved last; None at first."""
 
     def to_json(self) -> str:
         """One JSON object on one line, keys as the fields are named."""
         return json.dumps(self._asdict(), ensure_ascii=False)
+
+    def save_checkpoint(self, document: Document) -> None:
+        """Keep how far the work has come, for the next attempt if this one does not end with an answer: at most 1 MiB of
+        JSON, in place of what was saved before. Raises ValueError for more and TypeError for what is no JSON object;
+        OSError where it cannot be written."""
+        if not isinstance(document, dict):
+            raise TypeError(f"a checkpoint is a dict, not {type(document).__name__}")
+        data = json.dumps(document, ensure_ascii=False, allow_nan=False).encode()
+        if len(data) > MAX_CHECKPOINT_BYTES:
+            raise ValueError(f"the checkpoint has {len(data)} bytes; at most {MAX_CHECKPOINT_BYTES} are kept")
+        path = os.path.join(self.artifacts_dir, CHECKPOINT)
+        with open(path + ".new", "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(path + ".new", path)
 
 
 class Reply(NamedTuple):
