@@ -18,7 +18,7 @@ def run(task: Task):
     done = list((task.checkpoint or {}).get("done", []))
     with open("steps.txt", "a") as file:
         while len(done) < 3:
-            file.write(f"step {len(done)}\\n"); file.flush()
+            file.write(f"step {len(done)} {done}\\n"); file.flush()
             done.append(os.environ["SECRET"])
             task.save_checkpoint({"done": done})
             HOW
