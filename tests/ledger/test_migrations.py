@@ -141,6 +141,24 @@ REFUSED = {
         "DELETE FROM decisions WHERE run = 6",
         "a decision on an unfinished run is not removed",
     ),
+    "trigger: link changed": ("UPDATE links SET at = 1 WHERE number = 1", "a link does not change"),
+    "trigger: link removed": ("DELETE FROM links WHERE number = 1", "a link is not removed"),
+    "link of another event": (
+        "INSERT INTO links (at, event, subject, link) VALUES (0, 'wished', zeroblob(32), zeroblob(32))",
+        "event IN",
+    ),
+    "erased by nobody": ("INSERT INTO tombstones VALUES (1, 1, 0, 'w', zeroblob(32), NULL, 0, '', '', 0)", "who <> ''"),
+    "accepted for no worker": (
+        "INSERT INTO accepted (worker_id, run_id, worker, binding, request, who, at) VALUES ('w', 'r', '', '', x'', '', 0)",
+        "worker <> ''",
+    ),
+    "events of no attempt": ("INSERT INTO events VALUES (1, 7, 0, 0, '')", "FOREIGN KEY"),
+    "contract too long": (
+        "INSERT INTO contracts VALUES (9, zeroblob(32), 'w', '1', printf('%1048577c', 'x'), 0)",
+        "1048576",
+    ),
+    "empty tag": ("INSERT INTO tags VALUES (1, '')", "tag <> ''"),
+    "kept for no time": ("INSERT INTO retention VALUES ('w', 0, 0)", "seconds > 0"),
     "trigger: denied answer without a denial": (set_run(5, DENIED), "a settled run does not change"),
     "trigger: asking run taken back": (
         set_run(5, "state = 'waiting', status = NULL, output = NULL, envelope = NULL, settled_at = NULL"),
@@ -198,7 +216,7 @@ def test_every_trigger_is_seen_to_refuse() -> None:
     triggers = [text for (text,) in connection.execute("SELECT sql FROM sqlite_schema WHERE type = 'trigger'")]
     connection.close()
     said = [text.split("RAISE(ABORT, '")[1].split("'")[0] for text in triggers]
-    assert len(said) == 12
+    assert len(said) == 14
     for sentence in said:
         assert any(reason in sentence for name, (_, reason) in REFUSED.items() if name.startswith("trigger")), sentence
 

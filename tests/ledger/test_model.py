@@ -141,7 +141,7 @@ class LedgerMachine(RuleBasedStateMachine):
             for run_id, expected in self.model.items()
             if expected["state"] == "done" and status in {None, expected["answer"].status}
         ]
-        assert self.attempt(True, lambda t: t.prune(status=status)) == len(gone)
+        assert self.attempt(True, lambda t: t.prune(status=status).runs) == len(gone)
         for run_id in gone:
             del self.model[run_id]
 

@@ -137,7 +137,7 @@ def test_pruned_runs_take_what_they_asked_with_them(ledger: Ledger) -> None:
     with ledger.transaction(soon()) as t:
         t.decide(unfinished, "yes", "ann", "")
     with ledger.transaction(soon()) as t:
-        assert t.prune() == 3
+        assert t.prune().runs == 3
     for table in ("requests", "decisions", "reopenings", "attempts"):
         assert ledger._connection.execute(f"SELECT count(*) FROM {table}").fetchone() == (1,), table
     assert [each.run_id for each in ledger.pending()] == []

@@ -6,7 +6,9 @@ What an approved call of a tool answered lies beside them, in a file by the id o
 
 import contextlib
 import os
+from collections.abc import Iterable
 
+from workermd.ledger import attempt_logs
 from workermd.ledger.records import QUESTION_ID_LENGTH
 from workermd.protocol.envelope import Document
 
@@ -47,11 +49,13 @@ def kept(folder: str, token: str, artifacts: tuple[Document, ...]) -> tuple[Docu
     )
 
 
-def remove(folder: str, tokens: set[str]) -> None:
-    """Remove the artifacts of attempts that the ledger has forgotten. Never raises."""
+def remove(folder: str, tokens: Iterable[str]) -> None:
+    """Remove the artifacts and logs of attempts that the ledger has forgotten. Never raises."""
     import shutil
 
     for token in tokens:
+        attempt_logs.remove(folder, token)
         with contextlib.suppress(OSError):
             os.unlink(os.path.join(folder, token[:QUESTION_ID_LENGTH] + ".approved"))
-        shutil.rmtree(os.path.join(folder, token), ignore_errors=True)
+        if os.path.lexists(os.path.join(folder, token)):
+            shutil.rmtree(os.path.join(folder, token), ignore_errors=True)

@@ -78,6 +78,87 @@ class Key(NamedTuple):
     hash_version: int
 
 
+class ContractText(NamedTuple):
+    """The text of a contract as a run was admitted with it. `sha256` is the text's own digest."""
+
+    sha256: bytes
+    worker_id: str
+    version: str
+    text: str
+
+
+class Acceptance(NamedTuple):
+    """A run that somebody answered for before it is settled: a crash must not forget it.
+
+    `worker` is the name that it is served by, `contract` the digest of the text (`ContractText.sha256`): one of the two is
+    there. `request` is the request document, or the input, as it came. `attempts` is how many starts the run has had: 0
+    while nobody has claimed it.
+    """
+
+    worker_id: str
+    run_id: str
+    worker: str
+    contract: bytes | None
+    binding: str
+    request: bytes
+    who: str
+    at: int
+    attempts: int = 0
+
+
+class AttemptEvents(NamedTuple):
+    """What the agents of attempt `n` did, in order: JSON objects, masked. `dropped` were left out in the middle."""
+
+    n: int
+    dropped: int
+    documents: tuple[Document, ...]
+
+
+class KeptEvent(NamedTuple):
+    """One event of a run. `number` counts over all its attempts from 1, those included that were left out."""
+
+    number: int
+    n: int
+    document: Document
+
+
+class ReceiptLink(NamedTuple):
+    """One link of the chain of receipts. `run` is the row, `n` the attempt, the request or the reopening that it is about.
+
+    `subject` is the digest of what happened, `link` covers the link before, all of this and the subject. `gone` is the
+    number of the link that says that the run was removed.
+    """
+
+    number: int
+    at: int
+    event: str
+    run: int | None
+    n: int | None
+    subject: bytes
+    link: bytes
+    gone: int | None
+
+
+class Tombstone(NamedTuple):
+    """A run that was erased: that it was there, and nothing of what it held."""
+
+    worker_id: str
+    key_sha256: bytes
+    status: str | None
+    attempts: int
+    who: str
+    reason: str
+    created_at: int
+    at: int
+
+
+class Removed(NamedTuple):
+    """What one transaction of pruning removed: how many runs, and the tokens of their attempts."""
+
+    runs: int
+    tokens: tuple[str, ...]
+
+
 class Answer(NamedTuple):
     """A final answer. `output` holds the bytes to print, now and at every replay."""
 

@@ -1,13 +1,11 @@
 """`workermd runs prune`: remove what is finished, with its artifacts."""
 
-import contextlib
 import os
 import time
 from typing import NamedTuple
 
 from workermd.cli import settings
-from workermd.cli.stored_runs import PATIENCE
-from workermd.ledger import artifacts
+from workermd.ledger.pruning import FinishedRuns, prune
 from workermd.ledger.sqlite.store import Ledger
 from workermd.protocol.envelope import encoded, versioned
 from workermd.protocol.errors import UsageError
@@ -25,10 +23,6 @@ class RunsPruneOptions(NamedTuple):
     ledger: str | None
     config: str | None
     no_config: bool
-
-
-class _OnlyLooking(Exception):
-    pass
 
 
 def execute(options: RunsPruneOptions) -> int:
@@ -53,15 +47,12 @@ def _pruned(path: str, options: RunsPruneOptions) -> int:
     before = None
     if options.older_than is not None:
         before = max(0, time.time_ns() // 1000 - int(options.older_than * _DAY))
-    count = 0
-    forgotten: set[str] = set()
+    selection = FinishedRuns(before, options.worker)
+    if options.dry_run:
+        ledger = Ledger.open_read_only(path)
+        if ledger is None:
+            return 0
+        with ledger:
+            return ledger.count_finished(**selection._asdict())
     with Ledger.open(path) as ledger:
-        with contextlib.suppress(_OnlyLooking), ledger.transaction(time.monotonic() + PATIENCE) as transaction:
-            known = ledger.tokens()
-            count = transaction.prune(before=before, worker_id=options.worker)
-            forgotten = known - ledger.tokens()
-            if options.dry_run:
-                raise _OnlyLooking
-        if not options.dry_run:
-            artifacts.remove(artifacts.folder_of(path), forgotten)
-    return count
+        return sum(prune(ledger, selection))

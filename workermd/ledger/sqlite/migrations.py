@@ -129,6 +129,105 @@ CREATE INDEX rate_calls_that_ended ON rate_calls (until);
     """
 ALTER TABLE attempts ADD COLUMN key BLOB CHECK (key IS NULL OR length(key) = 32);  -- marks the result file
 """,
+    """
+CREATE TABLE contracts (                  -- the texts that runs were admitted with; none twice, and none without bound
+  id INTEGER PRIMARY KEY,
+  sha256 BLOB NOT NULL UNIQUE CHECK (length(sha256) = 32),                -- of the text
+  worker_id TEXT NOT NULL CHECK (worker_id <> ''), version TEXT NOT NULL,
+  text TEXT NOT NULL CHECK (length(CAST(text AS BLOB)) <= 1048576),
+  at INTEGER NOT NULL
+) STRICT;
+CREATE TABLE accepted (                   -- runs that somebody answered for before they are settled
+  id INTEGER PRIMARY KEY,
+  worker_id TEXT NOT NULL CHECK (worker_id <> ''), run_id TEXT NOT NULL CHECK (run_id <> ''),
+  worker TEXT NOT NULL, contract INTEGER REFERENCES contracts (id),       -- by what name it is served, and its text
+  binding TEXT NOT NULL, request BLOB NOT NULL, who TEXT NOT NULL, at INTEGER NOT NULL,
+  UNIQUE (worker_id, run_id), CHECK (worker <> '' OR contract IS NOT NULL)
+) STRICT;
+CREATE TABLE events (                     -- what an attempt's agents did, capped; secrets are masked
+  run INTEGER NOT NULL, n INTEGER NOT NULL,
+  kept INTEGER NOT NULL CHECK (kept >= 0), dropped INTEGER NOT NULL CHECK (dropped >= 0),
+  lines TEXT NOT NULL,                                                    -- JSON objects, one a line, in their order
+  PRIMARY KEY (run, n), FOREIGN KEY (run, n) REFERENCES attempts (run, n)
+) STRICT;
+CREATE TABLE links (                      -- the chain of receipts: each link covers the one before
+  number INTEGER PRIMARY KEY, at INTEGER NOT NULL,
+  event TEXT NOT NULL CHECK (event IN ('settled', 'reopened', 'asked', 'decided', 'pruned', 'erased')),
+  run INTEGER, n INTEGER,                                                 -- a row of runs; attempt, reopening or request
+  subject BLOB NOT NULL CHECK (length(subject) = 32), link BLOB NOT NULL CHECK (length(link) = 32),
+  gone INTEGER                                                            -- the link that says that its run was removed
+) STRICT;
+CREATE INDEX links_of_runs ON links (run) WHERE run IS NOT NULL;
+CREATE INDEX links_that_are_gone ON links (gone) WHERE gone IS NOT NULL;
+CREATE TRIGGER link_is_fixed BEFORE UPDATE OF number, at, event, run, n, subject, link ON links
+BEGIN SELECT RAISE(ABORT, 'a link does not change'); END;
+CREATE TRIGGER link_stays BEFORE DELETE ON links
+BEGIN SELECT RAISE(ABORT, 'a link is not removed'); END;
+CREATE TABLE tombstones (                 -- runs that were erased: that they were there, and nothing of what they held
+  id INTEGER PRIMARY KEY, run INTEGER NOT NULL, created_at INTEGER NOT NULL,
+  worker_id TEXT NOT NULL, key_sha256 BLOB NOT NULL CHECK (length(key_sha256) = 32),
+  status TEXT, attempts INTEGER NOT NULL,
+  who TEXT NOT NULL CHECK (who <> ''), reason TEXT NOT NULL, at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX tombstones_of_rows ON tombstones (run);
+CREATE INDEX tombstones_of_keys ON tombstones (key_sha256);
+CREATE TABLE tags (
+  run INTEGER NOT NULL REFERENCES runs (id), tag TEXT NOT NULL CHECK (tag <> ''), PRIMARY KEY (run, tag)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX runs_with_a_tag ON tags (tag, run);
+CREATE TABLE retention (                  -- how long the settled runs of a worker stay
+  worker_id TEXT PRIMARY KEY CHECK (worker_id <> ''), seconds INTEGER NOT NULL CHECK (seconds > 0), at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+ALTER TABLE runs ADD COLUMN contract INTEGER;                             -- the text in contracts, where it was kept
+ALTER TABLE runs ADD COLUMN error_code TEXT;                              -- of the answer
+DROP TRIGGER settled_run_is_final;
+UPDATE runs SET error_code = json_extract(CAST(envelope AS TEXT), '$.error.code')
+WHERE state = 'done' AND status <> 'ok' AND json_valid(CAST(envelope AS TEXT));
+CREATE TRIGGER settled_run_is_final BEFORE UPDATE ON runs WHEN OLD.state = 'done' AND NEW.max_attempts <= OLD.max_attempts
+  AND NOT (OLD.status = 'needs_human' AND NEW.status IS 'invalid_output' AND NEW.max_attempts = OLD.max_attempts AND EXISTS
+    (SELECT 1 FROM decisions d JOIN requests q ON q.run = d.run AND q.n = d.n WHERE d.run = OLD.id AND d.n = OLD.attempts
+     AND d.reopening IS NULL AND NEW.output IS q.denied_output AND NEW.envelope IS q.denied_envelope))
+BEGIN SELECT RAISE(ABORT, 'a settled run does not change'); END;
+DROP TRIGGER key_is_fixed;
+CREATE TRIGGER key_is_fixed BEFORE UPDATE OF worker_id, run_id, input_sha256, input, contract_sha256, hash_version, contract ON runs
+BEGIN SELECT RAISE(ABORT, 'the key and the input of a run do not change'); END;
+DROP TRIGGER unfinished_run_stays;
+CREATE TRIGGER unfinished_run_stays BEFORE DELETE ON runs WHEN OLD.state <> 'done'
+  AND NOT EXISTS (SELECT 1 FROM tombstones t WHERE t.run = OLD.id AND t.created_at = OLD.created_at)
+BEGIN SELECT RAISE(ABORT, 'an unfinished run is not removed'); END;
+DROP TRIGGER request_stays;
+CREATE TRIGGER request_stays BEFORE DELETE ON requests WHEN EXISTS (SELECT 1 FROM runs r WHERE r.id = OLD.run AND r.state <> 'done'
+  AND NOT EXISTS (SELECT 1 FROM tombstones t WHERE t.run = r.id AND t.created_at = r.created_at))
+BEGIN SELECT RAISE(ABORT, 'a request of an unfinished run is not removed'); END;
+DROP TRIGGER decision_stays;
+CREATE TRIGGER decision_stays BEFORE DELETE ON decisions WHEN EXISTS (SELECT 1 FROM runs r WHERE r.id = OLD.run AND r.state <> 'done'
+  AND NOT EXISTS (SELECT 1 FROM tombstones t WHERE t.run = r.id AND t.created_at = r.created_at))
+BEGIN SELECT RAISE(ABORT, 'a decision on an unfinished run is not removed'); END;
+CREATE INDEX runs_by_time ON runs (created_at);
+CREATE INDEX runs_by_worker ON runs (worker_id, created_at);
+CREATE INDEX runs_by_status ON runs (status, created_at);
+CREATE INDEX runs_by_error ON runs (error_code, created_at) WHERE error_code IS NOT NULL;
+CREATE INDEX runs_by_end ON runs (settled_at) WHERE settled_at IS NOT NULL;
+CREATE INDEX rejections_by_worker ON rejections (worker_id);
+CREATE VIEW runs_readable AS
+SELECT r.id, r.worker_id, r.run_id, r.state, r.status, r.error_code, r.attempts, r.max_attempts,
+       strftime('%Y-%m-%dT%H:%M:%fZ', r.created_at / 1e6, 'unixepoch') AS created_at,
+       strftime('%Y-%m-%dT%H:%M:%fZ', r.settled_at / 1e6, 'unixepoch') AS settled_at,
+       CAST(r.input AS TEXT) AS input, CAST(r.output AS TEXT) AS output, CAST(r.envelope AS TEXT) AS envelope,
+       lower(hex(r.input_sha256)) AS input_sha256, lower(hex(r.contract_sha256)) AS contract_sha256,
+       lower(hex(r.answer_sha256)) AS answer_sha256, c.version AS contract_version, c.text AS contract_text
+FROM runs r LEFT JOIN contracts c ON c.id = r.contract;
+CREATE VIEW attempts_readable AS
+SELECT r.worker_id, r.run_id, a.n, a.outcome,
+       strftime('%Y-%m-%dT%H:%M:%fZ', a.started_at / 1e6, 'unixepoch') AS started_at,
+       strftime('%Y-%m-%dT%H:%M:%fZ', a.ended_at / 1e6, 'unixepoch') AS ended_at,
+       json_extract(a.detail, '$.duration_ms') AS duration_ms, json_extract(a.detail, '$.backend') AS backend,
+       json_extract(a.detail, '$.model') AS model, json_extract(a.detail, '$.usage.input_tokens') AS input_tokens,
+       json_extract(a.detail, '$.usage.output_tokens') AS output_tokens,
+       json_extract(a.detail, '$.usage.cost_usd') AS cost_usd, json_extract(a.detail, '$.error.code') AS error_code,
+       json_extract(a.detail, '$.error.message') AS error_message, a.owner, a.token, e.lines AS events
+FROM attempts a JOIN runs r ON r.id = a.run LEFT JOIN events e ON e.run = a.run AND e.n = a.n;
+""",
 )
 """A statement ends at the end of a line. The triggers guard against faults of our own."""
 

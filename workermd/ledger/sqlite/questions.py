@@ -16,7 +16,7 @@ SELECT r.worker_id, r.run_id, q.n, q.id, q.kind, q.question, q.options, q.propos
 FROM requests q JOIN runs r ON r.id = q.run LEFT JOIN decisions d ON d.run = q.run AND d.n = q.n
 """  # noqa: S608 - our own words
 OF_A_RUN = _ASKED + "WHERE q.run = ? ORDER BY q.n"
-PENDING = _ASKED + f"WHERE {_OPEN} AND (?1 IS NULL OR r.worker_id = ?1) ORDER BY q.number"
+PENDING = _ASKED + f"WHERE {_OPEN} AND (?1 IS NULL OR r.worker_id = ?1) ORDER BY q.number LIMIT ?2"
 
 ASK = """
 INSERT INTO requests (run, n, id, kind, question, options, proposed, denied_output, denied_envelope, at)
@@ -35,7 +35,9 @@ UPDATE runs SET status = 'invalid_output', settled_at = ?1,
   output = (SELECT denied_output FROM requests WHERE run = ?2 AND n = ?3),
   envelope = (SELECT denied_envelope FROM requests WHERE run = ?2 AND n = ?3),
   answer_sha256 = (SELECT answer_digest(denied_output, denied_envelope) FROM requests WHERE run = ?2 AND n = ?3),
-  digest_made = 'settled'
+  digest_made = 'settled', error_code = (
+    SELECT json_extract(CAST(denied_envelope AS TEXT), '$.error.code') FROM requests
+    WHERE run = ?2 AND n = ?3 AND json_valid(CAST(denied_envelope AS TEXT)))
 WHERE id = ?2 AND attempts = ?3 AND state = 'done'
 """
 

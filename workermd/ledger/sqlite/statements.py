@@ -12,8 +12,9 @@ RUN_BY_KEY = RUN + "WHERE r.worker_id = ? AND r.run_id = ?"
 RUN_BY_RUN_ID = RUN + "WHERE r.run_id = ? ORDER BY r.id DESC"
 ATTEMPTS = "SELECT n, token, owner, started_at, ended_at, outcome, detail FROM attempts WHERE run = ? ORDER BY n"
 ADMIT = """
-INSERT INTO runs (worker_id, run_id, input_sha256, input, contract_sha256, max_attempts, hash_version, created_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (worker_id, run_id) DO NOTHING
+INSERT INTO runs (worker_id, run_id, input_sha256, input, contract_sha256, max_attempts, hash_version, created_at,
+                  contract)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (worker_id, run_id) DO NOTHING
 """
 CLAIM = """
 UPDATE runs SET state = 'running', attempts = attempts + 1
@@ -24,7 +25,9 @@ END = "UPDATE attempts SET outcome = ?, detail = ?, ended_at = ? WHERE run = ? A
 WAIT = "UPDATE runs SET state = 'waiting' WHERE id = ? AND attempts = ? AND state = 'running'"
 SETTLE = """
 UPDATE runs SET state = 'done', status = ?1, output = ?2, envelope = ?3, settled_at = ?4,
-                answer_sha256 = answer_digest(?2, ?3), digest_made = 'settled'
+                answer_sha256 = answer_digest(?2, ?3), digest_made = 'settled',
+                error_code = iif(?1 = 'ok' OR NOT json_valid(CAST(?3 AS TEXT)), NULL,
+                                 json_extract(CAST(?3 AS TEXT), '$.error.code'))
 WHERE id = ?5 AND attempts = ?6 AND state = 'running'
 """
 NOTE_REOPENING = """
@@ -34,13 +37,19 @@ FROM runs r WHERE r.id = ? AND r.worker_id = ? AND r.run_id = ? AND r.state = 'd
 """
 REOPEN = """
 UPDATE runs SET max_attempts = max_attempts + ?, state = 'waiting',
-                status = NULL, output = NULL, envelope = NULL, settled_at = NULL, answer_sha256 = NULL, digest_made = NULL
+                status = NULL, output = NULL, envelope = NULL, settled_at = NULL, answer_sha256 = NULL, digest_made = NULL,
+                error_code = NULL
 WHERE id = ? AND worker_id = ? AND run_id = ? AND state = 'done' AND status <> 'ok'
 """
+LAST_REOPENING = "SELECT n, granted, who, reason, envelope, at FROM reopenings WHERE run = ? ORDER BY n DESC LIMIT 1"
 FORGET_CALLS = "DELETE FROM rate_calls WHERE until <= ? OR at > ?"
 NEWEST_CALL = "SELECT at FROM rate_calls WHERE scope = ? AND at > ? ORDER BY at DESC LIMIT 1 OFFSET ?"
 NOTE_CALL = "INSERT INTO rate_calls (scope, at, until, token) VALUES (?, ?, ?, ?)"
 REJECT = "INSERT INTO rejections (worker_id, run_id, code, input_sha256, at) VALUES (?, ?, ?, ?, ?)"
+FORGET_REJECTIONS = """
+DELETE FROM rejections WHERE worker_id = ?1 AND id <= (
+  SELECT id FROM rejections WHERE worker_id = ?1 ORDER BY id DESC LIMIT 1 OFFSET 1000)
+"""
 
 
 def where(filters: Mapping[str, object]) -> tuple[str, tuple[object, ...]]:

@@ -10,15 +10,14 @@ Times are Unix microseconds and only label rows: no clock decides anything (S4.2
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from workermd.ledger import results
-from workermd.ledger.records import Attempt, Question, Rejection, Reopening, Run, RunSummary
-from workermd.ledger.sqlite import log_mark, questions, statements
-from workermd.ledger.sqlite import rows as rows_as
+from workermd.ledger.records import Rejection
+from workermd.ledger.sqlite import log_mark, statements
 from workermd.ledger.sqlite.migrations import MIGRATIONS
 from workermd.ledger.sqlite.opening import (
     BUSY_SECONDS,
@@ -28,9 +27,9 @@ from workermd.ledger.sqlite.opening import (
     limit_busy_wait,
     prepare_folder,
     real_path,
-    refusal,
     refusing,
 )
+from workermd.ledger.sqlite.reader import LedgerReader
 from workermd.ledger.sqlite.transaction import Transaction
 from workermd.protocol.errors import LedgerBusy, LedgerUnavailable
 
@@ -48,20 +47,13 @@ def unix_microseconds() -> int:
     return time.time_ns() // 1000
 
 
-class Ledger:
-    """One connection to one ledger. Not for sharing between threads, nor for carrying over a fork.
-
-    Every method that reads raises LedgerUnavailable when the file cannot be read.
-    """
+class Ledger(LedgerReader):
+    """One connection to one ledger. Not for sharing between threads, nor for carrying over a fork."""
 
     def __init__(
         self, path: str, connection: sqlite3.Connection, queue: "WriteQueue | None", now: Callable[[], int]
     ) -> None:
-        self.path = path
-        """Links resolved. The result files of this ledger are in `results_folder`."""
-        self.results_folder = path + ".results"
-        self.artifacts_folder = path + ".artifacts"
-        self._connection = connection
+        super().__init__(path, connection)
         self._queue = queue
         self._now = now
         self._busy_milliseconds = int(BUSY_SECONDS * 1000)
@@ -142,63 +134,6 @@ class Ledger:
     ) -> None:
         self.close()
 
-    def look(self, worker_id: str, run_id: str) -> Run | None:
-        """The run as it is now. Inside a transaction: as that transaction sees it."""
-        rows = self._select(statements.RUN_BY_KEY, (worker_id, run_id))
-        return rows_as.run(self.path, rows[0]) if rows else None
-
-    def find(self, run_id: str) -> tuple[Run, ...]:
-        """The runs of this id under all workers, newest first."""
-        return tuple(rows_as.run(self.path, row) for row in self._select(statements.RUN_BY_RUN_ID, (run_id,)))
-
-    def runs(
-        self,
-        *,
-        worker_id: str | None = None,
-        status: str | None = None,
-        state: str | None = None,
-        limit: int | None = None,
-    ) -> tuple[RunSummary, ...]:
-        """All runs, newest first, by the order in which they were admitted."""
-        where, values = statements.where({"worker_id = ?": worker_id, "status = ?": status, "state = ?": state})
-        columns = ", ".join(RunSummary._fields)
-        rows = self._select(
-            f"SELECT {columns} FROM runs WHERE {where} ORDER BY id DESC LIMIT ?",  # noqa: S608 - names of columns
-            (*values, -1 if limit is None else limit),
-        )
-        return tuple(rows_as.record(self.path, RunSummary, row) for row in rows)
-
-    def attempts(self, run_row_id: int) -> tuple[Attempt, ...]:
-        """The attempts of a run in their order."""
-        return tuple(rows_as.attempt(self.path, row) for row in self._select(statements.ATTEMPTS, (run_row_id,)))
-
-    def tokens(self) -> set[str]:
-        """The tokens of all attempts: what result files and artifacts may be named by."""
-        return {token for (token,) in self._select("SELECT token FROM attempts", ())}
-
-    def reopenings(self, run_row_id: int) -> tuple[Reopening, ...]:
-        """The reopenings of a run in their order."""
-        rows = self._select(
-            "SELECT n, granted, who, reason, envelope, at FROM reopenings WHERE run = ? ORDER BY n", (run_row_id,)
-        )
-        return tuple(rows_as.record(self.path, Reopening, row) for row in rows)
-
-    def questions(self, run_row_id: int) -> tuple[Question, ...]:
-        """What the attempts of a run asked of people, in their order, with what was decided."""
-        return tuple(questions.read(row) for row in self._select(questions.OF_A_RUN, (run_row_id,)))
-
-    def pending(self, worker_id: str | None = None) -> tuple[Question, ...]:
-        """The requests that nobody has decided yet, the oldest first."""
-        return tuple(questions.read(row) for row in self._select(questions.PENDING, (worker_id,)))
-
-    def rejections(self, limit: int | None = None) -> tuple[Rejection, ...]:
-        """Refused inputs, newest first."""
-        rows = self._select(
-            "SELECT worker_id, run_id, code, input_sha256, at FROM rejections ORDER BY id DESC LIMIT ?",
-            (-1 if limit is None else limit,),
-        )
-        return tuple(rows_as.record(self.path, Rejection, row) for row in rows)
-
     @contextmanager
     def transaction(self, give_up_at: float) -> "Iterator[Transaction]":
         """A write transaction: committed (and synced) at the end of the block, rolled back when it raises.
@@ -222,6 +157,31 @@ class Ledger:
         finally:
             self._queue.leave()
 
+    def give_space_back(self, pages: int) -> None:
+        """Cut free pages off the file, at most so many, where it was made for that."""
+        assert self._queue is not None
+        with refusing(self.path):
+            _enter(self._queue, self.path, time.monotonic() + BUSY_SECONDS)
+            try:
+                self._connection.execute(f"PRAGMA incremental_vacuum({pages})").fetchall()
+            finally:
+                self._queue.leave()
+
+    def forget(self) -> None:
+        """Empty the log, which still has what was removed. Raises LedgerUnavailable where somebody reads all the time."""
+        assert self._queue is not None
+        with refusing(self.path):
+            _enter(self._queue, self.path, time.monotonic() + BUSY_SECONDS)
+            try:
+                busy = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+            finally:
+                self._queue.leave()
+        if busy:
+            raise LedgerUnavailable(
+                f"the ledger {self.path} is being read, and its log still has what was removed",
+                "end whoever reads it, then run the same command again",
+            )
+
     def reject(self, worker_id: str, run_id: str | None, code: str, input_sha256: bytes | None) -> None:
         """Note a refused input (S2.2). Never raises: an answer must not depend on this note."""
         # A refused run_id has passed no schema: its length and its characters can be anything.
@@ -238,14 +198,6 @@ class Ledger:
             self._connection.execute("BEGIN IMMEDIATE")
         self._transaction = Transaction(self.path, self._connection, self._now)
         return self._transaction
-
-    def _select(self, sql: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
-        try:
-            return self._connection.execute(sql, values).fetchall()
-        except sqlite3.Error as error:
-            raise refusal(self.path, error) from error
-        except UnicodeEncodeError:
-            return []  # A text that is not Unicode is in no row.
 
     def _tend_results(self) -> None:
         """Make the folder of result files; now and then sweep it."""

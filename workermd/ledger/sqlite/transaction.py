@@ -5,8 +5,22 @@ import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from workermd.ledger.records import Answer, Attempt, Key, NewQuestion, Rejection, Run
-from workermd.ledger.sqlite import questions, rows, statements
+from workermd.ledger import chain
+from workermd.ledger.records import (
+    Acceptance,
+    Answer,
+    Attempt,
+    AttemptEvents,
+    ContractText,
+    Decision,
+    Key,
+    NewQuestion,
+    Rejection,
+    Removed,
+    Reopening,
+    Run,
+)
+from workermd.ledger.sqlite import links, notes, questions, removal, rows, statements
 from workermd.ledger.sqlite.migrations import answer_digest
 from workermd.ledger.sqlite.opening import LedgerFault, refusal
 from workermd.protocol.envelope import Document, Status
@@ -31,12 +45,12 @@ class Transaction:
         self._broken = False
         self._kind = ""
 
-    def admit(self, key: Key) -> Run:
-        """The run of this key, admitted now if there was none.
+    def admit(self, key: Key, contract: ContractText | None = None) -> Run:
+        """The run of this key, admitted now if there was none, with the text of its contract where that is given.
 
         Whether a run that was there has the same input and contract is for the caller to compare.
         """
-        values = (*key, self._now())
+        values = (*key, self._now(), self._kept_contract(contract))
         self._execute(statements.ADMIT, values)
         row = self._execute(statements.RUN_BY_KEY, (key.worker_id, key.run_id)).fetchone()
         return rows.run(self._path, row)
@@ -82,11 +96,15 @@ class Transaction:
             self._change_one(statements.WAIT, (run.id, run.attempts))
             return run._replace(state="waiting", open_token=None, open_key=None)
         self._change_one(statements.SETTLE, (*answer, now, run.id, run.attempts))
-        if question is not None:
-            self._change_one(questions.ASK, questions.values_of(run.id, run.attempts, question, now))
         digest = answer_digest(answer.output, answer.envelope)
         run = run._replace(state="done", settled_at=now, open_token=None, open_key=None, answer_sha256=digest)
-        return run._replace(**answer._asdict())
+        run = run._replace(**answer._asdict())
+        self._link("settled", run, run.attempts, chain.settled(run), now)
+        if question is not None:
+            self._change_one(questions.ASK, questions.values_of(run.id, run.attempts, question, now))
+            self._link("asked", run, run.attempts, chain.asked(run, question, run.attempts, now), now)
+        self._execute(notes.WITHDRAW, (run.worker_id, run.run_id))
+        return run
 
     def attempts(self, run_row_id: int) -> tuple[Attempt, ...]:
         """The attempts of a run in their order, as this transaction sees them."""
@@ -97,11 +115,14 @@ class Transaction:
 
         Only a run that is `done` and not `ok`; look it up inside the same transaction.
         """
-        self._change_one(
-            statements.NOTE_REOPENING, (granted, who, reason, self._now(), run.id, run.worker_id, run.run_id)
-        )
+        self._note_reopening(run, granted, who, reason, self._now())
         self._change_one(statements.REOPEN, (granted, run.id, run.worker_id, run.run_id))
         return self._again(run)
+
+    def _note_reopening(self, run: Run, granted: int, who: str, reason: str, now: int) -> None:
+        self._change_one(statements.NOTE_REOPENING, (granted, who, reason, now, run.id, run.worker_id, run.run_id))
+        reopening = Reopening(*self._execute(statements.LAST_REOPENING, (run.id,)).fetchone())
+        self._link("reopened", run, reopening.n, chain.reopened(run, reopening), now)
 
     def decide(self, run: Run, answer: str, who: str, reason: str) -> Run:
         """Record what a person decided on the open request of a run, and grant the one start that goes on (S9.2).
@@ -109,8 +130,9 @@ class Transaction:
         Look the request up inside the same transaction.
         """
         now = self._now()
-        self._change_one(statements.NOTE_REOPENING, (1, who, reason, now, run.id, run.worker_id, run.run_id))
+        self._note_reopening(run, 1, who, reason, now)
         self._change_one(questions.DECIDE, (run.id, run.attempts, answer, who, reason, now))
+        self._decided(run, Decision(answer, who, reason, False, now))
         self._kind = "decision"
         self._change_one(statements.REOPEN, (1, run.id, run.worker_id, run.run_id))
         return self._again(run)
@@ -119,9 +141,15 @@ class Transaction:
         """Record a denial of the open request that grants no start: the run gets the answer kept for this (S9.3)."""
         now = self._now()
         self._change_one(questions.DENY, (who, reason, now, run.id, run.attempts))
+        self._decided(run, Decision("deny", who, reason, True, now))
         self._kind = "decision"
         self._change_one(questions.SETTLE_DENIED, (now, run.id, run.attempts))
-        return self._again(run)
+        run = self._again(run)
+        self._link("settled", run, run.attempts, chain.settled(run), now)
+        return run
+
+    def _decided(self, run: Run, decision: Decision) -> None:
+        self._link("decided", run, run.attempts, chain.decided(run, run.attempts, decision), decision.at)
 
     def prune(
         self,
@@ -130,27 +158,98 @@ class Transaction:
         worker_id: str | None = None,
         run_id: str | None = None,
         status: str | None = None,
-    ) -> int:
-        """Remove settled runs, with all that is kept of them; how many runs went (S4.6).
+        limit: int | None = None,
+    ) -> Removed:
+        """Remove settled runs, the oldest first, with all that is kept of them (S4.6); at most `limit`.
 
         `before` is in Unix microseconds and compared with `settled_at`. Without any bound all settled runs go.
         Unfinished runs always stay. Rejections go too where only `before` and `worker_id` choose.
         """
         filters = {"settled_at < ?": before, "worker_id = ?": worker_id, "run_id = ?": run_id, "status = ?": status}
         where, values = statements.where(filters)
-        for table in ("decisions", "requests", "attempts", "reopenings"):
-            self._execute(
-                f"DELETE FROM {table} WHERE run IN (SELECT id FROM runs WHERE state = 'done' AND {where})",  # noqa: S608
-                values,
-            )
-        removed = self._execute(f"DELETE FROM runs WHERE state = 'done' AND {where}", values).rowcount  # noqa: S608
+        most = -1 if limit is None else limit
+        by = "settled_at" if worker_id is None and status is None else "created_at"
+        runs = [run for (run,) in self._execute(removal.finished(where, by), (*values, most))]
+        tokens = removal.tokens(self._execute, runs)
+        if runs:
+            links.let_go(self._execute, self._now(), "pruned", runs)
+            removal.remove(self._execute, runs)
         if run_id is None and status is None:
             where, values = statements.where({"at < ?": before, "worker_id = ?": worker_id})
             self._execute(f"DELETE FROM rejections WHERE {where}", values)  # noqa: S608
-        return removed
+        return Removed(len(runs), tokens)
+
+    def erase(self, run: Run, who: str, reason: str) -> Removed:
+        """Remove a run with all that is kept of it, unfinished too, and leave a tombstone without content (S4.13).
+
+        Nobody may execute it: hold its lock. The log of the file still has it until `Ledger.forget`.
+        """
+        now = self._now()
+        buried = (run.id, run.created_at, run.worker_id, removal.key_sha256(run.worker_id, run.run_id))
+        self._execute(notes.BURY, (*buried, run.status, run.attempts, who, reason, now))
+        tokens = removal.tokens(self._execute, [run.id])
+        links.let_go(self._execute, now, "erased", [run.id], (who, reason))
+        removal.remove(self._execute, [run.id])
+        self._execute(notes.WITHDRAW, (run.worker_id, run.run_id))
+        self._execute(removal.REJECTIONS, (run.worker_id, run.run_id))
+        return Removed(1, tokens)
+
+    def accept(self, acceptance: Acceptance, contract: ContractText | None = None) -> Acceptance | None:
+        """Answer for a run before anybody has claimed it; `contract` is its text, where `acceptance` names it by digest.
+
+        The acceptance that stands now, which may be an earlier one of this key: its request is for the caller to
+        compare. None where the run is in the ledger already. It stands until the run is settled, or withdrawn.
+        """
+        text = self._kept_contract(contract)
+        key = (acceptance.worker_id, acceptance.run_id)
+        self._execute(
+            notes.ACCEPT,
+            (*key, acceptance.worker, text, acceptance.binding, acceptance.request, acceptance.who, acceptance.at),
+        )
+        row = self._execute(notes.ACCEPTED_ONE, key).fetchone()
+        return None if row is None else notes.acceptance(row)
+
+    def withdraw(self, worker_id: str, run_id: str) -> None:
+        """Forget that a run was accepted: its input was refused, so that it will never be settled."""
+        self._execute(notes.WITHDRAW, (worker_id, run_id))
+
+    def keep_events(self, run: Run, events: AttemptEvents) -> None:
+        """Keep what an attempt's agents did. They are masked and capped already."""
+        values = (run.id, events.n, len(events.documents), events.dropped, notes.lines_of(events))
+        self._execute(notes.KEEP_EVENTS, values)
+
+    def tag(self, run: Run, tags: Sequence[str]) -> None:
+        """Mark a run with words of the operator's."""
+        for tag in tags:
+            self._execute(notes.TAG, (run.id, tag))
+
+    def untag(self, run: Run, tags: Sequence[str]) -> None:
+        for tag in tags:
+            self._execute(notes.UNTAG, (run.id, tag))
+
+    def retain(self, worker_id: str, seconds: int | None) -> None:
+        """How long a worker's settled runs stay after they were settled; None is for ever."""
+        if seconds is None:
+            self._execute(notes.RETAIN_FOR_EVER, (worker_id,))
+        else:
+            self._execute(notes.RETAIN, (worker_id, seconds, self._now()))
+
+    def _kept_contract(self, contract: ContractText | None) -> int | None:
+        """The row of a contract's text, which is kept once."""
+        if contract is None or len(contract.text.encode()) > notes.MOST_CONTRACT_BYTES:
+            return None
+        row = self._execute(notes.CONTRACT_ID, (contract.sha256,)).fetchone()
+        if row is not None:
+            return int(row[0])
+        return self._execute(notes.KEEP_CONTRACT, (*contract, self._now())).lastrowid
+
+    def _link(self, event: str, run: Run, n: int, document: Document, now: int) -> None:
+        links.add(self._execute, chain.Happening(now, event, run.id, n, chain.subject_of(document)))
 
     def note_rejection(self, rejection: Rejection) -> None:
+        """The newest of each worker are kept."""
         self._execute(statements.REJECT, rejection)
+        self._execute(statements.FORGET_REJECTIONS, (rejection.worker_id,))
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:

@@ -1,0 +1,33 @@
+"""Finished runs are removed in short transactions: whoever runs something meanwhile waits for one of them at most."""
+
+import time
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from workermd.ledger import artifacts
+from workermd.ledger.sqlite.store import Ledger
+
+AT_A_TIME = 500
+"""Runs that one transaction removes."""
+
+_PATIENCE = 60.0
+"""Seconds to wait for others who write: they go first."""
+
+
+class FinishedRuns(NamedTuple):
+    """Which finished runs are meant: all that were settled before, of this worker, with this status."""
+
+    before: int | None = None
+    worker_id: str | None = None
+    status: str | None = None
+
+
+def prune(ledger: Ledger, selection: FinishedRuns) -> Iterator[int]:
+    """Remove them with their artifacts and logs; after each transaction, how many it removed."""
+    while True:
+        with ledger.transaction(time.monotonic() + _PATIENCE) as transaction:
+            removed = transaction.prune(**selection._asdict(), limit=AT_A_TIME)
+        artifacts.remove(ledger.artifacts_folder, removed.tokens)
+        yield removed.runs
+        if removed.runs < AT_A_TIME:
+            return

@@ -1,0 +1,161 @@
+"""What is read of a ledger. Inside a transaction of the same connection: as that transaction sees it."""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from workermd.ledger import attempt_logs
+from workermd.ledger.records import (
+    Acceptance,
+    Attempt,
+    ContractText,
+    KeptEvent,
+    Question,
+    ReceiptLink,
+    Rejection,
+    Reopening,
+    Run,
+    RunSummary,
+    Tombstone,
+)
+from workermd.ledger.sqlite import links, notes, questions, removal, statements
+from workermd.ledger.sqlite import rows as rows_as
+from workermd.ledger.sqlite.opening import refusal
+
+
+class LedgerReader:
+    """The reading half of a ledger. Every method raises LedgerUnavailable when the file cannot be read."""
+
+    def __init__(self, path: str, connection: sqlite3.Connection) -> None:
+        self.path = path
+        """Links resolved. The result files of this ledger are in `results_folder`."""
+        self.results_folder = path + ".results"
+        self.artifacts_folder = path + ".artifacts"
+        self._connection = connection
+
+    def look(self, worker_id: str, run_id: str) -> Run | None:
+        """The run as it is now. Inside a transaction: as that transaction sees it."""
+        rows = self._select(statements.RUN_BY_KEY, (worker_id, run_id))
+        return rows_as.run(self.path, rows[0]) if rows else None
+
+    def find(self, run_id: str) -> tuple[Run, ...]:
+        """The runs of this id under all workers, newest first."""
+        return tuple(rows_as.run(self.path, row) for row in self._select(statements.RUN_BY_RUN_ID, (run_id,)))
+
+    def runs(
+        self,
+        *,
+        worker_id: str | None = None,
+        status: str | None = None,
+        state: str | None = None,
+        limit: int | None = None,
+    ) -> tuple[RunSummary, ...]:
+        """All runs, newest first, by the order in which they were admitted."""
+        where, values = statements.where({"worker_id = ?": worker_id, "status = ?": status, "state = ?": state})
+        columns = ", ".join(RunSummary._fields)
+        rows = self._select(
+            f"SELECT {columns} FROM runs WHERE {where} ORDER BY id DESC LIMIT ?",  # noqa: S608 - names of columns
+            (*values, -1 if limit is None else limit),
+        )
+        return tuple(rows_as.record(self.path, RunSummary, row) for row in rows)
+
+    def attempts(self, run_row_id: int) -> tuple[Attempt, ...]:
+        """The attempts of a run in their order."""
+        return tuple(rows_as.attempt(self.path, row) for row in self._select(statements.ATTEMPTS, (run_row_id,)))
+
+    def tokens(self) -> set[str]:
+        """The tokens of all attempts: what result files and artifacts may be named by."""
+        return {token for (token,) in self._select("SELECT token FROM attempts", ())}
+
+    def count_finished(
+        self, *, before: int | None = None, worker_id: str | None = None, status: str | None = None
+    ) -> int:
+        """How many runs `Transaction.prune` would remove with these bounds."""
+        where, values = statements.where({"settled_at < ?": before, "worker_id = ?": worker_id, "status = ?": status})
+        rows = self._select(f"SELECT count(*) FROM runs WHERE settled_at IS NOT NULL AND {where}", values)  # noqa: S608
+        return int(rows[0][0])
+
+    def reopenings(self, run_row_id: int) -> tuple[Reopening, ...]:
+        """The reopenings of a run in their order."""
+        rows = self._select(
+            "SELECT n, granted, who, reason, envelope, at FROM reopenings WHERE run = ? ORDER BY n", (run_row_id,)
+        )
+        return tuple(rows_as.record(self.path, Reopening, row) for row in rows)
+
+    def questions(self, run_row_id: int) -> tuple[Question, ...]:
+        """What the attempts of a run asked of people, in their order, with what was decided."""
+        return tuple(questions.read(row) for row in self._select(questions.OF_A_RUN, (run_row_id,)))
+
+    def pending(self, worker_id: str | None = None, limit: int | None = None) -> tuple[Question, ...]:
+        """The requests that nobody has decided yet, the oldest first."""
+        most = -1 if limit is None else limit
+        return tuple(questions.read(row) for row in self._select(questions.PENDING, (worker_id, most)))
+
+    def rejections(self, limit: int | None = None) -> tuple[Rejection, ...]:
+        """Refused inputs, newest first."""
+        rows = self._select(
+            "SELECT worker_id, run_id, code, input_sha256, at FROM rejections ORDER BY id DESC LIMIT ?",
+            (-1 if limit is None else limit,),
+        )
+        return tuple(rows_as.record(self.path, Rejection, row) for row in rows)
+
+    def accepted(self, limit: int | None = None) -> tuple[Acceptance, ...]:
+        """Runs that somebody answered for and that are not settled, the oldest first: to go on with after a crash."""
+        rows = self._select(notes.ACCEPTED, (-1 if limit is None else limit,))
+        return tuple(notes.acceptance(row) for row in rows)
+
+    def acceptance(self, worker_id: str, run_id: str) -> Acceptance | None:
+        """The acceptance that stands for this key."""
+        rows = self._select(notes.ACCEPTED_ONE, (worker_id, run_id))
+        return notes.acceptance(rows[0]) if rows else None
+
+    def contract(self, sha256: bytes) -> ContractText | None:
+        """The text of this digest, where it was kept."""
+        rows = self._select(notes.CONTRACT, (sha256,))
+        return ContractText(*rows[0]) if rows else None
+
+    def contract_of(self, run_row_id: int) -> ContractText | None:
+        """The text of the contract that a run was admitted with, where it was kept."""
+        rows = self._select(notes.CONTRACT_OF_A_RUN, (run_row_id,))
+        return ContractText(*rows[0]) if rows else None
+
+    def events_of(self, run_row_id: int, after: int = 0) -> Iterator[KeptEvent]:
+        """What agents did in a run's ended attempts, in order, behind event number `after`."""
+        return notes.events_of(self._select(notes.EVENTS, (run_row_id,)), after)
+
+    def log_of(self, token: str) -> bytes:
+        """The log of the attempt of this token, masked, its head and tail; empty where it wrote none."""
+        return attempt_logs.read(self.artifacts_folder, token)
+
+    def tags(self, run_row_id: int) -> tuple[str, ...]:
+        return tuple(tag for (tag,) in self._select(notes.TAGS, (run_row_id,)))
+
+    def retention(self) -> dict[str, int]:
+        """For how many seconds the settled runs of workers stay, where that is bounded."""
+        return dict(self._select(notes.RETENTION, ()))
+
+    def tombstones(self, worker_id: str, run_id: str) -> tuple[Tombstone, ...]:
+        """The runs of this key that were erased."""
+        rows = self._select(notes.TOMBSTONES, (removal.key_sha256(worker_id, run_id),))
+        return tuple(Tombstone(*row) for row in rows)
+
+    def head(self) -> ReceiptLink | None:
+        """The last link of the chain of receipts: kept elsewhere, it shows later whether the chain was cut."""
+        rows = self._select(links.HEAD, ())
+        return links.read(rows[0]) if rows else None
+
+    def links_of(self, run_row_id: int) -> tuple[ReceiptLink, ...]:
+        """The links that speak of a run that is there."""
+        return tuple(links.read(row) for row in self._select(links.OF_A_RUN, (run_row_id,)))
+
+    def links_after(self, number: int, limit: int) -> tuple[ReceiptLink, ...]:
+        """The chain, a part of it, in order."""
+        return tuple(links.read(row) for row in self._select(links.FROM_NUMBER, (number, limit)))
+
+    def _select(self, sql: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
+        try:
+            return self._connection.execute(sql, values).fetchall()
+        except sqlite3.Error as error:
+            raise refusal(self.path, error) from error
+        except UnicodeEncodeError:
+            return []  # A text that is not Unicode is in no row.
