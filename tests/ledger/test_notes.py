@@ -155,6 +155,7 @@ def test_every_event_is_a_link_that_covers_the_one_before(ledger: Ledger) -> Non
     for each in found:
         happening = chain.Happening(each.at, each.event, each.run, each.n, each.subject)
         assert each.link == chain.link_of(before, each.number, happening)
+        assert each.link != chain.link_of(b"x" * 32, each.number, happening), "it covers the one before"
         before = each.link
     assert ledger.head() == found[-1]
     assert found[-1].subject == chain.subject_of(chain.settled(run))
