@@ -221,3 +221,85 @@ def test_the_steps_of_the_action_in_order(environment, checkout, project, tmp_pa
             runner.step(1, **{name: hostile})
             assert not (project / "pwned").exists(), (name, hostile)
             assert set(runner.outputs()) <= {"exit-code", "sarif-file"}
+
+
+def test_the_action_runs_a_contract(environment, checkout, project, tmp_path):
+    """The whole of a gate: the answer, its record, an annotation, a summary; and from the ledger the second time."""
+    temporary = tmp_path / "runner temp"
+    temporary.mkdir()
+    runner = Runner(environment, checkout, project, temporary)
+    assert runner.step(0, python=sys.executable).returncode == 0
+    assert runner.step(2).stdout == "", "without a contract nothing is run"
+    assert runner.step(1, paths="").returncode == 0
+    assert runner.outputs() == {"exit-code": "0", "sarif-file": ""}
+    (project / "input.json").write_text('{"run_id": "r 1"}')
+    (project / "answer.sh").write_text("""echo '{"status": "'"$1"'", "result": {}}'""")
+    call = {"contract": "in side/good.worker.md", "input": "input.json", "ledger": "kept/l.db"}
+
+    def words(status):
+        return f"--env\n PYTHONPATH\n--backend\ncommand\n--\nsh\nanswer.sh\n{status}\n"
+
+    done = runner.step(2, run_args=words("ok"), **call)
+    assert (done.returncode, json.loads(done.stdout[: done.stdout.index("::")])["status"]) == (0, "ok"), done.stderr
+    assert "::notice title=echo r 1::ok\n" in done.stdout
+    assert runner.outputs() == {"run-exit-code": "0", "status": "ok", "envelope-file": "workermd-envelope.json"}
+    assert runner.summary.read_text().startswith("### echo: ok\n")
+    assert json.loads((project / "workermd-envelope.json").read_text())["replayed"] is False
+    assert runner.step(2, run_args=words("ok"), **call).returncode == 0
+    assert json.loads((project / "workermd-envelope.json").read_text())["replayed"] is True
+
+    (project / "input.json").write_text('{"run_id": "r2"}')
+    bad = runner.step(2, run_args=words("invalid_request"), **call)
+    assert (bad.returncode, runner.outputs()["status"]) == (3, "invalid_request"), bad.stderr
+    assert "::error title=echo r2::invalid_request: " in bad.stdout
+    nothing = runner.step(2, **call | {"input": "nowhere.json"})
+    assert (nothing.returncode, runner.outputs()) == (2, {"run-exit-code": "2", "status": "", "envelope-file": ""})
+    assert "::error title=workermd run::nothing was run" in nothing.stdout
+    assert runner.step(2, **call | {"contract": "--help"}).returncode == 2
+    for hostile in ("$(touch pwned)", "`touch pwned`", "'; touch pwned; '", "a\n::error::x"):
+        for name in ("contract", "input", "run_args", "ledger", "envelope_file"):
+            runner.step(2, **call | {name: hostile})
+            assert not (project / "pwned").exists(), (name, hostile)
+            assert set(runner.outputs()) <= {"run-exit-code", "status", "envelope-file"}
+
+
+# --- the page about gates -------------------------------------------------------------------------------
+
+PAGE = (ROOT / "docs" / "ci.md").read_text()
+
+
+def blocks(kind):
+    return re.findall(rf"^```{kind}\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+
+
+def test_the_page_names_every_input_of_the_run():
+    workflow = yaml.safe_load(blocks("yaml")[0])
+    steps = workflow["jobs"]["gate"]["steps"]
+    ours = next(step for step in steps if step.get("id") == "gate")
+    assert set(ours["with"]) <= set(ACTION["inputs"])
+    assert re.search(r"steps\.gate\.outputs\.([\w-]+)", steps[-1]["with"]["path"])[1] in ACTION["outputs"]
+    table = re.findall(r"^\| `([\w-]+)` \| (?:`(.*?)`)? ?\|", PAGE, re.MULTILINE)
+    assert {name: ACTION["inputs"][name]["default"] for name, _ in table} == dict(table)
+    checks = {"args", "fail-on", "sarif-file", "python"}
+    assert set(ACTION["inputs"]) == {name for name, _ in table} | checks
+    assert [*yaml.safe_load(blocks("yaml")[1])] == ["run-args"]
+
+
+@pytest.mark.parametrize("shell", ["dash", "bash"])
+def test_the_script_of_gitlab_and_jenkins(environment, tmp_path, shell):
+    if not shutil.which(shell):
+        pytest.skip(f"{shell} is not installed here")
+    shutil.copytree(ROOT / "contracts", tmp_path / "contracts")
+    (tmp_path / "gate.sh").write_text(blocks("sh")[0])
+    (job,) = (job for each in blocks("yaml") for job in yaml.safe_load(each).values() if "before_script" in job)
+    jenkins = re.findall(r"sh '(sh gate.*)'", blocks("groovy")[0])
+    assert job["script"] == jenkins
+    for replayed in (False, True):
+        done = call(environment, tmp_path, shell, "-c", job["script"][0].replace("sh ", f"{shell} ", 1))
+        assert (done.returncode, done.stdout) == (0, ""), done.stderr
+        assert json.loads((tmp_path / "reports/envelope.json").read_text())["replayed"] is replayed
+    kept = {str(path.relative_to(tmp_path)) for path in (tmp_path / "reports").iterdir()}
+    assert kept == {f"reports/{name}" for name in ("envelope.json", "output.json", "workermd.md", "workermd.xml")}
+    assert job["artifacts"]["reports"]["junit"] in kept
+    assert job["artifacts"]["reports"]["junit"] in blocks("groovy")[0]
+    assert (tmp_path / job["cache"]["paths"][0] / "ledger.db").exists()

@@ -89,7 +89,7 @@ _FORMAT = OptionSpec(("--format",), "text", "How to print.", "text|json", ("text
 _REPORT = OptionSpec(
     ("--report",),
     "many",
-    "Write a report of this format to a file besides what is printed; of run: junit, markdown. Repeatable.",
+    "Write a report of this format to a file besides what is printed; of run: junit, markdown, github. Repeatable.",
     "FORMAT=FILE",
 )
 _RUN_ID = ArgumentSpec("run_id", "The run's id.", "RUN_ID", offers="run_ids")

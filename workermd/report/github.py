@@ -12,11 +12,15 @@ _PROPERTY = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A", ":": "%3A", ","
 def of_report(report: Report) -> bytes:
     """One command a line; what could not be checked is an error without a place."""
     lines = [_annotation(finding) for finding in report.findings]
-    lines += [
-        f"::error title={_property(f'could not be checked ({error.code})')}::{_data(sentence(error))}"
-        for error in report.unchecked
+    unchecked = [
+        command("error", f"could not be checked ({error.code})", sentence(error)) for error in report.unchecked
     ]
-    return "".join(f"{line}\n" for line in lines).encode("utf-8", "replace")
+    return "".join(f"{line}\n" for line in lines).encode("utf-8", "replace") + b"".join(unchecked)
+
+
+def command(kind: str, title: str, text: str) -> bytes:
+    """An annotation without a place."""
+    return f"::{kind} title={_property(title)}::{_data(text)}\n".encode("utf-8", "replace")
 
 
 def _annotation(finding: Finding) -> str:

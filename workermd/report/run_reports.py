@@ -1,8 +1,9 @@
-"""A run as a report of CI: JUnit XML for a list of tests, Markdown for a job's summary."""
+"""A run as a report of CI: JUnit XML for a list of tests, Markdown for a job's summary, annotations for GitHub."""
 
 from collections.abc import Callable
 
 from workermd.protocol.envelope import Document
+from workermd.report.github import command
 from workermd.report.junit import attribute
 from workermd.report.markdown import cell
 
@@ -50,4 +51,14 @@ def _markdown(envelope: Document) -> bytes:
     return "\n".join([*lines, ""]).encode("utf-8", "replace")
 
 
-FORMATS: dict[str, Callable[[Document], bytes]] = {"junit": _junit, "markdown": _markdown}
+def _github(envelope: Document) -> bytes:
+    """One annotation: why the run failed, or that it did not."""
+    name = f"{envelope['worker_id']} {envelope.get('run_id') or ''}".strip()
+    if "error" not in envelope:
+        return command("notice", name, str(envelope["status"]))
+    error = envelope["error"]
+    hint = f"; {error['hint']}" if error.get("hint") else ""
+    return command("error", name, f"{envelope['status']}: {error['message']} [{error['code']}]{hint}")
+
+
+FORMATS: dict[str, Callable[[Document], bytes]] = {"junit": _junit, "markdown": _markdown, "github": _github}
