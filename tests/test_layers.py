@@ -90,6 +90,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "hishel": ("workermd.derive.transport", "workermd.derive.api_cache"),
     "httpcore": ("workermd.workers",),
     "selectolax": ("workermd.workers",),
+    "keyring": ("workermd.config.keys",),
     "pygls": ("workermd.editor.server",),
     "lsprotocol": ("workermd.editor",),
     "unidiff": ("workermd.workers",),

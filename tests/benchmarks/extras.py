@@ -26,6 +26,7 @@ MODULES = {
     "agent-framework": "workermd.backends.agent_framework.single",
     "mcp": "workermd.backends.mcp",
     "serve": "workermd.serve.start",
+    "keyring": "keyring",
     "otel": "opentelemetry.exporter.otlp.proto.http.trace_exporter",
     "all": "",
 }

@@ -3,6 +3,7 @@
 import os
 from typing import Any, NamedTuple
 
+from workermd.config import keys
 from workermd.config.prices import priced
 from workermd.config.tables import (
     Named,
@@ -161,7 +162,11 @@ def sandbox_for(binding: Binding, settings: Settings, flags: Flags) -> Sandbox:
 
 
 def with_variables(bound: Binding, settings: Settings, flags: Flags) -> Binding:
-    """The binding with every variable that its attempts are given: its own, those for all, the flags', its keys."""
+    """The binding with every variable that its attempts are given: its own, those for all, the flags', its keys.
+
+    Keys that stand in files or in a keyring become variables of this process here.
+    """
+    keys.provide(bound.all_models)
     return bound._replace(
         env=_merged(settings.env, bound.env, flags.env),
         secret_env=_merged(settings.secret_env, bound.secret_env, flags.secret_env, bound.key_variables),

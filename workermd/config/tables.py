@@ -4,6 +4,7 @@ import os
 import re
 from typing import Any, NamedTuple
 
+from workermd.config import keys
 from workermd.config.prices import priced
 from workermd.protocol import tool_pattern
 from workermd.protocol.errors import ConfigurationError
@@ -14,6 +15,7 @@ _BINDING_KEYS = ("backend", "env", "secret_env", "settings", "max_turns", "vouch
 VOUCHABLE = ("max_tokens", "max_cost_usd", "max_tool_calls", "max_turns", "tools_allowed", "rate_limit")
 """Bounds that an operator may vouch for; never those of time and attempts, nor the key (S3.6)."""
 _MODEL_KEYS = ("model", "base_url", "api_key_env", "structured", "api_version", "options", "price")
+_KEY_KEYS = ("api_key_env", "api_key_file", "api_key_keyring")
 _DIALECT_KEYS = ("names", "system", "merge_roles", "stream")
 _WAY_KEYS = ("headers", "ca_file", "proxy_env", "fallback")
 _SYSTEM_ROLES = ("system", "developer", "user")
@@ -203,7 +205,7 @@ def _bound_model(fields: dict[str, Any], place: str, named: Named) -> Model | No
 
 def _model(fields: Any, place: str, folder: str = "") -> Model:
     _table(fields, place, 'give it at least: model = "…"')
-    only(fields, (*_MODEL_KEYS, *_DIALECT_KEYS, *_WAY_KEYS), place)
+    only(fields, (*_MODEL_KEYS, *_KEY_KEYS[1:], *_DIALECT_KEYS, *_WAY_KEYS), place)
     name = text_of(fields, "model", place)
     if not name:
         raise ConfigurationError(f"{place}: names no model", 'add model = "…", as the endpoint calls it')
@@ -213,10 +215,12 @@ def _model(fields: Any, place: str, folder: str = "") -> Model:
     if structured not in _STRUCTURED:
         raise ConfigurationError(f"{place}: structured is none of {', '.join(_STRUCTURED)}", "choose one of these")
     price = fields.get("price", {})
+    key_from = _key_from(fields, place, folder)
+    variable = keys.variable_for(key_from) if key_from else text_of(fields, "api_key_env", place)
     model = Model(
         name,
         base_url,
-        text_of(fields, "api_key_env", place) or ("OPENAI_API_KEY" if base_url == OPENAI else ""),
+        variable or ("OPENAI_API_KEY" if base_url == OPENAI else ""),
         structured,
         text_of(fields, "api_version", place),
         _json_table(fields, "options", place),
@@ -229,8 +233,25 @@ def _model(fields: Any, place: str, folder: str = "") -> Model:
         ca_file=os.path.join(folder, ca_file) if (ca_file := text_of(fields, "ca_file", place)) else "",
         proxy_env=text_of(fields, "proxy_env", place),
         fallback=words_of(fields, "fallback", place),
+        key_from=key_from,
     )
     return priced(model)
+
+
+def _key_from(fields: dict[str, Any], place: str, folder: str) -> str:
+    """Where the key stands, if not in a variable. A file's path is relative to the configuration."""
+    given = [key for key in _KEY_KEYS if key in fields]
+    if len(given) > 1:
+        raise ConfigurationError(f"{place}: names {' and '.join(given)}", "name one of them")
+    if path := text_of(fields, "api_key_file", place):
+        return f"{keys.FILE}:{os.path.join(folder, os.path.expanduser(path))}"
+    if named := text_of(fields, "api_key_keyring", place):
+        if not all(named.rpartition("/")[::2]):
+            raise ConfigurationError(
+                f"{place}: api_key_keyring is no SERVICE/USER", 'write api_key_keyring = "workermd/openai"'
+            )
+        return f"{keys.KEYRING}:{named}"
+    return ""
 
 
 def _system(fields: dict[str, Any], place: str) -> str:

@@ -67,7 +67,8 @@ def _extras(extras: Document) -> list[Line]:
 def _models(models: Document) -> list[Line]:
     told = []
     for name, model in models.items():
-        key = f", key in {model['api_key_env']}" if model["api_key_env"] else ", no key"
+        source = (model["api_key_from"] or "").replace(":", " ", 1) or model["api_key_env"]
+        key = f", key in {source}" if source else ", no key"
         endpoint = f", {model['endpoint']}" if model["endpoint"] else ""
         told.append(("model", f"{name}: {model['model']} at {model['base_url']}{key}{endpoint}"))
     return told

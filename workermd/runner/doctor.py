@@ -12,6 +12,7 @@ import urllib.request
 from typing import NamedTuple
 
 from workermd import __version__
+from workermd.config import keys
 from workermd.config.configuration import Flags, Settings, with_variables
 from workermd.ledger.sqlite.store import Ledger
 from workermd.protocol.envelope import Document
@@ -38,6 +39,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "otel": ("opentelemetry-sdk", "opentelemetry-exporter-otlp-proto-http"),
     "derive": ("httpx", "hishel"),
     "lsp": ("pygls",),
+    "keyring": ("keyring",),
     "workers": ("httpx", "ruff", "selectolax"),
 }
 """The extras of this package and what each of them installs."""
@@ -101,8 +103,11 @@ def _models(settings: Settings) -> dict[str, Model]:
 
 
 def _model(name: str, model: Model, problems: list[str], *, offline: bool) -> Document:
+    keys.provide([model])
     key_set = not model.api_key_env or bool(os.environ.get(model.api_key_env))
-    if not key_set:
+    if reason := keys.why_missing(model):
+        problems.append(f"model {name}: {reason}")
+    elif not key_set:
         problems.append(f"model {name}: the variable {model.api_key_env} is not set")
     answer = None if offline else _asked(model)
     if answer is not None and answer != "answers":
@@ -110,7 +115,8 @@ def _model(name: str, model: Model, problems: list[str], *, offline: bool) -> Do
     return {
         "model": model.name,
         "base_url": model.base_url,
-        "api_key_env": model.api_key_env or None,
+        "api_key_env": None if model.key_from else model.api_key_env or None,
+        "api_key_from": model.key_from or None,
         "key_set": key_set if model.api_key_env else None,
         "priced": model.input_price is not None,
         "endpoint": answer,
@@ -169,5 +175,5 @@ def _variables(settings: Settings) -> list[str]:
     named = [*settings.env, *settings.secret_env]
     for binding in bindings:
         named += [*binding.env, *binding.secret_env, *binding.key_variables]
-    named += [model.api_key_env for model in settings.models.values() if model.api_key_env]
+    named += [model.api_key_env for model in settings.models.values() if model.api_key_env and not model.key_from]
     return list(dict.fromkeys(named))

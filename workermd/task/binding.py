@@ -39,6 +39,8 @@ class Model(NamedTuple):
     ca_file: str = ""
     proxy_env: str = ""
     fallback: tuple[str, ...] = ()
+    key_from: str = ""
+    """`file:PATH` or `keyring:SERVICE/USER`, from which the variable of the key is filled; empty: the caller fills it."""
 
     @property
     def variables(self) -> tuple[str, ...]:
@@ -146,6 +148,8 @@ class Binding(NamedTuple):
 
 def unset_variable(model: Model) -> str:
     """Which variable of a model is not set; empty when all are."""
+    if model.key_from and not os.environ.get(model.api_key_env):
+        return f"model {model.name}: no key could be had from its {model.key_from.replace(':', ' ', 1)}; see: workermd doctor"
     wanted = [(model.api_key_env, "the endpoint's key"), (model.proxy_env, "the proxy's address")]
     wanted += [(variable, f"the header {header}") for header, variable in model.headers.items()]
     for variable, what in wanted:
@@ -165,4 +169,4 @@ def without_keys(binding: Binding) -> Binding:
 
 
 def _without_variables(model: Model) -> Model:
-    return model._replace(api_key_env="", headers={}, proxy_env="", ca_file="")
+    return model._replace(api_key_env="", key_from="", headers={}, proxy_env="", ca_file="")
