@@ -11,6 +11,7 @@ process counts its threads and sockets once it has loaded, and with one of eithe
     reap ───────────────────────▶ waitpid, the wait status
 """
 
+import contextlib
 import ctypes
 import fcntl
 import gc
@@ -20,6 +21,7 @@ import signal
 import socket
 import sys
 from collections.abc import Iterable
+from importlib import import_module
 from typing import NamedTuple, NoReturn
 
 from workermd.attempt import host
@@ -27,7 +29,7 @@ from workermd.attempt.order import FIRST_OWN_FD, HOST_FDS, MARKER_CHARACTERS, OR
 from workermd.sandbox import kernel
 from workermd.system import crash
 from workermd.system.environment import MARKER
-from workermd.task.task import Backend
+from workermd.task.task import KINDS, Backend
 
 REQUESTS_FD = 3
 """Where requests come in; each is one message, so that many processes may share the other end."""
@@ -52,6 +54,9 @@ def main() -> None:
     place = _marker_place()
     requests = socket.socket(fileno=REQUESTS_FD)
     backend = host.load(sys.argv[2])
+    for name in KINDS[sys.argv[2]].first_used:
+        with contextlib.suppress(ImportError):
+            import_module(name)
     kernel.die_with_parent(0)
     gc.collect()
     gc.freeze()

@@ -214,6 +214,8 @@ class Kind(NamedTuple):
     something to this kind; `keys` those of its own table in the configuration, which become `arrangement`.
     `reports` are the bounds that it can hold after the fact, where the binding says that its replies tell their usage.
     A kind that `converses` talks to models or tools by our wire, which keeps the conversation and can replay it.
+    `first_used` are modules that an attempt imports when it talks for the first time. A process that is forked for
+    many attempts imports them before, where they are installed; one that performs a single attempt may never need them.
     """
 
     module: str
@@ -223,6 +225,7 @@ class Kind(NamedTuple):
     keys: frozenset[str] = frozenset()
     converses: bool = False
     reports: frozenset[str] = frozenset()
+    first_used: tuple[str, ...] = ()
 
     @property
     def resumes(self) -> bool:
@@ -236,6 +239,8 @@ _MODELS = frozenset({"model", "models", "tools"})
 _ROSTER = frozenset({"pattern", "agents", "answer", "rounds", "instructions"})
 _TEAM = _ROSTER | {"until", "selector_model", "selector_prompt", "sequence", "edges", "start", "orchestrator_model"}
 _TEAM |= {"max_stalls", "max_replans", "on_stall", "ask_user", "component", "team", "allow_providers"}
+_WAIT = ("anyio._backends._asyncio",)
+_ASK = (*_WAIT, "httpcore2", "openai.resources.chat.chat")
 
 KINDS: dict[str, Kind] = {
     "function": Kind("workermd.backends.function", takes=frozenset({"function"}), reports=_USED),
@@ -247,8 +252,17 @@ KINDS: dict[str, Kind] = {
         _MODELS,
         frozenset({"instructions", "ask_user"}),
         converses=True,
+        first_used=_ASK,
     ),
-    "team": Kind("workermd.backends.autogen.team", _COUNTED, "agentchat", _MODELS, _TEAM, converses=True),
+    "team": Kind(
+        "workermd.backends.autogen.team",
+        _COUNTED,
+        "agentchat",
+        _MODELS,
+        _TEAM,
+        converses=True,
+        first_used=(*_ASK, "autogen_agentchat.teams"),
+    ),
     "agent-framework": Kind(
         "workermd.backends.agent_framework",
         _COUNTED,
@@ -258,8 +272,17 @@ KINDS: dict[str, Kind] = {
         | {"declarative", "until", "selector_model", "ask_user", "edges", "sequence", "start", "orchestrator_model"}
         | {"plan_review", "on_stall", "max_stalls", "max_replans"},
         converses=True,
+        first_used=_ASK,
     ),
-    "ag2": Kind("workermd.backends.ag2.single", _COUNTED, "ag2", _MODELS, _ROSTER | {"ask_user"}, converses=True),
+    "ag2": Kind(
+        "workermd.backends.ag2.single",
+        _COUNTED,
+        "ag2",
+        _MODELS,
+        _ROSTER | {"ask_user"},
+        converses=True,
+        first_used=_ASK,
+    ),
     "factory": Kind(
         "workermd.backends.factory",
         _COUNTED,
@@ -274,6 +297,7 @@ KINDS: dict[str, Kind] = {
         frozenset({"command", "tools"}),
         frozenset({"server", "tool", "allow", "approve", "retry_errors"}),
         converses=True,
+        first_used=_WAIT,
     ),
     "program": Kind("workermd.backends.program", takes=frozenset({"command"}), keys=frozenset({"ok_exit_codes"})),
     "http": Kind(

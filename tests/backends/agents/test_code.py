@@ -6,11 +6,12 @@ import time
 import pytest
 
 from tests.backends.agents.conftest import ANSWER
+from tests.late import needs
 from workermd.system import processes
 from workermd.task.binding import ToolBinding
 from workermd.testing import Call, Text, ToolCalls
 
-pytest.importorskip("autogen_ext.code_executors.local", reason="workermd[agentchat] is not installed")
+needs("autogen_ext", "workermd[agentchat] is not installed")
 
 CODE = {"executor": "local", "languages": ["python", "sh"], "timeout": 2, "python": "", "image": ""}
 

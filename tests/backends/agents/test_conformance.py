@@ -1,13 +1,17 @@
 """One kit for every kind of agents: the same script has the same envelope, whichever framework ran (S3, S5)."""
 
 import json
+import sys
 import time
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
+from tests import loaded
 from tests.backends.agents.conftest import ANSWER
 from tests.conftest import FOUR, patience
+from workermd.task.task import KINDS
 from workermd.testing import (
     Call,
     ContentFilter,
@@ -143,6 +147,15 @@ def test_the_same_envelope_whichever_framework_ran(bound, name):
     )
     assert told == case[1:], ran.done.err
     assert "Traceback" not in ran.done.err or case.code == "backend_failed"
+
+
+def test_what_an_attempt_imports_when_it_asks_is_imported_before_it_is_forked(attempt, request):
+    """Names that an attempt does not use would be loaded for nothing; the last one of the chain is seen in the zygote."""
+    kind = request.node.callspec.params["attempt"].name
+    attempt([Text(ANSWER)])
+    assert [name for name in KINDS[kind].first_used if name not in sys.modules] == []
+    maps = Path(f"/proc/{loaded.loader().zygote(kind).pid}/maps").read_text()
+    assert "/jiter" in maps
 
 
 @pytest.mark.rule("S3.3")

@@ -8,13 +8,14 @@ import pytest
 
 from tests.backends.agents.attempts import tried
 from tests.backends.agents.conftest import ANSWER
+from tests.late import needs
 from workermd.task.binding import Binding, Model
 from workermd.task.task import KINDS
 from workermd.testing import Text
 
-pytest.importorskip("autogen_agentchat", reason="workermd[agentchat] is not installed")
-pytest.importorskip("agent_framework", reason="workermd[agent-framework] is not installed")
-pytest.importorskip("ag2", reason="workermd[ag2] is not installed")
+needs("autogen_agentchat", "workermd[agentchat] is not installed")
+needs("agent_framework", "workermd[agent-framework] is not installed")
+needs("ag2", "workermd[ag2] is not installed")
 
 HAVE = {
     "round-robin": ("team", "ag2", "agent-framework"),
