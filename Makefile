@@ -43,8 +43,10 @@ demo-agents: $(VENV)/.ready
 	  echo "--- three agents: $$kind"; $(BIN)/workermd run -v --config contracts/examples/agents/$$kind.toml --replay contracts/examples/agents/$$kind \
 	    --ledger $(DEMO)/$$kind.db contracts/release-notes.worker.md contracts/examples/release-notes.input.json || exit 1; done
 
-# The whole test suite, on every core. TESTS names a part of it.
+# The whole test suite, with twice as many processes as there are cores. TESTS names a part of it.
 TESTS ?=
+# To compile the tests with pytest's own asserts takes longer than to collect them: what was compiled is kept.
+test: export PYTHONDONTWRITEBYTECODE :=
 test: $(VENV)/.ready
 	$(BIN)/python -m pytest -n auto --dist worksteal $(TESTS)
 

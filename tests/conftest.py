@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import gc
 import json
 import os
 import signal
@@ -54,6 +55,12 @@ def pytest_configure(config: pytest.Config) -> None:
             signal.signal(number, lambda *_: None)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """`-n auto`: the tests wait for processes, deadlines and disks as long as they compute."""
+    return 2 * len(os.sched_getaffinity(0))
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     loaded.close()
 
@@ -79,9 +86,10 @@ def _imported_late(request: pytest.FixtureRequest) -> None:
 
 @pytest.fixture(autouse=True)
 def _alone(request: pytest.FixtureRequest) -> Iterator[None]:
-    """A test that leaves a process behind fails by itself, and its neighbours do not meet it."""
+    """A test that leaves a process or a warning behind fails by itself, and its neighbours do not meet it."""
     before = {*processes.descendants(os.getpid())}
     yield
+    gc.collect(1)  # what it left open in a circle warns now: what is young is its own
     left = loaded.end_left_behind(before, patience(1))
     assert left == [], f"processes are left: {left}"
 

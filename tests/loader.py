@@ -27,7 +27,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 REQUESTS_FD = 3
 LENGTH = struct.Struct("!Q")
 
-IMPORTED = ("LANG", "TZ", "LC_", "LD_", "PYTHON", "OTEL_", "SSL_", "COVERAGE_", "COV_")
+IMPORTED = ("LANG", "TZ", "LC_", "LD_", "PYTHON", "OTEL_PYTHON_", "OTEL_PROPAGATORS", "SSL_", "COVERAGE_", "COV_")
 """Beginnings of names that an interpreter or an import reads: where one differs, nothing is forked."""
 
 

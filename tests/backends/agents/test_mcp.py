@@ -642,11 +642,11 @@ def test_agents_call_the_tools_of_a_server(bound):
 
 
 @pytest.mark.rule("S6.5")
-def test_an_instruction_in_a_description_opens_no_gate(bound):
+def test_an_instruction_in_a_description_opens_no_gate(sampled):
     command = json.dumps(list(hostile("instructs")))
     config = f'[servers.s]\ncommand = {command}\n[tools.go]\nserver = "s"\n'
     script = [ToolCalls((Call("rm", {"path": "/"}),)), Text(ANSWER)]
-    ran = bound(script, config=config, worker={"tools": ["go"]})
+    ran = sampled(script, config=config, worker={"tools": ["go"]})
     assert ran.envelope["usage"]["tool_calls_denied"] == 1
     assert [tool["function"]["name"] for tool in ran.server.requests[0].body["tools"]] == ["go"]
 
@@ -660,9 +660,9 @@ def test_a_servers_errors_are_told_to_the_model(bound):
     assert all(text.startswith("error: the tool reports: ") for text in told)
 
 
-def test_a_long_answer_is_cut_and_said_to_be(bound):
+def test_a_long_answer_is_cut_and_said_to_be(sampled):
     config = TOOLS.format(command=json.dumps(honest())) + '[tools.large]\nserver = "s"\n'
-    ran = bound(
+    ran = sampled(
         [ToolCalls((Call("large", {"characters": 1_000_000}),)), Text(ANSWER)],
         config=config,
         worker={"tools": ["large"]},
@@ -673,7 +673,6 @@ def test_a_long_answer_is_cut_and_said_to_be(bound):
 
 
 @pytest.mark.rule("S3.4")
-@pytest.mark.cold
 def test_a_server_that_dies_ends_the_attempt(bound):
     config = TOOLS.format(command=json.dumps(honest())) + '[tools.die]\nserver = "s"\n'
     ran = bound([ToolCalls((Call("die", {}),)), Text(ANSWER)], config=config, worker={"tools": ["die"]})

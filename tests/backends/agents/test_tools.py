@@ -299,22 +299,22 @@ def test_code_runs_and_its_files_are_in_the_artifacts_folder(bound, tmp_path):
 
 
 @pytest.mark.rule("S3.3")
-def test_code_that_does_not_end_is_ended_with_all_that_it_started(bound):
+def test_code_that_does_not_end_is_ended_with_all_that_it_started(sampled):
     text = (
         "import subprocess, sys\n"
         "for group in (False, True):\n"
         "    subprocess.Popen([sys.executable, '-S', '-c', 'import time; time.sleep(600)'], start_new_session=group)\n"
         "print('begun', flush=True)\nwhile True: pass"
     )
-    ran, told = code_of(bound, ("python", text), run_id="endless")
+    ran, told = code_of(sampled, ("python", text), run_id="endless")
     assert told == ["exit code 124 (it was ended after 3 seconds)\nbegun\n"], ran.done.err
     assert [pid for pid in processes.marked(b"WORKERMD_RUN_ID=endless") if pid != os.getpid()] == []
 
 
 @pytest.mark.rule("S6.3")
-def test_code_sees_no_keys(bound):
+def test_code_sees_no_keys(sampled):
     ran, told = code_of(
-        bound,
+        sampled,
         ("python", "import os; print(sorted(name for name in os.environ))"),
         model={"api_key_env": "MY_KEY"}, env={"MY_KEY": "sk-secret-4711"}, serve={"key": "sk-secret-4711"},
     )  # fmt: skip
@@ -323,8 +323,8 @@ def test_code_sees_no_keys(bound):
     assert ran.envelope["status"] == "ok"
 
 
-def test_what_code_prints_is_bounded(bound):
-    _, told = code_of(bound, ("python", "while True: print('x' * 10000)"))
+def test_what_code_prints_is_bounded(sampled):
+    _, told = code_of(sampled, ("python", "while True: print('x' * 10000)"))
     assert told[0].startswith("exit code 124")
     assert len(told[0]) < 300_000
 
@@ -336,9 +336,9 @@ def test_code_needs_approval_where_the_operator_says_so(bound):
     assert ran.envelope["error"]["code"] == "approval_required"
 
 
-def test_a_container_needs_an_engine(bound):
+def test_a_container_needs_an_engine(sampled):
     config = '[tools.run_code]\ncode = { executor = "docker" }\n'
-    ran = bound([Text(ANSWER)], config=config, worker={"tools": ["run_code"]})
+    ran = sampled([Text(ANSWER)], config=config, worker={"tools": ["run_code"]})
     assert ran.done.code == 2
     assert "docker" in ran.envelope["error"]["message"]
     assert not ran.server.requests

@@ -1,0 +1,63 @@
+"""What the suite promises of itself: a test that leaves something behind fails alone, however the suite was started."""
+
+import os
+import re
+import subprocess
+import sys
+
+from tests.conftest import ROOT, patience
+
+UNTIDY = """
+import os, signal, subprocess, sys, warnings
+
+HELD = []
+
+def test_a_process_is_left():
+    HELD.append(subprocess.Popen(["sleep", "600"]))
+
+def test_its_neighbour():
+    subprocess.run(["true"], check=True)
+
+def test_a_warning():
+    warnings.warn("left", UserWarning)
+
+def test_an_open_file_is_left_in_a_circle():
+    circle = [open(__file__)]
+    circle.append(circle)
+
+def test_another_neighbour():
+    pass
+
+def test_signals_are_those_of_a_terminal():
+    said = subprocess.run(
+        [sys.executable, "-S", "-c", "import signal; print([signal.getsignal(n) for n in (1, 2, 3)])"],
+        capture_output=True, text=True, check=True,
+    ).stdout
+    assert "SIG_IGN" not in said
+    os.kill(os.getpid(), signal.SIGHUP)
+"""
+
+
+def test_what_is_left_behind_fails_its_own_test(tmp_path):
+    """Started as `nohup` and some runners do, with signals ignored."""
+    (tmp_path / "test_untidy.py").write_text(UNTIDY)
+    call = f"trap '' INT HUP QUIT; exec {sys.executable} -m pytest -c {ROOT}/pyproject.toml -p tests.conftest -p no:cacheprovider -rA -q ."
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
+    environment.pop("PYTEST_XDIST_WORKER", None)
+    done = subprocess.run(
+        ["sh", "-c", call],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=patience(60),
+        check=False,
+    )
+    found = dict.fromkeys(re.findall(r"^(PASSED|FAILED|ERROR) \S*::(\w+)", done.stdout, re.MULTILINE))
+    assert {name for word, name in found if word != "PASSED"} == {
+        "test_a_process_is_left",
+        "test_a_warning",
+        "test_an_open_file_is_left_in_a_circle",
+    }, done.stdout
+    passed = {name for word, name in found if word == "PASSED"}
+    assert {"test_its_neighbour", "test_another_neighbour", "test_signals_are_those_of_a_terminal"} <= passed
