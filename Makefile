@@ -45,8 +45,6 @@ demo-agents: $(VENV)/.ready
 
 # The whole test suite, with twice as many processes as there are cores. TESTS names a part of it.
 TESTS ?=
-# To compile the tests with pytest's own asserts takes longer than to collect them: what was compiled is kept.
-test: export PYTHONDONTWRITEBYTECODE :=
 test: $(VENV)/.ready
 	$(BIN)/python -m pytest -n auto --dist worksteal $(TESTS)
 

@@ -340,13 +340,20 @@ def test_a_tool_that_needs_approval_ends_the_attempt(bound, called):
 @pytest.mark.parametrize(("decision", "made"), [((), ["1+1"]), (("--deny",), [])])
 def test_what_a_person_decided_holds_for_the_next_attempt(bound, called, cli, decision, made):
     five = ["ok", "retryable_error", "invalid_request", "invalid_output", "needs_human"]
-    script = [ToolCalls((Call("add", {"a": 1}),)), ToolCalls((Call("add", {"a": 1}),)), Text(ANSWER)]
     options = {"config": TOOLS + "approve = true\n", "worker": {"tools": ["add"]}, "statuses": five, "run_id": "asks"}
-    bound(script[:1], **options)
+    bound([ToolCalls((Call("add", {"a": 1}),))], **options)
     assert cli("approve", "asks", "--by", "ada", *decision).code == 0
-    ran = bound(script[1:], **options)
+    ran = bound([Text(ANSWER)], **options)
     assert ran.envelope["status"] == "ok", ran.done.err
     assert called() == made
+    told = ran.server.requests[0].body["messages"][-1]["content"]
+    assert told == "2" if made else "a person decided against this call" in told
+
+
+@pytest.mark.rule("S9.2")
+def test_an_attempt_that_has_nothing_to_go_on_with_is_told_what_people_decided(attempt):
+    decision = {"id": "d1", "kind": "tool", "proposed": {"tool": "add", "arguments": {"a": 1}}, "answer": "approve"}
+    ran = attempt([Text(ANSWER)], task={"decisions": (decision,)})
     assert "People decided" in str(ran.server.requests[0].body)
 
 

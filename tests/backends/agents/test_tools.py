@@ -188,8 +188,10 @@ def test_an_approval_holds_for_the_same_tool_with_the_same_arguments(bound, cli,
     five = [*FOUR, "needs_human"]
 
     def attempt(tool: str, arguments: dict[str, Any]) -> Any:
+        """It begins anew: a request that differs from the one before is not given the same answer."""
         script = [ToolCalls((Call(tool, arguments),)), Text(ANSWER)]
-        return bound(script, config=tables, worker={"tools": ["add", "sub"]}, statuses=five, run_id="a").envelope
+        worker = {"tools": ["add", "sub"], "instructions": f"Think of {tool} and {arguments}."}
+        return bound(script, config=tables, worker=worker, statuses=five, run_id="a").envelope
 
     assert attempt("add", {"a": 1, "b": {"x": 1, "y": 2}})["error"]["code"] == "approval_required"
     assert cli("approve", "a", "--by", "ann").code == 0
