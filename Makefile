@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := .demo
 
-.PHONY: demo demo-agents test coverage matrix lint bench command-lines storm fuzz mutants clean
+.PHONY: demo demo-agents test coverage matrix lint bench command-lines storm fuzz mutants conformance conformance-ablation clean
 
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
@@ -93,6 +93,16 @@ fuzz: $(VENV)/.ready
 FAULTS ?=
 mutants: $(VENV)/.ready
 	$(BIN)/python -m tests.mutants $(FAULTS)
+
+# The conformance kit over workermd and over the two other runtimes that the tests keep.
+conformance: $(VENV)/.ready
+	$(BIN)/workermd conformance -q
+	$(BIN)/workermd conformance -q --runtime tests/testing/conformance/runtimes/node.toml
+	$(BIN)/workermd conformance -q --runtime tests/testing/conformance/runtimes/shell.toml
+
+# Rules taken out of a copy of workermd, one at a time: the kit's cases must turn red.
+conformance-ablation: $(VENV)/.ready
+	$(BIN)/python -m tests.testing.conformance.ablation
 
 clean:
 	rm -rf .mutants $(VENV) $(DEMO) .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis .fuzz

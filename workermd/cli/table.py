@@ -683,6 +683,48 @@ COMMANDS: tuple[CommandSpec, ...] = (
         ),
     ),
     CommandSpec(
+        ("conformance",),
+        "Hold a command that runs contracts against the cases of the conformance kit; without one, workermd itself.",
+        (
+            ArgumentSpec(
+                "program",
+                "The command, with {spec}, {input}, {task} and {ledger} where those paths belong.",
+                "-- COMMAND",
+                many=True,
+                required=False,
+                after_dashes=True,
+            ),
+        ),
+        (
+            OptionSpec(
+                ("--runtime",),
+                "text",
+                "How a runtime is called, its exit codes, claims and known failures; see docs/conformance.md.",
+                "FILE",
+            ),
+            OptionSpec(
+                ("--claims",), "many", "The levels to try: core, durable, strict, people, agents. Repeatable.", "LEVELS"
+            ),
+            OptionSpec(("--case",), "many", "Only this case. Repeatable.", "ID"),
+            OptionSpec(("--list-cases",), "flag", "List the cases, their levels and rules, and try none."),
+            OptionSpec(("--jobs", "-j"), "count", "Cases at a time. Default: as many as there are cores.", "N"),
+            OptionSpec(("--patience",), "number", "Multiply the times that cases allow, on a slow machine.", "FACTOR"),
+            OptionSpec(
+                ("--format",),
+                "text",
+                "How to print.",
+                "text|json|junit|markdown|badge",
+                ("text", "json", "junit", "markdown", "badge"),
+                "text",
+            ),
+            OptionSpec(
+                ("--report",), "many", "Write a report of this format to a file besides what is printed.", "FORMAT=FILE"
+            ),
+            OptionSpec(("--exit-zero",), "flag", "Exit 0 even where a case failed."),
+            _QUIET,
+        ),
+    ),
+    CommandSpec(
         ("lsp",),
         "Speak with an editor: diagnostics, hover, completion, fixes, outline, layout. Started by the editor itself.",
         (),
@@ -775,5 +817,9 @@ EXAMPLES: dict[tuple[str, ...], tuple[str, ...]] = {
     ),
     ("new",): ("workermd new greet", "workermd new count --language node", "workermd new sum-up --agent"),
     ("runs", "prune"): ("workermd runs prune --older-than 30 --dry-run",),
+    ("conformance",): (
+        "workermd conformance --claims core,durable",
+        "workermd conformance --report junit=out.xml -- ./runner {spec} {input} {task}",
+    ),
 }
 """Command to calls that its help shows: each can be read; a test holds them against the table."""
