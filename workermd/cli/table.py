@@ -819,7 +819,7 @@ EXAMPLES: dict[tuple[str, ...], tuple[str, ...]] = {
     ("runs", "prune"): ("workermd runs prune --older-than 30 --dry-run",),
     ("conformance",): (
         "workermd conformance --claims core,durable",
-        "workermd conformance --report junit=out.xml -- ./runner {spec} {input} {task}",
+        "workermd conformance --claims core -- ./runner {spec} {input} {task}",
     ),
 }
 """Command to calls that its help shows: each can be read; a test holds them against the table."""

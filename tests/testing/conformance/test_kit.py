@@ -14,6 +14,7 @@ from junitparser import JUnitXml
 from tests import loaded
 from tests.conftest import ROOT, patience
 from tests.rules_proved import rules
+from tests.testing.conformance import ablation
 from workermd.protocol.errors import ConfigurationError, UsageError
 from workermd.testing.conformance import cases, conduct, judge, proof, results, runtime
 
@@ -225,3 +226,39 @@ def test_the_data_ships_with_the_package():
         ".toml",
         ".md",
     }
+
+
+def test_a_rule_taken_out_turns_its_cases_red(tmp_path):
+    """`make conformance-ablation` takes all of them out."""
+    faults = ablation.load()
+    assert len(faults) >= 10
+    for fault in faults:
+        fault.applied((ROOT / fault.file).read_text())
+        named(*fault.tests)
+    folder = ablation.copied(tmp_path)
+    for fault in faults:
+        if fault.name.startswith(("S2.3", "S6.3")):
+            name = fault.tests[0]
+            assert ablation.red(fault, folder, [name, "answer"], patience(1)) == [name]
+
+
+def test_the_page_says_what_is_so():
+    page = (ROOT / "docs" / "conformance.md").read_text()
+    blocks = re.findall(r"^```(\w+)\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    shown = json.loads(next(text for kind, text in blocks if kind == "json"))
+    kept = json.loads((KIT / "cases" / "core.json").read_text())["cases"]
+    assert shown in kept
+    held = runtime._runtime(tomllib.loads(next(text for kind, text in blocks if kind == "toml")), "my-runtime.toml")
+    assert held.known.keys() | held.not_offered.keys() <= {case.id for case in ALL}
+    assert set(re.findall(r"`(\w+)`", page.split("`exits` may name are")[1].split("How `workermd`")[0])) == set(
+        runtime.EXITS
+    )
+    counts = [sum(case.level == level for case in ALL) for level in cases.LEVELS]
+    assert f"| workermd | {' | '.join(f'{n}/{n}' for n in counts)} |" in page
+    for name in ("node", "shell"):
+        other = runtime.load(str(RUNTIMES / f"{name}.toml"))
+        for level in other.claims:
+            offered = {case.id for case in ALL if case.level == level and not other.missing(case)}
+            assert f"{len(offered - other.known.keys())}/{len(offered)}" in page, (name, level)
+    output = "\t".join(("level", *results._WORDS))
+    assert output in page
