@@ -1,11 +1,13 @@
 """The written rules, the code and the tests say the same."""
 
+import json
 import re
+import tomllib
 
 import pytest
 
 from tests.conftest import ROOT
-from tests.rules_proved import PAGE, page, proofs, refuse_unknown
+from tests.rules_proved import PAGE, page, proofs, refuse_unknown, rules
 from workermd.protocol.envelope import ERROR_CODES, Status
 
 SPEC = (ROOT / "docs" / "spec.md").read_text()
@@ -19,6 +21,17 @@ def test_every_rule_has_a_proof():
 
 def test_the_table_of_proofs_is_what_the_markers_say():
     assert PAGE.read_text() == page(), "write it anew: python -m tests.rules_proved"
+
+
+def test_every_rule_that_can_be_seen_has_a_case_of_the_conformance_kit():
+    kit = ROOT / "workermd" / "testing" / "conformance"
+    documents = [json.loads(path.read_text()) for path in (kit / "cases").glob("*.json")]
+    seen = {rule for document in documents for case in document["cases"] for rule in case["rules"] if rule[0] == "S"}
+    unseen = tomllib.loads((kit / "unseen.toml").read_text())["unseen"].keys()
+    assert not seen & unseen, "a rule that has a case can be seen"
+    assert seen | unseen == set(rules()), (
+        "write a case of the kit, or the reason why none can see the rule: docs/conformance.md"
+    )
 
 
 @pytest.mark.parametrize("named", [(), ("S0.9",), ("S1.1", "S4.33"), ("1.1",)])
