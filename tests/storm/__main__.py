@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.runner.test_model import check
-from tests.storm import kills
+from tests.storm import conversations, kills
 from tests.storm.cases import Case, pairs, singles
 from tests.storm.faults import FAULTS, Fault, seeded
 from tests.storm.trial import Trial
@@ -26,8 +26,12 @@ from tests.storm.trial import Trial
 AT_ONCE = 2
 """Cases that run side by side."""
 
-SHARE_OF_FAULTS, SHARE_OF_PAIRS, SHARE_OF_MODEL = 0.17, 0.45, 0.1
+KILLS_OF_A_CONVERSATION = 5
+
+SHARE_OF_FAULTS, SHARE_OF_PAIRS, SHARE_OF_MODEL, SHARE_OF_CONVERSATIONS = 0.17, 0.4, 0.1, 0.13
 """Of the time; the storm gets the rest."""
+
+SHARE_OF_THE_STORM = 1 - SHARE_OF_FAULTS - SHARE_OF_PAIRS - SHARE_OF_MODEL - SHARE_OF_CONVERSATIONS
 
 
 class Part(NamedTuple):
@@ -53,6 +57,7 @@ def main() -> int:
             told(faults(root / "faults", began + options.seconds * SHARE_OF_FAULTS)),
             told(all_pairs(root / "pairs", seed, began + options.seconds * (SHARE_OF_FAULTS + SHARE_OF_PAIRS))),
             told(model(seed, began + options.seconds * (SHARE_OF_FAULTS + SHARE_OF_PAIRS + SHARE_OF_MODEL))),
+            told(conversed(root / "conversations", seed, began + options.seconds * (1 - SHARE_OF_THE_STORM))),
             told(storm(root / "kills", seed, began + options.seconds)),
         ]
     print(f"\n{'part':<12}  {'done':<78}  {'left out':<16}  wrong")
@@ -132,6 +137,15 @@ def model(seed: int, until: float) -> Part:
             found.append(f"the model, seed {seed + sequences}: {error}\n" + "\n".join(getattr(error, "__notes__", ())))
         sequences += 2
     return Part("model", f"{sequences} sequences of up to 15 steps", "-", found)
+
+
+def conversed(root: Path, seed: int, until: float) -> Part:
+    """Teams whose attempts are killed at random, until the time is over."""
+    runs, found = 0, []
+    while time.monotonic() < until:
+        found += conversations.storm(root / str(runs), seed + runs, KILLS_OF_A_CONVERSATION)
+        runs += 1
+    return Part("conversations", f"{runs} teams of three, {KILLS_OF_A_CONVERSATION} kills each", "-", found)
 
 
 def storm(root: Path, seed: int, until: float) -> Part:

@@ -7,6 +7,7 @@ import signal
 import pytest
 
 from tests.backends.agents.conftest import ANSWER
+from tests.storm import conversations
 from workermd.ledger import results
 from workermd.testing import Call, Hang, Problem, Text, ToolCalls
 
@@ -212,3 +213,7 @@ def test_the_envelope_says_it_in_its_schema(killed_in_its_second_request, cli):
 
     _, command = killed_in_its_second_request([ToolCalls([Call("add", {"text": "one"})]), Hang(), Text(ANSWER)])
     jsonschema.validate(json.loads(cli(*command).out), envelope_schema())
+
+
+def test_random_kills_in_a_team_repeat_no_request_and_no_call(tmp_path):
+    assert conversations.storm(tmp_path, seed=1, kills=3) == []
