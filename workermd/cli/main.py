@@ -24,7 +24,6 @@ def main() -> "NoReturn":
     arguments = sys.argv[1:]
     if arguments[:1] == ["--version"] or arguments == ["version"]:
         sys.exit(_version())
-    _need_posix()
     _open_streams()
     try:
         code = answer(arguments)
@@ -50,12 +49,6 @@ def _version() -> int:
             sys.stderr.write(f"workermd: standard output cannot be written ({error.strerror})\n")
         return 2
     return 0
-
-
-def _need_posix() -> None:
-    if os.name != "posix":
-        sys.stderr.write("workermd: this system is not supported; use Linux, or WSL on Windows\n")
-        sys.exit(2)
 
 
 def _open_streams() -> None:
@@ -102,6 +95,7 @@ def perform(command: "CommandSpec", values: "dict[str, Any]") -> int:
     from workermd.protocol.errors import Interrupted, WorkermdError
 
     try:
+        _need_linux(command)
         module = import_module(command.module)
         options = getattr(module, command.options_type)(**values)
         gc.freeze()
@@ -115,6 +109,17 @@ def perform(command: "CommandSpec", values: "dict[str, Any]") -> int:
         if "WORKERMD_TRACEBACK" in os.environ:
             raise
         return _our_fault(error, document=command.document)
+
+
+def _need_linux(command: "CommandSpec") -> None:
+    """Attempts are watched and ended by what only Linux has; what reads contracts works everywhere."""
+    if command.linux and sys.platform != "linux":
+        from workermd.protocol.errors import ConfigurationError
+
+        raise ConfigurationError(
+            f"workermd {' '.join(command.name)} needs Linux, and this is {sys.platform}",
+            "use Linux, or WSL on Windows; validate, fmt, diff, derive and lsp work here",
+        )
 
 
 def _refused(error: "WorkermdError", *, document: bool) -> int:

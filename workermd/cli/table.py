@@ -52,13 +52,18 @@ class ArgumentSpec(NamedTuple):
 
 
 class CommandSpec(NamedTuple):
-    """`name` is the words typed. `document` commands print one on failure too."""
+    """`name` is the words typed. `document` commands print one on failure too. `linux`: it carries out runs, or changes
+    them."""
 
     name: tuple[str, ...]
     summary: str
     arguments: tuple[ArgumentSpec, ...]
     options: tuple[OptionSpec, ...]
     document: bool = False
+
+    @property
+    def linux(self) -> bool:
+        return self.name in _LINUX
 
     @property
     def module(self) -> str:
@@ -75,6 +80,12 @@ class CommandSpec(NamedTuple):
         """The values of the options when none is given."""
         return {option.name: option.initial for option in self.options}
 
+
+_LINUX = (
+    *(("run",), ("batch",), ("serve",), ("bench",), ("doctor",), ("approve",)),
+    *(("runs", "reopen"), ("runs", "prune")),
+)
+"""Commands that need what only Linux has: pidfds, subreapers, open file description locks."""
 
 _QUIET = OptionSpec(("--quiet", "-q"), "flag", "Say on standard error only why the call could not be carried out.")
 _LEDGER = OptionSpec(

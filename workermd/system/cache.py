@@ -85,7 +85,7 @@ def code(rooms: tuple[str, ...], package: str = _PACKAGE) -> str:
 
 def folder_of(name: str) -> str | None:
     """Where entries of one kind live; None when there is no such place, or none is wanted."""
-    if os.environ.get("WORKERMD_CACHE") == "off":
+    if os.environ.get("WORKERMD_CACHE") == "off" or not hasattr(os, "geteuid"):  # Windows: no owner to compare
         return None
     base = os.environ.get("XDG_CACHE_HOME", "")
     if not os.path.isabs(base):

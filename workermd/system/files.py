@@ -44,7 +44,7 @@ def growing(path: str, unless: Callable[[], bool]) -> Iterator[Callable[[bytes],
         with open(_created(temporary), "wb") as file:
             try:
                 if present is not None:
-                    os.fchmod(file.fileno(), stat.S_IMODE(present))
+                    _permit(file.fileno(), stat.S_IMODE(present))
                 yield add
                 if unless():
                     os.unlink(temporary)
@@ -90,7 +90,7 @@ def replace(path: str, data: bytes, *, mode: int = 0o666, permissions: int | Non
     try:
         with open(descriptor, "wb") as file:
             if permissions is not None:
-                os.fchmod(descriptor, permissions)
+                _permit(descriptor, permissions)
             file.write(data)
             if durable:
                 file.flush()
@@ -113,7 +113,14 @@ def _beside(path: str) -> str:
 
 
 def _created(path: str, mode: int = 0o666) -> int:
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    """Windows has flags of its own: without O_BINARY it would write other line ends."""
+    exact = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | exact, mode)
+
+
+def _permit(descriptor: int, permissions: int) -> None:
+    if hasattr(os, "fchmod"):  # Windows keeps no such permissions
+        os.fchmod(descriptor, permissions)
 
 
 def _mode(place: str) -> int | None:
