@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import json
+import os
+import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
@@ -89,3 +91,44 @@ async def serving(
             yield Served(client, desk)
     finally:
         await desk.close()
+
+
+@contextlib.asynccontextmanager
+async def listening(
+    folder: Path, *offers: Offer, most: int = 100, grace: float = 5.0, **choices: Any
+) -> AsyncIterator[Any]:
+    """The same behind a real socket of this process: its port, its desk, and an address."""
+    from workermd.serve import listen
+
+    wanted = listen.Listening("127.0.0.1", 0, "", "", grace, most)
+    with listen.listener(wanted) as made:
+        port = made.getsockname()[1]
+        desk = Desk(catalogue([*offers]), str(folder / "ledger.db"), Capacity(2, 4, 1 << 20))
+        hosts = listen.hosts_of("127.0.0.1", port)
+        access = access_of(**({"hosts": hosts, "origins": frozenset(f"http://{host}" for host in hosts)} | choices))
+        begun = asyncio.Event()
+        serving = asyncio.create_task(listen.serve(application(desk, access), desk, made, wanted, begun.set))
+        await begun.wait()
+        try:
+            yield Listened(port, desk, f"http://127.0.0.1:{port}")
+        finally:
+            os.kill(os.getpid(), signal.SIGTERM)
+            await serving
+
+
+class Listened(NamedTuple):
+    port: int
+    desk: Desk
+    address: str
+
+    async def sent(self, data: bytes, seconds: float = 20.0) -> bytes:
+        """What comes back on a connection of its own for these very bytes, until the server closes it."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        try:
+            writer.write(data)
+            async with asyncio.timeout(seconds):
+                return await reader.read()
+        except ConnectionResetError:
+            return b""
+        finally:
+            writer.close()

@@ -493,6 +493,9 @@ SERVE = CommandSpec(
             default=30.0,
         ),
         OptionSpec(
+            ("--access-log",), "flag", "Write a JSON line for every request to standard error; no secret is in it."
+        ),
+        OptionSpec(
             ("--mcp",),
             "text",
             "Each contract as a tool of the Model Context Protocol: http beside the rest at /mcp, or stdio instead of it.",

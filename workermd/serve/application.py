@@ -13,6 +13,7 @@ from workermd.protocol.errors import WorkermdError
 from workermd.serve import offers, responses, runs
 from workermd.serve.desk import Desk
 from workermd.serve.guard import Access, Guard, Recognised
+from workermd.serve.observation import MEDIA_TYPE, Observation
 from workermd.serve.problem import HttpProblem, of_error
 from workermd.serve.routing import at
 
@@ -27,8 +28,16 @@ class Addition(NamedTuple):
 
 def application(desk: Desk, access: Access, *additions: Addition) -> ASGIApp:
     """Everything that is served. Ours comes first: nobody can stand before it."""
+    for addition in additions:
+        access = access.opened(addition.open_paths, addition.recognised)
+    observation = Observation(access.log, tuple(path for path in access.open_paths if path.endswith("/")))
+
+    async def measured(_request: Request) -> Response:
+        return Response(observation.metrics(desk), media_type=MEDIA_TYPE)
+
     inner = Starlette(
         routes=[
+            at("/metrics", GET=measured),
             at("/healthz", GET=_healthy),
             at("/readyz", GET=_Ready(desk).answer),
             *offers.routes(desk.catalogue),
@@ -43,9 +52,7 @@ def application(desk: Desk, access: Access, *additions: Addition) -> ASGIApp:
             Exception: _our_fault,
         },
     )
-    for addition in additions:
-        access = access.opened(addition.open_paths, addition.recognised)
-    return Guard(inner, access)
+    return Guard(inner, access, observation)
 
 
 async def _healthy(_request: Request) -> Response:

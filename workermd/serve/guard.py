@@ -14,6 +14,7 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from workermd.serve.callers import Callers
+from workermd.serve.observation import Observation
 from workermd.serve.problem import HttpProblem
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
@@ -35,7 +36,8 @@ class Access(NamedTuple):
 
     `open_paths` need no caller; one that ends with `/` stands for all below it. `recognised` knows browsers by a cookie:
     such a caller changes something only from one of the `origins`. `calls_per_minute` is for each caller. `described` is
-    the path, without its first slash, that says how to get a token (RFC 9728).
+    the path, without its first slash, that says how to get a token (RFC 9728). `log` gets a line for
+    every request.
     """
 
     callers: Callers
@@ -47,6 +49,7 @@ class Access(NamedTuple):
     open_paths: tuple[str, ...] = ("/healthz", "/readyz")
     recognised: Sequence[Recognised] = ()
     described: str = ""
+    log: Callable[[str], None] | None = None
 
     def opened(self, paths: Sequence[str], recognised: Sequence[Recognised]) -> "Access":
         """The same with more open paths and more ways to know a browser."""
@@ -56,20 +59,23 @@ class Access(NamedTuple):
 class Guard:
     """The outermost layer of the application."""
 
-    def __init__(self, app: ASGIApp, access: Access) -> None:
+    def __init__(self, app: ASGIApp, access: Access, observation: Observation) -> None:
         self._app = app
         self._access = access
+        self._observation = observation
         self._budgets: dict[str, _Budget] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":  # nothing else is served
             return
-        answer = _Answer(send)
+        answer, began = _Answer(send), time.monotonic()
         try:
             self._admit(HTTPConnection(scope), scope)
             await self._app(scope, self._bounded(scope, receive), answer)
         except HttpProblem as problem:
             await answer.refuse(problem, scope, receive)
+        finally:
+            self._observation.note(scope, answer.status, began)
 
     def _admit(self, connection: HTTPConnection, scope: Scope) -> None:
         headers, access = connection.headers, self._access
@@ -141,18 +147,18 @@ class _Answer:
 
     def __init__(self, send: Send) -> None:
         self._send = send
-        self._begun = False
+        self.status = 0
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self._begun = True
+            self.status = message["status"]
             headers = MutableHeaders(scope=message)
             for name, value in HEADERS.items():
                 headers.setdefault(name, value)
         await self._send(message)
 
     async def refuse(self, problem: HttpProblem, scope: Scope, receive: Receive) -> None:
-        if not self._begun:
+        if not self.status:
             await problem.response()(scope, receive, self)
 
 

@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import resource
 import signal
 import socket
+import ssl
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -11,7 +13,11 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from workermd.protocol.errors import ConfigurationError
+from workermd.serve.connection import bounded
 from workermd.serve.desk import Desk
+
+_OTHER_FILES = 1000
+_HEADER_BYTES = 32 << 10
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -31,7 +37,7 @@ class Listening(NamedTuple):
         return "https" if self.certificate else "http"
 
 
-def bound(listening: Listening) -> socket.socket:
+def listener(listening: Listening) -> socket.socket:
     """The socket, so that its port is known before anything is said. Raises ConfigurationError."""
     family = socket.AF_INET6 if ":" in listening.host else socket.AF_INET
     made = socket.socket(family, socket.SOCK_STREAM)
@@ -45,6 +51,30 @@ def bound(listening: Listening) -> socket.socket:
             "choose another --port; 0 takes a free one",
         ) from None
     return made
+
+
+def check_certificate(listening: Listening) -> None:
+    """Raises ConfigurationError where the two files are no certificate with its key."""
+    if not listening.certificate and not listening.key:
+        return
+    if not listening.certificate or not listening.key:
+        raise ConfigurationError("HTTPS needs a certificate and its key", "give both: --tls-cert FILE --tls-key FILE")
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(listening.certificate, listening.key)
+    except OSError as error:
+        raise ConfigurationError(
+            f"{listening.certificate}, {listening.key}: no certificate with its key ({error.strerror or error})",
+            "write both as PEM",
+        ) from None
+
+
+def allow_files(most_connections: int) -> None:
+    """As many open files as connections need, and what runs beside them; as many as the system lets us."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = most_connections + _OTHER_FILES
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def hosts_of(host: str, port: int) -> frozenset[str]:
@@ -65,6 +95,8 @@ async def serve(app: ASGIApp, desk: Desk, made: socket.socket, listening: Listen
     """Until a signal, and then until every run had its grace. A second signal ends at once what is left."""
     config = uvicorn.Config(
         app,
+        http=bounded(listening.most_connections),
+        h11_max_incomplete_event_size=_HEADER_BYTES,
         log_config=None,
         access_log=False,
         lifespan="off",
@@ -73,7 +105,6 @@ async def serve(app: ASGIApp, desk: Desk, made: socket.socket, listening: Listen
         proxy_headers=False,
         ssl_certfile=listening.certificate or None,
         ssl_keyfile=listening.key or None,
-        limit_concurrency=listening.most_connections,
         timeout_graceful_shutdown=5,
     )
     server = _Server(config)

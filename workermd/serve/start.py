@@ -3,6 +3,10 @@
 import asyncio
 import contextlib
 import functools
+import logging
+import os
+import sys
+import traceback
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -16,6 +20,7 @@ from workermd.serve.application import application
 from workermd.serve.catalogue import Catalogue, Offer, catalogue
 from workermd.serve.desk import Capacity, Desk
 from workermd.serve.guard import Access
+from workermd.system.text import folded
 
 _MOST_CONNECTIONS = 1000
 
@@ -34,6 +39,7 @@ class Wanted(NamedTuple):
     key: str
     calls_per_minute: int
     grace: float
+    log: bool
     mcp: str
     key_by_model: bool
     ledger: str
@@ -42,6 +48,7 @@ class Wanted(NamedTuple):
 
 def serve(workers: Sequence[tuple[Worker, bytes, str]], wanted: Wanted, say: Callable[[str], None]) -> None:
     """Until a signal ends it. Raises UsageError and ConfigurationError before anything listens."""
+    _log_in_one_line(say)
     offers = catalogue([Offer(*each) for each in workers])
     if wanted.mcp == "stdio":
         _on_standard_streams(offers, wanted, say)
@@ -49,9 +56,11 @@ def serve(workers: Sequence[tuple[Worker, bytes, str]], wanted: Wanted, say: Cal
     listening = listen.Listening(
         wanted.host, wanted.port, wanted.certificate, wanted.key, wanted.grace, _MOST_CONNECTIONS
     )
+    listen.check_certificate(listening)
+    listen.allow_files(_MOST_CONNECTIONS)
     public = [_public(address) for address in wanted.public]
     known, token = (callers.read(wanted.tokens), "") if wanted.tokens else callers.generated(wanted.name)
-    with listen.bound(listening) as made:
+    with listen.listener(listening) as made:
         port = made.getsockname()[1]
         hosts = listen.hosts_of(wanted.host, port)
         access = Access(
@@ -60,6 +69,7 @@ def serve(workers: Sequence[tuple[Worker, bytes, str]], wanted: Wanted, say: Cal
             frozenset(f"{listening.scheme}://{host}" for host in hosts) | {origin for _, origin in public},
             wanted.max_input_bytes,
             calls_per_minute=wanted.calls_per_minute,
+            log=_print_line if wanted.log else None,
         )
 
         def ready() -> None:
@@ -116,3 +126,30 @@ def _public(address: str) -> tuple[str, str]:
 
 def _shown(host: str) -> str:
     return f"[{host}]" if ":" in host else host
+
+
+class _OneLine(logging.Handler):
+    """A fault that a library logs, as one line; where it happened is told with WORKERMD_TRACEBACK."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        super().__init__(logging.ERROR)
+        self._say = say
+
+    def emit(self, record: logging.LogRecord) -> None:
+        kind = record.exc_info[0] if record.exc_info else None
+        if "WORKERMD_TRACEBACK" in os.environ and record.exc_info:
+            sys.stderr.write("".join(traceback.format_exception(record.exc_info[1])))
+        self._say(f"a fault of workermd itself ({kind.__name__ if kind else folded(record.getMessage())[:200]})")
+
+
+def _log_in_one_line(say: Callable[[str], None]) -> None:
+    for name in ("uvicorn", "asyncio", "mcp"):
+        logger = logging.getLogger(name)
+        logger.addHandler(_OneLine(say))
+        logger.propagate = False
+
+
+def _print_line(line: str) -> None:
+    """Standard error is where a service manager takes a log from."""
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()

@@ -26,6 +26,7 @@ class ServeOptions(NamedTuple):
     tls_key: str | None
     rate: int
     grace: float
+    access_log: bool
     mcp: str | None
     mcp_run_id: str
     sandbox: str | None
@@ -61,6 +62,7 @@ def execute(options: ServeOptions) -> int:
         key=options.tls_key or "",
         calls_per_minute=options.rate,
         grace=options.grace,
+        log=options.access_log,
         mcp=options.mcp or "",
         key_by_model=options.mcp_run_id == "model",
         ledger=settings.ledger,
