@@ -83,7 +83,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "jsonpath_rfc9535": ("workermd.bench.paths",),
     "opentelemetry": ("workermd.backends.core", "workermd.report.otlp"),
     "starlette": ("workermd.serve",),
-    "uvicorn": ("workermd.serve.listen",),
+    "uvicorn": ("workermd.serve.listen", "workermd.serve.connection"),
     "sqlite3": ("workermd.ledger.sqlite",),
     "httpx": ("workermd.workers", "workermd.derive.transport"),
     "docutils": ("workermd.derive.restructured",),
