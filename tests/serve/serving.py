@@ -95,7 +95,7 @@ async def serving(
 
 @contextlib.asynccontextmanager
 async def listening(
-    folder: Path, *offers: Offer, most: int = 100, grace: float = 5.0, **choices: Any
+    folder: Path, *offers: Offer, most: int = 100, grace: float = 5.0, with_a2a: bool = False, **choices: Any
 ) -> AsyncIterator[Any]:
     """The same behind a real socket of this process: its port, its desk, and an address."""
     from workermd.serve import listen
@@ -107,7 +107,13 @@ async def listening(
         hosts = listen.hosts_of("127.0.0.1", port)
         access = access_of(**({"hosts": hosts, "origins": frozenset(f"http://{host}" for host in hosts)} | choices))
         begun = asyncio.Event()
-        serving = asyncio.create_task(listen.serve(application(desk, access), desk, made, wanted, begun.set))
+        additions = []
+        if with_a2a:
+            from workermd.serve import a2a_server
+
+            additions.append(a2a_server.addition(desk, f"http://127.0.0.1:{port}"))
+        app = application(desk, access, *additions)
+        serving = asyncio.create_task(listen.serve(app, desk, made, wanted, begun.set))
         await begun.wait()
         try:
             yield Listened(port, desk, f"http://127.0.0.1:{port}")

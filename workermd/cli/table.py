@@ -496,6 +496,9 @@ SERVE = CommandSpec(
             ("--access-log",), "flag", "Write a JSON line for every request to standard error; no secret is in it."
         ),
         OptionSpec(
+            ("--a2a",), "flag", "Each contract as a skill of the Agent2Agent protocol, beside the rest at /a2a."
+        ),
+        OptionSpec(
             ("--mcp",),
             "text",
             "Each contract as a tool of the Model Context Protocol: http beside the rest at /mcp, or stdio instead of it.",

@@ -1,5 +1,6 @@
 """A run that this server carries out: what comes of it, what happens on its way, and whether it is to end early."""
 
+import asyncio
 import threading
 from concurrent.futures import Future
 from typing import NamedTuple
@@ -36,6 +37,10 @@ class Job:
         self.answer: Future[Answered] = Future()
         self.cancelled = threading.Event()
         self.begun = False
+
+    async def result(self) -> Answered:
+        """Its answer, once it is there; who stops waiting ends nothing."""
+        return await asyncio.shield(asyncio.wrap_future(self.answer))
 
     @property
     def document(self) -> Document:

@@ -124,7 +124,7 @@ class _Tools:
             return found
         telling = asyncio.create_task(_tell(context.session, found.feed))
         try:
-            return await asyncio.shield(asyncio.wrap_future(found.answer))
+            return await found.result()
         except asyncio.CancelledError:
             if call is None or found.call.key == call.key:
                 self._desk.cancel(found.name)

@@ -40,6 +40,7 @@ class Wanted(NamedTuple):
     calls_per_minute: int
     grace: float
     log: bool
+    a2a: bool
     mcp: str
     key_by_model: bool
     ledger: str
@@ -72,21 +73,26 @@ def serve(workers: Sequence[tuple[Worker, bytes, str]], wanted: Wanted, say: Cal
             log=_print_line if wanted.log else None,
         )
 
+        own = f"{listening.scheme}://{_shown(wanted.host)}:{port}"
+        address = public[0][1] if public else own
+
         def ready() -> None:
-            say(f"serving {len(offers)} contracts at {listening.scheme}://{_shown(wanted.host)}:{port}")
+            say(f"serving {len(offers)} contracts at {own}")
             if token:
                 say(f"the token of {wanted.name}, shown this once: {token}")
 
         async def run() -> None:
             desk = Desk(offers, wanted.ledger, Capacity(wanted.jobs, wanted.queue, wanted.max_input_bytes))
             async with contextlib.AsyncExitStack() as beside:
-                app = await _built(desk, access, wanted, beside)
+                app = await _built(desk, access, wanted, address, beside)
                 await listen.serve(app, desk, made, listening, ready)
 
         asyncio.run(run())
 
 
-async def _built(desk: Desk, access: Access, wanted: Wanted, beside: contextlib.AsyncExitStack) -> ASGIApp:
+async def _built(
+    desk: Desk, access: Access, wanted: Wanted, address: str, beside: contextlib.AsyncExitStack
+) -> ASGIApp:
     """The application with what the operator wants of it; `beside` is what runs as long as it does."""
     additions = []
     if wanted.mcp == "http":
@@ -96,6 +102,10 @@ async def _built(desk: Desk, access: Access, wanted: Wanted, beside: contextlib.
         await beside.enter_async_context(tools.running())
         additions.append(tools.addition)
         access = access._replace(described=METADATA.removeprefix("/"))
+    if wanted.a2a:
+        from workermd.serve import a2a_server
+
+        additions.append(a2a_server.addition(desk, address))
     return application(desk, access, *additions)
 
 

@@ -1,6 +1,7 @@
 """`workermd serve`: contracts over HTTP."""
 
 import os
+from importlib import import_module
 from types import ModuleType
 from typing import NamedTuple
 
@@ -27,6 +28,7 @@ class ServeOptions(NamedTuple):
     rate: int
     grace: float
     access_log: bool
+    a2a: bool
     mcp: str | None
     mcp_run_id: str
     sandbox: str | None
@@ -37,7 +39,7 @@ class ServeOptions(NamedTuple):
 
 
 def execute(options: ServeOptions) -> int:
-    start = _imported(options.mcp)
+    start = _imported(mcp=bool(options.mcp), a2a=options.a2a)
     flags = configuration.Flags(
         ledger=options.ledger or "",
         config=options.config or "",
@@ -63,6 +65,7 @@ def execute(options: ServeOptions) -> int:
         calls_per_minute=options.rate,
         grace=options.grace,
         log=options.access_log,
+        a2a=options.a2a,
         mcp=options.mcp or "",
         key_by_model=options.mcp_run_id == "model",
         ledger=settings.ledger,
@@ -72,19 +75,18 @@ def execute(options: ServeOptions) -> int:
     return 0
 
 
-def _imported(mcp: str | None) -> ModuleType:
-    """Raises ConfigurationError where an extra is missing."""
+def _imported(*, mcp: bool, a2a: bool) -> ModuleType:
+    """What serves. Raises ConfigurationError where an extra is missing."""
+    wanted = {"serve": "start"} | ({"mcp": "mcp_transport"} if mcp else {}) | ({"a2a": "a2a_server"} if a2a else {})
     try:
-        from workermd.serve import start
-
-        if mcp:
-            from workermd.serve import mcp_transport  # noqa: F401 - loaded before anything is said
+        for module in wanted.values():
+            import_module(f"workermd.serve.{module}")
     except ImportError as error:
-        extras = "serve,mcp" if mcp else "serve"
         raise ConfigurationError(
-            f"serving needs a package that is not there: {error.name}", f"run: pip install 'workermd[{extras}]'"
+            f"serving needs a package that is not there: {error.name}",
+            f"run: pip install 'workermd[{','.join(wanted)}]'",
         ) from None
-    return start
+    return import_module("workermd.serve.start")
 
 
 def _paths(specs: list[str], settings: configuration.Settings) -> list[str]:
