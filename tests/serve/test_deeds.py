@@ -37,9 +37,10 @@ def test_events_are_told_as_they_come_and_from_where_a_client_was(tmp_path):
             whole = await watching
             rest = await served.client.get(place, headers={"Last-Event-ID": "1"})
             nonsense = await served.client.get(place, headers={"Last-Event-ID": "-1"})
-            return whole, rest, nonsense, await served.client.get("/workers/echo/runs/b/events")
+            gone = await served.client.get(place, headers={"Last-Event-ID": "3"})
+            return whole, rest, nonsense, gone, await served.client.get("/workers/echo/runs/b/events")
 
-    whole, rest, nonsense, nobody = asyncio.run(scenario())
+    whole, rest, nonsense, gone, nobody = asyncio.run(scenario())
     assert [(number, each["event"]) for number, each in events(whole.text)] == [
         (1, "attempt"),
         (2, "attempt_ended"),
@@ -47,8 +48,10 @@ def test_events_are_told_as_they_come_and_from_where_a_client_was(tmp_path):
     ]
     assert whole.headers["content-type"].startswith("text/event-stream")
     assert whole.text.endswith("event: end\ndata: {}\n\n")
-    assert events(rest.text) == events(whole.text)[1:]
-    assert events(nonsense.text) == events(whole.text)
+    names = [(number, each["event"], each.get("attempt")) for number, each in events(whole.text)]
+    assert [(number, each["event"], each.get("attempt")) for number, each in events(rest.text)] == names[1:]
+    assert [(number, each["event"], each.get("attempt")) for number, each in events(nonsense.text)] == names
+    assert gone.status_code == 204
     assert nobody.status_code == 404
 
 

@@ -1,11 +1,19 @@
 """Runs over HTTP: one deed a request, and what the ledger has is what everybody is told."""
 
 import asyncio
+import json
 import os
+import time
 
 import pytest
 
 from tests.serve.serving import offered, serving, until
+from workermd.ledger.sqlite.store import Ledger
+from workermd.runner.decisions import Choice, decide
+from workermd.runner.run_key import KeySource
+from workermd.runner.trace import of_traceparent
+from workermd.serve import promises
+from workermd.serve.jobs import RunCall
 from workermd.system import processes
 
 ECHO = 'evidence(task["run_id"]); reply({"result": {"said": task["input"].get("task")}})'
@@ -109,3 +117,82 @@ def test_every_ending_has_its_status_of_http(tmp_path):
         {"pointer": "/task", "schema_pointer": "/properties/task/type", "message": "is an integer, allowed: string"}
     ]
     assert all(each.headers["content-type"] == "application/problem+json" for each in found if each.status_code >= 400)
+
+
+@pytest.mark.rule("S4.14")
+def test_a_run_is_on_disk_before_it_is_named_and_a_ledger_that_takes_nothing_promises_nothing(tmp_path, monkeypatch):
+    async def scenario():
+        async with serving(tmp_path, offered(tmp_path, SLOW)) as served:
+            told = await served.run({"run_id": "a"}, Prefer="respond-async")
+            with Ledger.open_read_only(str(tmp_path / "ledger.db")) as ledger:
+                accepted = ledger.accepted()
+            monkeypatch.setattr(promises, "PATIENCE", 0.05)
+            with Ledger.open(str(tmp_path / "ledger.db")) as other, other.transaction(time.monotonic() + 5):
+                refused = await served.run({"run_id": "b"}, Prefer="respond-async")
+            (tmp_path / "go").touch()
+            end = await served.run({"run_id": "a"})
+            again = await served.run({"run_id": "b"})
+            with Ledger.open_read_only(str(tmp_path / "ledger.db")) as ledger:
+                return told, accepted, refused, end, again, ledger.accepted()
+
+    told, accepted, refused, end, again, left = asyncio.run(scenario())
+    assert told.status_code == 202
+    assert [(each.run_id, each.who, json.loads(each.request)) for each in accepted] == [("a", "ada", {"run_id": "a"})]
+    assert (refused.status_code, refused.json()["code"]) == (503, "ledger_busy")
+    assert (end.status_code, again.status_code, left) == (200, 200, ())
+
+
+@pytest.mark.rule("S4.14", "S4.5")
+def test_a_server_goes_on_with_what_one_before_it_had_accepted_under_the_contract_of_then(tmp_path, evidence):
+    old, new = (offered(tmp_path, ECHO, purpose=purpose) for purpose in ("Before.", "After."))
+
+    def promise(session):
+        key = KeySource(given="a", option="the test")
+        call = RunCall(old, old.worker, b'{"task": "x"}', key, of_traceparent(""), "bob")
+        promises.accept(session, ("echo", "a"), call)
+
+    async def first():
+        async with serving(tmp_path, old) as served:
+            await served.desk.ask(promise)
+
+    async def second():
+        async with serving(tmp_path, new) as served:
+            unfinished, ended = await gone_on(served)
+            return unfinished, ended, await served.desk.look(("echo", "a")), await served.desk.go_on_with_unfinished()
+
+    asyncio.run(first())
+    unfinished, ended, run, again = asyncio.run(second())
+    assert [(call.caller, call.worker.contract.purpose) for call in unfinished.calls] == [("bob", "Before.")]
+    assert [each.envelope["status"] for each in ended] == ["ok"]
+    assert (run.status, run.contract_sha256.hex()) == ("ok", old.worker.contract.meaning_sha256)
+    assert again.calls == ()
+    assert evidence() == ["a"]
+
+
+@pytest.mark.rule("S9.2")
+def test_a_server_goes_on_with_a_decision_that_nobody_has_acted_on(tmp_path, evidence):
+    body = f"if not task['decisions']: sys.exit(77)\n{ECHO}"
+    offer = offered(
+        tmp_path, body, statuses=["ok", "retryable_error", "invalid_request", "invalid_output", "needs_human"]
+    )
+
+    async def first():
+        async with serving(tmp_path, offer) as served:
+            await served.run({"run_id": "b"})
+            await served.desk.ask(lambda session: decide(session.ledger, "echo", "b", Choice("approve", "bob")))
+
+    async def second():
+        async with serving(tmp_path, offer) as served:
+            return *await gone_on(served), await served.desk.told(("echo", "b"))
+
+    asyncio.run(first())
+    _, ended, told = asyncio.run(second())
+    assert [each.envelope["status"] for each in ended] == ["ok"]
+    names = [(number, event["event"]) for number, event in told[0]]
+    assert names == list(enumerate(["attempt", "attempt_ended", "attempt", "attempt_ended", "run"], 1))
+    assert evidence() == ["b"]
+
+
+async def gone_on(served):
+    unfinished = await served.desk.go_on_with_unfinished()
+    return unfinished, [await job.result() for job in list(served.desk.jobs.values())]

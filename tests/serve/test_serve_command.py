@@ -7,7 +7,7 @@ import signal
 import httpx
 import pytest
 
-from tests.conftest import patience
+from tests.conftest import patience, wait_for
 from tests.serve.serving import JSON
 
 
@@ -15,8 +15,9 @@ from tests.serve.serving import JSON
 def serve(cli):
     """Starts a server on a free port; its process, its address and the token that it shows."""
 
-    def start(*arguments, **options):
-        process = cli.start("serve", *arguments, "--port", 0, **options)
+    def start(*arguments, skip=""):
+        process = cli.start("serve", *arguments, "--port", 0)
+        assert skip in (process.stderr.readline().decode() if skip else "")
         said = [process.stderr.readline().decode()]
         said += [process.stderr.readline().decode()] if "--tokens" not in arguments else []
         address = re.search(r"http://\S+", said[0])
@@ -53,6 +54,31 @@ def test_a_server_shows_its_token_once_and_drains_when_it_is_told_to_end(cli, se
     assert process.returncode == 0, rest
     assert token not in rest
     assert json.loads(cli("runs", "show", "b", "--format", "json").out)["status"] == "ok"
+
+
+@pytest.mark.rule("S4.14")
+def test_what_a_killed_server_had_accepted_is_carried_out_by_the_next(
+    cli, serve, contract, program, tmp_path, evidence
+):
+    configured(tmp_path, program)
+    spec, go = contract(), str(tmp_path / "go")
+    process, address, token = serve(spec, "--jobs", 2)
+    headers = {"Authorization": f"Bearer {token}"} | JSON | {"Prefer": "respond-async"}
+    names = [f"r{number}" for number in range(8)]
+    with httpx.Client(base_url=address, headers=headers) as client:
+        for name in names:
+            told = client.post("/workers/echo/runs", content=json.dumps({"run_id": name, "task": go}))
+            assert told.status_code == 202
+    process.kill()
+    process.wait()
+    (tmp_path / "go").touch()
+    process, address, token = serve(spec, "--jobs", 2, skip="going on with 8 runs")
+    with httpx.Client(base_url=address, headers={"Authorization": f"Bearer {token}"}) as client:
+        for name in names:
+            wait_for(lambda name=name: client.get(f"/workers/echo/runs/{name}").status_code == 200)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=patience(20))
+    assert sorted({*evidence()}) == names
 
 
 def until_draining(client):

@@ -151,7 +151,7 @@ class Executor(AgentExecutor):
         offer = self._offer(message)
         data = input_of(message)
         key = KeySource(given=message.message_id, option="the message's id") if _needs_key(offer, data) else KeySource()
-        found = await self._desk.start(RunCall(offer.worker, data, key, of_traceparent(""), caller))
+        found = await self._desk.start(RunCall(offer, offer.worker, data, key, of_traceparent(""), caller))
         run_id = found.name[1] if isinstance(found, Job) else found.envelope["run_id"]
         if run_id:
             self._runs[context.task_id] = (offer.id, run_id)

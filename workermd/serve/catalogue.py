@@ -2,9 +2,11 @@
 
 from typing import NamedTuple
 
+from workermd.ledger.records import ContractText
 from workermd.protocol.envelope import Document
 from workermd.protocol.errors import UsageError
 from workermd.runner.worker import Worker
+from workermd.system.digest import sha256
 
 
 class Offer(NamedTuple):
@@ -17,6 +19,12 @@ class Offer(NamedTuple):
     @property
     def id(self) -> str:
         return self.worker.contract.id
+
+    @property
+    def text(self) -> ContractText:
+        """As the ledger keeps it."""
+        contract = self.worker.contract
+        return ContractText(sha256(self.data), contract.id, contract.version, self.data.decode())
 
     @property
     def document(self) -> Document:

@@ -13,6 +13,7 @@ from typing import NamedTuple, TypeVar
 
 from workermd.batch.sessions import SharedHosts
 from workermd.ledger.records import Run
+from workermd.protocol.envelope import Status
 from workermd.protocol.errors import UsageError
 from workermd.report.events import EventDocuments
 from workermd.runner import decisions
@@ -21,9 +22,8 @@ from workermd.runner.decisions import Choice
 from workermd.runner.events import Event, Subscriber
 from workermd.runner.invocation import before_an_attempt, invoke
 from workermd.runner.request import Request
-from workermd.runner.run_key import KeySource
 from workermd.runner.session import Session
-from workermd.runner.trace import of_traceparent
+from workermd.serve import promises, told_events
 from workermd.serve.catalogue import Catalogue
 from workermd.serve.crew import Crew
 from workermd.serve.feed import Feed
@@ -31,9 +31,6 @@ from workermd.serve.jobs import Job, Name, RunCall
 from workermd.serve.problem import HttpProblem
 
 T = TypeVar("T")
-
-RECENT = 200
-"""Runs that ended here whose events are still told."""
 
 CLERKS = 4
 """Threads that look into the ledger while attempts hold theirs."""
@@ -56,7 +53,6 @@ class Desk:
         self.bounds = bounds
         self.jobs: dict[Name, Job] = {}
         self.draining = False
-        self._recent: dict[Name, Feed] = {}
         self.ended: Counter[tuple[str, str]] = Counter()
         """Answers by worker and status, since the start."""
         self._loop = asyncio.get_running_loop()
@@ -74,16 +70,41 @@ class Desk:
         assert found.key is not None
         name = (found.key.worker_id, found.key.run_id)
         job = self.jobs.get(name)
-        if job is not None:
-            if job.input_sha256 != found.key.input_sha256:
-                raise HttpProblem(
-                    422, "idempotency_conflict", "This key is in use with another input; nothing was run."
-                )
-            return job
-        self._refuse_more()
-        job = self.jobs[name] = Job(name, found.key.input_sha256, call, Feed(self._loop))
-        self._enter(job)
+        if job is None:
+            self._refuse_more()
+            job = self.jobs[name] = Job(name, found.key.input_sha256, call, Feed(self._loop))
+            job.promised = asyncio.create_task(self._promise(job))
+        elif job.input_sha256 != found.key.input_sha256:
+            raise HttpProblem(422, "idempotency_conflict", "This key is in use with another input; nothing was run.")
+        await asyncio.shield(job.promised)
         return job
+
+    async def _promise(self, job: Job) -> None:
+        """The run is on disk before anybody is told of it, and before it begins."""
+        try:
+            await self.ask(lambda session: promises.accept(session, job.name, job.call))
+        except BaseException as error:
+            del self.jobs[job.name]
+            job.feed.end()
+            job.answer.set_exception(error)
+            raise
+        self._enter(job)
+
+    async def go_on_with_unfinished(self) -> promises.Unfinished:
+        """At the start: what a server before this one had answered for. However many they are, they have their turn."""
+        unfinished = await self.ask(lambda session: promises.unfinished(session, self.catalogue))
+        for call in unfinished.calls:
+            await self._go_on_with(call, (call.offer.id, call.key.given))
+        return unfinished
+
+    async def _go_on_with(self, call: RunCall, name: Name) -> None:
+        found = await self.ask(lambda session: before_an_attempt(session, self._request(call)))
+        if isinstance(found, Answered):
+            await self.ask(lambda session: promises.withdraw(session, name))
+        elif name not in self.jobs and found.key is not None:
+            job = self.jobs[name] = Job(name, found.key.input_sha256, call, Feed(self._loop))
+            job.promised.set_result(None)
+            self._enter(job)
 
     def _refuse_more(self) -> None:
         if self.draining:
@@ -104,15 +125,17 @@ class Desk:
 
     def _carry_out(self, session: Session, job: Job) -> Answered:
         job.begun = True
-        return invoke(session, self._request(job.call, job))
+        run = session.ledger.look(*job.name)
+        if run is not None:
+            job.feed.begin(told_events.told(session.ledger, run))
+        answered = invoke(session, self._request(job.call, job))
+        if answered.envelope["status"] == Status.INVALID_REQUEST or (job.cancelled.is_set() and not self.draining):
+            promises.withdraw(session, job.name)
+        return answered
 
     def _leave(self, job: Job, done: "Future[Answered]") -> None:
         """Its answer is on disk: from now on the ledger tells of it, and then whoever waits."""
         del self.jobs[job.name]
-        self._recent.pop(job.name, None)
-        self._recent[job.name] = job.feed
-        if len(self._recent) > RECENT:
-            del self._recent[next(iter(self._recent))]
         if (error := done.exception()) is not None:
             job.feed.end()
             job.answer.set_exception(error)
@@ -141,10 +164,14 @@ class Desk:
     async def look(self, name: Name) -> Run | None:
         return await self.ask(lambda session: session.ledger.look(*name))
 
-    def feed(self, name: Name) -> Feed | None:
-        """What happens, or happened not long ago, in a run that this server carries out."""
-        job = self.jobs.get(name)
-        return job.feed if job is not None else self._recent.get(name)
+    async def told(self, name: Name) -> tuple[list[told_events.Numbered], bool] | None:
+        """What the ledger has of a run's events, and whether the run has ended; None where there is no such run."""
+
+        def found(session: Session) -> tuple[list[told_events.Numbered], bool] | None:
+            run = session.ledger.look(*name)
+            return None if run is None else (told_events.told(session.ledger, run), run.state == "done")
+
+        return await self.ask(found)
 
     # --- people -----------------------------------------------------------------------------------------
 
@@ -180,8 +207,8 @@ class Desk:
             raise HttpProblem(
                 409, "contract_not_served", f"No contract of the worker {run.worker_id!r} is served here."
             )
-        key = KeySource(given=run.run_id, option="the run")
-        found = await self.start(RunCall(offer.worker, run.input, key, of_traceparent(""), caller))
+        call = await self.ask(lambda session: promises.call_of_run(session.ledger, offer, run, caller))
+        found = await self.start(call)
         if isinstance(found, Answered):
             error = found.envelope.get("error", {})
             raise HttpProblem(

@@ -32,6 +32,13 @@ class Feed:
             self._dropped += MOST // 10
         self._tell()
 
+    def begin(self, told: list[tuple[int, Document]]) -> None:
+        """What happened before this server took the run up. What was left out then is noted in its place."""
+        number = 0
+        for at, document in told:
+            self.documents += [{"event": "left_out"}] * (at - number - 1) + [document]
+            number = at
+
     def finish(self, envelope: Document) -> None:
         """The run's answer stands."""
         document = EventDocuments().of(RunFinished(envelope))

@@ -10,6 +10,7 @@ from workermd.runner.answers import Answered
 from workermd.runner.run_key import KeySource
 from workermd.runner.trace import Trace
 from workermd.runner.worker import Worker
+from workermd.serve.catalogue import Offer
 from workermd.serve.feed import Feed
 
 Name = tuple[str, str]
@@ -17,8 +18,9 @@ Name = tuple[str, str]
 
 
 class RunCall(NamedTuple):
-    """Somebody wants a run. `data` is the input as it was sent."""
+    """Somebody wants a run of what is offered. `data` is the input as it was sent."""
 
+    offer: Offer
     worker: Worker
     data: bytes
     key: KeySource
@@ -37,6 +39,8 @@ class Job:
         self.answer: Future[Answered] = Future()
         self.cancelled = threading.Event()
         self.begun = False
+        self.promised: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Done when the run is on disk: whoever names it waits for that."""
 
     async def result(self) -> Answered:
         """Its answer, once it is there; who stops waiting ends nothing."""

@@ -115,7 +115,7 @@ class _Tools:
             data = json.dumps(arguments, ensure_ascii=False, allow_nan=False).encode("utf-8", "surrogatepass")
         except ValueError:
             raise HttpProblem(400, "input_schema_mismatch", "A number of the arguments is none of JSON.") from None
-        return RunCall(offer.worker, data, key, of_traceparent(str(meta.get("traceparent", ""))), caller)
+        return RunCall(offer, offer.worker, data, key, of_traceparent(str(meta.get("traceparent", ""))), caller)
 
     async def _end_of(self, context: Context, found: Answered | Job, call: RunCall | None = None) -> Answered:
         """The answer; on the way its events are told as progress. Whoever cancels the call ends the run, unless another

@@ -66,6 +66,7 @@ class Runs:
         data = await request.body()
         reading.need_key(offer, data, reading.key(request))
         call = RunCall(
+            offer,
             offer.worker,
             data,
             reading.key(request),
@@ -131,10 +132,14 @@ class Runs:
         return responses.of_document({"requests": requests})
 
     async def _events(self, request: Request, name: Name) -> Response:
-        feed = self._desk.feed(name)
-        if feed is None and await self._desk.look(name) is None:
+        seen = stream.number_of(request.headers.get("last-event-id", ""))
+        job = self._desk.jobs.get(name)
+        if job is not None:
+            return stream.of_feed(job.feed, seen)
+        told = await self._desk.told(name)
+        if told is None:
             raise reading.no_such_run()
-        return stream.of_feed(feed, request.headers.get("last-event-id", ""))
+        return stream.of_ledger(lambda: self._desk.told(name), told, seen)
 
     async def _cancel(self, _request: Request, name: Name) -> Response:
         """POST: what runs here ends soon; the attempts that are left stay."""
@@ -191,7 +196,7 @@ class Runs:
 
     async def _item(self, request: Request, offer: Offer, line: bytes) -> Document:
         source = KeySource() if offer.worker.contract.key_in_input else KeySource(derived=OF_INPUT, option="the batch")
-        call = RunCall(offer.worker, line, source, of_traceparent(""), reading.by(request))
+        call = RunCall(offer, offer.worker, line, source, of_traceparent(""), reading.by(request))
         try:
             found = await self._desk.start(call)
         except HttpProblem as problem:

@@ -83,11 +83,20 @@ def serve(workers: Sequence[tuple[Worker, bytes, str]], wanted: Wanted, say: Cal
 
         async def run() -> None:
             desk = Desk(offers, wanted.ledger, Capacity(wanted.jobs, wanted.queue, wanted.max_input_bytes))
+            await _go_on(desk, say)
             async with contextlib.AsyncExitStack() as beside:
                 app = await _built(desk, access, wanted, address, beside)
                 await listen.serve(app, desk, made, listening, ready)
 
         asyncio.run(run())
+
+
+async def _go_on(desk: Desk, say: Callable[[str], None]) -> None:
+    unfinished = await desk.go_on_with_unfinished()
+    if unfinished.calls:
+        say(f"going on with {len(unfinished.calls)} runs that were accepted before")
+    if unfinished.foreign:
+        say(f"{unfinished.foreign} accepted runs are of contracts that are not served here, and stay")
 
 
 async def _built(
