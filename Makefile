@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := .demo
 
-.PHONY: demo demo-agents test coverage matrix lint bench command-lines storm fuzz mutants conformance conformance-ablation clean
+.PHONY: demo demo-agents test coverage matrix lint bench bench-serve command-lines storm fuzz mutants conformance conformance-ablation clean
 
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
@@ -69,6 +69,10 @@ lint: $(VENV)/.ready
 bench: $(VENV)/.ready
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[all,dev,measure]'
 	$(BIN)/python -m tests.benchmarks
+
+# What a server costs, and whether it keeps its word when it is killed; some minutes.
+bench-serve: $(VENV)/.ready
+	$(BIN)/python -m tests.benchmarks.serving
 
 # What derive says of command lines, counted against the programs themselves. Needs git, a network and a package index.
 command-lines: $(VENV)/.ready

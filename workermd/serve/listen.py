@@ -40,7 +40,8 @@ class Listening(NamedTuple):
 def listener(listening: Listening) -> socket.socket:
     """The socket, so that its port is known before anything is said. Raises ConfigurationError."""
     family = socket.AF_INET6 if ":" in listening.host else socket.AF_INET
-    made = socket.socket(family, socket.SOCK_STREAM)
+    # The protocol is named, because asyncio sends small packets at once only on a socket that says so.
+    made = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         made.bind((listening.host, listening.port))
