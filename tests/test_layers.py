@@ -35,11 +35,12 @@ backends:  protocol system sandbox task contract config workers
 runner:    protocol system sandbox task contract ledger config attempt
 batch:     protocol sandbox task ledger attempt runner
 bench:     protocol system sandbox task contract config ledger runner batch
-report:    protocol system contract ledger derive registry runner bench
+fuzz:      protocol system task contract runner batch
+report:    protocol system contract ledger derive registry runner bench fuzz
 editor:    protocol system contract lint config
 serve:     protocol system sandbox task contract ledger config runner batch report
 testing:   protocol system contract report
-cli:       protocol system task contract ledger lint config derive registry backends runner batch bench report editor serve testing
+cli:       protocol system task contract ledger lint config derive registry backends runner batch bench fuzz report editor serve testing
 """
 KNOWN = {
     room.strip(): below.split() for room, _, below in (line.partition(":") for line in FLOORS.strip().splitlines())
@@ -82,6 +83,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "google": ("workermd.serve.a2a_server",),
     "mcp_types": ("workermd.serve.mcp_server",),
     "anyio": ("workermd.backends.agents.mcp_client",),
+    "hypothesis": ("workermd.fuzz.draws", "workermd.fuzz.search"),
     "jsonpath_rfc9535": ("workermd.bench.paths",),
     "opentelemetry": ("workermd.backends.core", "workermd.report.otlp"),
     "starlette": ("workermd.serve",),

@@ -317,6 +317,53 @@ BENCH = (
     ),
 )
 
+FUZZ = CommandSpec(
+    ("fuzz",),
+    "Draw inputs from a contract's input schema, perform them, and find what breaks: the smallest input is kept.",
+    (RUN.arguments[0], RUN.arguments[2]),
+    (
+        OptionSpec(
+            ("--in-process",),
+            "flag",
+            "Perform inputs in one loaded process, hundreds a second, instead of whole runs with their sandbox.",
+        ),
+        OptionSpec(("--seconds",), "number", "How long to search. Default: 30.", "SECONDS"),
+        OptionSpec(("--draws",), "count", "End after so many inputs.", "N"),
+        OptionSpec(
+            ("--show-inputs",), "flag", "Put every input that was performed into the report of the format json."
+        ),
+        OptionSpec(("--until-found",), "flag", "End as soon as a fault was found and its input made small."),
+        OptionSpec(
+            ("--seed",), "count", "The same seed draws the same inputs. Default: a new one, which is told.", "N"
+        ),
+        OptionSpec(("--hang",), "number", "How long one answer may take. Default: 5.", "SECONDS"),
+        OptionSpec(("--example",), "many", "An input document to vary. Repeatable.", "FILE"),
+        OptionSpec(
+            ("--kept",), "text", "The file of inputs that failed. Default: NAME.fuzz.jsonl beside SPEC.", "FILE"
+        ),
+        OptionSpec(("--no-keep",), "flag", "Add nothing to this file."),
+        OptionSpec(
+            ("--skip",),
+            "many",
+            "Leave this check out: crash, output, hang, key, differs, leak, secret, killed. Repeatable.",
+            "CHECK",
+        ),
+        OptionSpec(
+            ("--format",),
+            "text",
+            "How to print: text (the default), json, junit.",
+            "FORMAT",
+            ("text", "json", "junit"),
+        ),
+        _REPORT,
+        *(
+            option
+            for option in RUN.options
+            if option.flags[0] in _LIKE_RUN - {"--run-id-from", "--timeout", "--max-attempts"}
+        ),
+    ),
+)
+
 VALIDATE = CommandSpec(
     ("validate",),
     "Check contracts: everything that makes one unusable or a run unsafe, with its place.",
@@ -526,6 +573,7 @@ COMMANDS: tuple[CommandSpec, ...] = (
     BATCH,
     SERVE,
     *BENCH,
+    FUZZ,
     VALIDATE,
     FMT,
     DIFF,
@@ -813,6 +861,10 @@ EXAMPLES: dict[tuple[str, ...], tuple[str, ...]] = {
     ("bench",): (
         "workermd bench notes.bench.yaml --report html=notes.html",
         "workermd bench notes.bench.yaml --baseline main.json --subject small",
+    ),
+    ("fuzz",): (
+        "workermd fuzz task.worker.md --function words:run --in-process",
+        "workermd fuzz task.worker.md --function words:run --seconds 60 --seed 7",
     ),
     ("validate",): (
         "workermd validate contracts --strict --report sarif=out.sarif",

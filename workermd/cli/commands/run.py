@@ -25,6 +25,7 @@ from workermd.runner.worker import Worker
 
 if TYPE_CHECKING:
     from workermd.cli.commands.batch import BatchOptions
+    from workermd.cli.commands.fuzz import FuzzOptions
 
 
 class RunOptions(NamedTuple):
@@ -207,7 +208,7 @@ def _print(answered: Answered, request: Request, options: RunOptions, reports: t
     return answered.exit_code
 
 
-def flags_of(options: "RunOptions | BatchOptions") -> configuration.Flags:
+def flags_of(options: "RunOptions | BatchOptions | FuzzOptions") -> configuration.Flags:
     return configuration.Flags(
         backend=options.backend or "",
         function=options.function or "",
