@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 from workermd.batch.sessions import SharedHosts
-from workermd.bench.repetition import ERROR, MISSING, Outcome, Repetition, is_infrastructure, weighed
+from workermd.bench.repetition import ERROR, MISSING, ScoredRun, Repetition, is_infrastructure, weighed
 from workermd.bench.scores import Scorer, judged
 from workermd.bench.subjects import BenchSubject
 from workermd.protocol.envelope import EXIT_INTERRUPTED, Document
@@ -29,7 +29,7 @@ class Conduct(NamedTuple):
     jobs: int
     max_input_bytes: int
     scorers: tuple[Scorer, ...]
-    told: Callable[[Outcome], None]
+    told: Callable[[ScoredRun], None]
     heard: Callable[[], tuple[Subscriber, Callable[[], None]]]
     draining: Callable[[], bool]
     killed: Callable[[], bool]
@@ -84,12 +84,12 @@ class _Bench:
         with self._turn:
             self._conduct.told(outcome)
 
-    def _outcome(self, session: Session, repetition: Repetition) -> Outcome:
+    def _outcome(self, session: Session, repetition: Repetition) -> ScoredRun:
         envelope = self._run(session, repetition.subject, repetition.run_id, repetition.data)
         if envelope is None:
-            return Outcome(repetition, MISSING, None, (), {})
+            return ScoredRun(repetition, MISSING, None, (), {})
         if is_infrastructure(envelope):
-            return Outcome(repetition, ERROR, None, (), envelope)
+            return ScoredRun(repetition, ERROR, None, (), envelope)
 
         def ask(judge: BenchSubject, run_id: str, data: bytes) -> Document | None:
             with self._alone(run_id):
@@ -97,7 +97,7 @@ class _Bench:
 
         found = tuple(judged(each, repetition.case, envelope, ask) for each in self._conduct.scorers)
         word, value = weighed(found)
-        return Outcome(repetition, word, value, found, envelope)
+        return ScoredRun(repetition, word, value, found, envelope)
 
     def _alone(self, run_id: str) -> threading.Lock:
         """Equal questions to a judge are one run: the second thread is answered from the ledger."""

@@ -42,7 +42,7 @@ class Judged(NamedTuple):
         return self.value is not None and self.value >= 1.0
 
 
-class Outcome(NamedTuple):
+class ScoredRun(NamedTuple):
     """A repetition and how it ended. `usage` is the subject's own, `judged` has that of its judges."""
 
     repetition: Repetition

@@ -7,7 +7,7 @@ from typing import Any
 from workermd.bench import statistics as st
 from workermd.bench.comparison import Side, compared, sides_of
 from workermd.bench.gate import gated
-from workermd.bench.repetition import ERROR, FAILED, MISSING, PASSED, Outcome
+from workermd.bench.repetition import ERROR, FAILED, MISSING, PASSED, ScoredRun
 from workermd.bench.subjects import BenchSubject
 from workermd.bench.suite import Suite
 from workermd.protocol.envelope import Document, summed, versioned
@@ -17,7 +17,7 @@ BEFORE = "baseline"
 
 
 def results(
-    suite: Suite, subjects: Sequence[BenchSubject], outcomes: Iterable[Outcome], baseline: Document | None = None
+    suite: Suite, subjects: Sequence[BenchSubject], outcomes: Iterable[ScoredRun], baseline: Document | None = None
 ) -> Document:
     """Everything that a bench found. `baseline` is such a document of an earlier one."""
     runs = [_run(each) for each in outcomes]
@@ -68,7 +68,7 @@ def _since(present: list[Side], baseline: Document | None, *, count_errors: bool
     return compared(pairs)
 
 
-def _run(outcome: Outcome) -> Document:
+def _run(outcome: ScoredRun) -> Document:
     """One repetition. Cost is that of the subject and its judges together."""
     repetition, envelope = outcome.repetition, outcome.envelope
     judges = summed(each.usage for each in outcome.judged)

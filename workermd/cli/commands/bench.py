@@ -7,7 +7,7 @@ from workermd.bench.cases import Case, Source, load_cases
 from workermd.bench.comparison import UNDECIDED
 from workermd.bench.conduct import Conduct, carry_out
 from workermd.bench.gate import PASSES
-from workermd.bench.repetition import Outcome, Repetition, repetition
+from workermd.bench.repetition import ScoredRun, Repetition, repetition
 from workermd.bench.results import results
 from workermd.bench.scores import Scorer, scorer
 from workermd.bench.subjects import BenchSubject, digest_of, flags_for
@@ -70,10 +70,10 @@ def measured(options: BenchOptions, *, only_known: bool) -> int:
     subjects = _subjects(suite, flags, options.subject)
     suite = suite._replace(cases=_chosen(cases_of(suite), options))
     planned = _planned(suite, subjects, options.series or "")
-    signals, outcomes = Signals(), list[Outcome]()
+    signals, outcomes = Signals(), list[ScoredRun]()
     live = BenchLive(suite.name, [each.name for each in subjects], len(planned), quiet=options.quiet)
 
-    def told(outcome: Outcome) -> None:
+    def told(outcome: ScoredRun) -> None:
         outcomes.append(outcome)
         live.count(outcome)
 

@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Self
 
-from workermd.bench.repetition import Outcome
+from workermd.bench.repetition import ScoredRun
 from workermd.report import say
 from workermd.system.text import printable
 
@@ -32,7 +32,7 @@ class BenchLive:
         self._teller = threading.Thread(target=self._tell, name="bench-live", daemon=True)
         self._drawn: Drawn | None = None
 
-    def count(self, outcome: Outcome) -> None:
+    def count(self, outcome: ScoredRun) -> None:
         with self._turn:
             self._words[outcome.repetition.subject.name][outcome.word] += 1
             if outcome.envelope:
