@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 from workermd.batch.sessions import SharedHosts
-from workermd.bench.repetition import ERROR, MISSING, ScoredRun, Repetition, is_infrastructure, weighed
+from workermd.bench.repetition import ERROR, MISSING, Repetition, ScoredRun, is_infrastructure, weighed
 from workermd.bench.scores import Scorer, judged
 from workermd.bench.subjects import BenchSubject
 from workermd.protocol.envelope import EXIT_INTERRUPTED, Document

@@ -7,7 +7,7 @@ from workermd.bench.cases import Case, Source, load_cases
 from workermd.bench.comparison import UNDECIDED
 from workermd.bench.conduct import Conduct, carry_out
 from workermd.bench.gate import PASSES
-from workermd.bench.repetition import ScoredRun, Repetition, repetition
+from workermd.bench.repetition import Repetition, ScoredRun, repetition
 from workermd.bench.results import results
 from workermd.bench.scores import Scorer, scorer
 from workermd.bench.subjects import BenchSubject, digest_of, flags_for
