@@ -39,7 +39,7 @@ class Observed(NamedTuple):
     seconds: float = 0.0
 
 
-class Fault(NamedTuple):
+class InputFault(NamedTuple):
     """Something that is wrong. `origin` tells two faults of one check apart: it has no values of the input."""
 
     check: str
@@ -47,24 +47,26 @@ class Fault(NamedTuple):
     told: str
 
 
-def faults_of(observed: Observed, given: Document, contract: Contract) -> Iterator[Fault]:
+def faults_of(observed: Observed, given: Document, contract: Contract) -> Iterator[InputFault]:
     """Everything that one answer shows by itself."""
     if observed.code in ("hang", "timeout"):
-        yield Fault("hang", "", f"no answer within {observed.seconds:.1f} s")
+        yield InputFault("hang", "", f"no answer within {observed.seconds:.1f} s")
     elif observed.code in ("crash", "attempt_crashed", "attempts_exhausted"):
-        yield Fault("crash", "process", f"the process ended without an answer: {observed.message}")
+        yield InputFault("crash", "process", f"the process ended without an answer: {observed.message}")
     elif observed.code == "backend_failed" and (_TRACEBACK in observed.message or "exit" in observed.message):
-        yield Fault("crash", observed.message, observed.message.replace(_TRACEBACK, _last_line(observed.log)))
+        yield InputFault("crash", observed.message, observed.message.replace(_TRACEBACK, _last_line(observed.log)))
     elif observed.code in _OUTPUT:
-        yield Fault("output", f"{observed.code} {_rules(observed.message)}", f"{observed.code}: {observed.message}")
+        yield InputFault(
+            "output", f"{observed.code} {_rules(observed.message)}", f"{observed.code}: {observed.message}"
+        )
     elif observed.code == "run_id_mismatch" or _key_is_lost(observed, given, contract):
-        yield Fault("key", "", f"the answer's {contract.constraints.idempotency_key!r} is not that of the input")
+        yield InputFault("key", "", f"the answer's {contract.constraints.idempotency_key!r} is not that of the input")
     if any(CANARY in text for text in _messages(observed)):
-        yield Fault("leak", observed.code, "the message holds a text that stands in the input")
+        yield InputFault("leak", observed.code, "the message holds a text that stands in the input")
     if observed.code == "secret_in_output" or any(
         SECRET in text for text in (*_messages(observed), observed.log, _written(observed.document))
     ):
-        yield Fault("secret", observed.code, "the value of a secret variable was written")
+        yield InputFault("secret", observed.code, "the value of a secret variable was written")
 
 
 def differing(one: Observed, other: Observed) -> str:

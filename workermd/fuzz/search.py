@@ -15,7 +15,7 @@ from workermd.contract.model import Contract
 from workermd.contract.schema import Checker
 from workermd.fuzz.branches import Branches
 from workermd.fuzz.draws import Draws
-from workermd.fuzz.observed import Fault, Observed, differing, faults_of
+from workermd.fuzz.observed import InputFault, Observed, differing, faults_of
 from workermd.protocol.envelope import Document
 
 SHRINK_SECONDS = 8.0
@@ -44,7 +44,7 @@ class Performs(Protocol):
     def close(self) -> None: ...
 
 
-class Plan(NamedTuple):
+class SearchPlan(NamedTuple):
     """How long and for what is searched. `draws` 0: until the seconds are over. `told` hears of every input."""
 
     seconds: float
@@ -59,7 +59,7 @@ class Plan(NamedTuple):
 class Failing(NamedTuple):
     """A fault with the smallest input that shows it; `kept` where it came from the file of kept inputs."""
 
-    fault: Fault
+    fault: InputFault
     given: Document
     kept: bool = False
 
@@ -84,7 +84,9 @@ class _Shown(Exception):
     """A fault, told to hypothesis: it makes the input small that shows it."""
 
 
-def search(contract: Contract, judge: Checker, performs: Performs, plan: Plan, kept: Iterable[Document]) -> Searched:
+def search(
+    contract: Contract, judge: Checker, performs: Performs, plan: SearchPlan, kept: Iterable[Document]
+) -> Searched:
     """Play the kept inputs, then draw. Nothing is raised for what is found."""
     searching = _Search(contract, judge, performs, plan)
     began = time.monotonic()
@@ -110,7 +112,7 @@ def size_of(given: Document) -> tuple[int, str]:
 
 
 class _Search:
-    def __init__(self, contract: Contract, judge: Checker, performs: Performs, plan: Plan) -> None:
+    def __init__(self, contract: Contract, judge: Checker, performs: Performs, plan: SearchPlan) -> None:
         self._contract = contract
         self._judge = judge
         self._performs = performs
@@ -184,7 +186,7 @@ class _Search:
             if fault.check != "killed":  # a moment is no part of an input: it cannot be shrunk
                 raise self._shown(fault)
 
-    def _shown(self, fault: Fault) -> _Shown:
+    def _shown(self, fault: InputFault) -> _Shown:
         """An exception of a class of its own: hypothesis shrinks each apart."""
         name = (fault.check, fault.origin)
         if name not in self._kinds:
@@ -197,7 +199,7 @@ class _Search:
         if known is None or size_of(failing.given) < size_of(known.given):
             self.found[name] = failing._replace(kept=failing.kept or (known is not None and known.kept))
 
-    def _faults(self, given: Document, *, kill: bool) -> list[Fault]:
+    def _faults(self, given: Document, *, kill: bool) -> list[InputFault]:
         """Everything that is wrong with what one input comes to, of the checks that are asked for."""
         run_id = str(given.get(self._contract.constraints.idempotency_key) or "fuzz")
         observed = self._performs.observe(given, run_id)
@@ -207,12 +209,12 @@ class _Search:
         found = list(faults_of(observed, given, self._contract))
         if not found and "differs" in self._plan.checks:
             differs = differing(observed, self._performs.observe(given, run_id))
-            found += [Fault("differs", differs, differs)] if differs else []
+            found += [InputFault("differs", differs, differs)] if differs else []
         if not found and kill and "killed" in self._plan.checks and self._contract.constraints.max_attempts != 1:
             found += self._killed(given, run_id, observed)
         return [fault for fault in found if fault.check in self._plan.checks]
 
-    def _killed(self, given: Document, run_id: str, wanted: Observed) -> list[Fault]:
+    def _killed(self, given: Document, run_id: str, wanted: Observed) -> list[InputFault]:
         """Kill at a moment of the time that it takes, and hold the next attempt's answer against that without a kill."""
         moment = self._chance.uniform(0, max(wanted.seconds, self._typical))
         first = self._performs.observe(given, run_id, kill_after=moment)
@@ -221,4 +223,4 @@ class _Search:
         if not differs:
             return []
         told = f"killed after {moment * 1000:.0f} ms, the next attempt: {differs}"
-        return [Fault("killed", wanted.status, told)]
+        return [InputFault("killed", wanted.status, told)]

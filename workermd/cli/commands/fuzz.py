@@ -32,8 +32,8 @@ class FuzzOptions(NamedTuple):
     in_process: bool
     seconds: float | None
     draws: int | None
-    until_found: bool
     show_inputs: bool
+    until_found: bool
     seed: int | None
     hang: float | None
     example: list[str]
@@ -88,7 +88,7 @@ def execute(options: FuzzOptions) -> int:
     )
     place = options.kept or kept.beside(path)
     before = kept.load(place)
-    plan = search.Plan(
+    plan = search.SearchPlan(
         seconds=options.seconds or SECONDS,
         draws=options.draws or 0,
         until_found=options.until_found,
