@@ -768,7 +768,7 @@ COMMANDS: tuple[CommandSpec, ...] = (
                 "FILE",
             ),
             OptionSpec(
-                ("--claims",), "many", "The levels to try: core, durable, strict, people, agents. Repeatable.", "LEVELS"
+                ("--claims",), "many", "The levels to try: core, durable, strict, people, agents, readers.", "LEVELS"
             ),
             OptionSpec(("--case",), "many", "Only this case. Repeatable.", "ID"),
             OptionSpec(("--list-cases",), "flag", "List the cases, their levels and rules, and try none."),
@@ -841,7 +841,7 @@ COMMANDS: tuple[CommandSpec, ...] = (
     CommandSpec(
         ("schema",),
         "Print the JSON Schema of a document of ours.",
-        (ArgumentSpec("name", "Which one: contract, envelope, finding or suite.", "NAME", offers="schemas"),),
+        (ArgumentSpec("name", "Which one: contract, parsed, envelope, finding or suite.", "NAME", offers="schemas"),),
         (),
     ),
 )

@@ -66,7 +66,7 @@ SAMPLE = (
     "answer", "input-refused", "output-repaired", "status-outside", "contract-unusable", "own-status-succeeds", "task-document",
     "secret-masked", "bound-not-held", "output-to-a-file", "request-document", "replay-other-spacing", "conflict", "at-once",
     "answer-changed", "key-from-the-input", "rate-limit", "input-key-twice", "input-lone-surrogate", "input-exact",
-    "constraint-hexadecimal", "decision", "denied-for-good", "program-called", "service-not-changed",
+    "read-7-6-repeated-key", "constraint-hexadecimal", "decision", "denied-for-good", "program-called", "service-not-changed",
 )  # fmt: skip
 
 
@@ -148,16 +148,26 @@ RIGHT = {
 WRONG = {
     "outcome": "needs_human", "stdout": "empty", "values": {"/a/1": 1}, "types": {"/a/1": "number"}, "absent": ["/a"], "says": ["secret"],
     "hides": ["note"], "starts": [0, 2], "requests": 1, "at_most_seconds": 0.5, "at_least_seconds": 1.5, "same_bytes_as": 1,
-    "survivors": True, "task": {"/n": 2}, "task_has": ["/m"], "environment": {"A": None}, "file": {"/w": 2}, "alike": True,
+    "findings": [], "survivors": True, "task": {"/n": 2}, "task_has": ["/m"], "environment": {"A": None}, "file": {"/w": 2}, "alike": True,
 }  # fmt: skip
 
 
 def test_every_expectation_can_be_met_and_missed():
-    assert RIGHT.keys() | {"alike"} == WRONG.keys() == judge.CHECKS.keys()
+    assert RIGHT.keys() | {"alike", "findings"} == WRONG.keys() == judge.CHECKS.keys()
     assert judge.CHECKS.keys() == cases.schema()["$defs"]["expectation"]["properties"].keys()
     assert [*judge.reasons(SHOWN, RIGHT)] == []
     for key, wanted in WRONG.items():
         assert len([*judge.reasons(SHOWN, {key: wanted})]) == 1, key
+    region = {"locations": [{"physicalLocation": {"region": {"startLine": 2, "startColumn": 3}}}]}
+    sarif = json.dumps({"runs": [{"results": [{"ruleId": "X1", "level": "error"} | region]}]}).encode()
+    told, place = SHOWN._replace(stdout=sarif), {"line": 2, "column": 3}
+    for wanted, same, count in (
+        ([place | {"code": "X1"}], True, 0),
+        ([place | {"code": "X2"}], True, 1),
+        ([place | {"code": "X2"}], False, 0),
+        ([], True, 1),
+    ):
+        assert len([*judge.reasons(told._replace(same_codes=same), {"findings": wanted})]) == count
     assert [*judge.reasons(SHOWN._replace(beside=SHOWN.stdout), {"alike": True})] == []
 
 

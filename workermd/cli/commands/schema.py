@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from workermd.bench.suite_schema import suite_schema
 from workermd.contract.keys import contract_schema
+from workermd.contract.parsed import parsed_schema
 from workermd.protocol.envelope import encoded
 from workermd.protocol.envelope_schema import envelope_schema
 from workermd.protocol.errors import UsageError
@@ -15,7 +16,13 @@ class SchemaOptions(NamedTuple):
     name: str
 
 
-SCHEMAS = {"contract": contract_schema, "envelope": envelope_schema, "finding": findings_schema, "suite": suite_schema}
+SCHEMAS = {
+    "contract": contract_schema,
+    "parsed": parsed_schema,
+    "envelope": envelope_schema,
+    "finding": findings_schema,
+    "suite": suite_schema,
+}
 
 
 def execute(options: SchemaOptions) -> int:

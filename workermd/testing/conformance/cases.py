@@ -12,7 +12,7 @@ from workermd.protocol.errors import ConfigurationError
 VERSION = 1
 """Of the form of the cases."""
 
-Level = Literal["core", "durable", "strict", "people", "agents"]
+Level = Literal["core", "durable", "strict", "people", "agents", "readers"]
 LEVELS: tuple[Level, ...] = get_args(Level)
 
 FOLDER = os.path.dirname(os.path.abspath(__file__))
@@ -20,14 +20,17 @@ SCHEMA = os.path.join(FOLDER, "case.schema.json")
 
 
 class Edited(NamedTuple):
-    """A contract of `contracts/` after edits of its text; each old text stands in it exactly once."""
+    """A contract of `contracts/` after edits of its text; each old text stands in it exactly once. Or the bytes of one."""
 
     file: str
     edits: tuple[tuple[str, str], ...] = ()
     usable: bool = True
+    whole: bytes | None = None
 
-    def text(self) -> str:
+    def data(self) -> bytes:
         """Raises ConfigurationError for an edit that says nothing any more."""
+        if self.whole is not None:
+            return self.whole
         with open(os.path.join(FOLDER, "contracts", f"{self.file}.worker.md"), encoding="utf-8", newline="") as file:
             text = file.read()
         for old, new in self.edits:
@@ -35,7 +38,7 @@ class Edited(NamedTuple):
                 message = f"{self.file}.worker.md has {old[:40]!r} {text.count(old)} times; an edit needs it once"
                 raise ConfigurationError(message, "mend the case")
             text = text.replace(old, new)
-        return text
+        return text.encode()
 
 
 class KitStep(NamedTuple):
@@ -124,6 +127,9 @@ def _json(path: str) -> Any:
 def _edited(given: str | dict[str, Any]) -> Edited:
     if isinstance(given, str):
         return Edited(given)
+    if "text" in given or "bytes" in given:
+        whole = bytes.fromhex(given["bytes"]) if "bytes" in given else given["text"].encode()
+        return Edited("", usable=given.get("usable", True), whole=whole)
     edits = tuple((old, new) for old, new in given.get("edits", ()))
     return Edited(given["file"], edits, given.get("usable", True))
 

@@ -188,11 +188,12 @@ class _Conduct:
             written=self._bytes("out.json"),
             earlier=tuple(self.shown),
             beside=None,
+            same_codes=self.runtime.same_codes,
             patience=self.patience,
         )
 
     def _contract(self, contract: Edited, number: int) -> str:
-        return self._file(f"step-{number}.worker.md", contract.text().encode())
+        return self._file(f"step-{number}.worker.md", contract.data())
 
     def _input(self, step: KitStep, number: int) -> str:
         if step.input_path:

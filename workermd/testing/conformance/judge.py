@@ -29,6 +29,7 @@ class Shown(NamedTuple):
     earlier: "tuple[Shown, ...]"
     beside: bytes | None
     patience: float
+    same_codes: bool = True
 
 
 def reasons(shown: Shown, expect: dict[str, Any]) -> Iterator[str]:
@@ -185,6 +186,39 @@ def _alike(shown: Shown, _wanted: bool) -> Iterator[str]:
         yield "two calls at once printed different bytes"
 
 
+def _findings(shown: Shown, wanted: list[dict[str, Any]]) -> Iterator[str]:
+    """Each finding is told at its place, as SARIF; nothing else is an error. Another reader has codes of its own."""
+    told = _of_sarif(document(shown.stdout))
+    if told is None:
+        yield "standard output is no SARIF document"
+        return
+    places = {(line, column, code if shown.same_codes else "") for line, column, code, _ in told}
+    for each in wanted:
+        if (each["line"], each["column"], each["code"] if shown.same_codes else "") not in places:
+            yield f"nothing is told at {each['line']}:{each['column']}; expected {each['code']}"
+    expected = {(each["line"], each["column"]) for each in wanted}
+    for line, column, code, severity in told:
+        if severity == "error" and (line, column) not in expected:
+            yield f"an error is told at {line}:{column} ({code}); expected none"
+
+
+def _of_sarif(whole: Any) -> list[tuple[int, int, str, str]] | None:
+    try:
+        return [
+            (
+                region["startLine"],
+                region.get("startColumn", 1),
+                result.get("ruleId", ""),
+                result.get("level", "warning"),
+            )
+            for run in whole["runs"]
+            for result in run["results"]
+            for region in [result["locations"][0]["physicalLocation"]["region"]]
+        ]
+    except (LookupError, TypeError, AttributeError):
+        return None
+
+
 def _survivors(shown: Shown, wanted: bool) -> Iterator[str]:
     if shown.alive != wanted:
         yield "what the task had started lives on" if shown.alive else "what the task had started is dead"
@@ -211,6 +245,7 @@ CHECKS: dict[str, Callable[[Shown, Any], Iterator[str]]] = {
     "same_bytes_as": _same_bytes,
     "alike": _alike,
     "survivors": _survivors,
+    "findings": _findings,
     "task": _task,
     "task_has": _task_has,
     "environment": _environment,

@@ -27,15 +27,25 @@ def _wrong(case: KitCase) -> Iterator[str]:
         contract, why = _read(edited)
         if edited.usable != (contract is not None):
             yield f"step {number}: its contract is {'unusable: ' + why if contract is None else 'usable'}"
+        if "findings" in step.expect:
+            yield from (f"step {number}: {each}" for each in _of_findings(edited, step.expect["findings"]))
         if contract is not None and step.role in _PLAIN and not step.input_path:
             yield from (f"step {number}: {each}" for each in _of_input(contract, step))
     yield from _replies(case)
 
 
 def _read(edited: Edited) -> tuple[Contract | None, str]:
-    reading = reader.read(edited.text().encode(), "kit.worker.md")
+    reading = reader.read(edited.data(), "kit.worker.md")
     errors = [f"{each.code} {each.message}" for each in reading.findings if each.severity == "error"]
     return reading.contract, "; ".join(errors)
+
+
+def _of_findings(edited: Edited, wanted: list[dict[str, object]]) -> Iterator[str]:
+    """What a reader must find is what ours finds."""
+    findings = reader.read(edited.data(), "kit.worker.md").findings
+    found = [{"line": each.line, "column": each.column, "code": each.code} for each in findings]
+    if found != wanted:
+        yield f"its findings are {found}"
 
 
 def _of_input(contract: Contract, step: KitStep) -> Iterator[str]:

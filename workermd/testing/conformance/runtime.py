@@ -25,13 +25,24 @@ EXITS: dict[str, tuple[int, ...]] = {
 }
 """The outcomes that a case can expect, and the exit codes of the format. A runtime's own file may say others."""
 
-_KEYS = {"kit", "name", "claims", "commands", "options", "exits", "environment", "known_failures", "not_offered"}
+_KEYS = {
+    "kit",
+    "name",
+    "claims",
+    "commands",
+    "options",
+    "exits",
+    "environment",
+    "known_failures",
+    "not_offered",
+    "same_codes",
+}
 
 
 class Runtime(NamedTuple):
     """`commands` by role and `options` by name are words with places such as `{spec}`; `{options}` is a word of its own.
 
-    `known` are failures that are known, each with its reason; `home` is the folder of the file, `{kit}` in a word.
+    `known` are failures that are known, each with its reason; `home` is the folder of the file, `{kit}` in a word. `same_codes`: its findings bear the codes of ours.
     """
 
     name: str
@@ -43,6 +54,7 @@ class Runtime(NamedTuple):
     known: dict[str, str]
     not_offered: dict[str, str]
     home: str
+    same_codes: bool = False
 
     def missing(self, case: KitCase) -> str:
         """Why a case is not for this runtime, or nothing."""
@@ -131,6 +143,7 @@ def _runtime(found: dict[str, Any], path: str) -> Runtime:
         known={name: str(reason) for name, reason in found.get("known_failures", {}).items()},
         not_offered={name: str(reason) for name, reason in found.get("not_offered", {}).items()},
         home=os.path.dirname(os.path.abspath(path)),
+        same_codes=bool(found.get("same_codes", False)),
     )
 
 
