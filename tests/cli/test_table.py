@@ -271,7 +271,7 @@ def test_completion_offers_values(cli, contract, given, program):
     assert offered("workermd run e") == {"echo.worker.md"}
     assert offered("workermd run su") == {"sub/"}
     assert "microsoft-autogen" in offered(f"workermd registry show --registry {ROOT / 'registry'} micro")
-    assert offered("workermd schema ") == {"contract", "envelope", "finding", "suite"}
+    assert offered("workermd schema ") == {"contract", "parsed", "envelope", "finding", "suite"}
 
 
 def test_completion_can_be_shown(cli):
@@ -303,7 +303,7 @@ MISTAKES = {
     "github, junit, markdown",
     "runs list --limit many": "--limit: found 'many'; allowed: a whole number from 0 to 1,000,000,000",
     "run a b --timeout soon": "--timeout: found 'soon'; allowed: a number from 0 to 1,000,000,000, such as 2.5",
-    "schema nope": "no schema 'nope'; there is: contract, envelope, finding, suite; choose one of these",
+    "schema nope": "no schema 'nope'; there is: contract, parsed, envelope, finding, suite; choose one of these",
 }
 
 
