@@ -180,7 +180,7 @@ def test_a_digest_that_differs_is_refused_at_use(cli, folder, call):
 def test_a_run_of_a_file_loads_no_registry():
     """Start-up: who names a file pays nothing for names."""
     assert "workermd.registry.lookup" not in loaded_by(
-        f"from workermd.cli.documents import contract_named\ncontract_named({str(ROOT / 'registry/autogen.worker.md')!r})"
+        f"from workermd.registry.contract_files import contract_named\ncontract_named({str(ROOT / 'registry/autogen.worker.md')!r})"
     )
 
 

@@ -13,9 +13,10 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from workermd.attempt.order import encode_binding, encode_environment, framed
-from workermd.attempt.spawn import Ends, Host, Tick, boot, new_marker, readable, task_environment
+from workermd.attempt.spawn import Ends, Host, Tick, boot, is_unreaped, new_marker, readable, task_environment
 from workermd.attempt.zygote import FORK, KEEP, MARKER_PLACE, NUMBER_BYTES, REAP, REQUESTS_FD
 from workermd.sandbox.fence import Fence
+from workermd.system import environment as caller
 from workermd.system.environment import MARKER
 from workermd.task.binding import Binding
 
@@ -110,7 +111,7 @@ class Zygote:
     def _ask(self, held: tuple[int, ...]) -> socket.socket:
         """Ask for a fork. The attempt's line comes back, on which its number will be told."""
         ours, theirs = socket.socketpair()
-        folder = os.open(".", os.O_PATH | os.O_CLOEXEC)
+        folder = os.open(caller.folder() or ".", os.O_PATH | os.O_CLOEXEC)
         with theirs, contextlib.suppress(BrokenPipeError, ConnectionResetError):
             socket.send_fds(self.requests, [FORK], [theirs.fileno(), folder, *held])
         os.close(folder)
@@ -119,9 +120,10 @@ class Zygote:
     def close(self) -> None:
         """Let it end. Attempts that were forked from it go on."""
         self.requests.close()
-        with contextlib.suppress(ProcessLookupError):
+        if is_unreaped(self.pid):
             os.kill(self.pid, signal.SIGKILL)
-        os.waitpid(self.pid, 0)
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(self.pid, 0)
 
 
 def _number(line: socket.socket) -> int:

@@ -32,7 +32,7 @@ TICK = 0.05
 """Seconds between two looks at interrupts and log lines while waiting."""
 
 _BOOT = (
-    "import gc, sys; gc.disable(); r = sys.argv[1]; r in sys.path or sys.path.insert(0, r); "
+    "import gc, os, sys; gc.disable(); r, f = sys.argv[1::2]; r in sys.path or sys.path.insert(0, r); f and os.chdir(f); "
     "from workermd.attempt.{} import main; main()"
 )
 _LOG_CHUNK = 1 << 16
@@ -202,12 +202,16 @@ class Host:
         self._reap()
 
     def _number_is_its_own(self) -> bool:
-        """Before it is reaped neither its number nor its group's can belong to a stranger."""
-        return True
+        """Before it is reaped neither its number nor its group's can belong to a stranger. In a program that calls us, a
+        handler of SIGCHLD that is not ours may have reaped it."""
+        return is_unreaped(self.pid)
 
     def _wait(self) -> int | None:
         """Its wait status once it has ended; None when nobody can know it any more."""
-        return os.waitpid(self.pid, 0)[1]
+        try:
+            return os.waitpid(self.pid, 0)[1]
+        except ChildProcessError:
+            return None
 
     def _reap(self) -> int | None:
         status = self._wait()
@@ -250,6 +254,15 @@ def new_marker() -> str:
     return os.urandom(MARKER_CHARACTERS // 2).hex()
 
 
+def is_unreaped(pid: int) -> bool:
+    """Whether a process that we started is still ours to wait for, whether it runs or has ended."""
+    try:
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
+
+
 def _no_tick() -> None:
     """Nothing has begun that could be interrupted."""
 
@@ -275,16 +288,16 @@ def _open_log(log_dir: str, name: str) -> int:
     return fd
 
 
-def boot(module: str, kind: str, environment: dict[str, str], held: list[tuple[int, int]]) -> int:
+def boot(module: str, kind: str, variables: dict[str, str], held: list[tuple[int, int]]) -> int:
     """Start an interpreter that becomes a module of this package. Its pid."""
     return os.posix_spawn(
         sys.executable,
-        [sys.executable, "-P", "-c", _BOOT.format(module), _package_root(), kind],
-        environment,
+        [sys.executable, "-P", "-c", _BOOT.format(module), _package_root(), kind, environment.folder()],
+        variables,
         file_actions=[(os.POSIX_SPAWN_DUP2, fd, target) for fd, target in held],
         setsid=True,
         setsigmask=(),
-        setsigdef=(signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE, signal.SIGALRM),
+        setsigdef=(signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE, signal.SIGALRM, signal.SIGCHLD),
     )
 
 

@@ -3,7 +3,6 @@
 from workermd.bench.cases import Case
 from workermd.bench.suite import Suite, SuiteReading, read_suite
 from workermd.cli.commands.bench import cases_of
-from workermd.cli.documents import contract_named
 from workermd.contract import cache
 from workermd.contract.model import Contract, Lines, Span
 from workermd.contract.problems import Problems
@@ -11,6 +10,7 @@ from workermd.contract.schema import checker
 from workermd.contract.yaml_values import read
 from workermd.protocol.errors import WorkermdError
 from workermd.protocol.finding import Finding, ordered
+from workermd.registry.contract_files import contract_named
 
 CODE = "WM804"
 

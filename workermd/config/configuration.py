@@ -7,6 +7,7 @@ from workermd.config import keys
 from workermd.config.prices import priced
 from workermd.config.tables import (
     Named,
+    binding,
     bindings,
     check_address,
     checked,
@@ -23,8 +24,10 @@ from workermd.config.tables import (
 from workermd.protocol.errors import ConfigurationError
 from workermd.sandbox.fence import AUTO, MODES, STRICT
 from workermd.sandbox.policy import Sandbox
+from workermd.system import environment
 from workermd.system.bounded import at_most
-from workermd.task.binding import OPENAI, Binding, Model, ServerBinding, without_keys
+from workermd.system.environment import absolute
+from workermd.task.binding import OPENAI, Binding, Model, ServerBinding, ToolBinding, without_keys
 from workermd.task.task import KINDS
 
 FILE_NAME = "workermd.toml"
@@ -67,6 +70,7 @@ class Settings(NamedTuple):
     modes: dict[str, Binding] = {}  # noqa: RUF012 - the same
     models: dict[str, Model] = {}  # noqa: RUF012 - the same
     servers: dict[str, ServerBinding] = {}  # noqa: RUF012 - the same
+    tools: dict[str, ToolBinding] = {}  # noqa: RUF012 - the same
     lint_select: tuple[str, ...] = ()
     lint_ignore: tuple[str, ...] = ()
     lint_exclude: tuple[str, ...] = ()
@@ -99,28 +103,39 @@ def load(flags: Flags, folder: str = "") -> Settings:
 
     Raises ConfigurationError for a file that cannot be read or says what we do not know.
     """
+    variables = environment.variables()
     path = (
-        "" if flags.no_config else flags.config or os.environ.get("WORKERMD_CONFIG", "") or _find(folder or os.getcwd())
+        ""
+        if flags.no_config
+        else flags.config or variables.get("WORKERMD_CONFIG", "") or _find(folder or absolute("."))
     )
     settings = _read(path) if path else Settings()
-    listed = os.environ.get("WORKERMD_ENV", "")
+    listed = variables.get("WORKERMD_ENV", "")
     settings = settings._replace(env=(*settings.env, *(name.strip() for name in listed.split(",") if name.strip())))
-    if os.environ.get("WORKERMD_LEDGER"):
-        settings = settings._replace(ledger=os.environ["WORKERMD_LEDGER"], ledger_origin="WORKERMD_LEDGER")
-    if os.environ.get("WORKERMD_REGISTRY"):
-        folder = os.path.abspath(os.environ["WORKERMD_REGISTRY"])
+    if ledger := variables.get("WORKERMD_LEDGER"):
+        settings = settings._replace(ledger=ledger, ledger_origin="WORKERMD_LEDGER")
+    if registry := variables.get("WORKERMD_REGISTRY"):
+        folder = absolute(registry)
         settings = settings._replace(registry=folder, registry_origin="WORKERMD_REGISTRY")
     if flags.ledger:
         settings = settings._replace(ledger=flags.ledger, ledger_origin="--ledger")
     if not settings.ledger:
         settings = settings._replace(ledger=_state_ledger(), ledger_origin="the default")
-    return settings._replace(ledger=os.path.abspath(settings.ledger))
+    return settings._replace(ledger=absolute(settings.ledger))
 
 
-def binding_for(worker_id: str, mode: str, settings: Settings, flags: Flags) -> Binding:
-    """Which backend serves a worker: the flags, else its id, else its mode, else a worker of this package."""
+def binding_of(fields: Any, settings: Settings, place: str) -> Binding:
+    """A binding from the fields of a `[workers.ID]` table that stands nowhere. Raises ConfigurationError."""
+    beside = os.path.dirname(os.path.abspath(settings.origin)) if settings.origin else absolute(".")
+    return binding(fields, place, Named(settings.models, settings.tools, settings.servers, beside))
+
+
+def binding_for(worker_id: str, mode: str, settings: Settings, flags: Flags, given: Binding | None = None) -> Binding:
+    """Which backend serves a worker: the one that is given, else the flags, else its id, else its mode, else a worker of
+    this package."""
     bound = (
-        _flag_binding(flags, settings)
+        given
+        or _flag_binding(flags, settings)
         or settings.workers.get(worker_id)
         or settings.modes.get(mode)
         or _shipped(worker_id)
@@ -138,7 +153,7 @@ def binding_for(worker_id: str, mode: str, settings: Settings, flags: Flags) -> 
         bound = without_keys(bound)
     return with_variables(bound, settings, flags)._replace(
         vouched=_merged(bound.vouched, vouched(flags.vouch, "--vouch")),
-        record=os.path.abspath(flags.record) if flags.record else "",
+        record=absolute(flags.record) if flags.record else "",
         settings={**bound.settings, **_flag_settings(flags.settings)},
     )
 
@@ -150,14 +165,14 @@ def sandbox_for(binding: Binding, settings: Settings, flags: Flags) -> Sandbox:
     """
     places = (
         (flags.sandbox, "--sandbox"),
-        (os.environ.get("WORKERMD_SANDBOX", ""), "WORKERMD_SANDBOX"),
+        (environment.variables().get("WORKERMD_SANDBOX", ""), "WORKERMD_SANDBOX"),
         (settings.sandbox, f"sandbox in {settings.origin}"),
     )
     by_default = STRICT if any(tool.code is not None for tool in binding.tools) else AUTO
     mode, place = next((each for each in places if each[0]), (by_default, ""))
     if mode not in MODES:
         raise ConfigurationError(f"{place} is {mode!r}; allowed are {', '.join(MODES)}", "choose one of them")
-    beside = binding.folder or os.getcwd()
+    beside = binding.folder or absolute(".")
     return Sandbox(mode, settings.origin, binding.record, readable=(beside,))
 
 
@@ -181,7 +196,7 @@ def _replayed(bound: Binding | None, flags: Flags) -> Binding | None:
     """A kind that converses replays its conversation; any other gives way to the kind `replay`."""
     if not flags.replay:
         return bound
-    folder = os.path.abspath(flags.replay)
+    folder = absolute(flags.replay)
     if bound is None or not KINDS[bound.kind].converses:
         return Binding(kind="replay", origin="the command line", replay=folder)
     return bound._replace(replay=folder)
@@ -205,7 +220,7 @@ def _flag_binding(flags: Flags, settings: Settings) -> Binding | None:
         model=model,
         models={flags.model: model} if model and kind in KINDS and "models" in KINDS[kind].takes else {},
         fallbacks={name: settings.models[name] for name in model.fallback} if model else {},
-        folder=os.getcwd(),
+        folder=absolute("."),
         arrangement={"address": flags.base_url, "key_env": flags.api_key_env} if kind == "http" else {},
     )
     bound = checked(bound, "the command line")
@@ -253,7 +268,9 @@ def _shipped(worker_id: str) -> Binding | None:
 
 
 def _state_ledger() -> str:
-    home = os.environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
+    variables = environment.variables()
+    own = variables.get("HOME") or os.path.expanduser("~")
+    home = variables.get("XDG_STATE_HOME") or os.path.join(own, ".local", "state")
     return os.path.join(home, "workermd", "ledger.db")
 
 
@@ -319,6 +336,7 @@ def _read(path: str) -> Settings:
         modes=bindings(document, "modes", path, named),
         models=named.models,
         servers=named.servers,
+        tools=named.tools,
         lint_select=words_of(lint, "select", f"{path}: [lint]"),
         lint_ignore=words_of(lint, "ignore", f"{path}: [lint]"),
         lint_exclude=words_of(lint, "exclude", f"{path}: [lint]"),

@@ -4,11 +4,11 @@ Each becomes a variable of this process, and from there on it is a key like any 
 binding that needs it, masked in everything that is written, sent to its own endpoint alone (S6.3).
 """
 
-import os
 import re
 from collections.abc import Iterable
 
 from workermd.protocol.errors import ConfigurationError
+from workermd.system import environment
 from workermd.system.bounded import at_most
 from workermd.system.digest import sha256
 from workermd.task.binding import Model
@@ -30,9 +30,9 @@ def provide(models: Iterable[Model]) -> None:
     for model in models:
         if model.key_from:
             try:
-                os.environ[model.api_key_env] = _read(model.key_from)
+                environment.provide(model.api_key_env, _read(model.key_from))
             except ConfigurationError:
-                os.environ.pop(model.api_key_env, None)
+                environment.provide(model.api_key_env, None)
 
 
 def why_missing(model: Model) -> str:

@@ -41,7 +41,7 @@ class Named(NamedTuple):
 
 def bindings(document: dict[str, Any], table: str, path: str, named: Named) -> dict[str, Binding]:
     return {
-        name: _binding(fields, f"{path}: [{table}.{name}]", named) for name, fields in _tables(document, table, path)
+        name: binding(fields, f"{path}: [{table}.{name}]", named) for name, fields in _tables(document, table, path)
     }
 
 
@@ -138,7 +138,8 @@ def _own_keys(arrangement: dict[str, Any], place: str) -> None:
             raise ConfigurationError(f"{place}: {name} is not true or false", f"write {name} = true")
 
 
-def _binding(fields: Any, place: str, named: Named) -> Binding:
+def binding(fields: Any, place: str, named: Named) -> Binding:
+    """One binding of a table's fields; `place` says where they stand. Raises ConfigurationError."""
     _table(fields, place, "give it at least: backend = …")
     kind = text_of(fields, "backend", place) or _kind_by(fields)
     row = KINDS.get(kind)

@@ -28,6 +28,7 @@ def attempted(session: Session, request: Request, answers: Answers, trace: Trace
             return attempts.answer(given)
         finally:
             attempts.supervisor.end_host()
+            lock.release()  # also from a process that the caller forked meanwhile, which has a copy of it
 
 
 class _Attempts:

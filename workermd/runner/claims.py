@@ -18,7 +18,7 @@ from workermd.runner.session import Session
 from workermd.runner.settlement import Settlement, asked_a_person
 from workermd.runner.verdict import Verdict
 from workermd.runner.worker import Worker
-from workermd.system import processes
+from workermd.system import environment, processes
 from workermd.system.digest import sha256
 from workermd.system.environment import ACTIVE, ARTIFACTS
 
@@ -54,7 +54,7 @@ class Claims:
         offset = run_offset(key.worker_id, key.run_id)
         if lock.try_acquire(offset):
             return True
-        if not self._request.wait or str(offset) in os.environ.get(ACTIVE, "").split(","):
+        if not self._request.wait or str(offset) in environment.variables().get(ACTIVE, "").split(","):
             return False
         self._request.publish(Waiting("another process that executes this run", until))
         return lock.acquire(offset, until, tick)

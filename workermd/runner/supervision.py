@@ -24,6 +24,7 @@ from workermd.runner.settlement import Settlement
 from workermd.runner.trace import Trace
 from workermd.runner.verdict import Verdict
 from workermd.runner.worker import Worker
+from workermd.system import environment as caller
 from workermd.system.crash import point
 from workermd.system.environment import ACTIVE, ARTIFACTS, CHECKPOINT
 from workermd.task.journal_reader import JournalReader
@@ -67,7 +68,7 @@ def order_of(session: Session, worker: Worker, claim: ClaimedAttempt, until: flo
         checkpoint=checkpoint.load(session, row.worker_id, row.run_id) if row.attempts > 1 else None,
     )
     most = contract.constraints.max_output_bytes
-    active = os.environ.get(ACTIVE, "")
+    active = caller.variables().get(ACTIVE, "")
     offset = str(run_offset(row.worker_id, row.run_id))
     environment = {
         "WORKERMD_RUN_ID": row.run_id,

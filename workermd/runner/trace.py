@@ -5,6 +5,7 @@ import re
 from typing import NamedTuple
 
 from workermd.protocol.envelope import Document
+from workermd.system import environment
 from workermd.system.digest import sha256
 
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
@@ -36,7 +37,7 @@ class Trace(NamedTuple):
 
 def of_environment() -> Trace:
     """From `TRACEPARENT` where it is one (W3C Trace Context), else a fresh one, sampled."""
-    return of_traceparent(os.environ.get("TRACEPARENT", ""))
+    return of_traceparent(environment.variables().get("TRACEPARENT", ""))
 
 
 def of_traceparent(text: str) -> Trace:

@@ -1,7 +1,10 @@
 """The environment of what an attempt starts, built from nothing: an allow-list, and what the operator lists (S6.3)."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import NamedTuple
 
 PASSED = ("PATH", "HOME", "LANG", "TZ", "TMPDIR")
 """What every task may see of the caller's environment, beside `LC_*` and what its binding lists."""
@@ -22,10 +25,58 @@ OWN = (MARKER, ACTIVE, ARTIFACTS, CHECKPOINT, "WORKERMD_RUN_ID", "WORKERMD_ATTEM
 """What an attempt's process passes on to everything that it starts."""
 
 
+class Surroundings(NamedTuple):
+    """What a caller in this process runs in instead of the process's own: variables, and an absolute folder."""
+
+    variables: dict[str, str]
+    folder: str
+
+
+_CHOSEN: ContextVar[Surroundings | None] = ContextVar("surroundings", default=None)
+
+
+@contextmanager
+def within(surroundings: Surroundings) -> Iterator[None]:
+    """In this block, and in this thread or task only, the surroundings are these."""
+    token = _CHOSEN.set(surroundings)
+    try:
+        yield
+    finally:
+        _CHOSEN.reset(token)
+
+
+def variables() -> Mapping[str, str]:
+    """The caller's variables: the process's own, where nothing else was chosen."""
+    given = _CHOSEN.get()
+    return os.environ if given is None else given.variables
+
+
+def provide(name: str, value: str | None) -> None:
+    """Set one of the caller's variables; None takes it away."""
+    given = _CHOSEN.get()
+    target = os.environ if given is None else given.variables
+    if value is None:
+        target.pop(name, None)
+    else:
+        target[name] = value
+
+
+def folder() -> str:
+    """The caller's folder. Empty: the working directory of the process."""
+    given = _CHOSEN.get()
+    return "" if given is None else given.folder
+
+
+def absolute(path: str) -> str:
+    """A path as the caller means it."""
+    return os.path.normpath(os.path.join(folder() or os.getcwd(), path))
+
+
 def chosen(names: Iterable[str]) -> dict[str, str]:
-    """The allow-list, `LC_*` and the variables of these names, as far as they are set here."""
-    found = {name: os.environ[name] for name in (*PASSED, *names) if name in os.environ}
-    found.update({name: value for name, value in os.environ.items() if name.startswith("LC_")})
+    """The allow-list, `LC_*` and the variables of these names, as far as the caller has them."""
+    given = variables()
+    found = {name: given[name] for name in (*PASSED, *names) if name in given}
+    found.update({name: value for name, value in given.items() if name.startswith("LC_")})
     return found
 
 

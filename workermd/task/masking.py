@@ -1,10 +1,10 @@
 """Secrets stay out of what is written: logs, errors, outputs, and so the ledger (S6.3)."""
 
 import json
-import os
 from collections.abc import Callable
 from typing import Any
 
+from workermd.system import environment
 from workermd.task.binding import Binding
 
 SHORTEST = 4
@@ -17,7 +17,8 @@ class Mask:
     """Replaces the values of a binding's secret variables."""
 
     def __init__(self, binding: Binding) -> None:
-        values = {name: os.environ.get(name, "") for name in binding.secret_env}
+        given = environment.variables()
+        values = {name: given.get(name, "") for name in binding.secret_env}
         self._variables = {name: _written(value) for name, value in values.items() if len(value) >= SHORTEST}
         self._secrets = tuple(secret for secrets in self._variables.values() for secret in secrets)
         self.longest = max(map(len, self._secrets), default=0)

@@ -11,11 +11,11 @@ from workermd.batch.conduct import Batch, Orders
 from workermd.batch.lines import lines, on_one_line
 from workermd.batch.sessions import SharedHosts
 from workermd.cli.commands.run import Signals, flags_of
-from workermd.cli.documents import contract_named
 from workermd.config import configuration
 from workermd.contract import cache
 from workermd.protocol.envelope import EXIT_INTERRUPTED, encoded
 from workermd.protocol.errors import UsageError
+from workermd.registry.contract_files import contract_named
 from workermd.report import say
 from workermd.report.live import Live
 from workermd.report.progress import Progress

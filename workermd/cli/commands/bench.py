@@ -13,13 +13,13 @@ from workermd.bench.scores import Scorer, scorer
 from workermd.bench.subjects import BenchSubject, digest_of, flags_for
 from workermd.bench.suite import MAX_BYTES, Suite, read_suite
 from workermd.cli.commands.run import Signals
-from workermd.cli.documents import contract_named
 from workermd.config import configuration
 from workermd.contract import cache
 from workermd.contract.json import quick
 from workermd.contract.json.strict import JsonError
 from workermd.protocol.envelope import EXIT_FINDINGS, EXIT_INTERRUPTED, Document
 from workermd.protocol.errors import ContractUnusable, UsageError
+from workermd.registry.contract_files import contract_named
 from workermd.report import say
 from workermd.report.bench.formats import FORMATS
 from workermd.report.bench.live import BenchLive

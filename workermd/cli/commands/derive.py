@@ -103,7 +103,7 @@ def _refuse_reports(options: DeriveOptions) -> None:
 
 
 def _contract_text(path: str) -> str:
-    from workermd.cli.documents import contract_bytes
+    from workermd.registry.contract_files import contract_bytes
 
     data = contract_bytes(path)
     try:

@@ -3,13 +3,14 @@
 import sys
 from typing import NamedTuple
 
-from workermd.cli.documents import contract_named, stdin_bytes
+from workermd.cli.documents import stdin_bytes
 from workermd.contract import revision
 from workermd.contract.diff import Difference, difference
 from workermd.contract.model import Reading
 from workermd.contract.reader import read
 from workermd.protocol.envelope import EXIT_FINDINGS
 from workermd.protocol.errors import ContractUnusable, UsageError
+from workermd.registry.contract_files import contract_named
 from workermd.report import changes, outputs
 
 

@@ -6,13 +6,14 @@ from typing import NamedTuple
 
 from workermd.cli import settings
 from workermd.cli.contract_paths import each_once
-from workermd.cli.documents import contract_bytes, stdin_bytes
+from workermd.cli.documents import stdin_bytes
 from workermd.contract.conversion import NotConvertible, to_registry
 from workermd.contract.layout import laid_out
 from workermd.contract.model import Reading
 from workermd.contract.reader import read
 from workermd.protocol.envelope import EXIT_FINDINGS, EXIT_UNUSABLE
 from workermd.protocol.errors import ContractUnusable, UsageError, WorkermdError
+from workermd.registry.contract_files import contract_bytes
 from workermd.report import say, text
 from workermd.report.record import count
 from workermd.system import files

@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from workermd.cli.documents import contract_named, input_bytes
+from workermd.cli.documents import input_bytes
 from workermd.config import configuration
 from workermd.contract import cache
 from workermd.protocol.envelope import EXIT_INTERRUPTED
 from workermd.protocol.errors import UsageError
+from workermd.registry.contract_files import contract_named
 from workermd.report import say
 from workermd.report.answer import Telling, tell
 from workermd.report.live import Live

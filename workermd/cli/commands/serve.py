@@ -6,10 +6,10 @@ from types import ModuleType
 from typing import NamedTuple
 
 from workermd.cli.contract_paths import each_once
-from workermd.cli.documents import contract_named
 from workermd.config import configuration
 from workermd.contract import cache
 from workermd.protocol.errors import ConfigurationError, UsageError, WorkermdError
+from workermd.registry.contract_files import contract_named
 from workermd.report import say
 from workermd.runner.worker import Worker
 from workermd.system.environment import login

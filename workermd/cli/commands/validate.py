@@ -10,7 +10,7 @@ from typing import NamedTuple
 from workermd.bench.naming import SUFFIXES as SUITES
 from workermd.bench.naming import is_suite
 from workermd.cli.contract_paths import each_once
-from workermd.cli.documents import contract_bytes, contract_named, input_bytes, stdin_bytes
+from workermd.cli.documents import input_bytes, stdin_bytes
 from workermd.cli.settings import load
 from workermd.config.configuration import Settings
 from workermd.contract.model import Lines
@@ -21,6 +21,7 @@ from workermd.lint.selection import Selection, codes, configured
 from workermd.protocol.envelope import EXIT_FINDINGS, EXIT_UNUSABLE
 from workermd.protocol.errors import UsageError, WorkermdError
 from workermd.protocol.finding import Finding, Severity, ordered
+from workermd.registry.contract_files import contract_bytes, contract_named
 from workermd.report import formats, outputs, say, text
 from workermd.report.record import Report
 from workermd.system import files

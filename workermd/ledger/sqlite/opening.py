@@ -156,7 +156,9 @@ def connect(path: str, migrations: tuple[str, ...]) -> sqlite3.Connection:
     Raises sqlite3.Error, OSError, LedgerUnavailable.
     """
     _create(path)
-    connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, cached_statements=64)
+    connection = sqlite3.connect(
+        path, timeout=BUSY_SECONDS, isolation_level=None, cached_statements=64, check_same_thread=False
+    )
     try:
         try:
             version = _recognise(connection, path, len(migrations))

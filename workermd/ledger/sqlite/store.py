@@ -48,7 +48,7 @@ def unix_microseconds() -> int:
 
 
 class Ledger(LedgerReader):
-    """One connection to one ledger. Not for sharing between threads, nor for carrying over a fork."""
+    """One connection to one ledger. For one thread at a time, and not for carrying over a fork."""
 
     def __init__(
         self, path: str, connection: sqlite3.Connection, queue: "WriteQueue | None", now: Callable[[], int]

@@ -40,7 +40,8 @@ class WriteQueue:
         fcntl.flock(self._fd, fcntl.LOCK_UN)
 
     def close(self) -> None:
-        """Close the file, which frees the lock."""
+        """Free the lock, also from processes that were forked meanwhile, and close the file."""
+        self.leave()
         os.close(self._fd)
 
     def _wait(self, give_up_at: float) -> bool:
