@@ -5,8 +5,10 @@ import sys
 from workermd.config.configuration import MAX_INPUT_BYTES
 from workermd.contract.model import MAX_BYTES
 from workermd.protocol.errors import UsageError
-from workermd.registry.contract_files import bytes_of
+from workermd.registry.contract_files import bytes_of, contract_bytes, contract_named
 from workermd.system.bounded import at_most
+
+__all__ = ["contract_bytes", "contract_named", "input_bytes", "stdin_bytes"]
 
 
 def input_bytes(path: str, command: str, cap: int = MAX_INPUT_BYTES) -> bytes:
