@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := .demo
 
-.PHONY: demo demo-agents test coverage matrix lint bench bench-serve command-lines storm fuzz mutants conformance conformance-ablation clean
+.PHONY: demo demo-agents bench-demo test coverage matrix lint bench bench-serve command-lines storm fuzz mutants conformance conformance-ablation clean
 
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 

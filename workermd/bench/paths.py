@@ -177,15 +177,21 @@ def filled(template: Any, parts: dict[str, Any]) -> Any:
         return {key: filled(value, parts) for key, value in template.items()}
     if isinstance(template, list):
         return [filled(value, parts) for value in template]
-    if not isinstance(template, str) or not template.startswith("$"):
-        return template
-    if template.startswith("$$"):
+    if isinstance(template, str) and template.startswith("$$"):
         return template[1:]
+    found = referred(template, parts)
+    return template if found is None else found.value
+
+
+def referred(template: Any, parts: dict[str, Any]) -> Selected | None:
+    """What a text such as `$case.expect` finds; None for what refers to nothing of the parts."""
+    if not isinstance(template, str) or not template.startswith("$") or template.startswith("$$"):
+        return None
     for name, document in parts.items():
         rest = template.removeprefix(f"${name}")
         if rest != template and rest[:1] in ("", ".", "["):
-            return select(_simple(rest), document).value
-    return template
+            return select(_simple(rest), document)
+    return None
 
 
 def _simple(rest: str) -> str:

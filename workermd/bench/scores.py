@@ -50,9 +50,11 @@ def scorer(score: Score, judge: BenchSubject | None) -> Scorer:
 def judged(each: Scorer, case: Case, envelope: Document, ask: Ask) -> Judged:
     """What one score says of an answer."""
     score = each.score
+    if _is_not_asked(score, parts_of(case, envelope)):
+        return Judged(score.name, 0.0, None, "not asked of this case")
     match score.kind:
         case "status":
-            value, told = _status(score.of["status"], envelope)
+            value, told = _status(paths.filled(score.of["status"], parts_of(case, envelope)), envelope)
         case "schema":
             assert each.checker is not None
             found = each.checker.check(envelope.get("outputs"))
@@ -65,6 +67,15 @@ def judged(each: Scorer, case: Case, envelope: Document, ask: Ask) -> Judged:
         case _:
             return _judge(each, case, envelope, ask)
     return Judged(score.name, score.weight, value, told)
+
+
+def _is_not_asked(score: Score, parts: dict[str, Any]) -> bool:
+    """A score that compares with something that the case does not have, such as $case.expect, asks nothing of it."""
+    if score.kind not in ("status", "path"):
+        return False
+    test = "status" if score.kind == "status" else next(test for test in paths.TESTS if test in score.of)
+    found = paths.referred(score.of[test], {"case": parts["case"]})
+    return found is not None and not found.found
 
 
 def _status(wanted: str | list[str], envelope: Document) -> tuple[float, str]:

@@ -25,12 +25,13 @@ border-bottom:1px solid var(--line);vertical-align:top}th{font-weight:600;color:
 tr:last-child>td{border-bottom:0}.tag{display:inline-block;border-radius:6px;padding:0 8px;font-weight:600}
 .passed{color:var(--good);background:var(--good-page)}.failed{color:var(--bad);background:var(--bad-page)}
 .error,.undecided,.missing,.some{color:var(--mid);background:var(--mid-page)}svg{display:block;width:100%;height:auto}
-svg text{font:13px system-ui,sans-serif;fill:var(--ink)}svg .tick{fill:var(--dim)}.grid{stroke:var(--line)}
+svg text{font:16px system-ui,sans-serif;fill:var(--ink)}svg .tick{fill:var(--dim)}.grid{stroke:var(--line)}
 .interval{stroke:var(--accent);stroke-width:3;stroke-linecap:round;opacity:.55}.dot{fill:var(--accent);stroke:var(--card);
 stroke-width:2}.run{fill:var(--accent);opacity:.35}.median{stroke:var(--ink);stroke-width:2}
 details{border-bottom:1px solid var(--line);padding:8px 0}details:last-child{border-bottom:0}summary{cursor:pointer}
 a{color:var(--accent)}:focus-visible{outline:2px solid var(--accent);outline-offset:2px}
-@media(max-width:600px){svg text{font-size:22px}svg .tick{font-size:20px}.wide{display:none}main{padding-top:16px}}
+@media(max-width:600px){svg text{font-size:22px}svg .tick{font-size:20px}.wide{display:none}main{padding-top:16px}
+th,td{padding-right:8px;font-size:.9rem}.card{padding:8px 12px}}
 @media print{.card{border:0;padding:0}details{break-inside:avoid}}
 """
 
@@ -87,10 +88,10 @@ def _verdict(document: Document) -> str:
     if not gate["checks"]:
         return ""
     rows = [
-        [escape(each["subject"]), escape(each["bound"]), _tag(each["verdict"]), escape(each["told"])]
+        [_tag(each["verdict"]), escape(each["subject"]), escape(each["bound"]), escape(each["told"])]
         for each in gate["checks"]
     ]
-    return _section(f"Gate: {_tag(gate['verdict'])}", _table(("Subject", "Bound", "Result", "Measured"), rows))
+    return _section(f"Gate: {_tag(gate['verdict'])}", _table(("Result", "Subject", "Bound", "Measured"), rows))
 
 
 def _subjects(document: Document) -> str:
@@ -113,7 +114,7 @@ def _subjects(document: Document) -> str:
             ]
         )
     head = ("Subject", "Passed", "95 % interval", "Errors", "Cost", "Tokens", "Median", "90 %", "pass@k, pass^k")
-    return _section("Subjects", _table(head, rows, wide=(3, 5, 7, 8)))
+    return _section("Subjects", _table(head, rows, wide=(3, 5, 6, 7, 8)))
 
 
 def _chances(subject: Document) -> str:
@@ -124,13 +125,11 @@ def _chances(subject: Document) -> str:
 
 
 def _plots(document: Document) -> str:
-    spent = plots.cost_and_share(document["subjects"])
-    named = [
-        ("Share that passes", plots.shares(document["subjects"])),
-        ("Seconds", plots.times(document)),
-        ("Cost against quality", spent),
-    ]
-    return f'<div class="pair">{"".join(_section(title, body) for title, body in named)}</div>'
+    """Shares and seconds in one column, what was paid beside them."""
+    subjects = document["subjects"]
+    left = _section("Share that passes", plots.shares(subjects)) + _section("Seconds", plots.times(document))
+    right = _section("Cost against quality", plots.cost_and_share(subjects))
+    return f'<div class="pair"><div>{left}</div><div>{right}</div></div>'
 
 
 def _comparisons(document: Document) -> str:
