@@ -42,7 +42,8 @@ class Loader:
     def __init__(self) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         kept = ("PATH", "LANG", "TMPDIR", "TZ")
-        self.environment = {name: os.environ[name] for name in os.environ if name in kept or name.startswith("LC_")}
+        begun = ("LC_", "COVERAGE_", "COV_")
+        self.environment = {name: os.environ[name] for name in os.environ if name in kept or name.startswith(begun)}
         self.environment |= {"LANG": "C.UTF-8", "HOME": "/nonexistent", MARKER: str(os.getpid())}
         boot = f"import sys; sys.path.insert(0, {ROOT!r}); from tests.loader import main; main()"
         with theirs:

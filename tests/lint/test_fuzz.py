@@ -214,6 +214,7 @@ HUGE = {
 }
 
 
+@pytest.mark.uncovered
 @pytest.mark.parametrize("body", HUGE.values(), ids=HUGE)
 def test_huge_files(body):
     """Each wears out one pattern; `make fuzz` tries them as large as a file may be."""

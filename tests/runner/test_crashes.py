@@ -20,6 +20,8 @@ from tests.storm.faults import FAULTS, seeded
 from tests.storm.oracle import violations
 from tests.storm.trial import KILLED, Trial
 
+pytestmark = pytest.mark.uncovered  # most of these processes are killed, and write nothing
+
 OK = ["ok"]
 RETRY = ["retryable_error", "ok"]
 ASK = ["needs_human", "ok"]
