@@ -14,7 +14,7 @@ import sysconfig
 import pytest
 import yaml
 
-from tests.conftest import ROOT, contract_text
+from tests.conftest import ROOT, contract_text, patience
 
 INSTALLED = (
     "workermd",
@@ -71,7 +71,9 @@ def project(tmp_path):
 
 
 def call(environment, folder, *words):
-    return subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, timeout=100, check=False)
+    return subprocess.run(
+        words, cwd=folder, env=environment, capture_output=True, text=True, timeout=patience(100), check=False
+    )
 
 
 # --- pre-commit -----------------------------------------------------------------------------------------

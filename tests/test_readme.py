@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, patience
 from workermd.protocol.envelope import Status
 from workermd.testing import Server
 from workermd.workers import SHIPPED
@@ -90,7 +90,7 @@ def printed_as_shown(folder, environment, blocks):
             env=environment,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=patience(60),
             check=False,
         )
         # A terminal shows both streams; here they are joined in the order in which the README has them.

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.attempt_process import a_task, marked, run_attempt
-from tests.conftest import ROOT, wait_for
+from tests.conftest import ROOT, patience, wait_for
 from workermd.attempt.order import Order
 from workermd.attempt.pool import HostPool
 from workermd.attempt.spawn import Host
@@ -111,7 +111,7 @@ def test_attempts_outlive_the_process_that_they_were_forked_from(tmp_path, pool)
     bound = binding("", kind="command", command=("sh", "-c", "sleep 0.5; echo '{\"a\": 1}'"))
     with RunLock.open(ledger) as lock:
         host = pool.start(bound, lock.fd, folder)
-        host.wait_ready(time.monotonic() + 30, lambda: None)
+        host.wait_ready(time.monotonic() + patience(30), lambda: None)
         deadline = time.monotonic() + 20
         token = results.new_token()
         host.send(Order(a_task(tmp_path), Limits(deadline, 1 << 20), {}, folder, token), deadline, lambda: None)
@@ -124,7 +124,7 @@ def test_attempts_outlive_the_process_that_they_were_forked_from(tmp_path, pool)
         assert replied(folder, token) == {"a": 1}
         host.close_log()
         other = pool.start(bound, lock.fd, folder)
-        other.wait_ready(time.monotonic() + 30, lambda: None)
+        other.wait_ready(time.monotonic() + patience(30), lambda: None)
         assert first not in zygotes()
         other.discard()
         other.close_log()
@@ -145,7 +145,7 @@ def test_a_fork_ends_with_its_supervisor_until_it_is_ready(tmp_path, pool, ready
             host = pool.start(binding(function), lock.fd, str(tmp_path))
             (tmp_path / "marker").write_text(host.marker)
             if ready:
-                host.wait_ready(time.monotonic() + 30, lambda: None)
+                host.wait_ready(time.monotonic() + patience(30), lambda: None)
                 deadline = time.monotonic() + 1.5
                 limits = Limits(deadline, 1 << 20)
                 token = results.new_token()

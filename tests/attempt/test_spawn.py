@@ -9,7 +9,7 @@ import pytest
 
 from tests.attempt import unruly
 from tests.attempt_process import a_task, alive, marked, run_attempt
-from tests.conftest import ROOT, wait_for
+from tests.conftest import ROOT, patience, wait_for
 from tests.loaded import start_host
 from workermd.attempt.host import MAX_FILE_BYTES, MAX_OPEN_FILES
 from workermd.attempt.order import Order
@@ -106,7 +106,7 @@ def test_a_host_without_a_supervisor_ends_itself_and_its_tree(tmp_path, start):
     bound = binding("tests.attempt.unruly:setsid_grandchild")
     with RunLock.open(ledger) as lock:
         host = start(bound, lock.fd, folder)
-        host.wait_ready(time.monotonic() + 30, lambda: None)
+        host.wait_ready(time.monotonic() + patience(30), lambda: None)
         deadline = time.monotonic() + 1
         order = Order(a_task(tmp_path), Limits(deadline, 1 << 20), {}, folder, results.new_token())
         host.send(order, deadline, lambda: None)
@@ -125,7 +125,7 @@ def test_what_an_attempt_started_ends_also_when_its_keeper_was_killed(tmp_path, 
     bound = binding("tests.attempt.unruly:setsid_grandchild")
     with RunLock.open(ledger) as lock:
         host = start(bound, lock.fd, folder)
-        host.wait_ready(time.monotonic() + 60, lambda: None)
+        host.wait_ready(time.monotonic() + patience(60), lambda: None)
         deadline = time.monotonic() + 60
         host.send(Order(a_task(tmp_path), Limits(deadline, 1 << 20), {}, folder, "a" * 32), deadline, lambda: None)
         wait_for(lambda: len(marked(host.marker)) >= 3)
@@ -140,7 +140,7 @@ def test_a_host_whose_supervisor_went_away_before_the_order_ends(tmp_path, start
     folder = results.prepare(ledger)
     with RunLock.open(ledger) as lock:
         host = start(binding(command=("true",), kind="command"), lock.fd, folder)
-        host.wait_ready(time.monotonic() + 30, lambda: None)
+        host.wait_ready(time.monotonic() + patience(30), lambda: None)
         os.set_blocking(host._order_fd, False)
         os.write(host._order_fd, b"\0\0")  # half a length
         null = os.open(os.devnull, os.O_RDONLY)
@@ -159,7 +159,7 @@ def test_a_large_order_reaches_a_host_that_is_still_loading(tmp_path, start):
     with RunLock.open(ledger) as lock:
         host = start(bound, lock.fd, folder)
         token = results.new_token()
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + patience(30)
         large = a_task(tmp_path, input={"text": "x" * 3_000_000})
         host.send(Order(large, Limits(deadline, 1 << 20), {}, folder, token), deadline, lambda: None)
         host.finish(deadline, lambda: None)
@@ -178,20 +178,24 @@ def test_a_backend_that_is_not_installed_is_said_before_an_attempt(tmp_path, mon
     with RunLock.open(ledger) as lock:
         host = Host.start(binding("x:y"), lock.fd, results.prepare(ledger))
         with pytest.raises(ConfigurationError, match=r"pip install 'workermd'"):
-            host.wait_ready(time.monotonic() + 30, lambda: None)
+            host.wait_ready(time.monotonic() + patience(30), lambda: None)
         host.discard()
         host.close_log()
 
 
-def test_a_backend_whose_import_dies_is_said(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("ends", "said"),
+    [("os._exit(3)", "ended while it loaded"), ("os.abort()", "ended by SIGABRT while it loaded")],
+)
+def test_a_backend_whose_import_dies_is_said(tmp_path, monkeypatch, ends, said):
     (tmp_path / "autogen_core").mkdir()
-    (tmp_path / "autogen_core" / "__init__.py").write_text("import os; os.abort()")
+    (tmp_path / "autogen_core" / "__init__.py").write_text(f"import os; {ends}")
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{ROOT}")
     ledger = str(tmp_path / "ledger.db")
     with RunLock.open(ledger) as lock:
         host = Host.start(binding("x:y"), lock.fd, results.prepare(ledger))
-        with pytest.raises(ConfigurationError, match="ended while it loaded"):
-            host.wait_ready(time.monotonic() + 30, lambda: None)
+        with pytest.raises(ConfigurationError, match=said):
+            host.wait_ready(time.monotonic() + patience(30), lambda: None)
         host.discard()
         host.close_log()
 

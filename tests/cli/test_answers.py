@@ -8,7 +8,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, patience
 from workermd.cli import input_fields
 from workermd.protocol.errors import UsageError
 
@@ -38,7 +38,7 @@ def on_terminal(cli, *arguments):
             break
         shown += chunk
     os.close(ours)
-    return process.wait(30), shown.decode()
+    return process.wait(patience(30)), shown.decode()
 
 
 # --- inputs made of fields ------------------------------------------------------------------------------
@@ -185,7 +185,7 @@ def test_a_reader_that_goes_away_is_no_fault(tmp_path, call):
         stdout=write,
         stderr=subprocess.PIPE,
         cwd=ROOT,
-        timeout=60,
+        timeout=patience(60),
     )
     os.close(write)
     assert (done.returncode, done.stderr) == (0, b"")

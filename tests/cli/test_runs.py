@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import FOUR, wait_for
+from tests.conftest import FOUR, patience, wait_for
 from tests.ledger.ledger_caller import answer, key, soon
 from tests.report.test_live import Terminal
 from workermd.ledger.sqlite.store import Ledger
@@ -38,7 +38,7 @@ def busy(cli, contract, given, program):
     wait_for(started.exists)
     yield cli
     process.terminate()
-    process.communicate(timeout=30)
+    process.communicate(timeout=patience(30))
 
 
 def listed(cli, *arguments):

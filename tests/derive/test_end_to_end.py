@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, patience
 from tests.derive.contracts import texts
 from tests.derive.contracts.conftest import commit
 from tests.derive.contracts.test_compose import TOOL_FILES
@@ -368,7 +368,7 @@ def test_a_secondary_limit_without_headers_is_a_minute_and_can_be_interrupted(cl
             r"workermd: github\.com: GitHub asks for fewer requests: waiting until .* UTC \(60 s\)\n", line
         )
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=patience(20))
     finally:
         process.kill()
         process.communicate()

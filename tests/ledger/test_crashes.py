@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import patience
 from tests.ledger.ledger_caller import ENVIRONMENT, POINTS, PROGRAM, WORKER, call, violations
 from workermd.ledger.sqlite.store import Ledger
 
@@ -32,7 +33,12 @@ ATTEMPTS = {"t1_committed": 2, "result_half": 2, "result_written": 2}
 def start(path: str, replies: str, point: str = "") -> subprocess.CompletedProcess[str]:
     environment = {**ENVIRONMENT, "WORKERMD_CRASH_AT": point}
     return subprocess.run(
-        [*PROGRAM, "call", path, replies], env=environment, capture_output=True, text=True, timeout=60, check=False
+        [*PROGRAM, "call", path, replies],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=patience(60),
+        check=False,
     )
 
 
@@ -78,6 +84,11 @@ def test_crashes_use_attempts_up(path: str) -> None:
 
 def test_every_pair_of_points(tmp_path: Path) -> None:
     done = subprocess.run(
-        [*PROGRAM, "pairs", str(tmp_path)], env=ENVIRONMENT, capture_output=True, text=True, timeout=100, check=True
+        [*PROGRAM, "pairs", str(tmp_path)],
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        timeout=patience(100),
+        check=True,
     )
     assert json.loads(done.stdout) == {}

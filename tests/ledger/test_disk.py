@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import patience
 from tests.ledger.ledger_caller import ENVIRONMENT, FAULTS, INPUT, PROGRAM, WORKER, answer, call, damage, key, soon
 from workermd.ledger import results
 from workermd.ledger.sqlite import opening
@@ -27,13 +28,13 @@ ROOT = os.geteuid() == 0
 def test_failing_system_calls(tmp_path: Path) -> None:
     library = tmp_path / "write_faults.so"
     source = Path(__file__).with_name("write_faults.c")
-    subprocess.run(["gcc", "-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"], check=True, timeout=60)
+    subprocess.run(["gcc", "-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"], check=True, timeout=patience(60))
     done = subprocess.run(
         [*PROGRAM, "faults", str(tmp_path)],
         env={**ENVIRONMENT, "LD_PRELOAD": str(library)},
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=patience(100),
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -60,7 +61,7 @@ for n in range(12):
     note({folder!r}, f"{{os.stat({path!r} + '-wal').st_size}} done {{n}}")
 os.kill(os.getpid(), 9)
 """
-    subprocess.run([sys.executable, "-c", script], env=ENVIRONMENT, check=False, timeout=60)
+    subprocess.run([sys.executable, "-c", script], env=ENVIRONMENT, check=False, timeout=patience(60))
 
 
 @pytest.mark.rule("S4.3")
@@ -118,11 +119,11 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     mounted = ROOT and shutil.which("mount") is not None
     if mounted:
         mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(folder)]
-        mounted = subprocess.run(mount, capture_output=True, check=False, timeout=20).returncode == 0
+        mounted = subprocess.run(mount, capture_output=True, check=False, timeout=patience(20)).returncode == 0
     if not mounted:
         pytest.skip("mounting a small file system needs root")
     yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True, timeout=20)
+    subprocess.run(["umount", "-l", str(folder)], check=True, timeout=patience(20))
 
 
 def fill(folder: Path, leave: int) -> Path:
@@ -192,7 +193,12 @@ except LedgerUnavailable as error:
     print(error.message, "|", error.hint)
 """
     done = subprocess.run(
-        [sys.executable, "-c", source], env=ENVIRONMENT, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", source],
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        timeout=patience(60),
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

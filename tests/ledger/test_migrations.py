@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import patience
 from tests.ledger.ledger_caller import ENVIRONMENT, WORKER, answer, call, key, soon
 from workermd.ledger import results
 from workermd.ledger.records import Answer, NewQuestion
@@ -315,7 +316,7 @@ def test_newer_file_is_refused_untouched(path: str, left_log: bool) -> None:
     more = (*MIGRATIONS, NEXT)
     if left_log:
         script = f"import os; from workermd.ledger.sqlite.store import Ledger; L = Ledger.open({path!r}, migrations={more!r}); os._exit(0)"
-        subprocess.run([sys.executable, "-c", script], env=ENVIRONMENT, check=True, timeout=60)
+        subprocess.run([sys.executable, "-c", script], env=ENVIRONMENT, check=True, timeout=patience(60))
     else:
         Ledger.open(path, migrations=more).close()
     names = [name for name in (path, path + "-wal") if os.path.exists(name)]
@@ -339,7 +340,7 @@ def test_kill_in_a_migration(path: str, point: str, older: bool) -> None:
     migrations = (*MIGRATIONS, NEXT) if older else MIGRATIONS
     script = f"from workermd.ledger.sqlite.store import Ledger; Ledger.open({path!r}, migrations={migrations!r})"
     environment = {**ENVIRONMENT, "WORKERMD_CRASH_AT": point}
-    killed = subprocess.run([sys.executable, "-c", script], env=environment, check=False, timeout=60)
+    killed = subprocess.run([sys.executable, "-c", script], env=environment, check=False, timeout=patience(60))
     assert killed.returncode == -signal.SIGKILL
     connection = sqlite3.connect(path)
     version = connection.execute("PRAGMA user_version").fetchone()[0]

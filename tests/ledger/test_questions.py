@@ -9,6 +9,7 @@ import threading
 
 import pytest
 
+from tests.conftest import patience
 from tests.ledger.ledger_caller import ENVIRONMENT, WORKER, answer, key, soon
 from tests.ledger.test_migrations import SAVED
 from workermd.ledger import results
@@ -195,7 +196,7 @@ def test_killed_while_deciding(path: str, deed: str, point: str) -> None:
     with Ledger.open(path) as ledger:
         run = ask(ledger)
     command = [sys.executable, "-c", DECIDE, path, deed]
-    killed = subprocess.run(command, env={**ENVIRONMENT, "WORKERMD_CRASH_AT": point}, check=False, timeout=60)
+    killed = subprocess.run(command, env={**ENVIRONMENT, "WORKERMD_CRASH_AT": point}, check=False, timeout=patience(60))
     assert killed.returncode == -signal.SIGKILL
     with Ledger.open(path) as ledger:
         after = ledger.look(WORKER, "r")
@@ -228,7 +229,7 @@ def test_killed_while_asking(path: str, point: str) -> None:
         [sys.executable, "-c", SETTLE, path],
         env={**ENVIRONMENT, "WORKERMD_CRASH_AT": point},
         check=False,
-        timeout=60,
+        timeout=patience(60),
     )
     assert killed.returncode == -signal.SIGKILL
     with Ledger.open(path) as ledger:
@@ -250,7 +251,10 @@ def test_a_kill_while_version_1_is_brought_up_to_date(path: str, point: str) -> 
     connection.close()
     script = f"from workermd.ledger.sqlite.store import Ledger; Ledger.open({path!r})"
     environment = {**ENVIRONMENT, "WORKERMD_CRASH_AT": point}
-    assert subprocess.run([sys.executable, "-c", script], env=environment, check=False, timeout=60).returncode == -9
+    assert (
+        subprocess.run([sys.executable, "-c", script], env=environment, check=False, timeout=patience(60)).returncode
+        == -9
+    )
     connection = sqlite3.connect(path)
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import patience
 from tests.ledger.ledger_caller import ENVIRONMENT, soon
 from workermd.ledger import run_lock as lock_module
 from workermd.ledger.run_lock import RunLock, run_offset
@@ -54,7 +55,7 @@ def supervisor(path: str, seconds: float = 60, then: str = "") -> tuple[subproce
 
 def end(process: subprocess.Popen[str]) -> None:
     process.kill()
-    process.wait(timeout=20)
+    process.wait(timeout=patience(20))
     assert process.stdin is not None
     assert process.stdout is not None
     process.stdin.close()

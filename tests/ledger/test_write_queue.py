@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from tests.conftest import patience
 from tests.ledger.ledger_caller import ENVIRONMENT, PROGRAM, WORKER, call, damage, key, soon
 from workermd.ledger import results
 from workermd.ledger.sqlite import opening
@@ -32,7 +33,7 @@ def holder(deed: str, path: str) -> Iterator[subprocess.Popen[str]]:
     finally:
         process.send_signal(signal.SIGCONT)
         process.stdin.close()
-        process.wait(timeout=20)
+        process.wait(timeout=patience(20))
         process.stdout.close()
 
 
@@ -68,13 +69,13 @@ def test_lock_held_beyond_the_limit(path: str, deed: str) -> None:
         started = time.monotonic()
         with pytest.raises(LedgerUnavailable) as refused:
             claim(ledger, "second", soon(0.3))
-        assert 0.25 < time.monotonic() - started < 5
+        assert 0.25 < time.monotonic() - started < patience(5)
         assert refused.value.hint
         assert ledger.look(WORKER, "second") is None  # Readers never wait, and nothing was written.
         assert ledger.look(WORKER, "r") is not None
         ledger.reject(WORKER, "r", "code", None)  # Never raises.
         let_go(process)
-        process.wait(timeout=20)
+        process.wait(timeout=patience(20))
         claim(ledger, "second", soon())
         assert ledger._connection.execute("PRAGMA busy_timeout").fetchone()[0] == opening.BUSY_SECONDS * 1000
 
@@ -91,7 +92,7 @@ def test_stopped_holder(path: str) -> None:
             started = time.monotonic()
             with pytest.raises(LedgerUnavailable, match="another process has been writing"):
                 refused()
-            assert 0.25 < time.monotonic() - started < 5
+            assert 0.25 < time.monotonic() - started < patience(5)
         started = time.monotonic()
         other = Ledger.open_read_only(path)  # Reading asks nobody.
         assert other is not None
@@ -100,7 +101,7 @@ def test_stopped_holder(path: str) -> None:
         process.send_signal(signal.SIGCONT)
         let_go(process)
         claim(ledger, "second", soon())
-        assert process.wait(timeout=20) == 0
+        assert process.wait(timeout=patience(20)) == 0
 
 
 def test_closing_is_bounded(path: str) -> None:
@@ -109,7 +110,7 @@ def test_closing_is_bounded(path: str) -> None:
         process.send_signal(signal.SIGSTOP)
         started = time.monotonic()
         ledger.close()
-        assert time.monotonic() - started < 10
+        assert time.monotonic() - started < patience(10)
 
 
 def test_abandoned_wait_does_not_keep_the_lock(tmp_path) -> None:
@@ -177,7 +178,7 @@ def test_eight_processes(path: str) -> None:
         )
         for number in range(8)
     ]
-    counts = [int(process.communicate(timeout=60)[0]) for process in processes]
+    counts = [int(process.communicate(timeout=patience(60))[0]) for process in processes]
     assert [process.returncode for process in processes] == [0] * 8
     with Ledger.open(path) as ledger:
         runs = ledger.runs()

@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from tests.conftest import wait_for
+from tests.conftest import patience, wait_for
 from workermd.report.live import Live
 
 OK = "reply({'status': 'ok', 'result': {}})"
@@ -135,7 +135,7 @@ def test_the_line_says_what_is_waited_for(watched, cli, contract, given, program
     second = cli.start("run", contract(), given("r9"), *program(OK), stderr=screen.theirs, env={"TERM": "xterm"})
     screen.wait(second)
     out, _ = second.communicate()
-    assert out == other.communicate(timeout=30)[0]
+    assert out == other.communicate(timeout=patience(30))[0]
     assert "waiting for another process that executes this run, " in screen.text
     assert re.fullmatch(f"(workermd: replayed: .*|{CLOSING})?", "".join(screen.screen()))
 
@@ -220,7 +220,7 @@ def test_an_interrupt_while_the_input_is_awaited(cli, contract, program, evidenc
         os.close(read)
         wait_for(lambda pid=process.pid: catches(pid, signal.SIGTERM) and waits_for_a_pipe(pid))
         process.send_signal(number)
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=patience(20))
         os.close(write)
         assert (process.returncode, json.loads(out)["error"]["code"]) == (130, "interrupted"), err
         assert err == b"workermd: interrupted\n"
@@ -241,7 +241,7 @@ def waits_for_a_pipe(pid):
 def test_an_input_from_a_terminal_is_not_awaited(cli, contract, program, terminal):
     screen = terminal()
     process = cli.start("run", contract(), "-", *program(OK), stdin=screen.theirs)
-    _, err = process.communicate(timeout=20)
+    _, err = process.communicate(timeout=patience(20))
     assert process.returncode == 2
     assert b"the input is '-', but standard input is a terminal; pipe a document in: " in err
 
@@ -306,7 +306,7 @@ def test_closed_streams_break_nothing(cli, contract, given, program, evidence, c
     def run(*arguments):
         with contextlib.closing(open(os.devnull, "r+b")) as null:
             process = cli.start(*arguments, stdin=null, stdout=null, stderr=null, preexec_fn=close)
-            return process.wait(timeout=30)
+            return process.wait(timeout=patience(30))
 
     backend = program(f"print('words', file=sys.stderr); evidence('start'); {OK}")
     unseen = 1 in closed  # an answer that nobody gets is no success

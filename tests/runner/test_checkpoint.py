@@ -6,6 +6,7 @@ import signal
 
 import pytest
 
+from tests.conftest import patience
 from workermd.task.task import CHECKPOINT, MAX_CHECKPOINT_BYTES, Task
 
 pytestmark = pytest.mark.rule("S3.11")
@@ -84,7 +85,7 @@ def test_what_a_killed_call_had_saved_is_there_for_the_next_call(cli, contract, 
     while not (tmp_path / "saved").exists():
         assert process.poll() is None
     process.send_signal(signal.SIGKILL)
-    process.communicate(timeout=20)
+    process.communicate(timeout=patience(20))
     done = cli(*command)
     assert [each["outcome"] for each in done.document["attempts"]] == ["crashed", "ok"], done.err
 

@@ -13,7 +13,7 @@ from contextlib import closing
 
 import pytest
 
-from tests.conftest import ROOT, wait_for
+from tests.conftest import ROOT, patience, wait_for
 from tests.storm import cases
 from tests.storm.expected import CALLED, DECIDING, HOST, POINTS, Expected
 from tests.storm.faults import FAULTS, seeded
@@ -288,7 +288,7 @@ def test_an_interrupt_while_the_backend_loads_uses_no_attempt_up(cli, function, 
     process = cli.start(*call, env=env)
     wait_for((tmp_path / "loading").exists)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=patience(20))
     assert (process.returncode, json.loads(out)["error"]["code"]) == (130, "cancelled"), err
     assert "no attempt under way" in err.decode()
     shutil.rmtree(tmp_path / "autogen_core")
@@ -411,7 +411,7 @@ def test_a_wall_clock_that_jumps_moves_nothing_but_labels(cli, contract, given, 
 
     assert cli("run", spec, document, *backend, env=env(years, "attempt_ended")).code == KILLED
     waiting = [cli.start("run", spec, document, *backend, env=env(shift)) for shift in (-years, years, 2 * years)]
-    answers = {process.communicate(timeout=60)[0] for process in waiting}
+    answers = {process.communicate(timeout=patience(60))[0] for process in waiting}
     assert len(answers) == 1
     assert cli("run", spec, document, *backend, env=env(-years)).out in answers
     assert evidence() == ["start"]
@@ -566,7 +566,7 @@ def test_ctrl_c_in_a_terminal_reaches_the_caller_alone(cli, contract, given, pro
     try:
         wait_for(evidence)
         os.write(ours, b"\x03")
-        out, _ = process.communicate(timeout=20)
+        out, _ = process.communicate(timeout=patience(20))
     finally:
         process.kill()
         with contextlib.suppress(OSError):

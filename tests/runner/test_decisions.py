@@ -12,7 +12,7 @@ from contextlib import closing
 import jsonschema
 import pytest
 
-from tests.conftest import FOUR, ROOT, contract_text, wait_for
+from tests.conftest import FOUR, ROOT, contract_text, patience, wait_for
 from tests.report.test_live import Terminal
 from tests.test_readme import blocks_of, laid_out, printed_as_shown
 from workermd.contract import cache
@@ -499,7 +499,7 @@ def test_people_who_decide_at_the_same_time(cli, question):
     """One of them does."""
     cli(*question)
     crowd = [cli.start("approve", "r1", "--answer", "ab"[n % 2], "--by", f"p{n}") for n in range(6)]
-    ended = [process.communicate(timeout=60) for process in crowd]
+    ended = [process.communicate(timeout=patience(60)) for process in crowd]
     codes = [process.returncode for process in crowd]
     assert sorted(codes) == [0, 2, 2, 2, 2, 2], ended
     winner = codes.index(0)
@@ -638,14 +638,14 @@ def talk(cli, screen, call, *typed, env=None):
             else:
                 os.write(screen.ours, keys)
         screen.wait(process)
-        out, _ = process.communicate(timeout=30)
+        out, _ = process.communicate(timeout=patience(30))
     finally:
         process.kill()
     return process.returncode, json.loads(out)
 
 
 def until(screen, process, text):
-    limit = time.monotonic() + 30
+    limit = time.monotonic() + patience(30)
     while text not in screen.text:
         screen.read()
         assert process.poll() is None, screen.text
@@ -766,7 +766,7 @@ def test_without_a_terminal_it_is_refused(cli, tool, terminal, missing):
     elif missing == "stderr":
         streams["stdin"] = terminal.theirs
     process = cli.start(*tool, "--interactive", **streams)
-    out, _ = process.communicate(timeout=30)
+    out, _ = process.communicate(timeout=patience(30))
     assert (process.returncode, json.loads(out)["error"]["code"]) == (2, "usage")
     assert "needs a terminal" in json.loads(out)["error"]["message"]
     assert starts(cli) == []

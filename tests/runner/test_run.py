@@ -9,7 +9,7 @@ import uuid
 
 import pytest
 
-from tests.conftest import FOUR, wait_for
+from tests.conftest import FOUR, patience, wait_for
 
 ALL = [*FOUR, "needs_human"]
 OK = "reply({'status': 'ok', 'result': {'attempt': task['attempt']}})"
@@ -384,7 +384,7 @@ def test_concurrent_duplicates_get_one_execution(cli, contract, given, program, 
     assert (other.code, other.document["result"]["error"]["code"]) == (3, "idempotency_conflict")
     hurried = cli("run", spec, document, "--no-wait", *backend)
     assert (hurried.code, hurried.document["result"]["error"]["code"]) == (5, "run_in_progress")
-    answers = {process.communicate(timeout=60)[0] for process in crowd}
+    answers = {process.communicate(timeout=patience(60))[0] for process in crowd}
     assert len(answers) == 1
     assert evidence() == ["start"]
 
@@ -464,7 +464,7 @@ def test_an_interrupt_ends_the_attempt_and_leaves_the_run_resumable(cli, contrac
     process = cli.start("run", contract(), given(), *program(body))
     wait_for(evidence)
     process.send_signal(number)
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=patience(20))
     assert process.returncode == 130, err
     assert json.loads(out)["result"]["error"]["code"] == "cancelled"
     pid = int(evidence()[0])
@@ -480,7 +480,7 @@ def test_an_interrupt_on_the_last_attempt_is_settled(cli, contract, given, progr
     process = cli.start("run", spec, given(), *program("evidence('start'); time.sleep(60)"))
     wait_for(evidence)
     process.send_signal(signal.SIGINT)
-    out, _ = process.communicate(timeout=20)
+    out, _ = process.communicate(timeout=patience(20))
     assert process.returncode == 130
     assert json.loads(out)["result"]["error"]["code"] == "attempts_exhausted"
     assert cli("run", spec, given(), *program(OK)).out == out

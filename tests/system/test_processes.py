@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.conftest import wait_for
+from tests.conftest import patience, wait_for
 from workermd.system import processes
 
 BREEDER = """
@@ -83,4 +83,4 @@ def test_the_root_starts_nothing_while_its_descendants_are_ended(breeder, monkey
     monkeypatch.setattr(processes, "descendants", and_the_root)
     processes.end(breeder.pid)
     assert set(states[1:]) == {"T"}
-    assert breeder.wait(20) == -9
+    assert breeder.wait(patience(20)) == -9

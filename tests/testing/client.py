@@ -5,6 +5,8 @@ import json
 import socket
 from typing import Any, NamedTuple
 
+from tests.conftest import patience
+
 CHAT = "/v1/chat/completions"
 RESPONSES = "/v1/responses"
 
@@ -35,7 +37,7 @@ def asking(path: str = CHAT, **more: Any) -> dict[str, Any]:
 
 
 def ask(server, path: str = CHAT, *, body: Any = None, method: str = "POST", headers=None, **more: Any) -> Answered:
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=patience(10))
     try:
         return over(connection, path, body=body, method=method, headers=headers, **more)
     finally:
@@ -53,7 +55,7 @@ def over(connection, path: str = CHAT, *, body: Any = None, method: str = "POST"
 
 def raw(server, data: bytes) -> socket.socket:
     """A socket on which the bytes were sent."""
-    sock = socket.create_connection(("127.0.0.1", server.port), timeout=10)
+    sock = socket.create_connection(("127.0.0.1", server.port), timeout=patience(10))
     sock.sendall(data)
     return sock
 

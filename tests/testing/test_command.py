@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, patience
 from tests.testing.client import CHAT, ask, raw, request_bytes
 
 TURNS = [{"json": {"a": 1}}, {"slow": 0.01, "turn": {"problem": 429, "message": "Wait.", "retry_after": 1}}]
@@ -54,7 +54,7 @@ def start(tmp_path, script):
 
 def ended(process, number=signal.SIGTERM):
     process.send_signal(number)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=patience(30))
     return process.returncode, out, err.splitlines()
 
 
@@ -126,7 +126,7 @@ def test_what_the_server_can_do_is_chosen(start):
 def test_a_port_that_is_taken_is_told(start, script):
     _, server = start()
     command = [sys.executable, "-m", "workermd.testing", str(script), "--port", str(server.port)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=patience(60), check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (
         f"workermd: --port: port {server.port} cannot be used (Address already in use); "
@@ -145,7 +145,7 @@ def test_a_port_that_is_taken_is_told(start, script):
 )
 def test_a_call_that_cannot_be_carried_out(script, options, told):
     command = [sys.executable, "-m", "workermd.testing", str(script), *options]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=patience(60), check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert told in done.stderr
     assert "Traceback" not in done.stderr

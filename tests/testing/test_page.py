@@ -10,7 +10,7 @@ import urllib.error
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, patience
 from workermd import testing
 from workermd.testing import Server, load
 from workermd.testing.__main__ import _parser
@@ -47,7 +47,7 @@ def test_the_fixture_shown_is_one(tmp_path):
     )
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", "test_mine.py"],
-        cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=60, check=False,
+        cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=patience(60), check=False,
     )  # fmt: skip
     assert "1 passed" in done.stdout, done.stdout
 
@@ -115,7 +115,7 @@ def test_the_file_and_the_command_shown(tmp_path):
         assert names["summarize"]("x", real.strip()) == {"summary": "seen"}
     finally:
         process.send_signal(signal.SIGTERM)
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=patience(30))
     assert (process.returncode, out) == (0, "")
     without_time = [re.sub(r"^ +\d+\.\d{3} ", "", line) for line in (*lines, *err.splitlines())]
     assert without_time[:3] == without_time[3:6]

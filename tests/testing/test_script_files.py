@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, patience
 from tests.testing.client import ask
 from workermd.protocol.errors import ConfigurationError
 from workermd.testing import (
@@ -150,7 +150,7 @@ def test_no_value_of_the_file_is_repeated(script, content):
 def test_a_wrong_file_ends_the_command_with_2(script):
     path = script(b'[{"problem": 429,\n "retry_afer": 1}]')
     command = [sys.executable, "-m", "workermd.testing", path]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=patience(60), check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert re.fullmatch(
         r"workermd: \S+script\.json:2:2: found the key 'retry_afer'; allowed: problem, .*; docs/testing.md has the format\n",

@@ -10,6 +10,7 @@ import pytest
 
 from tests.backends.agents.conftest import ANSWER, Bound
 from tests.backends.agents.kinds import KindUnderTest
+from tests.conftest import patience
 from tests.late import LATE, needs
 from workermd.task.binding import Binding, Model, ToolBinding
 from workermd.task.task import Limits, Task
@@ -541,7 +542,7 @@ def test_what_the_wire_ends_is_ended_in_every_pattern(run, pattern, turn, status
 def test_a_team_that_hangs_is_left_at_the_deadline(run, pattern):
     ran = run([Hang()] * 9, "--timeout", "6", worker=TEAMS[pattern][0], constraints=ONCE)
     assert code(ran) == ("retryable_error", "timeout")
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + patience(5)
     while ran.server.open_connections and time.monotonic() < deadline:
         time.sleep(0.02)
     assert not ran.server.open_connections

@@ -179,9 +179,9 @@ def test_keys_go_to_our_endpoint_whatever_the_file_says(perform, tmp_path, monke
 
 
 def test_a_huge_file_is_not_read(refused):
-    began = time.monotonic()
+    began = time.process_time()
     assert "more than 1048576 bytes" in refused(b"[" * (100 << 20))
-    assert time.monotonic() - began < 10
+    assert time.process_time() - began < 10
 
 
 @pytest.mark.parametrize(
@@ -211,9 +211,9 @@ def test_a_wide_graph_is_looked_at_in_no_time(refused):
         "provider": "autogen_agentchat.teams.GraphFlow",
         "config": {"participants": [assistant(name) for name in names], "graph": {"nodes": nodes}},
     }
-    began = time.monotonic()
+    began = time.process_time()
     assert refused(document) == ""
-    assert time.monotonic() - began < 10
+    assert time.process_time() - began < 10
 
 
 def test_a_folder_or_nothing_is_no_file(refused, tmp_path):

@@ -159,9 +159,9 @@ def test_reading_never_fails_otherwise(text):
 
 @pytest.mark.parametrize("pattern", ["*a" * 40, "*" * 500, "*?a" * 40, "a*" * 40 + "b"])
 def test_a_long_argument_does_not_hold_the_gate_up(pattern):
-    began = time.monotonic()
+    began = time.process_time()
     read(f"t(a={pattern})").fits("t", {"a": "a" * 200_000 + "c"})
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began < 5
 
 
 TOOLS = (ToolBinding("add"), ToolBinding("sub", allow=("sub(a=1)", "sub(b=2)")))

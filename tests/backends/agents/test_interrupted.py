@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.backends.agents.conftest import ANSWER
+from tests.conftest import patience
 from tests.late import needs
 from workermd.testing import Call, Hang, Server, Text, ToolCalls
 
@@ -45,7 +46,7 @@ def asking(cli, contract, tmp_path, given) -> Iterator[Any]:
 def test_an_interrupt_in_a_call_of_a_model_leaves_nothing(asking):
     process, server, _ = asking([Text("no"), Hang()])
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=patience(20))
     assert process.returncode == 130
     envelope = json.loads(out)
     assert envelope["error"]["code"] == "cancelled"
@@ -58,7 +59,7 @@ def test_an_interrupt_in_a_call_of_a_model_leaves_nothing(asking):
 def test_a_killed_run_goes_on_with_what_its_attempts_have_used(asking, cli):
     process, server, command = asking([Text("no"), Hang(), Text(ANSWER)])
     process.kill()
-    process.communicate(timeout=20)
+    process.communicate(timeout=patience(20))
     done = cli(*command)
     assert (done.code, len(server.requests)) == (0, 3)
     envelope = done.document

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from tests.backends.agents.conftest import ANSWER
-from tests.conftest import ANYTHING, FOUR, wait_for
+from tests.conftest import ANYTHING, FOUR, patience, wait_for
 from tests.late import LATE, needs
 from workermd.system import processes
 from workermd.task.binding import Binding, ServerBinding, ToolBinding
@@ -160,7 +160,7 @@ def test_headers_come_from_variables(gateway, cli, contract, given):
         with connection:
             asked = connection.recv(65536)
             connection.sendall(b"HTTP/1.1 401 No\r\ncontent-length: 0\r\n\r\n")
-        out, err = running.communicate(timeout=60)
+        out, err = running.communicate(timeout=patience(60))
     assert b"authorization: Bearer sk-4711" in asked.replace(b"Authorization", b"authorization")
     told = json.loads(out)
     assert (told["error"]["code"], told["error"]["retryable"]) == ("backend_failed", False)

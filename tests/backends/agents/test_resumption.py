@@ -7,6 +7,7 @@ import signal
 import pytest
 
 from tests.backends.agents.conftest import ANSWER
+from tests.conftest import patience
 from tests.storm import conversations
 from workermd.ledger import results
 from workermd.testing import Call, Hang, Problem, Text, ToolCalls
@@ -186,7 +187,7 @@ def killed_in_its_second_request(cli, contract, tmp_path, given):
         process = cli.start(*command)
         assert server.wait(lambda server: len(server.requests) == 2, 30)
         process.send_signal(signal.SIGKILL)
-        process.communicate(timeout=20)
+        process.communicate(timeout=patience(20))
         return server, command
 
     yield start

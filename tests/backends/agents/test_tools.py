@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.backends.agents.conftest import ANSWER
-from tests.conftest import FOUR, loaded_by
+from tests.conftest import FOUR, loaded_by, patience
 from tests.late import LATE
 from workermd.system import processes
 from workermd.task.binding import Binding, ServerBinding, ToolBinding
@@ -350,20 +350,20 @@ def test_a_container_ends_by_itself():
     code = pytest.importorskip("workermd.backends.agents.code", reason="autogen_ext is not installed")
     began = time.monotonic()
     done = subprocess.run(
-        ["sh", "-c", f"{code.lifetime(0.5)};exec /bin/sh"], stdin=subprocess.DEVNULL, timeout=20, check=False
+        ["sh", "-c", f"{code.lifetime(0.5)};exec /bin/sh"], stdin=subprocess.DEVNULL, timeout=patience(20), check=False
     )
     assert 0.9 < time.monotonic() - began < 10
     assert done.returncode == 0
     process = subprocess.Popen(["sh", "-c", f"{code.lifetime(600)};exec /bin/sh"], start_new_session=True)
     time.sleep(0.3)
     process.terminate()
-    assert process.wait(10) == 0
+    assert process.wait(patience(10)) == 0
     os.killpg(process.pid, 9)  # its sleep; in a container it ends with the first process
 
 
 def bounded_run(seconds: float, most: int, *command: str) -> Any:
     script = [sys.executable, "-I", "-S", str(Path(bounded.__file__)), str(seconds), str(most), *command]
-    return subprocess.run(script, capture_output=True, timeout=60, check=False)
+    return subprocess.run(script, capture_output=True, timeout=patience(60), check=False)
 
 
 @pytest.mark.parametrize(
@@ -397,5 +397,5 @@ def test_what_a_program_started_ends_with_it():
         "    subprocess.Popen([sys.executable, '-S', '-c', 'import time; time.sleep(600)'], start_new_session=group)\n"
     )
     script = [sys.executable, "-I", "-S", str(Path(bounded.__file__)), "30", "100", sys.executable, "-c", command]
-    subprocess.run(script, env={"WORKERMD_TEST_BOUNDED": "1"}, timeout=60, check=True)
+    subprocess.run(script, env={"WORKERMD_TEST_BOUNDED": "1"}, timeout=patience(60), check=True)
     assert processes.marked(b"WORKERMD_TEST_BOUNDED=1") == []

@@ -317,9 +317,9 @@ def test_more_files_than_the_budget_are_not_read(tmp_path):
 )  # fmt: skip
 def test_hostile_annotations_end_and_give_usable_schemas(tmp_path, source):
     (tmp_path / "m.py").write_text(source)
-    began = time.monotonic()
+    began = time.process_time()
     found = find_all(FolderRepository(tmp_path))
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began < 5
     for interface in found:
         for schema in schemas(interface):
             assert check_schema(schema) == ()
@@ -334,9 +334,9 @@ def test_hostile_commands_end(tmp_path):
         "=== pyproject.toml\n[project.scripts]\na = 'm:g0'\nb = 'n:p0'\n"
         f"=== m.py\nimport click\n{groups}{adding}=== n.py\n{returns}",
     )
-    began = time.monotonic()
+    began = time.process_time()
     assert find_all(FolderRepository(tmp_path), ["cli"])
-    assert time.monotonic() - began < 10
+    assert time.process_time() - began < 10
 
 
 @pytest.mark.rule("S6.5")
