@@ -59,6 +59,7 @@ def test_what_could_not_be_checked_is_seen_in_every_format(cli, files, name):
     text = (files / "report").read_text()
     assert "missing.worker.md: no such file" in text.replace("&#", "").replace("\\", "")
     assert "check the path" in text
+    assert '"executionSuccessful": true' not in text
     alone = cli("validate", "missing.worker.md", "--format", name)
     assert alone.code == 2
     assert ("no such file" in alone.out.decode()) == (name != "text"), "the text says it on standard error"

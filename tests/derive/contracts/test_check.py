@@ -75,7 +75,7 @@ def test_planted_drifts(build, contract, quotes, files, facts, expected):
 
 
 def test_a_local_clone_does_not_know_the_host(build, contract):
-    local = {"description": None, "licence": None, "topics": (), "stars": None, "language": None}
+    local = {"description": None, "licence": None, "topics": (), "stars": None, "language": None, "archived": True}
     states = {drift.state for drift in check(contract, build({}, **(AUTOGEN_FACTS | local)))}
     assert states == {"unchecked"}
 
