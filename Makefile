@@ -78,11 +78,12 @@ bench-serve: $(VENV)/.ready
 command-lines: $(VENV)/.ready
 	$(BIN)/python -m tests.benchmarks.command_lines $(if $(FOLDER),--folder $(FOLDER)) -v
 
-# The properties of the ledger and the command line with all their examples; crash points in pairs, seeded faults and a kill storm. SECONDS_LONG bounds the storm; SEED repeats one.
+# The properties of the ledger and the command line with all their examples, and what one kind of agents stands for with all; crash points in pairs, seeded faults and a kill storm. SECONDS_LONG bounds the storm; SEED repeats one.
 SECONDS_LONG ?= 300
 SEED ?=
 storm: $(VENV)/.ready
-	WORKERMD_EXAMPLES=deep $(BIN)/python -m pytest -q tests/ledger/test_model.py tests/cli/test_table.py
+	WORKERMD_EXAMPLES=deep $(BIN)/python -m pytest -q tests/ledger/test_model.py tests/cli/test_table.py \
+	  tests/backends/agents/test_mcp.py tests/backends/agents/test_tools.py tests/backends/agents/test_watching.py
 	$(BIN)/python -m tests.storm --seconds $(SECONDS_LONG) $(if $(SEED),--seed $(SEED))
 
 # The properties of contracts and rules with all their examples; coverage-guided fuzzing of the reader and the linter. MAX bounds it in seconds; a failing input is kept in .fuzz.
