@@ -40,8 +40,9 @@ library:   protocol system contract ledger config registry runner batch
 report:    protocol system contract ledger derive registry runner bench fuzz
 editor:    protocol system contract lint config
 serve:     protocol system sandbox task contract ledger config runner batch report
+studio:    protocol system task contract ledger lint config registry runner report serve
 testing:   protocol system contract report
-cli:       protocol system task contract ledger lint config derive registry backends runner batch bench fuzz report editor serve testing
+cli:       protocol system task contract ledger lint config derive registry backends runner batch bench fuzz report editor serve studio testing
 """
 KNOWN = {
     room.strip(): below.split() for room, _, below in (line.partition(":") for line in FLOORS.strip().splitlines())
@@ -87,7 +88,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "hypothesis": ("workermd.fuzz.draws", "workermd.fuzz.search"),
     "jsonpath_rfc9535": ("workermd.bench.paths",),
     "opentelemetry": ("workermd.backends.core", "workermd.report.otlp"),
-    "starlette": ("workermd.serve",),
+    "starlette": ("workermd.serve", "workermd.studio"),
     "uvicorn": ("workermd.serve.listen", "workermd.serve.connection"),
     "sqlite3": ("workermd.ledger.sqlite",),
     "httpx": ("workermd.workers", "workermd.derive.transport"),
@@ -99,6 +100,8 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "pygls": ("workermd.editor.server",),
     "lsprotocol": ("workermd.editor",),
     "unidiff": ("workermd.workers",),
+    "jinja2": ("workermd.studio.rendering",),
+    "markupsafe": ("workermd.studio.rendering",),
     "ruff": ("workermd.workers",),
 }
 

@@ -568,12 +568,43 @@ SERVE = CommandSpec(
     ),
 )
 
+STUDIO = CommandSpec(
+    ("studio",),
+    "Show runs, contracts and what waits for a person as pages in a browser, and run and decide there.",
+    (
+        ArgumentSpec(
+            "specs",
+            "Contracts: files, folders (searched for *.worker.md), globs, or names of a registry. Default: this folder.",
+            "SPEC",
+            many=True,
+            required=False,
+            offers="contracts",
+        ),
+    ),
+    (
+        OptionSpec(
+            ("--edit",),
+            "text",
+            "Let the browser change contracts and bindings of models in this folder, through a diff. On loopback only.",
+            "DIR",
+        ),
+        *(
+            option
+            for option in SERVE.options
+            if option.flags[0] in ("--host", "--jobs", "--queue", "--public", "--tls-cert", "--tls-key", "--grace")
+        ),
+        OptionSpec(("--port",), "count", "The port to listen on; 0 takes a free one.", "N", default=8421),
+        *SERVE.options[-5:],
+    ),
+)
+
 COMMANDS: tuple[CommandSpec, ...] = (
     RUN,
     BATCH,
     SERVE,
     *BENCH,
     FUZZ,
+    STUDIO,
     VALIDATE,
     FMT,
     DIFF,

@@ -1,6 +1,7 @@
 """Keys put into a configuration file: its comments, its order and everything else in it stay."""
 
 import difflib
+import os
 from typing import Any, NamedTuple
 
 from workermd.protocol.errors import ConfigurationError
@@ -34,6 +35,35 @@ def with_keys(path: str, table: tuple[str, ...], keys: dict[str, Any]) -> Rewrit
         place = place[name]
     for name, value in keys.items():
         place[name] = value
+    after = tomlkit.dumps(document)
+    lines = difflib.unified_diff(before.splitlines(True), after.splitlines(True), path, path)
+    return Rewritten(before, after, "".join(lines))
+
+
+def with_table(path: str, table: tuple[str, ...], keys: dict[str, Any], gone: tuple[str, ...] = ()) -> Rewritten:
+    """The file with these keys in a table that is made where it is missing, and without those that are gone.
+
+    A file that is not there is one without a word. Raises ConfigurationError.
+    """
+    import tomlkit
+
+    before = ""
+    if os.path.lexists(path):
+        try:
+            with open(path, encoding="utf-8", newline="") as file:
+                before = file.read()
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "it is no UTF-8"
+            raise ConfigurationError(f"{path}: cannot be read ({reason})", "check its permissions") from None
+    document: Any = tomlkit.parse(before)
+    place = document
+    for name in (("tool", "workermd", *table) if path.endswith("pyproject.toml") else table)[:-1]:
+        place = place.setdefault(name, tomlkit.table(is_super_table=True))
+    chosen = place.setdefault(table[-1], tomlkit.table())
+    for name in gone:
+        chosen.pop(name, None)
+    for name, value in keys.items():
+        chosen[name] = value
     after = tomlkit.dumps(document)
     lines = difflib.unified_diff(before.splitlines(True), after.splitlines(True), path, path)
     return Rewritten(before, after, "".join(lines))

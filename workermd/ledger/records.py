@@ -54,6 +54,23 @@ class RunSummary(NamedTuple):
     settled_at: int | None
 
 
+class ListedRun(NamedTuple):
+    """A run as a list shows it: its columns, and of its envelope what it used, its backend and its error's code."""
+
+    id: int
+    worker_id: str
+    run_id: str
+    state: str
+    status: str | None
+    attempts: int
+    max_attempts: int
+    created_at: int
+    settled_at: int | None
+    usage: Document
+    backend: str
+    error_code: str
+
+
 class Attempt(NamedTuple):
     """One start of the task. `outcome` and `ended_at` are None while it is open."""
 

@@ -40,6 +40,8 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "derive": ("httpx", "hishel"),
     "lsp": ("pygls",),
     "keyring": ("keyring",),
+    "serve": ("starlette", "uvicorn"),
+    "studio": ("starlette", "uvicorn", "jinja2"),
     "workers": ("httpx", "ruff", "selectolax"),
 }
 """The extras of this package and what each of them installs."""

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp
 from workermd.protocol.errors import UsageError
 from workermd.runner.worker import Worker
 from workermd.serve import callers, listen
-from workermd.serve.application import application
+from workermd.serve.application import Addition, application
 from workermd.serve.catalogue import Catalogue, Offer, catalogue
 from workermd.serve.desk import Capacity, Desk
 from workermd.serve.guard import Access
@@ -47,7 +47,19 @@ class Wanted(NamedTuple):
     max_input_bytes: int
 
 
-def serve(workers: Sequence[tuple[Worker, bytes, str]], wanted: Wanted, say: Callable[[str], None]) -> None:
+class Guest(NamedTuple):
+    """What another room serves beside us: what it adds to a desk, and what it says of the address once we listen."""
+
+    addition: Callable[[Desk], Addition]
+    greeting: Callable[[str], str]
+
+
+def serve(
+    workers: Sequence[tuple[Worker, bytes, str]],
+    wanted: Wanted,
+    say: Callable[[str], None],
+    guest: Guest | None = None,
+) -> None:
     """Until a signal ends it. Raises UsageError and ConfigurationError before anything listens."""
     _log_in_one_line(say)
     offers = catalogue([Offer(*each) for each in workers])
@@ -78,14 +90,17 @@ def serve(workers: Sequence[tuple[Worker, bytes, str]], wanted: Wanted, say: Cal
 
         def ready() -> None:
             say(f"serving {len(offers)} contracts at {own}")
-            if token:
+            if guest is not None:
+                say(guest.greeting(address))
+            elif token:
                 say(f"the token of {wanted.name}, shown this once: {token}")
 
         async def run() -> None:
             desk = Desk(offers, wanted.ledger, Capacity(wanted.jobs, wanted.queue, wanted.max_input_bytes))
             await _go_on(desk, say)
+            additions = (guest.addition(desk),) if guest is not None else ()
             async with contextlib.AsyncExitStack() as beside:
-                app = await _built(desk, access, wanted, address, beside)
+                app = await _built(desk, access, wanted, address, beside, guests=additions)
                 await listen.serve(app, desk, made, listening, ready)
 
         asyncio.run(run())
@@ -100,10 +115,16 @@ async def _go_on(desk: Desk, say: Callable[[str], None]) -> None:
 
 
 async def _built(
-    desk: Desk, access: Access, wanted: Wanted, address: str, beside: contextlib.AsyncExitStack
+    desk: Desk,
+    access: Access,
+    wanted: Wanted,
+    address: str,
+    beside: contextlib.AsyncExitStack,
+    *,
+    guests: Sequence[Addition] = (),
 ) -> ASGIApp:
     """The application with what the operator wants of it; `beside` is what runs as long as it does."""
-    additions = []
+    additions = list(guests)
     if wanted.mcp == "http":
         from workermd.serve.mcp_transport import METADATA, OverHttp
 

@@ -18,7 +18,7 @@ from workermd.ledger.records import (
     RunSummary,
     Tombstone,
 )
-from workermd.ledger.sqlite import links, notes, questions, removal, statements
+from workermd.ledger.sqlite import links, listing, notes, questions, removal, statements
 from workermd.ledger.sqlite import rows as rows_as
 from workermd.ledger.sqlite.opening import refusal
 
@@ -58,6 +58,11 @@ class LedgerReader:
             (*values, -1 if limit is None else limit),
         )
         return tuple(rows_as.record(self.path, RunSummary, row) for row in rows)
+
+    def page(self, wanted: listing.RunFilter) -> listing.RunsPage:
+        """A page of runs, newest first. Its cost does not grow with the ledger."""
+        newest = self._select(listing.NEWEST, ())[0][0] or 0
+        return listing.page(wanted, newest, self._select(*listing.select(wanted, newest)))
 
     def attempts(self, run_row_id: int) -> tuple[Attempt, ...]:
         """The attempts of a run in their order."""

@@ -1,0 +1,17 @@
+"""A look into the ledger: a connection of its own for each, so that a page never waits for who writes."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from workermd.ledger.sqlite.store import Ledger
+
+T = TypeVar("T")
+
+
+def looked(path: str, deed: Callable[[Ledger | None], T]) -> T:
+    """What a deed finds in the ledger; it is given None where there is no ledger yet. Raises LedgerUnavailable."""
+    ledger = Ledger.open_read_only(path)
+    if ledger is None:
+        return deed(None)
+    with ledger:
+        return deed(ledger)
