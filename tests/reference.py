@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from tests import reference_keys
 from tests.conftest import ROOT
 from workermd.bench.suite_schema import suite_schema
 from workermd.cli.table import COMMANDS, EXAMPLES, ArgumentSpec, CommandSpec, OptionSpec
@@ -105,7 +106,12 @@ def suite() -> str:
     return encoded(suite_schema()).decode()
 
 
-PAGES = {"commands.md": commands, "errors.md": errors, "suite.schema.json": suite}
+PAGES = {
+    "commands.md": commands,
+    "errors.md": errors,
+    "workermd.toml.md": reference_keys.page,
+    "suite.schema.json": suite,
+}
 
 if __name__ == "__main__":
     FOLDER.mkdir(exist_ok=True)
