@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := .demo
 
-.PHONY: demo demo-agents bench-demo test coverage matrix lint bench bench-serve command-lines storm fuzz mutants conformance conformance-ablation clean
+.PHONY: demo demo-agents bench-demo docs release test coverage matrix lint bench bench-serve command-lines storm fuzz mutants conformance conformance-ablation clean
 
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
@@ -42,6 +42,17 @@ demo-agents: $(VENV)/.ready
 	@for kind in team ag2 agent-framework; do \
 	  echo "--- three agents: $$kind"; $(BIN)/workermd run -v --config contracts/examples/agents/$$kind.toml --replay contracts/examples/agents/$$kind \
 	    --ledger $(DEMO)/$$kind.db contracts/release-notes.worker.md contracts/examples/release-notes.input.json || exit 1; done
+
+# The site, from docs/, into site/. A link that leads nowhere stops it.
+docs: $(VENV)/.ready
+	@$(INSTALL) '.[docs]'
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+# Sdist, wheel and a bill of materials, into dist/: what the workflow of a tag publishes.
+release: $(VENV)/.ready
+	@$(INSTALL) --editable '.[release]'
+	rm -rf dist
+	$(BIN)/python -m tests.release $(if $(RELEASE_TAG),--tag $(RELEASE_TAG))
 
 # The whole test suite, with twice as many processes as there are cores. TESTS names a part of it.
 TESTS ?=
@@ -110,4 +121,4 @@ conformance-ablation: $(VENV)/.ready
 	$(BIN)/python -m tests.testing.conformance.ablation
 
 clean:
-	rm -rf .mutants $(VENV) $(DEMO) .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis .fuzz
+	rm -rf site dist .mutants $(VENV) $(DEMO) .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis .fuzz

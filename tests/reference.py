@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from tests import reference_keys
+from tests import manual, reference_keys
 from tests.conftest import ROOT
 from workermd.bench.suite_schema import suite_schema
 from workermd.cli.table import COMMANDS, EXAMPLES, ArgumentSpec, CommandSpec, OptionSpec
@@ -110,6 +110,7 @@ PAGES = {
     "commands.md": commands,
     "errors.md": errors,
     "workermd.toml.md": reference_keys.page,
+    "workermd.1": manual.page,
     "suite.schema.json": suite,
 }
 

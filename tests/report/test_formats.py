@@ -130,7 +130,9 @@ def test_the_former_spelling_works_and_says_so(cli, files):
     chosen = cli("validate", ".", "--output", "jsonl=-", "--output", "json=old.json")
     assert chosen.out == cli("validate", ".", "--format", "jsonl").out
     assert (files / "old.json").read_bytes() == cli("validate", ".", "--format", "json").out
-    assert chosen.err.startswith("workermd: --output FORMAT=FILE is deprecated and will go; write --report FORMAT=FILE")
+    assert chosen.err.startswith(
+        "workermd: --output FORMAT=FILE is deprecated; version 0.2 will refuse it: write --report FORMAT=FILE"
+    )
 
 
 def test_standard_output_is_given_once(cli, files):

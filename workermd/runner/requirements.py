@@ -3,12 +3,10 @@
 from workermd.contract.model import Constraints, Contract
 from workermd.contract.rate_limit import rate_of
 from workermd.protocol.bounds import COUNTED
+from workermd.protocol.deprecations import WITHOUT_PURPOSE
 from workermd.protocol.errors import ConfigurationError
 from workermd.task.binding import Binding
 from workermd.task.task import KINDS
-
-_WITHOUT_PURPOSE = "the contract has no purpose, so the task is told none"
-_MEND = "add a paragraph `Purpose: ...` to the contract; see: workermd rule WM713"
 
 _HELD_BY_KINDS = COUNTED
 """Bounds that not every kind of backend can hold. Time, attempts and `max_output_bytes` hold whatever it does,
@@ -20,7 +18,7 @@ def refuse_without_purpose(contract: Contract, binding: Binding) -> None:
     if not contract.purpose.strip() and "model" in KINDS[binding.kind].takes:
         raise ConfigurationError(
             f"backend {binding.kind!r} runs no contract without a purpose: its model would not be told what to do",
-            _MEND,
+            WITHOUT_PURPOSE.instead,
         )
 
 
@@ -53,5 +51,5 @@ def notes(contract: Contract, binding: Binding) -> tuple[str, ...]:
         if name in binding.vouched
     ]
     if not contract.purpose.strip() and "model" not in KINDS[binding.kind].takes:
-        said.append(f"{_WITHOUT_PURPOSE}; the next minor version will refuse it: {_MEND}")
+        said.append(WITHOUT_PURPOSE.warning)
     return tuple(said)

@@ -18,6 +18,7 @@ from workermd.contract.problems import SUFFIX, Problems
 from workermd.lint import baseline, folder
 from workermd.lint.cache import Checked, CheckedFiles, of_reading
 from workermd.lint.selection import Selection, codes, configured
+from workermd.protocol.deprecations import OUTPUT_OF_VALIDATE
 from workermd.protocol.envelope import EXIT_FINDINGS, EXIT_UNUSABLE
 from workermd.protocol.errors import UsageError, WorkermdError
 from workermd.protocol.finding import Finding, Severity, ordered
@@ -112,9 +113,7 @@ def execute(options: ValidateOptions) -> int:
     _refuse_contradictions(options, len(names) + len(suites), documents)
     selection = _selection(options, settings)
     if options.output and not options.quiet:
-        say.note(
-            "--output FORMAT=FILE is deprecated and will go; write --report FORMAT=FILE, or --format FORMAT to print"
-        )
+        say.note(OUTPUT_OF_VALIDATE.warning)
     accepted = baseline.load(options.baseline, update=options.baseline_update) if options.baseline else None
     report = Gathered(options, accepted)
     identities = folder.Identities()

@@ -1,0 +1,49 @@
+"""The site's plan names every page once, and the manual page is one that `man` takes."""
+
+import shutil
+import subprocess
+
+import pytest
+import yaml
+
+from tests import manual
+from tests.conftest import ROOT
+from tests.test_docs import PAGES, linked
+from workermd.cli.table import COMMANDS
+
+
+def placed(entries):
+    for entry in entries:
+        for value in entry.values():
+            yield from placed(value) if isinstance(value, list) else (value,)
+
+
+def test_every_page_has_one_place_on_the_site():
+    found = list(placed(yaml.safe_load((ROOT / "mkdocs.yml").read_text())["nav"]))
+    pages = {str(path.relative_to(ROOT / "docs")) for path in (ROOT / "docs").rglob("*.md")}
+    assert sorted(found) == sorted(pages), "a page is placed by a line of nav in mkdocs.yml"
+
+
+def test_the_home_page_leads_to_every_page():
+    led = {target for target, _ in linked("docs/index.md")}
+    assert led == {page for page in PAGES if page.startswith("docs/")} - {"docs/index.md"}
+
+
+def test_fonts_and_search_need_no_network():
+    plan = yaml.safe_load((ROOT / "mkdocs.yml").read_text())
+    assert plan["theme"]["font"] is False
+    assert plan["plugins"] == ["search"]
+    assert not {"extra_javascript", "extra_css", "hooks", "repo_url"} & set(plan)
+
+
+def test_the_manual_page_names_every_command_and_is_taken_by_man():
+    page = manual.page()
+    assert all(f".SS {' '.join(command.name)}\n" in page for command in COMMANDS)
+    program = next(filter(shutil.which, ("mandoc", "groff", "nroff")), "")
+    if not program:
+        pytest.skip("neither mandoc nor groff is installed here")
+    words = {"mandoc": ["-Tlint", "-Wwarning"], "groff": ["-man", "-ww", "-Tutf8", "-z"], "nroff": ["-man", "-ww"]}[
+        program
+    ]
+    done = subprocess.run([program, *words], input=page, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout[:500]
