@@ -63,6 +63,7 @@ MISTAKES = {
     "two contracts": (GOOD + GOOD, 60, "WM302", "a second contract begins here", "Split the file"),
     "version with a v": (edit("version: 1.0.0", "version: v1.0.0"), 4, "WM115", "a version such as", ""),
     "verison": (edit("version: 1.0.0", "verison: 1.0.0"), 4, "WM116", "unknown key", "Did you mean version?"),
+    "mode abbreviated": (edit("agent-orchestration-worker", "agent"), 5, "WM124", "", "agent-orchestration-worker"),
     "mode misspelt": (edit("agent-orchestration-worker", "agent-orchestation-worker"), 5, "WM124", "", "agent-orchestration-worker"),
     "model in the front matter": (front("model: gpt"), 8, "WM116", "unknown key 'model'", "workermd.toml"),
     "no purpose": (edit("Purpose: Do one thing.", "Do one thing."), 1, "WM713", "no purpose", "Purpose: ..."),

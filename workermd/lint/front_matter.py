@@ -74,10 +74,16 @@ def derived_before(subject: Subject) -> Iterator[Fault]:
 def misspelt_mode(subject: Subject) -> Iterator[Fault]:
     """WM124"""
     mode = subject.contract.mode
-    near = nearest(mode, MODES, 0.85) if mode and mode not in MODES else None
+    near = (nearest(mode, MODES, 0.85) or _abbreviated(mode)) if mode and mode not in MODES else None
     if near:
         message = f"worker_mode is {shown(mode)}, which is almost a known mode and chooses no default backend"
         yield Fault(subject.where("/front_matter/worker_mode"), message, f"Did you mean {near}?")
+
+
+def _abbreviated(mode: str) -> str | None:
+    """The known mode whose first words these are, such as `agent` or `tool-gateway`."""
+    word = mode.strip().lower().replace("_", "-")
+    return next((each for each in MODES if each.startswith(f"{word}-")), None)
 
 
 def call(subject: Subject) -> Iterator[Fault]:
