@@ -27,10 +27,10 @@ $(VENV)/.ready: $(VENV)/.base
 	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib || true # some packages carry templates that are no Python
 	@touch $@
 
-# Validate a record set with a shipped contract. A second run has the same run_id: it is replayed.
+# Check the shipped contracts (the suites beside them need an extra), and validate a record set with one. A second run has the same run_id: it is replayed.
 demo: $(VENV)/.base
 	@mkdir -p $(DEMO)
-	$(BIN)/workermd validate contracts
+	$(BIN)/workermd validate "contracts/*.worker.md"
 	$(BIN)/workermd run --ledger $(DEMO)/ledger.db contracts/data-validation.worker.md contracts/examples/data-validation.input.json
 
 # Teams and single agents on every framework, without a model or a key: their recorded conversations are replayed.
