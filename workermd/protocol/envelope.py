@@ -35,7 +35,12 @@ class Status(StrEnum):
         "The input or the idempotency key is unusable; do not retry unchanged.",
     )
     INVALID_OUTPUT = "invalid_output", 4, True, "No valid output within the attempts, or the task failed for good."
-    RETRYABLE_ERROR = "retryable_error", 5, False, "A transient failure or the deadline; safe to retry."
+    RETRYABLE_ERROR = (
+        "retryable_error",
+        5,
+        False,
+        "A transient failure or the deadline; error.retryable says whether the same call may help.",
+    )
     NEEDS_HUMAN = "needs_human", 6, True, "Approval or a decision is required."
 
 
