@@ -27,7 +27,7 @@ Exit codes of run:
   0    ok, or a status of the contract's success_statuses
   3    invalid_request: the input is unusable; do not retry unchanged
   4    invalid_output: no valid output, or the task failed for good
-  5    retryable_error: transient; error.retryable says if the same call may help
+  5    retryable_error: transient; error.retryable says whether to retry
   6    needs_human: approval or a decision is required
   7    another status of the contract's own
 """
