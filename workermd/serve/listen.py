@@ -17,7 +17,8 @@ from workermd.serve.connection import bounded
 from workermd.serve.desk import Desk
 
 _OTHER_FILES = 1000
-_HEADER_BYTES = 32 << 10
+HEADER_BYTES = 32 << 10
+_WAITING = 2048
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -45,6 +46,7 @@ def listener(listening: Listening) -> socket.socket:
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         made.bind((listening.host, listening.port))
+        made.listen(_WAITING)  # whoever is told the port may connect at once
     except OSError as error:
         made.close()
         raise ConfigurationError(
@@ -97,7 +99,7 @@ async def serve(app: ASGIApp, desk: Desk, made: socket.socket, listening: Listen
     config = uvicorn.Config(
         app,
         http=bounded(listening.most_connections),
-        h11_max_incomplete_event_size=_HEADER_BYTES,
+        h11_max_incomplete_event_size=HEADER_BYTES,
         log_config=None,
         access_log=False,
         lifespan="off",

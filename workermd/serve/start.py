@@ -22,7 +22,7 @@ from workermd.serve.desk import Capacity, Desk
 from workermd.serve.guard import Access
 from workermd.system.text import folded
 
-_MOST_CONNECTIONS = 1000
+MOST_CONNECTIONS = 1000
 
 
 class Wanted(NamedTuple):
@@ -67,10 +67,10 @@ def serve(
         _on_standard_streams(offers, wanted, say)
         return
     listening = listen.Listening(
-        wanted.host, wanted.port, wanted.certificate, wanted.key, wanted.grace, _MOST_CONNECTIONS
+        wanted.host, wanted.port, wanted.certificate, wanted.key, wanted.grace, MOST_CONNECTIONS
     )
     listen.check_certificate(listening)
-    listen.allow_files(_MOST_CONNECTIONS)
+    listen.allow_files(MOST_CONNECTIONS)
     public = [_public(address) for address in wanted.public]
     known, token = (callers.read(wanted.tokens), "") if wanted.tokens else callers.generated(wanted.name)
     with listen.listener(listening) as made:
