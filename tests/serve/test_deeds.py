@@ -132,7 +132,8 @@ def test_a_batch_says_of_every_line_what_became_of_it(tmp_path):
             first = await served.client.post("/workers/echo/batches", content="\n".join(lines), headers=kind)
             (tmp_path / "go").touch()
             await until(lambda: not served.desk.jobs)
-            again = await served.client.post("/workers/echo/batches", content="\n".join(lines), headers=kind)
+            listed = json.dumps({"inputs": [{"run_id": "a"}, {"run_id": "b"}, "nonsense", {"run_id": "c"}]})
+            again = await served.client.post("/workers/echo/batches", content=listed, headers=JSON)
             await until(lambda: not served.desk.jobs)
             listed = await served.client.get("/workers/echo/runs?status=ok&limit=2")
             return first, again, listed

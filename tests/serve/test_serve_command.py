@@ -3,12 +3,16 @@
 import json
 import re
 import signal
+import ssl
 
 import httpx
 import pytest
+import trustme
 
 from tests.conftest import patience, wait_for
 from tests.serve.serving import JSON
+
+TOKEN = "never-in-a-task-" + "t" * 20
 
 
 @pytest.fixture
@@ -20,7 +24,7 @@ def serve(cli):
         assert skip in (process.stderr.readline().decode() if skip else "")
         said = [process.stderr.readline().decode()]
         said += [process.stderr.readline().decode()] if "--tokens" not in arguments else []
-        address = re.search(r"http://\S+", said[0])
+        address = re.search(r"https?://\S+", said[0])
         assert address, (said, process.stderr.read())
         return process, address[0], said[-1].split()[-1]
 
@@ -81,6 +85,50 @@ def test_what_a_killed_server_had_accepted_is_carried_out_by_the_next(
     assert sorted({*evidence()}) == names
 
 
+@pytest.mark.rule("S6.3", "S10.2")
+def test_a_task_finds_the_token_nowhere(cli, serve, contract, program, tmp_path, evidence):
+    """It looks into its environment, the file of tokens, and the memory and environment of the server."""
+    words = program(
+        "found = json.dumps(dict(os.environ))\n"
+        "for path in [task['input']['task'], f'/proc/{os.getppid()}/environ', *task['input']['context']['paths']]:\n"
+        "    try: found += open(path, errors='replace').read(100_000)\n"
+        "    except OSError as error: evidence(type(error).__name__)\n"
+        "reply({'result': {'found': task['input']['context']['secret'][::-1] in found}})"
+    )
+    (tmp_path / "workermd.toml").write_text(f"[workers.echo]\nbackend = 'command'\ncommand = {json.dumps(words[3:])}\n")
+    tokens = tmp_path / "tokens"
+    tokens.write_text(f"ada:{TOKEN}\n")
+    tokens.chmod(0o600)
+    process, address, _ = serve(contract(), "--tokens", "tokens")
+    asked = {"secret": TOKEN[::-1], "paths": [f"/proc/{process.pid}/environ", f"/proc/{process.pid}/cmdline"]}
+    with httpx.Client(base_url=address, headers={"Authorization": f"Bearer {TOKEN}"} | JSON) as client:
+        body = json.dumps({"run_id": "a", "task": str(tokens), "context": asked})
+        done = client.post("/workers/echo/runs", content=body).json()
+    process.terminate()
+    process.communicate(timeout=patience(20))
+    held = json.loads(cli("runs", "show", "a", "--format", "json").out)["envelope"]["attempts"][0]["sandbox"]["held"]
+    assert done["result"]["found"] is ("files" not in held)
+    assert "files" not in held or evidence()
+
+
+def test_https_is_served_with_the_files_of_a_certificate(serve, contract, program, tmp_path):
+    configured(tmp_path, program)
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "authority.pem")
+    certificate = authority.issue_cert("127.0.0.1")
+    certificate.private_key_pem.write_to_path(tmp_path / "key.pem")
+    for number, part in enumerate(certificate.cert_chain_pems):
+        part.write_to_path(tmp_path / "cert.pem", append=number > 0)
+    process, address, token = serve(contract(), "--tls-cert", "cert.pem", "--tls-key", "key.pem")
+    trusted = ssl.create_default_context(cafile=tmp_path / "authority.pem")
+    with httpx.Client(base_url=address, headers={"Authorization": f"Bearer {token}"}, verify=trusted) as client:
+        assert address.startswith("https://")
+        assert client.get("/workers").status_code == 200
+        assert client.get("/workers", headers={"Origin": address}).status_code == 200
+    process.terminate()
+    process.communicate(timeout=patience(20))
+
+
 def until_draining(client):
     for _ in range(1000):
         if client.get("/readyz").status_code == 503:
@@ -93,6 +141,8 @@ def until_draining(client):
     [
         (["--tokens", "missing"], "missing: the tokens cannot be read"),
         (["--public", "runs.example.org"], "--public runs.example.org: no address of a server"),
+        (["--tls-cert", "missing.pem"], "HTTPS needs a certificate and its key"),
+        (["--tls-cert", "echo.worker.md", "--tls-key", "echo.worker.md"], "no certificate with its key"),
         (["--jobs", "0"], "--jobs takes a number from 1"),
         (["other.worker.md"], "its id 'echo' is also that of"),
     ],

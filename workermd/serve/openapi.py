@@ -31,6 +31,16 @@ _STATE: Document = {
     "required": ["worker_id", "run_id", "state"],
     "properties": {"worker_id": _TEXT, "run_id": _TEXT, "state": _TEXT},
 }
+_ITEMS: Document = {
+    "type": "object",
+    "required": ["items"],
+    "properties": {
+        "items": {
+            "type": "array",
+            "items": {"type": "object", "required": ["status"], "properties": {"status": {"type": "integer"}}},
+        }
+    },
+}
 _REFUSALS = {
     "400": "The request contradicts itself, or its key is missing.",
     "401": "No token, or nobody's.",
@@ -104,6 +114,15 @@ def _paths(offer: Offer) -> Document:
             ),
             "get": _operation(f"list {offer.id}", "The newest runs.", {"200": _object("The runs.")}, *_filters()),
         },
+        f"{root}/batches": {
+            "post": _operation(
+                f"batch {offer.id}",
+                "Run many inputs; for each the response says what became of it.",
+                {"200": _response("One item an input, in their order.", _ITEMS)},
+                _header("Prefer", "Ignored: a batch never waits."),
+                body={JSON: {"schema": _inputs(offer)}},
+            )
+        },
         f"{root}/runs/{{run_id}}": {
             "get": _operation(f"look {offer.id}", "A run as it stands.", {"200": envelope, "202": state}, run)
         },
@@ -133,6 +152,12 @@ def _paths(offer: Offer) -> Document:
             )
         },
     }
+
+
+def _inputs(offer: Offer) -> Document:
+    """What does not match is an item of the response, and no reason to refuse the rest."""
+    inputs = {"type": "array", "maxItems": 1000, "description": f"Inputs of {offer.id}."}
+    return {"type": "object", "additionalProperties": False, "required": ["inputs"], "properties": {"inputs": inputs}}
 
 
 def _operation(

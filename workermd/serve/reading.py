@@ -6,7 +6,7 @@ from urllib.parse import unquote
 from starlette.requests import Request
 
 from workermd.contract.json import quick
-from workermd.contract.json.strict import JsonError
+from workermd.contract.json.strict import JsonError, canonical
 from workermd.protocol.envelope import Document
 from workermd.runner.run_key import KeySource
 from workermd.serve.catalogue import Offer
@@ -62,6 +62,24 @@ def no_such_run() -> HttpProblem:
 
 def media_type(request: Request) -> str:
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+LINES = ("application/jsonl", "application/x-ndjson")
+
+
+async def inputs_of(request: Request) -> list[bytes]:
+    """The inputs of a batch: JSON Lines, or an object {"inputs": [...]}. Raises HttpProblem."""
+    data = await request.body()
+    if media_type(request) in LINES:
+        return [line for line in data.split(b"\n") if line.strip()]
+    need_json(request)
+    try:
+        loaded = quick.load_exact(data)
+    except JsonError as error:
+        raise HttpProblem(400, "usage", f"The body is not strict JSON: {error.message}.") from None
+    if not isinstance(loaded.value, dict) or not isinstance(loaded.value.get("inputs"), list) or len(loaded.value) != 1:
+        raise HttpProblem(400, "usage", "The body is no object with a list of inputs.", 'send {"inputs": [...]}')
+    return [canonical(each) for each in loaded.exact["inputs"]]
 
 
 async def fields_of(request: Request, **kinds: type) -> Document:

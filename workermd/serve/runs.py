@@ -185,14 +185,12 @@ class Runs:
         return await self._answer(request, job.call, job, (seconds or 0.0, applied))
 
     async def batch(self, request: Request) -> Response:
-        """POST: JSON Lines, each an input; for each what became of it, in their order. The same body again goes on."""
+        """POST: many inputs; for each what became of it, in their order. The same body again goes on."""
         offer = found_offer(self._desk.catalogue, request)
-        if reading.media_type(request) not in ("application/jsonl", "application/x-ndjson"):
-            raise HttpProblem(415, "not_json", "The body has to be application/jsonl.")
-        items = [line for line in (await request.body()).split(b"\n") if line.strip()]
+        items = await reading.inputs_of(request)
         if len(items) > MOST_LINES:
-            raise HttpProblem(413, "body_too_large", f"A batch has at most {MOST_LINES} lines.")
-        return responses.of_document({"items": [await self._item(request, offer, line) for line in items]})
+            raise HttpProblem(413, "body_too_large", f"A batch has at most {MOST_LINES} inputs.")
+        return responses.of_document({"items": [await self._item(request, offer, item) for item in items]})
 
     async def _item(self, request: Request, offer: Offer, line: bytes) -> Document:
         source = KeySource() if offer.worker.contract.key_in_input else KeySource(derived=OF_INPUT, option="the batch")
