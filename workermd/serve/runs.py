@@ -189,7 +189,7 @@ class Runs:
         offer = found_offer(self._desk.catalogue, request)
         items = await reading.inputs_of(request)
         if len(items) > MOST_LINES:
-            raise HttpProblem(413, "body_too_large", f"A batch has at most {MOST_LINES} inputs.")
+            raise HttpProblem(422, "too_many_inputs", f"A batch has at most {MOST_LINES} inputs.")
         return responses.of_document({"items": [await self._item(request, offer, item) for item in items]})
 
     async def _item(self, request: Request, offer: Offer, line: bytes) -> Document:
