@@ -258,11 +258,34 @@ def test_the_action_runs_a_contract(environment, checkout, project, tmp_path):
     assert (nothing.returncode, runner.outputs()) == (2, {"run-exit-code": "2", "status": "", "envelope-file": ""})
     assert "::error title=workermd run::nothing was run" in nothing.stdout
     assert runner.step(2, **call | {"contract": "--help"}).returncode == 2
+    benched(runner, project)
     for hostile in ("$(touch pwned)", "`touch pwned`", "'; touch pwned; '", "a\n::error::x"):
         for name in ("contract", "input", "run_args", "ledger", "envelope_file"):
             runner.step(2, **call | {name: hostile})
             assert not (project / "pwned").exists(), (name, hostile)
             assert set(runner.outputs()) <= {"run-exit-code", "status", "envelope-file"}
+
+
+def benched(runner, project):
+    """The step that holds a suite's gate: passed, failed and unusable, with a summary each time that something was measured."""
+    assert runner.step(3).stdout == "", "without a suite nothing is benched"
+    suite = {
+        "suite": 1,
+        "contract": "in side/good.worker.md",
+        "cases": [{"id": "a", "input": {}}],
+        "subjects": {"s": {"command": ["sh", "answer.sh", "ok"], "env": ["PYTHONPATH"]}},
+        "gate": {"min_pass": 0.1},
+    }
+    (project / "x.bench.yaml").write_text(json.dumps(suite))
+    done = runner.step(3, suite="x.bench.yaml", bench_args="--repeats\n 2\n", ledger="kept/l.db")
+    assert (done.returncode, runner.outputs()) == (0, {"bench-exit-code": "0"}), done.stderr
+    assert runner.summary.read_text().startswith("### x: passed\n")
+    (project / "x.bench.yaml").write_text(json.dumps(suite | {"gate": {"min_pass": 0.9}}))
+    failed = runner.step(3, suite="x.bench.yaml", ledger="kept/l.db")
+    assert (failed.returncode, runner.outputs()) == (1, {"bench-exit-code": "1"}), failed.stderr
+    assert "::error title=workermd bench::the gate is not passed" in failed.stdout
+    assert runner.step(3, suite="nowhere.bench.yaml").returncode == 2
+    assert runner.step(3, suite="--help").returncode == 2
 
 
 # --- the page about gates -------------------------------------------------------------------------------

@@ -27,6 +27,8 @@ MODULES = {
     "mcp": "workermd.backends.mcp",
     "serve": "workermd.serve.start",
     "keyring": "keyring",
+    "bench": "workermd.bench.paths",
+    "fuzz": "workermd.fuzz.search",
     "otel": "opentelemetry.exporter.otlp.proto.http.trace_exporter",
     "all": "",
 }
