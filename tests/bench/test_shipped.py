@@ -76,6 +76,9 @@ def test_every_report_of_two_models_can_be_read(suites, cli, tmp_path):
     assert pair["cost_ratio"]["interval"][0] > 5
     log = json.loads((tmp_path / "i.json").read_text())
     assert (log["version"], log["status"], len(log["samples"])) == (2, "success", 48)
+    assert [*log] == ["version", "status", "eval", "plan", "results", "stats", "samples"], (
+        "its viewer reads in this order"
+    )
     assert {sample["scores"]["passed"]["value"] for sample in log["samples"]} == {"C", "I"}
     assert "| careful | 24/24 |" in (tmp_path / "o.md").read_text()
 

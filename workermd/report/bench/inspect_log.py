@@ -40,6 +40,7 @@ def of_results(document: Document) -> bytes:
                 "packages": {"workermd": __version__},
                 "metadata": {"contracts": document["contract"], "gate": document["gate"]},
             },
+            "plan": {"name": "plan", "steps": [], "config": {}},  # its viewer reads a log's head up to here
             "results": {"total_samples": len(samples), "completed_samples": len(samples), "scores": scores},
             "stats": {"started_at": now, "completed_at": now, "model_usage": _usage_of(subjects)},
             "samples": samples,
