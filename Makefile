@@ -95,6 +95,7 @@ SEED ?=
 storm: $(VENV)/.ready
 	WORKERMD_EXAMPLES=deep $(BIN)/python -m pytest -q tests/ledger/test_model.py tests/cli/test_table.py \
 	  tests/backends/agents/test_mcp.py tests/backends/agents/test_tools.py tests/backends/agents/test_watching.py
+	WORKERMD_BATCH_STORM=$(SECONDS_LONG) $(if $(SEED),SEED=$(SEED)) $(BIN)/python -m pytest -q --timeout $$(( $(SECONDS_LONG) + 600 )) tests/batch/test_batch_storm.py
 	$(BIN)/python -m tests.storm --seconds $(SECONDS_LONG) $(if $(SEED),--seed $(SEED))
 
 # The properties of contracts and rules with all their examples; coverage-guided fuzzing of the reader and the linter. MAX bounds it in seconds; a failing input is kept in .fuzz.

@@ -33,11 +33,11 @@ registry:  protocol system contract config
 attempt:   protocol system sandbox task ledger
 backends:  protocol system sandbox task contract config workers
 runner:    protocol system sandbox task contract ledger config attempt
-batch:     protocol sandbox task ledger attempt runner
+batch:     protocol sandbox task contract ledger attempt runner
 bench:     protocol system sandbox task contract config ledger runner batch
 fuzz:      protocol system task contract runner batch
 library:   protocol system contract ledger config registry runner batch
-report:    protocol system contract ledger derive registry runner bench fuzz
+report:    protocol system contract ledger derive registry runner batch bench fuzz
 editor:    protocol system contract lint config
 serve:     protocol system sandbox task contract ledger config runner batch report
 studio:    protocol system task contract ledger lint config registry runner report serve

@@ -78,16 +78,24 @@ def test_the_key_may_come_from_a_place_in_each_line(cli, contract, tmp_path, pro
 
 
 @pytest.mark.rule("S4.4")
-def test_two_batches_over_overlapping_halves_execute_each_run_once(cli, batch, program, evidence):
-    command = program(ECHO + "; time.sleep(0.05)")
-    one, two = [f"r{n}" for n in range(12)], [f"r{n}" for n in reversed(range(6, 18))]
-    first = cli.start(*batch(command, *one, name="one.jsonl", extra=["--jobs", 2, "-q"]))
-    second = cli(*batch(command, *two, name="two.jsonl", extra=["--jobs", 2, "-q"]))
-    out, _ = first.communicate()
-    assert (first.returncode, second.code) == (0, 0)
-    assert (ids(out), ids(second.out)) == (one, two)
-    assert set(Counter(evidence()).values()) == {1}
-    assert len(evidence()) == 18
+def test_eight_batches_over_overlapping_halves_execute_each_run_once_and_fairly(cli, batch, program, evidence):
+    command = program("evidence(task['run_id']); time.sleep(0.02); reply({'result': {'by': os.environ['BATCH']}})")
+    halves = [[f"r{n % 64:02}" for n in range(8 * each, 8 * each + 32)] for each in range(8)]
+    started = [
+        cli.start(
+            *batch(command, *names, name=f"{each}.jsonl", extra=["--jobs", 2, "-q", "--env", "BATCH"]),
+            env={"BATCH": str(each)},
+        )
+        for each, names in enumerate(halves)
+    ]
+    by: Counter[str] = Counter()
+    for process, names in zip(started, halves, strict=True):
+        out, err = process.communicate()
+        assert (process.returncode, ids(out), err) == (0, names, b"")
+    assert sorted(evidence()) == [f"r{n:02}" for n in range(64)], "each run was executed once"
+    again = cli(*batch(command, *(f"r{n:02}" for n in range(64)), extra=["-q"]))
+    by.update(json.loads(line)["result"]["by"] for line in again.out.splitlines())
+    assert len(by) == 8, "no batch starved"
 
 
 @pytest.mark.rule("S4.3")
@@ -181,13 +189,13 @@ def test_a_batch_holds_a_bounded_number_of_lines_and_bytes_whatever_waits():
     numbers = [window.enter(10) for _ in range(MOST_LINES)]
     assert not window.wait_for_room(0)
     for number in reversed(numbers[1:]):
-        window.leave(number, 10, b"%d" % number)
+        window.leave(number, 10, b"%d" % number, 1)
     assert written == []
     assert not window.wait_for_room(0), "answers that wait for an earlier line are held too"
-    window.leave(0, 10, b"0")
+    window.leave(0, 10, b"0", 1)
     assert written == [b"%d" % number for number in numbers]
     assert window.wait_for_room(0)
     window.enter(MOST_BYTES)
     assert not window.wait_for_room(0)
-    window.leave(MOST_LINES, MOST_BYTES, b"")
+    window.leave(MOST_LINES, MOST_BYTES, b"", 0)
     assert window.wait_for_room(0)

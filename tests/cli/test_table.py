@@ -160,6 +160,7 @@ def test_a_flag_means_the_same_everywhere():
                 metavar = None if option.choices else option.metavar
                 kinds.setdefault(flag, set()).add((option.flags, option.kind, metavar))
     kinds.pop("--request")  # run takes a protocol's request, approve names a person's: both are the field's word
+    kinds.pop("--rate")  # batch bounds starts in a time that is named, serve the requests of a caller in a minute
     kinds.pop("--check")  # fmt looks without writing, derive looks at a file: both are the field's word
     kinds.pop("--write")  # run and derive write to a file that is named, doctor to the configuration that it reads
     assert {flag: found for flag, found in kinds.items() if len(found) > 1} == {}

@@ -12,8 +12,11 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
+from workermd.batch.brakes import Brakes
 from workermd.batch.sessions import SharedHosts
+from workermd.batch.sources import Line, given
 from workermd.batch.window import Window
+from workermd.protocol.envelope import EXIT_INTERRUPTED
 from workermd.runner.answers import Answered
 from workermd.runner.events import Subscriber
 from workermd.runner.invocation import invoke
@@ -26,10 +29,16 @@ _LOOK_SECONDS = 0.1
 """How often whoever reads the lines looks whether the batch is to end, while there is no room for a further one."""
 
 
-class Orders(NamedTuple):
-    """What a batch is asked to do. `heard` makes a subscriber for one line, and what is called at its end.
+Put = Callable[[], None]
+"""Writes one answer."""
 
-    `draining` says that no further line is to begin, `killed` that what runs is to be ended too.
+
+class Orders(NamedTuple):
+    """What a batch is asked to do. `heard` makes a subscriber for the line of a number from 0, and what is called at its end.
+    `answered` makes of a line's answer what is to be written in its place, and says how many bytes that is.
+
+    `draining` says that no further line is to begin, `killed` that what runs is to be ended too. With `retried_by`, who
+    grants a run that failed for good one further start.
     """
 
     worker: Worker
@@ -37,31 +46,39 @@ class Orders(NamedTuple):
     ledger: str
     jobs: int
     max_input_bytes: int
-    answered: Callable[[Answered], bytes]
-    heard: Callable[[], tuple[Subscriber, Callable[[], None]]]
+    answered: Callable[[int, Answered], tuple[Put, int]]
+    heard: Callable[[int], tuple[Subscriber, Callable[[], None]]]
     draining: Callable[[], bool]
     killed: Callable[[], bool]
+    brakes: Brakes
+    ordered: bool = True
+    retried_by: str = ""
 
 
 class _Line(NamedTuple):
     number: int
-    data: bytes
+    data: Line
+
+    @property
+    def size(self) -> int:
+        return len(self.data) if isinstance(self.data, bytes) else 0
 
 
 class Batch:
-    """One batch. `write` gets the answers in order; `hosts` outlive it and are closed by their maker."""
+    """One batch. `hosts` outlive it and are closed by their maker."""
 
-    def __init__(self, orders: Orders, hosts: SharedHosts, write: Callable[[bytes], None]) -> None:
+    def __init__(self, orders: Orders, hosts: SharedHosts) -> None:
         refuse_without(orders.worker.contract, orders.key)
         self._orders = orders
         self._hosts = hosts
-        self._window = Window(write)
+        self._window: Window[Put] = Window(lambda put: put(), ordered=orders.ordered)
         self._lines: queue.SimpleQueue[_Line | None] = queue.SimpleQueue()
-        self._equal: dict[bytes, list[_Line]] = {}
+        self._equal: dict[Line, list[_Line]] = {}
+        self._retried: set[str | None] = set()
         self._turn = threading.Lock()
         self._failed = False
 
-    def carry_out(self, lines: Iterable[bytes]) -> None:
+    def carry_out(self, lines: Iterable[Line]) -> None:
         """Until every line has its answer, or the batch is to end. Raises what `invoke` and `write` raise."""
         with ThreadPoolExecutor(self._orders.jobs, "batch") as pool:
             threads = [pool.submit(self._work) for _ in range(self._orders.jobs)]
@@ -75,7 +92,7 @@ class Batch:
                     self._lines.put(None)
         _raise_first(threads)
 
-    def _read(self, lines: Iterable[bytes]) -> None:
+    def _read(self, lines: Iterable[Line]) -> None:
         for data in lines:
             while not self._window.wait_for_room(_LOOK_SECONDS):
                 if self._ending():
@@ -85,10 +102,11 @@ class Batch:
             self._enter(data)
 
     def _ending(self) -> bool:
-        return self._failed or self._orders.draining()
+        return self._failed or bool(self._orders.brakes.stopped) or self._orders.draining()
 
-    def _enter(self, data: bytes) -> None:
-        line = _Line(self._window.enter(len(data)), data)
+    def _enter(self, data: Line) -> None:
+        size = len(data) if isinstance(data, bytes) else 0
+        line = _Line(self._window.enter(size), data)
         with self._turn:
             waiting = self._equal.get(data)
             if waiting is not None:
@@ -101,7 +119,11 @@ class Batch:
         """One thread: its own session, one line after the other."""
         give_up_at = time.monotonic() + self._orders.worker.bounds.timeout
         try:
-            with self._hosts.session(self._orders.ledger, give_up_at=give_up_at) as session:
+            with self._hosts.session(
+                self._orders.ledger,
+                give_up_at=give_up_at,
+                before_start=lambda: self._orders.brakes.before_start(self._ending),
+            ) as session:
                 while (line := self._lines.get()) is not None:
                     if not self._ending():
                         self._answer_equal(session, line)
@@ -119,17 +141,34 @@ class Batch:
             self._answer(session, each)
 
     def _answer(self, session: Session, line: _Line) -> None:
-        publish, close = self._orders.heard()
+        publish, close = self._orders.heard(line.number)
+        request = self._request(line.data, publish)
         try:
-            answered = invoke(session, self._request(line.data, publish))
+            answered = invoke(session, request)
+            if self._is_to_be_retried(answered):
+                answered = invoke(session, request._replace(again_by=self._orders.retried_by))
         finally:
             close()
-        self._window.leave(line.number, len(line.data), self._orders.answered(answered))
+        fine = answered.exit_code in (0, EXIT_INTERRUPTED)
+        self._orders.brakes.after_line(answered.envelope, ok=fine)
+        put, held = self._orders.answered(line.number, answered)
+        self._window.leave(line.number, line.size, put, held)
 
-    def _request(self, data: bytes, publish: Subscriber) -> Request:
+    def _is_to_be_retried(self, answered: Answered) -> bool:
+        """A final failure that was found in the ledger, once in this batch; what waits for a person is none."""
+        envelope = answered.envelope
+        if not self._orders.retried_by or not envelope["replayed"] or answered.exit_code == 0 or "request" in envelope:
+            return False
+        with self._turn:
+            if envelope["run_id"] in self._retried:
+                return False
+            self._retried.add(envelope["run_id"])
+        return True
+
+    def _request(self, data: Line, publish: Subscriber) -> Request:
         return Request(
             worker=self._orders.worker,
-            read_input=lambda: data,
+            read_input=lambda: given(data),
             publish=publish,
             interrupted=self._orders.killed,
             key=self._orders.key,

@@ -4,7 +4,7 @@ A connection stays in the thread that opened it. The loaded processes are shared
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from workermd.attempt.pool import HostPool, Unused
@@ -17,9 +17,10 @@ from workermd.task.binding import Binding
 
 
 class SharedHosts:
-    """Hosts for the attempts of all threads. What cannot be forked is started: slower, and as good."""
+    """Hosts for the attempts of all threads. What cannot be forked is started: slower, and as good. `cold`: all are."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, cold: bool = False) -> None:
+        self._cold = cold
         self._pool = HostPool()
         self._turn = threading.Lock()
 
@@ -29,11 +30,21 @@ class SharedHosts:
         return self._pool.unused
 
     @contextmanager
-    def session(self, ledger_path: str, *, give_up_at: float | None = None) -> Iterator[Session]:
-        """A session for the calling thread. Raises as `sessions.opened` does."""
+    def session(
+        self,
+        ledger_path: str,
+        *,
+        give_up_at: float | None = None,
+        before_start: Callable[[], None] = lambda: None,
+    ) -> Iterator[Session]:
+        """A session for the calling thread. `before_start` is called before each attempt's process; it may wait, and
+        raise Interrupted. Raises as `sessions.opened` does."""
         with sessions.opened(ledger_path, give_up_at=give_up_at) as alone:
 
             def start(binding: Binding, lock: RunLock, fence: Fence) -> Host:
+                before_start()
+                if self._cold:
+                    return alone.hosts(binding, lock, fence)
                 with self._turn:
                     return self._pool.start(binding, lock.fd, alone.results_folder, fence)
 

@@ -5,24 +5,26 @@ The window bounds what a batch holds: lines that wait or run, and answers that w
 
 import threading
 from collections.abc import Callable
+from typing import Generic, TypeVar
 
 MOST_LINES = 1000
 MOST_BYTES = 64 << 20
 """Of lines and answers held; a single line may be larger."""
 
-Write = Callable[[bytes], None]
+Item = TypeVar("Item")
 
 
-class Window:
-    """Threads may share it. `write` is called by one thread at a time, in the order of the lines."""
+class Window(Generic[Item]):
+    """Threads may share it. `write` is called by one thread at a time, in the order of the lines, or as they end."""
 
-    def __init__(self, write: Write) -> None:
+    def __init__(self, write: Callable[[Item], None], *, ordered: bool = True) -> None:
+        self._ordered = ordered
         self._write = write
         self._changed = threading.Condition()
         self._next = 0
         self._entered = 0
         self._held = 0
-        self._waiting: dict[int, bytes] = {}
+        self._waiting: dict[int, tuple[Item, int]] = {}
 
     def wait_for_room(self, seconds: float) -> bool:
         """Whether a further line may enter now, or within so many seconds."""
@@ -40,13 +42,19 @@ class Window:
             self._entered += 1
             return self._entered - 1
 
-    def leave(self, number: int, size: int, answer: bytes) -> None:
-        """The line's answer: written once those of all earlier lines are. Raises what `write` raises."""
+    def leave(self, number: int, size: int, answer: Item, held: int) -> None:
+        """The line's answer, of `held` bytes: written once those of all earlier lines are. Raises what `write` raises."""
         with self._changed:
-            self._held += len(answer) - size
-            self._waiting[number] = answer
+            self._held -= size
+            if not self._ordered:
+                self._next += 1
+                self._write(answer)
+                self._changed.notify_all()
+                return
+            self._held += held
+            self._waiting[number] = answer, held
             while (ready := self._waiting.pop(self._next, None)) is not None:
                 self._next += 1
-                self._held -= len(ready)
-                self._write(ready)
+                self._held -= ready[1]
+                self._write(ready[0])
             self._changed.notify_all()

@@ -15,20 +15,26 @@ def made(fields: list[str], text_field: str | None, schema: Any, command: str) -
     A field that the schema has as text alone takes the VALUE as it is; any other takes JSON, and text that is none.
     @FILE is the text of a file, @- of standard input; @@ begins a text that begins with @.
     """
+    made = members(fields, text_field, schema, command)
+    return f"{{{', '.join(f'{json.dumps(name)}: {text}' for name, text in made.items())}}}".encode()
+
+
+def members(fields: list[str], text_field: str | None, schema: Any, command: str) -> dict[str, str]:
+    """The JSON text of each field of `made`. Raises UsageError."""
     given = [*fields, *([f"{text_field}=@-"] if text_field else [])]
-    members: dict[str, str] = {}
+    found: dict[str, str] = {}
     from_stdin = 0
     for field in given:
         name, sign, value = field.partition("=")
         if not sign or not name:
             raise UsageError(f"--set: found {field[:40]!r}", "write KEY=VALUE, or KEY=@FILE for the text of a file")
-        if name in members:
+        if name in found:
             raise UsageError(f"the field {name[:40]!r} is given twice", "leave one of the two out")
         from_stdin += value == "@-"
         if from_stdin > 1:
             raise UsageError("two fields want standard input, which can be read once", "name a file for one of them")
-        members[name] = _member(name, value, schema, command)
-    return f"{{{', '.join(f'{json.dumps(name)}: {text}' for name, text in members.items())}}}".encode()
+        found[name] = _member(name, value, schema, command)
+    return found
 
 
 def _member(name: str, value: str, schema: Any, command: str) -> str:

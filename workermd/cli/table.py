@@ -193,8 +193,8 @@ RUN = CommandSpec(
             ("--run-id-from",),
             "text",
             "Make the run's id of the input, where it has none: the word input (the same input is the same run), or the "
-            "JSON Pointer of a text in it.",
-            "input|/POINTER",
+            "field, or the JSON Pointer, of a text in it.",
+            "input|FIELD|/POINTER",
         ),
         OptionSpec(("--timeout",), "number", "Tighten the contract's timeout_seconds.", "SECONDS"),
         OptionSpec(("--max-attempts",), "count", "Tighten the contract's max_attempts.", "N"),
@@ -237,16 +237,80 @@ BATCH = CommandSpec(
     "Run a contract for every line of a file: one answer a line, in order. The same command again goes on.",
     (
         RUN.arguments[0],
-        ArgumentSpec("inputs", "A file of JSON Lines, one input a line, or - for standard input.", "INPUTS"),
+        ArgumentSpec(
+            "inputs",
+            "One input a line or row: a file of JSON Lines, CSV, TSV or Parquet, a folder of JSON files, or - for standard "
+            "input.",
+            "INPUTS",
+        ),
         RUN.arguments[2],
     ),
     (
         OptionSpec(("--jobs", "-j"), "count", "Attempts at a time. Default: as many as there are cores.", "N"),
         OptionSpec(("--limit",), "count", "Only so many lines from the first.", "N"),
+        OptionSpec(("--sample",), "count", "Only so many lines, chosen evenly over all of them.", "N"),
+        OptionSpec(("--seed",), "count", "Another number chooses another sample. Default: 0.", "N"),
         OptionSpec(
-            ("--write", "-o"), "text", "Write the answers here, all or nothing, not to standard output.", "FILE"
+            ("--input-format",),
+            "text",
+            "What INPUTS are. Default: what the file's name says, JSON Lines on standard input.",
+            "jsonl|csv|tsv|parquet",
+            ("jsonl", "csv", "tsv", "parquet"),
         ),
+        OptionSpec(("--encoding",), "text", "How a CSV or TSV file is written.", "NAME", default="utf-8"),
+        OptionSpec(
+            ("--empty",),
+            "text",
+            "What an empty cell means: the field is absent, or null.",
+            "absent|null",
+            ("absent", "null"),
+            "absent",
+        ),
+        OptionSpec(
+            ("--map",),
+            "many",
+            "Take this field of the input from this column. Then columns that are no field are left out. Repeatable.",
+            "TO=FROM",
+        ),
+        OptionSpec(
+            ("--set",),
+            "many",
+            "The same value of a field for all lines, as in workermd run. Repeatable.",
+            "KEY=VALUE",
+        ),
+        OptionSpec(
+            ("--write", "-o"),
+            "text",
+            "Write the answers here, all or nothing, not to standard output; a name with .csv or .parquet makes a table.",
+            "FILE",
+        ),
+        OptionSpec(("--errors",), "text", "Write answers that are not ok to this file, and only there.", "FILE"),
+        OptionSpec(("--unordered",), "flag", "Give answers as they come, not in the order of the lines."),
         OptionSpec(("--envelope",), "flag", "Print the record of each run instead of its output."),
+        OptionSpec(("--rate",), "text", "Start at most so many attempts in a time: 5/s, 300/min, 1000/h.", "N/UNIT"),
+        OptionSpec(("--max-failures",), "count", "Begin no further line after so many answers that are not ok.", "N"),
+        OptionSpec(("--fail-fast",), "flag", "The same as --max-failures 1."),
+        OptionSpec(
+            ("--retry-failed",), "flag", "Grant each run that failed for good one further start; say who with --by."
+        ),
+        _BY,
+        OptionSpec(
+            ("--batch-max-cost-usd",), "number", "Begin no run that could take the batch above this cost.", "USD"
+        ),
+        OptionSpec(
+            ("--batch-max-tokens",), "count", "Begin no run that could take the batch above so many tokens.", "N"
+        ),
+        OptionSpec(
+            ("--isolation",),
+            "text",
+            "What an attempt's process is made from: a fork of a loaded one, or a start of its own (cold).",
+            "fork|cold",
+            ("fork", "cold"),
+            "fork",
+        ),
+        OptionSpec(
+            ("--report",), "many", "Write a page with tables and plots to a file: html=FILE. Repeatable.", "FORMAT=FILE"
+        ),
         *(option for option in RUN.options if option.flags[0] in _LIKE_RUN),
     ),
 )

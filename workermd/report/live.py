@@ -3,7 +3,7 @@
 import os
 import sys
 import time
-from typing import TextIO
+from typing import Protocol
 
 from workermd.protocol.envelope import Document
 from workermd.runner.events import AgentActed, AttemptEnded, AttemptStarted, Event, Logged, Ticked, Waiting
@@ -14,6 +14,18 @@ _REFRESH = 0.1
 _MAX_LOG_BYTES = 1 << 20
 _MAX_LINE_BYTES = 1 << 16
 """A line of the log that is longer is shown in pieces, so that one without an end is never held as a whole."""
+
+
+class Sink(Protocol):
+    """What lines for people are written to."""
+
+    def write(self, text: str, /) -> object: ...
+
+    def flush(self) -> object: ...
+
+    def isatty(self) -> bool: ...
+
+    def fileno(self) -> int: ...
 
 
 class Live:
@@ -28,9 +40,9 @@ class Live:
         quiet: bool,
         verbose: bool = False,
         drawn: bool = True,
-        stream: TextIO | None = None,
+        stream: "Sink | None" = None,
     ) -> None:
-        self._stream = stream or sys.stderr
+        self._stream: Sink = stream or sys.stderr
         self._quiet = quiet
         self._verbose = verbose
         self._line = drawn and not quiet and self._stream.isatty() and os.environ.get("TERM") != "dumb"

@@ -35,10 +35,13 @@ def chosen(run_id: str | None, run_id_from: str | None, *, new: bool) -> KeySour
     if len(ways) > 1:
         raise UsageError(f"{ways[0].option} and {ways[1].option} exclude each other", "leave one of the two out")
     source = ways[0] if ways else KeySource()
-    if source.option == "--run-id-from" and source.derived != OF_INPUT and not source.derived.startswith("/"):
+    if source.derived and source.derived != OF_INPUT and not source.derived.startswith("/"):
+        field = source.derived.replace("~", "~0").replace("/", "~1")
+        source = source._replace(derived=f"/{field}")
+    if source.option == "--run-id-from" and not source.derived:
         raise UsageError(
-            "--run-id-from takes the word input or a JSON Pointer",
-            "write --run-id-from input, or for example --run-id-from /message/id",
+            "--run-id-from takes the word input, a field or a JSON Pointer",
+            "write --run-id-from input, or for example --run-id-from id, --run-id-from /message/id",
         )
     return source
 

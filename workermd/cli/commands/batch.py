@@ -1,29 +1,38 @@
 """`workermd batch`: a contract and many inputs in, one answer a line out."""
 
 import os
-import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from itertools import islice
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
-from workermd.batch.conduct import Batch, Orders
-from workermd.batch.lines import lines, on_one_line
+from workermd.batch.brakes import BatchLimits, Brakes, rate_of
+from workermd.batch.conduct import Batch, Orders, Put
 from workermd.batch.sessions import SharedHosts
+from workermd.batch.sources import Line
+from workermd.cli import batch_streams
+from workermd.cli.batch_streams import Places
 from workermd.cli.commands.run import Signals, flags_of
 from workermd.config import configuration
 from workermd.contract import cache
-from workermd.protocol.envelope import EXIT_INTERRUPTED, encoded
+from workermd.protocol.envelope import EXIT_INTERRUPTED
 from workermd.protocol.errors import UsageError
 from workermd.registry.contract_files import contract_named
+from workermd.report import progress as reports
 from workermd.report import say
 from workermd.report.live import Live
+from workermd.report.outputs import Output
 from workermd.report.progress import Progress
 from workermd.runner import run_key
 from workermd.runner.answers import Answered
-from workermd.runner.events import Subscriber
+from workermd.runner.events import Event, Subscriber, to_all
 from workermd.runner.worker import Worker
 from workermd.system import files
+from workermd.task.task import KINDS
+
+EXIT_STOPPED = 8
+"""Stopped by a ceiling of the batch, or by `--max-failures`."""
+
+JOBS_OF_CONVERSATIONS = 8
+"""Attempts at a time of a kind that waits for a model, where nothing else is said."""
 
 
 class BatchOptions(NamedTuple):
@@ -32,8 +41,26 @@ class BatchOptions(NamedTuple):
     program: list[str]
     jobs: int | None
     limit: int | None
+    sample: int | None
+    seed: int | None
+    input_format: str | None
+    encoding: str
+    empty: str
+    map: list[str]
+    set: list[str]
     write: str | None
+    errors: str | None
+    unordered: bool
     envelope: bool
+    rate: str | None
+    max_failures: int | None
+    fail_fast: bool
+    retry_failed: bool
+    by: str | None
+    batch_max_cost_usd: float | None
+    batch_max_tokens: int | None
+    isolation: str
+    report: list[str]
     backend: str | None
     function: str | None
     model: str | None
@@ -56,6 +83,8 @@ class BatchOptions(NamedTuple):
 
 
 def execute(options: BatchOptions) -> int:
+    _refuse_contradictions(options)
+    pages = _reports(options)
     flags = flags_of(options)
     contract, warnings = cache.load(*contract_named(options.spec, flags))
     settings = configuration.load(flags)
@@ -67,93 +96,104 @@ def execute(options: BatchOptions) -> int:
         max_attempts=options.max_attempts,
         sandbox=configuration.sandbox_for(binding, settings, flags),
     )
-    jobs = _jobs(options.jobs)
+    brakes = Brakes(_limits(options), contract.constraints)
+    jobs = _jobs(options.jobs, converses=KINDS[binding.kind].converses)
     signals = Signals()
-    progress = Progress(quiet=options.quiet)
-    orders = Orders(
-        worker=worker,
-        key=run_key.chosen(None, options.run_id_from, new=False),
-        ledger=settings.ledger,
-        jobs=jobs,
-        max_input_bytes=settings.max_input_bytes,
-        answered=_told(progress, envelope=options.envelope),
-        heard=lambda: _heard(quiet=options.quiet),
-        draining=lambda: signals.noted,
-        killed=lambda: signals.count > 1,
-    )
+    reading = batch_streams.reading_of(options, contract.input_schema, settings.max_input_bytes)
+    key = run_key.chosen(None, options.run_id_from, new=False)
+    run_key.refuse_without(contract, key)
     if not options.quiet and warnings:
         count = len(warnings)
         say.note(f"{options.spec}: {count} warning{'s' * (count != 1)}; see: workermd validate {options.spec}")
     signals.catch()
-    hosts = SharedHosts()
+    hosts = SharedHosts(cold=options.isolation == "cold")
     try:
-        with _opened(options) as file, _written(options.write, signals) as write, progress:
-            found = islice(lines(file, orders.max_input_bytes), options.limit)
-            Batch(orders, hosts, write).carry_out(_until_interrupted(found, signals))
+        with (
+            batch_streams.source(options, reading) as source,
+            batch_streams.places(options, contract.output_schema, signals) as places,
+            Progress(quiet=options.quiet, expected=source.expected) as progress,
+        ):
+            orders = Orders(
+                worker=worker,
+                key=key,
+                ledger=settings.ledger,
+                jobs=jobs,
+                max_input_bytes=settings.max_input_bytes,
+                answered=_counted(progress, places),
+                heard=lambda number: _heard(number, progress, quiet=options.quiet),
+                draining=lambda: signals.noted,
+                killed=lambda: signals.count > 1,
+                brakes=brakes,
+                ordered=not options.unordered,
+                retried_by=(options.by or "") if options.retry_failed else "",
+            )
+            Batch(orders, hosts).carry_out(_until_interrupted(source.lines, signals))
     finally:
         hosts.close()
+    if pages:
+        _write_pages(pages, options, f"{contract.id} {contract.version}: batch", _why(signals, brakes), progress)
     if not options.quiet:
-        _say_end(progress, hosts, signals)
+        _say_end(progress, hosts, signals, brakes)
     if signals.noted:
         return EXIT_INTERRUPTED
-    return 1 if progress.not_ok else 0
+    return EXIT_STOPPED if brakes.stopped else 1 if progress.tally.numbers().not_ok else 0
 
 
-def _jobs(wanted: int | None) -> int:
+def _refuse_contradictions(options: BatchOptions) -> None:
+    if options.retry_failed and not options.by:
+        raise UsageError("--retry-failed grants further starts, and nobody is named", "say who grants them: --by NAME")
+    if options.by and not options.retry_failed:
+        raise UsageError("--by goes with --retry-failed", "add --retry-failed, or leave --by out")
+    if options.fail_fast and options.max_failures is not None:
+        raise UsageError("--fail-fast is --max-failures 1", "leave one of the two out")
+    if options.write and options.errors and os.path.realpath(options.write) == os.path.realpath(options.errors):
+        raise UsageError(f"{options.errors}: -o and --errors name one file", "name two")
+
+
+def _limits(options: BatchOptions) -> BatchLimits:
+    return BatchLimits(
+        rate=rate_of(options.rate) if options.rate is not None else None,
+        max_failures=1 if options.fail_fast else options.max_failures,
+        max_cost_usd=options.batch_max_cost_usd,
+        max_tokens=options.batch_max_tokens,
+    )
+
+
+def _reports(options: BatchOptions) -> tuple[Output, ...]:
+    """Raises UsageError before anything is run."""
+    if not options.report:
+        return ()
+    from workermd.report import outputs
+    from workermd.report.batch_page import FORMATS
+
+    return tuple(each for each in outputs.outputs("text", options.report, FORMATS) if each.path != outputs.STDOUT)
+
+
+def _jobs(wanted: int | None, *, converses: bool) -> int:
     if wanted is not None and wanted < 1:
         raise UsageError("--jobs takes a number from 1", "leave it out for as many as the machine has cores")
-    return wanted or len(os.sched_getaffinity(0))
+    return wanted or (JOBS_OF_CONVERSATIONS if converses else len(os.sched_getaffinity(0)))
 
 
-def _told(progress: Progress, *, envelope: bool) -> Callable[[Answered], bytes]:
-    def told(answered: Answered) -> bytes:
-        progress.count(answered)
-        return on_one_line(encoded(answered.envelope) if envelope else answered.output)
+def _counted(progress: Progress, places: Places) -> Callable[[int, Answered], tuple[Put, int]]:
+    def answered(number: int, answer: Answered) -> tuple[Put, int]:
+        progress.count(number, answer)
+        return places.packed(number, answer)
 
-    return told
-
-
-def _heard(*, quiet: bool) -> tuple[Subscriber, Callable[[], None]]:
-    """Log lines of a line's attempts; the one live line of a terminal would be drawn by all threads."""
-    live = Live(quiet=quiet, drawn=False)
-    return live, live.close
+    return answered
 
 
-def _opened(options: BatchOptions) -> AbstractContextManager[BinaryIO]:
-    if options.inputs != "-":
-        if options.write is not None and os.path.realpath(options.write) == os.path.realpath(options.inputs):
-            raise UsageError(f"{options.write}: the answers would replace the inputs", "name another file with -o")
-        try:
-            return open(options.inputs, "rb")
-        except OSError as error:
-            raise UsageError(
-                f"{options.inputs}: cannot be read ({error.strerror})",
-                "name a file of JSON Lines, or - for standard input",
-            ) from None
-    if sys.stdin is None or sys.stdin.isatty():
-        found = "closed" if sys.stdin is None else "a terminal"
-        raise UsageError(
-            f"INPUTS is '-', but standard input is {found}", f"pipe lines in: … | workermd batch {options.spec} -"
-        )
-    return nullcontext(sys.stdin.buffer)
+def _heard(number: int, progress: Progress, *, quiet: bool) -> tuple[Subscriber, Callable[[], None]]:
+    """Log lines of a line's attempts, between two drawings of what goes on."""
+    live = Live(quiet=quiet, drawn=False, stream=progress)
+
+    def hear(event: Event) -> None:
+        progress.hear(number, event)
+
+    return to_all(live, hear), live.close
 
 
-@contextmanager
-def _written(path: str | None, signals: Signals) -> Iterator[Callable[[bytes], None]]:
-    """Where answers go: standard output as they come, or a file that is whole or not there at all."""
-    if path is not None:
-        with files.growing(path, unless=lambda: signals.count > 1) as add:
-            yield add
-        return
-
-    def printed(line: bytes) -> None:
-        if not say.document(line):
-            signals.count = max(signals.count, 1)  # nobody reads on: no further line begins
-
-    yield printed
-
-
-def _until_interrupted(found: Iterator[bytes], signals: Signals) -> Iterator[bytes]:
+def _until_interrupted(found: Iterator[Line], signals: Signals) -> Iterator[Line]:
     """The lines, until there is an interrupt: nobody need write to the pipe for it to be heard."""
     while True:
         signals.break_off = True
@@ -168,11 +208,26 @@ def _until_interrupted(found: Iterator[bytes], signals: Signals) -> Iterator[byt
         yield line
 
 
-def _say_end(progress: Progress, hosts: SharedHosts, signals: Signals) -> None:
+def _why(signals: Signals, brakes: Brakes) -> str:
+    """Why the batch did not come to its end; empty where it did."""
+    return "interrupted" if signals.noted else brakes.stopped
+
+
+def _say_end(progress: Progress, hosts: SharedHosts, signals: Signals, brakes: Brakes) -> None:
+    numbers, why = progress.tally.numbers(), _why(signals, brakes)
     for unused in hosts.unused:
         say.note(
             f"every attempt started a process of its own: backend {unused.kind!r} cannot be forked, {unused.reason}"
         )
-    if signals.noted:
-        say.note("interrupted; the same command goes on with what is not finished")
-    say.note(progress.line())
+    if why:
+        say.note(f"{'stopped: ' * (not signals.noted)}{why}; the same command goes on with what is not finished")
+    say.note(reports.line(numbers))
+    for row in reports.table(numbers):
+        say.note(row)
+
+
+def _write_pages(pages: tuple[Output, ...], options: BatchOptions, title: str, why: str, progress: Progress) -> None:
+    from workermd.report.batch_page import page
+
+    for output in pages:
+        files.write(output.path, page(title, options.inputs, why, progress.tally.numbers()))
