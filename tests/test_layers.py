@@ -103,6 +103,8 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "jinja2": ("workermd.studio.rendering",),
     "markupsafe": ("workermd.studio.rendering",),
     "ruff": ("workermd.workers",),
+    "securesystemslib": ("workermd.report.signing",),
+    "cryptography": ("workermd.report.signing",),
 }
 
 

@@ -59,6 +59,7 @@ def test_an_empty_ledger_is_no_error(cli):
         "schema_version": 1,
         "ledger": str(cli.ledger),
         "runs": [],
+        "next": None,
     }
     assert cli("runs", "prune", "--all").out == b"0 finished runs removed\n"
     assert not cli.ledger.exists()
@@ -106,7 +107,7 @@ def test_off_a_terminal_the_list_is_columns_between_tabs(busy):
         ["two", "both", "ok", "1/2"],
         ["one", "both", "ok", "1/2"],
     ]
-    assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", row[4]) for row in rows[1:])
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d\d:\d\d", row[4]) for row in rows[1:])
     assert "\x1b" not in done.out.decode()
 
 
@@ -145,7 +146,9 @@ def test_what_was_rejected_is_listed(busy, contract, given, program):
 
 def test_a_run_is_shown_as_a_timeline(busy):
     text = busy("runs", "show", "bad").out.decode()
-    head, events, answer = text.split("\n\n")
+    head, events, given, answer = text.split("\n\n")
+    assert given.startswith("Input:\n{")
+    answer = answer.removeprefix("Answer:\n")
     assert [line.split(":")[0] for line in head.splitlines()] == [
         "Worker", "Run", "State", "Attempts", "Contract", "Input", "Backend",
     ]  # fmt: skip

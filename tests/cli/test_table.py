@@ -240,7 +240,7 @@ def test_the_version(cli):
     ("typed_so_far", "offered"),
     [
         ("workermd va", {"validate"}),
-        ("workermd runs ", {"list", "show", "pending", "reopen", "prune"}),
+        ("workermd runs ", {command.name[1] for command in COMMANDS if command.name[0] == "runs"}),
         ("workermd run --en", {"--env", "--envelope", "--envelope-file"}),
         ("workermd validate --format ", {"text", "json", "jsonl", "sarif", "github", "junit", "markdown"}),
     ],

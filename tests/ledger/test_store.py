@@ -7,7 +7,7 @@ import pytest
 
 from tests.ledger.ledger_caller import CONTRACT, WORKER, answer, call, key, soon
 from workermd.ledger import results
-from workermd.ledger.records import Answer, Rejection, Run
+from workermd.ledger.records import Answer, Rejection, Run, RunChoice
 from workermd.ledger.sqlite.opening import LedgerFault
 from workermd.ledger.sqlite.store import Ledger
 from workermd.ledger.sqlite.transaction import Transaction
@@ -299,9 +299,9 @@ def test_listing(ledger: Ledger) -> None:
     assert [run.run_id for run in ledger.runs()] == list("edcba")
     assert [run.run_id for run in ledger.runs(limit=2)] == ["e", "d"]
     assert [run.run_id for run in ledger.runs(limit=0)] == []
-    assert [run.run_id for run in ledger.runs(worker_id="other")] == ["e"]
-    assert [run.run_id for run in ledger.runs(status="ok", limit=1)] == ["c"]
-    assert [run.run_id for run in ledger.runs(state="running")] == ["d"]
+    assert [run.run_id for run in ledger.runs(RunChoice(worker_id="other"))] == ["e"]
+    assert [run.run_id for run in ledger.runs(RunChoice(status="ok"), limit=1)] == ["c"]
+    assert [run.run_id for run in ledger.runs(RunChoice(status="running"))] == ["d"]
     assert not hasattr(ledger.runs()[0], "output")
 
 

@@ -29,13 +29,14 @@ def _backends(_values: Values) -> Iterable[str]:
 
 def _runs(values: Values) -> Iterable[tuple[str, str]]:
     """Worker and run id of the newest runs."""
+    from workermd.ledger.records import RunChoice
     from workermd.ledger.sqlite.store import Ledger
 
     ledger = Ledger.open_read_only(configuration.load(_flags(values)).ledger)
     if ledger is None:
         return []
     with ledger:
-        rows = ledger.runs(worker_id=values.get("worker"), status=None, state=None, limit=MOST)
+        rows = ledger.runs(RunChoice(worker_id=values.get("worker")), limit=MOST)
     return [(row.worker_id, row.run_id) for row in rows]
 
 

@@ -21,7 +21,8 @@ def existing(path: str, run_id: str) -> Ledger:
 
 def one(ledger: Ledger, run_id: str, worker: str | None) -> Run:
     """Raises UsageError where no run, or more than one, is meant."""
-    found = [row for row in ledger.find(run_id) if worker in (None, row.worker_id)]
+    alone = None if worker is None else ledger.look(worker, run_id)
+    found = ledger.find(run_id) if worker is None else (alone,) if alone else ()
     if not found:
         raise UsageError(f"no run {run_id[:80]!r} in this ledger", "see what is there: workermd runs list")
     if len(found) > 1:

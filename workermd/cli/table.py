@@ -68,12 +68,12 @@ class CommandSpec(NamedTuple):
     @property
     def module(self) -> str:
         """The module that carries the command out: it has `execute(options) -> int` and the type of the options."""
-        return f"workermd.cli.commands.{'_'.join(self.name)}"
+        return f"workermd.cli.commands.{'_'.join(self.name).replace('-', '_')}"
 
     @property
     def options_type(self) -> str:
         """`RunsListOptions`: the command's values by name, typed."""
-        return f"{''.join(word.capitalize() for word in self.name)}Options"
+        return f"{''.join(word.capitalize() for each in self.name for word in each.split('-'))}Options"
 
     @property
     def initial(self) -> dict[str, Any]:
@@ -102,6 +102,16 @@ _REPORT = OptionSpec(
     "many",
     "Write a report of this format to a file besides what is printed; of run: junit, markdown, github. Repeatable.",
     "FORMAT=FILE",
+)
+_FILTERS = (
+    OptionSpec(("--error",), "text", "Only runs whose answer has this error code.", "CODE"),
+    OptionSpec(("--since",), "text", "Only runs admitted since: an age such as 2h, or a date and time.", "WHEN"),
+    OptionSpec(("--until",), "text", "Only runs admitted before.", "WHEN"),
+    OptionSpec(("--match",), "text", "Only runs whose id has this text in it.", "TEXT"),
+    OptionSpec(("--tag",), "many", "Only runs with this tag. Repeatable.", "TAG"),
+)
+_STATUS = OptionSpec(
+    ("--status",), "text", "Only runs with this status, or waiting, or running.", "STATUS", offers="statuses"
 )
 _RUN_ID = ArgumentSpec("run_id", "The run's id.", "RUN_ID", offers="run_ids")
 _REGISTRY = OptionSpec(("--registry",), "text", "The registry's folder. Default: see docs/registry.md.", "DIR")
@@ -679,16 +689,19 @@ COMMANDS: tuple[CommandSpec, ...] = (
         (),
         (
             _WORKER,
-            OptionSpec(
-                ("--status",),
-                "text",
-                "Only runs with this status, or waiting, or running.",
-                "STATUS",
-                offers="statuses",
-            ),
+            _STATUS,
+            *_FILTERS,
             OptionSpec(("--rejected",), "flag", "List the inputs that were refused before any attempt instead."),
             OptionSpec(("--limit",), "count", "At most this many.", "N", default=50),
-            _FORMAT,
+            OptionSpec(("--behind",), "text", "The next page: behind the last run of the page before.", "NEXT"),
+            OptionSpec(
+                ("--format",),
+                "text",
+                "How to print.",
+                "text|json|jsonl|csv",
+                ("text", "json", "jsonl", "csv"),
+                "text",
+            ),
             _LEDGER,
             _CONFIG,
             _NO_CONFIG,
@@ -698,7 +711,15 @@ COMMANDS: tuple[CommandSpec, ...] = (
         ("runs", "show"),
         "Show one run and its attempts as a timeline.",
         (_RUN_ID,),
-        (_WORKER, _FORMAT, _LEDGER, _CONFIG, _NO_CONFIG),
+        (
+            OptionSpec(("--log",), "flag", "Print what the attempts wrote to standard output and error instead."),
+            OptionSpec(("--conversation",), "flag", "Show what agents said and did, too."),
+            _WORKER,
+            _FORMAT,
+            _LEDGER,
+            _CONFIG,
+            _NO_CONFIG,
+        ),
     ),
     CommandSpec(
         ("runs", "pending"),
@@ -735,6 +756,83 @@ COMMANDS: tuple[CommandSpec, ...] = (
             _CONFIG,
             _NO_CONFIG,
         ),
+    ),
+    CommandSpec(
+        ("runs", "erase"),
+        "Remove one run for good, finished or not: input, answer, events, log and artifacts. A tombstone stays.",
+        (_RUN_ID,),
+        (
+            OptionSpec(("--by",), "text", "Who has it erased. Default: the name you are logged in with.", "NAME"),
+            OptionSpec(("--reason",), "text", "Why.", "TEXT"),
+            _WORKER,
+            _FORMAT,
+            _LEDGER,
+            _CONFIG,
+            _NO_CONFIG,
+        ),
+    ),
+    CommandSpec(
+        ("runs", "verify"),
+        "Check the chain of receipts, and every settled run against it; exit 1 where something was changed.",
+        (),
+        (
+            OptionSpec(
+                ("--against",), "text", "A head that was kept elsewhere: it shows whether the tail was cut.", "FILE"
+            ),
+            _FORMAT,
+            _LEDGER,
+            _CONFIG,
+            _NO_CONFIG,
+        ),
+    ),
+    CommandSpec(
+        ("runs", "receipt"),
+        "Print the receipt of a settled run: an in-toto statement in a DSSE envelope; or the head of the chain.",
+        (ArgumentSpec("run_id", "The run's id.", "RUN_ID", required=False, offers="run_ids"),),
+        (
+            OptionSpec(("--head",), "flag", "Print the last link of the chain instead, to be kept elsewhere."),
+            OptionSpec(("--key",), "text", "Sign it with this private key (PEM).", "FILE"),
+            _WORKER,
+            _LEDGER,
+            _CONFIG,
+            _NO_CONFIG,
+        ),
+    ),
+    CommandSpec(
+        ("runs", "verify-receipt"),
+        "Check a receipt without a ledger: that it agrees with itself, and who signed it.",
+        (ArgumentSpec("file", "What runs receipt printed.", "FILE"),),
+        (OptionSpec(("--public-key",), "text", "The public key (PEM) that it has to be signed with.", "FILE"),),
+    ),
+    CommandSpec(
+        ("ledger", "check"),
+        "Check the ledger: the file, its rows, its chain of receipts; exit 1 where something is wrong.",
+        (),
+        (_LEDGER, _CONFIG, _NO_CONFIG),
+    ),
+    CommandSpec(
+        ("ledger", "backup"),
+        "Copy the ledger whole, while others write to it.",
+        (ArgumentSpec("target", "The new file.", "NEW"),),
+        (_LEDGER, _CONFIG, _NO_CONFIG),
+    ),
+    CommandSpec(
+        ("ledger", "salvage"),
+        "Read what can be read of a damaged ledger into a new file, and say what was lost.",
+        (ArgumentSpec("target", "The new file.", "NEW"),),
+        (_LEDGER, _CONFIG, _NO_CONFIG),
+    ),
+    CommandSpec(
+        ("ledger", "compact"),
+        "Write the ledger anew, smaller: without what was removed. Nothing may run meanwhile.",
+        (),
+        (_LEDGER, _CONFIG, _NO_CONFIG),
+    ),
+    CommandSpec(
+        ("ledger", "init"),
+        "Make an empty ledger, or bring an old one up to date.",
+        (),
+        (_LEDGER, _CONFIG, _NO_CONFIG),
     ),
     CommandSpec(
         ("approve",),

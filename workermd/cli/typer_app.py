@@ -32,7 +32,9 @@ Exit codes of run:
   7    another status of the contract's own
 """
 
-_GROUPS = {"runs": "Look after runs", "registry": "Contracts by name"}
+_GROUPS = {"runs": "Look after runs", "registry": "Contracts by name", "ledger": "Care for the ledger"}
+_MOST_DEEDS = 5
+"""Of a group, in the list of commands."""
 
 
 _BELOW_A_COMMAND = {
@@ -94,8 +96,9 @@ def _app() -> typer.Typer:
 
 
 def _summary_of(group: str) -> str:
-    deeds = ", ".join(command.name[-1] for command in COMMANDS if command.name[0] == group)
-    return f"{_GROUPS[group]}: {deeds}."
+    deeds = [command.name[-1] for command in COMMANDS if command.name[0] == group]
+    more = " and more" if len(deeds) > _MOST_DEEDS else ""
+    return f"{_GROUPS[group]}: {', '.join(deeds[:_MOST_DEEDS])}{more}."
 
 
 def _epilog(command: CommandSpec) -> str | None:

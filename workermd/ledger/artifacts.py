@@ -35,18 +35,45 @@ def kept(folder: str, token: str, artifacts: tuple[Document, ...]) -> tuple[Docu
         with contextlib.suppress(OSError):
             os.rmdir(os.path.join(folder, token))  # files that the reply did not name stay until the run is pruned
         return ()
-    from urllib.parse import quote  # most runs have no artifacts
-
     return tuple(
         {
             "name": each["name"],
             "sha256": each["sha256"],
             "bytes": each["bytes"],
             "media_type": each["media_type"],
-            "uri": "file://" + quote(each["path"]),
+            "uri": _address(folder, each["path"]),
         }
         for each in artifacts
     )
+
+
+_IN_THE_FOLDER = ".artifacts/"
+
+
+def _address(folder: str, path: str) -> str:
+    """What is stored: relative to the ledger's folder, so that a ledger that moves takes it along."""
+    from urllib.parse import quote  # most runs have no artifacts
+
+    inside = os.path.relpath(path, folder) if path.startswith(folder + "/") else ""
+    return _IN_THE_FOLDER.lstrip(".") + quote(inside) if inside else "file://" + quote(path)
+
+
+def located(document: Document, folder: str) -> Document:
+    """An envelope whose artifacts are where they are now, in place. Addresses of a ledger that moved are found again."""
+    attempts = document.get("attempts") or ()
+    for each in (*document.get("artifacts", ()), *(file for made in attempts for file in made.get("artifacts", ()))):
+        each["uri"] = located_at(each["uri"], folder)
+    return document
+
+
+def located_at(uri: str, folder: str) -> str:
+    """The address of a stored artifact in the folder of the ledger as it lies now."""
+    _, found, inside = f".{uri}".partition(_IN_THE_FOLDER)
+    if not found:
+        return uri
+    from urllib.parse import quote  # most runs have no artifacts
+
+    return f"file://{quote(folder)}/{inside}"
 
 
 def remove(folder: str, tokens: Iterable[str]) -> None:

@@ -10,6 +10,9 @@ from workermd.ledger.sqlite.store import Ledger
 AT_A_TIME = 500
 """Runs that one transaction removes."""
 
+_PAGES_AT_A_TIME = 2000
+"""Pages that one step cuts off the file."""
+
 _PATIENCE = 60.0
 """Seconds to wait for others who write: they go first."""
 
@@ -28,6 +31,7 @@ def prune(ledger: Ledger, selection: FinishedRuns) -> Iterator[int]:
         with ledger.transaction(time.monotonic() + _PATIENCE) as transaction:
             removed = transaction.prune(**selection._asdict(), limit=AT_A_TIME)
         artifacts.remove(ledger.artifacts_folder, removed.tokens)
+        ledger.give_space_back(_PAGES_AT_A_TIME)
         yield removed.runs
         if removed.runs < AT_A_TIME:
             return

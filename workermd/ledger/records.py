@@ -52,6 +52,29 @@ class RunSummary(NamedTuple):
     status: str | None
     created_at: int
     settled_at: int | None
+    error_code: str | None = None
+
+
+class RunChoice(NamedTuple):
+    """Which runs are meant. `status` is that of an answer, or waiting or running; `text` stands in the run's id.
+
+    `since` and `until` are compared with the time of admission, in Unix microseconds; `until` is excluded.
+    """
+
+    worker_id: str | None = None
+    status: str | None = None
+    error_code: str | None = None
+    since: int | None = None
+    until: int | None = None
+    text: str | None = None
+    tags: tuple[str, ...] = ()
+
+
+class Cursor(NamedTuple):
+    """The last run of a page: the next page is behind it."""
+
+    created_at: int
+    id: int
 
 
 class ListedRun(NamedTuple):

@@ -3,11 +3,14 @@
 import json
 import sys
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
-from workermd.ledger.records import Attempt, Question, Rejection, Reopening, Run, RunSummary
+from workermd.ledger import artifacts
+from workermd.ledger.records import Attempt, KeptEvent, Question, Rejection, Reopening, Run, RunSummary
 from workermd.protocol.envelope import Document, summed, timestamp
 from workermd.report import people
+from workermd.report.events import told as acted
+from workermd.report.moments import local
 from workermd.report.table import table as drawn
 from workermd.system.text import printable
 
@@ -23,11 +26,24 @@ def table(rows: Iterable[RunSummary]) -> str:
             row.run_id,
             row.status or row.state,
             f"{row.attempts}/{row.max_attempts}",
-            timestamp(row.created_at)[:until].replace("T", " " if until else "T"),
+            local(row.created_at)[:until].replace("T", " " if until else "T"),
         )
         for row in rows
     )
     return drawn(_HEAD, cells, frozenset())
+
+
+def csv_line(values: Iterable[object]) -> str:
+    """One line of a table for spreadsheets; a text that one would take for a formula begins with an apostrophe."""
+    import csv
+    import io
+
+    cells = ["" if value is None else str(value) for value in values]
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\n").writerow(
+        [f"'{cell}" if cell[:1] in "=+-@\t\r" and cell else cell for cell in cells]
+    )
+    return line.getvalue()
 
 
 _REJECTED_HEAD = ("WORKER", "RUN", "CODE", "AT")
@@ -39,10 +55,27 @@ def rejected(rows: Iterable[Rejection]) -> str:
     return drawn(_REJECTED_HEAD, cells, frozenset())
 
 
-def timeline(
-    row: Run, attempts: tuple[Attempt, ...], reopenings: tuple[Reopening, ...], requests: tuple[Question, ...]
-) -> str:
+class Told(NamedTuple):
+    """All that is told of one run."""
+
+    row: Run
+    attempts: tuple[Attempt, ...]
+    reopenings: tuple[Reopening, ...]
+    requests: tuple[Question, ...]
+    events: tuple[KeptEvent, ...] = ()
+    tags: tuple[str, ...] = ()
+    artifacts_folder: str = ""
+
+    @property
+    def envelope(self) -> Document | None:
+        """With its artifacts where they are now."""
+        envelope = parsed(self.row.envelope)
+        return None if envelope is None else artifacts.located(envelope, self.artifacts_folder)
+
+
+def timeline(told: Told) -> str:
     """What happened to a run, in order. The reopening that a decision granted is told with it."""
+    row, attempts, reopenings, requests, *_ = told
     granted = {each.reopening for each in requests}
     lines = [
         f"Worker:   {row.worker_id}",
@@ -51,7 +84,7 @@ def timeline(
         f"Attempts: {row.attempts} of {row.max_attempts}",
         f"Contract: {row.contract_sha256.hex()}",
         f"Input:    {row.input_sha256.hex()}",
-        *_performed(row, attempts),
+        *_performed(told),
         "",
     ]
     events = [(row.created_at, "admitted")]
@@ -65,24 +98,38 @@ def timeline(
     events += people.events(requests)
     if row.settled_at is not None:
         events.append((row.settled_at, f"settled: {row.status}"))
-    lines += [f"{timestamp(at)}  {what}" for at, what in sorted(events, key=lambda event: event[0])]
+    events += [(each.document.get("at", 0), f"  {line}") for each in told.events if (line := _acted(each.document))]
+    lines += [f"{local(at)}  {what}" for at, what in sorted(events, key=lambda event: event[0])]
+    lines += ["", "Input:", *_document_lines(row.input)]
     if row.output is not None:
-        lines += ["", *(printable(line) for line in row.output.decode("utf-8", "replace").rstrip("\n").split("\n"))]
+        lines += ["", "Answer:", *_document_lines(row.output)]
     return "\n".join(lines) + "\n"
 
 
-def _performed(row: Run, attempts: tuple[Attempt, ...]) -> list[str]:
+def _document_lines(document: bytes) -> list[str]:
+    return [printable(line) for line in document.decode("utf-8", "replace").rstrip("\n").split("\n")]
+
+
+def _acted(event: Document) -> str:
+    """What an agent did, as one line."""
+    if event.get("event") == "left_out":
+        return f"[... {event.get('count')} events are left out here ...]"
+    return printable(acted(event))
+
+
+def _performed(told: Told) -> list[str]:
     """Who performed the task, at what cost, and what it left: as far as the ledger says."""
+    attempts = told.attempts
     details = [each.detail or {} for each in attempts]
-    envelope = parsed(row.envelope) or {}
+    envelope = told.envelope or {}
     backend = envelope.get("backend") or next((each["backend"] for each in details if each.get("backend")), "")
     model = next((each["model"] for each in reversed(details) if each.get("model")), "")
     usage = summed(each.get("usage") for each in details)
     used = ", ".join(
         f"{amount:g} {name}" if name != "cost_usd" else f"{amount:.6g} USD" for name, amount in usage.items()
     )
-    told = {"Backend:": backend, "Model:": model, "Usage:": used}
-    lines = [f"{word:<10}{printable(str(value))}" for word, value in told.items() if value]
+    words = {"Backend:": backend, "Model:": model, "Usage:": used, "Tags:": ", ".join(told.tags)}
+    lines = [f"{word:<10}{printable(str(value))}" for word, value in words.items() if value]
     return lines + [f"Artifact: {printable(each.get('uri', ''))}" for each in envelope.get("artifacts", ())]
 
 

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from workermd.contract.json import quick
 from workermd.contract.json.strict import JsonError
+from workermd.ledger import artifacts
 from workermd.ledger.records import Answer, Attempt, Run
 from workermd.ledger.sqlite.migrations import answer_digest
 from workermd.ledger.sqlite.store import Ledger
@@ -33,12 +34,15 @@ class Answers:
     `run_id` is None while the input has none that can be read.
     """
 
-    def __init__(self, worker: Worker, trace_id: str, run_id: str | None, started: float) -> None:
+    def __init__(
+        self, worker: Worker, trace_id: str, run_id: str | None, started: float, artifacts_folder: str = ""
+    ) -> None:
         self.run_id = run_id
         self._worker = worker
         self._contract = worker.contract
         self._trace_id = trace_id
         self._started = started
+        self._artifacts_folder = artifacts_folder
         self._notes = requirements.notes(worker.contract, worker.binding)
 
     def to_store(
@@ -66,6 +70,7 @@ class Answers:
             document = quick.load_bytes(row.envelope)
         except JsonError:
             raise self._changed(row) from None
+        document = artifacts.located(document, self._artifacts_folder)
         return Answered(row.output, document, document["exit_code"])
 
     def _changed(self, row: Run) -> LedgerUnavailable:
@@ -100,7 +105,7 @@ class Answers:
         """An answer that is not stored."""
         judged = Verdict(status.value, status.value, False, failure)
         output, envelope = self._documents(judged, records)
-        return Answered(output, envelope, envelope["exit_code"])
+        return Answered(output, artifacts.located(envelope, self._artifacts_folder), envelope["exit_code"])
 
     def unfinished(self, ledger: Ledger, row: Run, judged: Verdict) -> Answered:
         """The deadline came, attempts are left: transient, not stored; a later invocation goes on (S3.2)."""

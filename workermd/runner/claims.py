@@ -106,7 +106,7 @@ class Claims:
     def _admitted(self, transaction: Transaction, given: Input, left: Verdict | None) -> tuple[Run, str | None]:
         """The admitted run, and the token of an attempt that was found open and is closed now."""
         assert given.key is not None
-        row = transaction.admit(given.key)
+        row = transaction.admit(given.key, self._worker.text)
         if (refused := self._answers.refusal(row, given)) is not None:
             raise _Refused(refused)
         if row.state != "running":

@@ -78,7 +78,8 @@ class _Invocation:
         self.request = request
         self.worker = request.worker
         self.trace = request.trace or of_environment()
-        self.answers = Answers(request.worker, self.trace.shown, request.key.given or None, time.monotonic())
+        folder = session.artifacts_folder
+        self.answers = Answers(request.worker, self.trace.shown, request.key.given or None, time.monotonic(), folder)
 
     def answer(self) -> Answered:
         found = self.admitted()

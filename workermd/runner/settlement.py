@@ -9,6 +9,7 @@ from workermd.protocol.envelope import Document
 from workermd.protocol.errors import LedgerBusy, LedgerUnavailable
 from workermd.runner import checkpoint, decisions, verdict
 from workermd.runner.answers import Answers
+from workermd.runner.heard_events import HeardEvents
 from workermd.runner.session import Session
 from workermd.runner.verdict import Verdict
 from workermd.runner.worker import Worker
@@ -32,6 +33,8 @@ class Settlement:
         self._session = session
         self._worker = worker
         self._answers = answers
+        self.heard = HeardEvents()
+        """What the agents of the attempt did that is to be closed."""
 
     def judged(self, token: str, key: bytes | None) -> Verdict | None:
         """The reply in a result file, checked; None when there is no file.
@@ -53,12 +56,15 @@ class Settlement:
         return verdict.masked(judged, worker.mask, worker.output_checker) if worker.mask else judged
 
     def with_usage(self, judged: Verdict, token: str, journal: JournalReader | None = None) -> Verdict:
-        """The verdict on an attempt that left no result, with what its journal says that it used."""
+        """The verdict on an attempt that left no result, with what its journal says that it used.
+
+        What the journal tells is heard here to its end.
+        """
+        journal = journal or JournalReader(results.journal_of(self._session.results_folder, token))
+        for event in journal.events():
+            self.heard.add(self._worker.mask.value(event))
         if judged.result.usage is not None:
             return judged
-        journal = journal or JournalReader(results.journal_of(self._session.results_folder, token))
-        for _ in journal.events():
-            pass
         return judged._replace(result=judged.result._replace(usage=journal.usage or None))
 
     def settle(self, row: Run, judged: Verdict, duration: float | None, token: str) -> Run:
@@ -92,6 +98,8 @@ class Settlement:
 
     def close(self, transaction: Transaction, row: Run, judged: Verdict, duration: float | None) -> Run:
         """Close the open attempt: the one way, for a fresh attempt and for one found after a crash."""
+        if (events := self.heard.of_attempt(row.attempts)) is not None:
+            transaction.keep_events(row, events)
         last = judged.transient and row.attempts >= row.max_attempts
         final = verdict.last_word(self._worker.contract, judged) if last else judged
         detail = self._detail(row, judged, duration)

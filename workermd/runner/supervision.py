@@ -8,6 +8,7 @@ from workermd.attempt.order import Order
 from workermd.attempt.spawn import TICK, Ending, Host
 from workermd.contract.model import Contract
 from workermd.ledger import results
+from workermd.ledger.attempt_logs import AttemptLog
 from workermd.ledger.records import Run
 from workermd.ledger.run_lock import RunLock, run_offset
 from workermd.protocol import back_off
@@ -17,6 +18,7 @@ from workermd.protocol.errors import Interrupted
 from workermd.runner import checkpoint, decisions, verdict
 from workermd.runner.claims import AttemptName, ClaimedAttempt
 from workermd.runner.events import AgentActed, AttemptStarted, Logged, Ticked, Waiting
+from workermd.runner.heard_events import HeardEvents
 from workermd.runner.log_lines import LogLines
 from workermd.runner.request import Request
 from workermd.runner.session import Session
@@ -102,6 +104,8 @@ class Supervisor:
         self._host: Host | None = None
         self._journal: JournalReader | None = None
         self._name = AttemptName()
+        self._attempted = False
+        self._log_kept = AttemptLog()
         self._lines = LogLines(request.worker.mask)
 
     def start_host(self, run_id: str) -> None:
@@ -111,6 +115,7 @@ class Supervisor:
         cannot be had must not be used up.
         """
         self._name = AttemptName(results.new_token(), results.new_key())
+        self._log_kept, self._attempted = AttemptLog(), False
         self._session.prepare_artifacts(self._name.token)
         self._host = self._session.start_host(self._worker, self._lock, self._name.token, run_id)
 
@@ -126,6 +131,8 @@ class Supervisor:
 
     def attempt(self, claim: ClaimedAttempt, deadline: float) -> tuple[Verdict, float | None]:
         """One attempt from the order to its verdict, and its duration in ms (None when it was cancelled)."""
+        self._settlement.heard = HeardEvents()
+        self._attempted = True
         try:
             judged, duration = self._carried_out(claim, deadline)
         except Interrupted:
@@ -203,6 +210,8 @@ class Supervisor:
             self._pass_words_on(MOST_LAST_WORDS)
             self._log(self._lines.rest())
             self._host.close_log()
+            if self._attempted:
+                self._log_kept.keep(self._session.artifacts_folder, self._name.token)
             self._host = None
 
     def _pass_words_on(self, most: int = MOST_WORDS_A_TICK) -> None:
@@ -211,13 +220,16 @@ class Supervisor:
         A task can write faster than anybody reads: only so much is handed on before the clock is looked at again.
         """
         for event in self._journal.events() if self._journal is not None else ():
-            self._request.publish(AgentActed(self._worker.mask.value(event)))
+            masked = self._worker.mask.value(event)
+            self._settlement.heard.add(masked)
+            self._request.publish(AgentActed(masked))
         while most > 0 and self._host is not None and (data := self._host.log()):
             most -= len(data)
             self._log(self._lines.add(data))
 
     def _log(self, data: bytes) -> None:
         if data:
+            self._log_kept.add(data)
             self._request.publish(Logged(data))
 
 

@@ -4,10 +4,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from workermd.contract.model import Constraints, Contract
 from workermd.contract.rate_limit import rate_of
+from workermd.ledger.records import ContractText
 from workermd.protocol.envelope import Document, Status
 from workermd.protocol.errors import ConfigurationError, UsageError
 from workermd.runner import requirements
 from workermd.sandbox.policy import Sandbox
+from workermd.system.digest import sha256
 from workermd.task.binding import Binding
 from workermd.task.masking import Mask
 from workermd.task.task import Budget
@@ -38,8 +40,11 @@ class Worker:
         timeout: float | None = None,
         max_attempts: int | None = None,
         sandbox: Sandbox | None = None,
+        text: bytes = b"",
     ) -> None:
         self.contract = contract
+        self.text = text_of(contract, text) if text else None
+        """The contract's text, which the ledger keeps with its runs."""
         self.binding = binding
         self.bounds = _checked_bounds(contract.constraints, timeout, max_attempts)
         _refuse_unenforceable(contract, binding)
@@ -81,6 +86,11 @@ class Worker:
             max_tool_calls=left(constraints.max_tool_calls, spent.get("tool_calls", 0)),
             max_turns=left(min(turns) if turns else None, spent.get("turns", 0)),
         )
+
+
+def text_of(contract: Contract, text: bytes) -> ContractText:
+    """The text that a contract was read from, by its digest."""
+    return ContractText(sha256(text), contract.id, contract.version, text.decode("utf-8", "replace"))
 
 
 def _checked_bounds(constraints: Constraints, timeout: float | None, max_attempts: int | None) -> Bounds:

@@ -4,7 +4,7 @@ import time
 from typing import NamedTuple
 
 from workermd.contract import cache
-from workermd.ledger.records import Acceptance, ContractText, Run
+from workermd.ledger.records import Acceptance, ContractText, Run, RunChoice
 from workermd.ledger.sqlite.store import Ledger
 from workermd.protocol.errors import WorkermdError
 from workermd.runner.run_key import KeySource
@@ -62,7 +62,7 @@ def unfinished(session: Session, catalogue: Catalogue) -> Unfinished:
             foreign += 1
         else:
             calls.append(call)
-    for row in ledger.runs(state="waiting", limit=_MOST_UNFINISHED):
+    for row in ledger.runs(RunChoice(status="waiting"), limit=_MOST_UNFINISHED):
         if row.worker_id in catalogue and (row.worker_id, row.run_id) not in seen:
             run = ledger.look(row.worker_id, row.run_id)
             if run is not None and _has_unused_grant(ledger, run):

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from workermd.ledger.records import Run, RunSummary
+from workermd.ledger.records import Run, RunChoice, RunSummary
 from workermd.protocol.envelope import Document, timestamp
 from workermd.protocol.errors import UsageError
 from workermd.report import people
@@ -117,7 +117,7 @@ class Runs:
         if not (limit.isascii() and limit.isdigit() and 1 <= int(limit[:9]) <= MOST_LISTED):
             raise HttpProblem(400, "usage", f"limit is a number from 1 to {MOST_LISTED}.")
         rows = await self._desk.ask(
-            lambda session: session.ledger.runs(worker_id=worker, status=query.get("status"), limit=int(limit))
+            lambda session: session.ledger.runs(RunChoice(worker, query.get("status")), limit=int(limit))
         )
         return responses.of_document({"runs": [summary(row) for row in rows]})
 

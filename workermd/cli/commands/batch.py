@@ -86,7 +86,8 @@ def execute(options: BatchOptions) -> int:
     _refuse_contradictions(options)
     pages = _reports(options)
     flags = flags_of(options)
-    contract, warnings = cache.load(*contract_named(options.spec, flags))
+    text, path = contract_named(options.spec, flags)
+    contract, warnings = cache.load(text, path)
     settings = configuration.load(flags)
     binding = configuration.binding_for(contract.id, contract.mode, settings, flags)
     worker = Worker(
@@ -95,6 +96,7 @@ def execute(options: BatchOptions) -> int:
         timeout=options.timeout,
         max_attempts=options.max_attempts,
         sandbox=configuration.sandbox_for(binding, settings, flags),
+        text=text,
     )
     brakes = Brakes(_limits(options), contract.constraints)
     jobs = _jobs(options.jobs, converses=KINDS[binding.kind].converses)

@@ -81,7 +81,8 @@ def execute(options: RunOptions) -> int:
     granted_by = _granted_by(options)
     reports = _reports(options)
     flags = flags_of(options)
-    contract, warnings = cache.load(*contract_named(options.spec, flags))
+    text, path = contract_named(options.spec, flags)
+    contract, warnings = cache.load(text, path)
     settings = configuration.load(flags)
     signals = Signals()
     binding = configuration.binding_for(contract.id, contract.mode, settings, flags)
@@ -101,6 +102,7 @@ def execute(options: RunOptions) -> int:
             timeout=options.timeout,
             max_attempts=options.max_attempts,
             sandbox=configuration.sandbox_for(binding, settings, flags),
+            text=text,
         ),
         read_input=read_input,
         publish=publish,

@@ -5,6 +5,7 @@ from typing import NamedTuple
 from workermd.cli import settings
 from workermd.cli.stored_runs import existing, one, summary
 from workermd.ledger.records import Attempt
+from workermd.ledger.sqlite.store import Ledger
 from workermd.protocol.envelope import Document, encoded, timestamp, versioned
 from workermd.report import people, say
 from workermd.report import runs as report
@@ -12,6 +13,8 @@ from workermd.report import runs as report
 
 class RunsShowOptions(NamedTuple):
     run_id: str
+    log: bool
+    conversation: bool
     worker: str | None
     format: str
     ledger: str | None
@@ -26,6 +29,11 @@ def execute(options: RunsShowOptions) -> int:
         attempts = ledger.attempts(row.id)
         reopenings = ledger.reopenings(row.id)
         requests = ledger.questions(row.id)
+        contract = ledger.contract_of(row.id)
+        events = tuple(ledger.events_of(row.id)) if options.conversation else ()
+        told = report.Told(row, attempts, reopenings, requests, events, ledger.tags(row.id), ledger.artifacts_folder)
+        if options.log:
+            return _print_logs(ledger, attempts)
     if options.format == "json":
         document = summary(row) | {
             "attempts_made": [_attempt(each) for each in attempts],
@@ -36,11 +44,25 @@ def execute(options: RunsShowOptions) -> int:
             "requests": [people.request(each) for each in requests],
             "input": report.parsed(row.input),
             "output": report.parsed(row.output),
-            "envelope": report.parsed(row.envelope),
+            "envelope": told.envelope,
+            "contract": None if contract is None else {"version": contract.version, "text": contract.text},
+            "tags": list(told.tags),
         }
+        if options.conversation:
+            document["events"] = [{"attempt": each.n, **each.document} for each in events]
         say.document(encoded(versioned(document)))
     else:
-        say.text(report.timeline(row, attempts, reopenings, requests))
+        say.text(report.timeline(told))
+    return 0
+
+
+def _print_logs(ledger: Ledger, attempts: tuple[Attempt, ...]) -> int:
+    """What the attempts wrote, one after the other; a line before each where there are several."""
+    for each in attempts:
+        log = ledger.log_of(each.token)
+        if len(attempts) > 1:
+            say.text(f"--- attempt {each.n}: {each.outcome or 'running'}\n")
+        say.document(log if not log or log.endswith(b"\n") else log + b"\n")
     return 0
 
 

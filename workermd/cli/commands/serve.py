@@ -106,4 +106,4 @@ def _worker(
     contract, _ = cache.load(data, path)
     binding = configuration.binding_for(contract.id, contract.mode, settings, flags)
     sandbox = configuration.sandbox_for(binding, settings, flags)._replace(hidden=secrets)
-    return Worker(contract, binding, sandbox=sandbox), data, path
+    return Worker(contract, binding, sandbox=sandbox, text=data), data, path

@@ -15,6 +15,10 @@ HEAD = f"SELECT {_COLUMNS} FROM links ORDER BY number DESC LIMIT 1"  # noqa: S60
 OF_A_RUN = f"SELECT {_COLUMNS} FROM links WHERE run = ? AND gone IS NULL ORDER BY number"  # noqa: S608
 FROM_NUMBER = f"SELECT {_COLUMNS} FROM links WHERE number > ? ORDER BY number LIMIT ?"  # noqa: S608
 GONE_WITH = "SELECT number, link FROM links WHERE gone = ? ORDER BY number"
+WITHOUT_RUN = f"""
+SELECT {_COLUMNS} FROM links WHERE run IS NOT NULL AND gone IS NULL
+AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.id = links.run) ORDER BY number LIMIT ?
+"""  # noqa: S608
 _ADD = "INSERT INTO links (number, at, event, run, n, subject, link) VALUES (?, ?, ?, ?, ?, ?, ?)"
 _OF_RUN = "SELECT number, link FROM links WHERE run = ? AND gone IS NULL"
 _LET_GO = "UPDATE links SET gone = ? WHERE run = ? AND gone IS NULL"

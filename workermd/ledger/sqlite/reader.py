@@ -9,18 +9,22 @@ from workermd.ledger.records import (
     Acceptance,
     Attempt,
     ContractText,
+    Cursor,
     KeptEvent,
     Question,
     ReceiptLink,
     Rejection,
     Reopening,
     Run,
+    RunChoice,
     RunSummary,
     Tombstone,
 )
-from workermd.ledger.sqlite import links, listing, notes, questions, removal, statements
+from workermd.ledger.sqlite import filters, links, listing, notes, questions, removal, statements
 from workermd.ledger.sqlite import rows as rows_as
 from workermd.ledger.sqlite.opening import refusal
+
+_ALL = RunChoice()
 
 
 class LedgerReader:
@@ -40,24 +44,19 @@ class LedgerReader:
 
     def find(self, run_id: str) -> tuple[Run, ...]:
         """The runs of this id under all workers, newest first."""
-        return tuple(rows_as.run(self.path, row) for row in self._select(statements.RUN_BY_RUN_ID, (run_id,)))
+        found = [run for worker in self.workers() if (run := self.look(worker, run_id)) is not None]
+        return tuple(sorted(found, key=lambda run: run.id, reverse=True))
+
+    def workers(self) -> tuple[str, ...]:
+        """The workers that have runs, by name: one step of an index for each, however many runs they have."""
+        return tuple(worker for (worker,) in self._select(statements.WORKERS, ()) if worker is not None)
 
     def runs(
-        self,
-        *,
-        worker_id: str | None = None,
-        status: str | None = None,
-        state: str | None = None,
-        limit: int | None = None,
+        self, chosen: RunChoice = _ALL, *, behind: Cursor | None = None, limit: int | None = None
     ) -> tuple[RunSummary, ...]:
-        """All runs, newest first, by the order in which they were admitted."""
-        where, values = statements.where({"worker_id = ?": worker_id, "status = ?": status, "state = ?": state})
-        columns = ", ".join(RunSummary._fields)
-        rows = self._select(
-            f"SELECT {columns} FROM runs WHERE {where} ORDER BY id DESC LIMIT ?",  # noqa: S608 - names of columns
-            (*values, -1 if limit is None else limit),
-        )
-        return tuple(rows_as.record(self.path, RunSummary, row) for row in rows)
+        """Runs, newest first: one page, behind the last run of the page before."""
+        sql, values = filters.page(chosen, behind, limit)
+        return tuple(rows_as.record(self.path, RunSummary, row) for row in self._select(sql, values))
 
     def page(self, wanted: listing.RunFilter) -> listing.RunsPage:
         """A page of runs, newest first. Its cost does not grow with the ledger."""
@@ -152,6 +151,24 @@ class LedgerReader:
     def links_of(self, run_row_id: int) -> tuple[ReceiptLink, ...]:
         """The links that speak of a run that is there."""
         return tuple(links.read(row) for row in self._select(links.OF_A_RUN, (run_row_id,)))
+
+    def settled_after(self, row: int, limit: int) -> tuple[Run, ...]:
+        """Settled runs whole, in the order of their rows: a part of them."""
+        rows = self._select(statements.SETTLED_AFTER, (row, limit))
+        return tuple(rows_as.run(self.path, each) for each in rows)
+
+    def gone_with(self, number: int) -> list[tuple[int, bytes]]:
+        """Number and link of those links whose runs the link of this number removed."""
+        return self._select(links.GONE_WITH, (number,))
+
+    def links_without_run(self, limit: int) -> tuple[ReceiptLink, ...]:
+        """Links of runs that are not there, although none says that they were removed."""
+        return tuple(links.read(row) for row in self._select(links.WITHOUT_RUN, (limit,)))
+
+    def buried_at(self, at: int) -> tuple[str, str]:
+        """Who had a run erased at that moment, and why."""
+        rows = self._select("SELECT who, reason FROM tombstones WHERE at = ?", (at,))
+        return (rows[0][0], rows[0][1]) if rows else ("", "")
 
     def links_after(self, number: int, limit: int) -> tuple[ReceiptLink, ...]:
         """The chain, a part of it, in order."""

@@ -9,7 +9,13 @@ SELECT r.id, r.worker_id, r.run_id, r.input_sha256, r.input, r.contract_sha256, 
 FROM runs r LEFT JOIN attempts a ON a.run = r.id AND a.n = r.attempts AND a.outcome IS NULL
 """
 RUN_BY_KEY = RUN + "WHERE r.worker_id = ? AND r.run_id = ?"
-RUN_BY_RUN_ID = RUN + "WHERE r.run_id = ? ORDER BY r.id DESC"
+SETTLED_AFTER = RUN + "WHERE r.id > ? AND r.state = 'done' ORDER BY r.id LIMIT ?"
+WORKERS = """
+WITH RECURSIVE worker (id) AS (
+  SELECT min(worker_id) FROM runs
+  UNION ALL SELECT (SELECT min(worker_id) FROM runs WHERE worker_id > worker.id) FROM worker WHERE worker.id IS NOT NULL)
+SELECT id FROM worker
+"""
 ATTEMPTS = "SELECT n, token, owner, started_at, ended_at, outcome, detail FROM attempts WHERE run = ? ORDER BY n"
 ADMIT = """
 INSERT INTO runs (worker_id, run_id, input_sha256, input, contract_sha256, max_attempts, hash_version, created_at,

@@ -163,7 +163,7 @@ class Ledger(LedgerReader):
         with refusing(self.path):
             _enter(self._queue, self.path, time.monotonic() + BUSY_SECONDS)
             try:
-                self._connection.execute(f"PRAGMA incremental_vacuum({pages})").fetchall()
+                self._connection.executescript(f"PRAGMA incremental_vacuum({pages})")  # steps to its end
             finally:
                 self._queue.leave()
 

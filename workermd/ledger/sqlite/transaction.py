@@ -236,11 +236,13 @@ class Transaction:
 
     def _kept_contract(self, contract: ContractText | None) -> int | None:
         """The row of a contract's text, which is kept once."""
-        if contract is None or len(contract.text.encode()) > notes.MOST_CONTRACT_BYTES:
+        if contract is None:
             return None
         row = self._execute(notes.CONTRACT_ID, (contract.sha256,)).fetchone()
         if row is not None:
             return int(row[0])
+        if len(contract.text.encode()) > notes.MOST_CONTRACT_BYTES:
+            return None
         return self._execute(notes.KEEP_CONTRACT, (*contract, self._now())).lastrowid
 
     def _link(self, event: str, run: Run, n: int, document: Document, now: int) -> None:

@@ -1,0 +1,34 @@
+"""`workermd ledger check`: is the file whole, and does its chain of receipts hold?"""
+
+from typing import NamedTuple
+
+from workermd.cli import settings
+from workermd.ledger.receipts import verify
+from workermd.ledger.sqlite.care import faults
+from workermd.ledger.sqlite.store import Ledger
+from workermd.protocol.errors import UsageError
+from workermd.report import say
+
+
+class LedgerCheckOptions(NamedTuple):
+    ledger: str | None
+    config: str | None
+    no_config: bool
+
+
+def execute(options: LedgerCheckOptions) -> int:
+    path = settings.load(options.config, options.no_config, options.ledger).ledger
+    ledger = Ledger.open_read_only(path)
+    if ledger is None:
+        raise UsageError(f"{path}: there is no ledger yet", "run something, or name another --ledger")
+    found = list(faults(path))
+    if not found:
+        with ledger:
+            found += verify(ledger).faults
+    for fault in found:
+        say.text(f"{path}: {fault}\n")
+    if found:
+        say.text(f"what can be read goes into a new file with: workermd ledger salvage NEW --ledger {path}\n")
+        return 1
+    say.text(f"{path}: whole\n")
+    return 0

@@ -1,0 +1,20 @@
+"""`workermd ledger compact`: write the file anew, without what was removed."""
+
+from typing import NamedTuple
+
+from workermd.cli import settings
+from workermd.ledger.sqlite.care import compact
+from workermd.report import say
+
+
+class LedgerCompactOptions(NamedTuple):
+    ledger: str | None
+    config: str | None
+    no_config: bool
+
+
+def execute(options: LedgerCompactOptions) -> int:
+    path = settings.load(options.config, options.no_config, options.ledger).ledger
+    before, after = compact(path)
+    say.text(f"{path}: {before} bytes before, {after} after\n")
+    return 0
