@@ -128,7 +128,7 @@ FAULTS = (
     Fault(
         "a decision grants two starts",
         (
-            Change("ledger/sqlite/transaction.py", "(1, who, reason, now, run.id", "(2, who, reason, now, run.id"),
+            Change("ledger/sqlite/transaction.py", "_note_reopening(run, 1, who", "_note_reopening(run, 2, who"),
             Change(
                 "ledger/sqlite/transaction.py",
                 "self._change_one(statements.REOPEN, (1,",
