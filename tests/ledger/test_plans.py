@@ -2,22 +2,22 @@
 
 import pytest
 
-from workermd.ledger.records import Cursor, RunFilter
+from workermd.ledger.records import Cursor, RunChoice
 from workermd.ledger.sqlite import filters, links, notes, questions, removal, statements
 from workermd.ledger.sqlite.store import Ledger
 
 BEHIND = Cursor(5, 7)
 CHOICES = {
-    "all": RunFilter(),
-    "a worker": RunFilter(worker_id="w"),
-    "a status": RunFilter(status="needs_human"),
-    "running": RunFilter(status="running"),
-    "an error": RunFilter(error_code="timeout"),
-    "a time": RunFilter(since=1, until=9),
-    "a worker since": RunFilter(worker_id="w", since=1),
-    "a status since": RunFilter(status="ok", since=1),
-    "a worker with a status": RunFilter(worker_id="w", status="ok"),
-    "a tag": RunFilter(tags=("a",)),
+    "all": RunChoice(),
+    "a worker": RunChoice(worker_id="w"),
+    "a status": RunChoice(status="needs_human"),
+    "running": RunChoice(status="running"),
+    "an error": RunChoice(error_code="timeout"),
+    "a time": RunChoice(since=1, until=9),
+    "a worker since": RunChoice(worker_id="w", since=1),
+    "a status since": RunChoice(status="ok", since=1),
+    "a worker with a status": RunChoice(worker_id="w", status="ok"),
+    "a tag": RunChoice(tags=("a",)),
 }
 PAGES = {
     f"{name}, {where}": filters.page(chosen, behind, 50)
