@@ -4,8 +4,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from workermd.derive.interfaces import fastapi_routes
 from workermd.derive.interfaces.dialect import Dialect, arguments, fitted, pointer_to
-from workermd.derive.interfaces.reading import Data, reading
+from workermd.derive.interfaces.reading import Data, RepositoryReading, reading
 from workermd.derive.interfaces.texts import MAX_KEY, Notes, name_of, summary_of, unique
 from workermd.derive.model import Evidence, Interface, Repository
 from workermd.protocol.envelope import Document
@@ -25,8 +26,17 @@ _LIKELY = re.compile(
 
 
 def find(repository: Repository) -> Iterator[Interface]:
-    """Every operation of every document, in the documents' order."""
+    """Every operation of every document, in the documents' order; without a document, the routes of FastAPI applications."""
     files = reading(repository)
+    found = False
+    for interface in _documented(files):
+        found = True
+        yield interface
+    if not found:
+        yield from fastapi_routes.find(files)
+
+
+def _documented(files: RepositoryReading) -> Iterator[Interface]:
     likely = [path for path in files.ending(".json", ".yaml", ".yml") if _LIKELY(path)]
     for path in likely[:MAX_DOCUMENTS]:
         data = files.data(path)
