@@ -31,7 +31,7 @@ def execute(options: ConformanceOptions) -> int:
         lines = (f"{case.id}\t{case.level}\t{' '.join(case.rules)}\t{case.title}\n" for case in chosen)
         say.text("".join(lines))
         return 0
-    proof.prove(known)
+    proof.prove(chosen)
     tried = conduct.conduct(chosen, held, jobs=options.jobs or os.cpu_count() or 1, patience=options.patience or 1.0)
     found = []
     for result in tried:
