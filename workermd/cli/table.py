@@ -904,6 +904,12 @@ COMMANDS: tuple[CommandSpec, ...] = (
                 "Take the schemas from this interface; `none` takes the starter.",
                 "KIND[:PATH[#NAME]]",
             ),
+            OptionSpec(
+                ("--path",),
+                "text",
+                "One project of a monorepo: README, manifests and interfaces of this folder.",
+                "DIR",
+            ),
             OptionSpec(("--list-interfaces",), "flag", "List the interfaces that the repository offers."),
             OptionSpec(
                 ("--mode",),

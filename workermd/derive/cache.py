@@ -24,6 +24,7 @@ class Choices(NamedTuple):
     mode: str | None
     quotes: str
     worker_id: str | None
+    folder: str = ""
 
 
 class Derivation(NamedTuple):

@@ -12,6 +12,7 @@ from workermd.derive import claims as claim_documents
 from workermd.derive import record as records
 from workermd.derive.compose import Derived, Piece, pieces
 from workermd.derive.evidence import SourceFile, digest, facts_of, of_lines, open_source
+from workermd.derive.folder import InFolder
 from workermd.derive.model import Claim, Evidence, Repository
 from workermd.derive.record import DerivationRecord, text_sha256
 from workermd.derive.schemas import written
@@ -97,6 +98,11 @@ def _claim_lines(found: records.PlacedRecord) -> Iterator[int]:
         yield first
 
 
+def _project(repository: Repository, record: DerivationRecord) -> Repository:
+    """The folder that the contract was derived from; without a file left in it, an empty one."""
+    return InFolder(repository, record.folder) if record.folder else repository
+
+
 class _Lookup:
     """Looks evidence up in a repository; every file is read and every search made once."""
 
@@ -107,7 +113,7 @@ class _Lookup:
         self.facts = {_fact_digest(fact) for fact in facts_of(repository).values()}
         facts = repository.facts
         self.knows_host = facts.stars is not None or bool(facts.description or facts.topics or facts.licence)
-        self.fresh, _ = claim_documents.gather(repository, None, record.mode)
+        self.fresh, _ = claim_documents.gather(_project(repository, record), None, record.mode)
         self.fresh_fields = {claim.field for claim in self.fresh if claim.field not in ("interface", "worker_mode")}
         self.fresh_evidence = {
             evidence.sha256: evidence for claim in self.fresh for evidence in claim.evidence if evidence.path
@@ -338,6 +344,7 @@ class _Schemas:
 
     def __init__(self, text: str, path: str, old: DerivationRecord, fresh: Derived) -> None:
         sections = _schema_texts(text, path)
+        self.call = fresh.record.call
         self.fresh = {
             structure.INPUT_SCHEMA: written(fresh.schemas.input_schema),
             structure.OUTPUT_SCHEMA: written(fresh.schemas.output_schema),
@@ -349,8 +356,8 @@ class _Schemas:
 
     def noted_in(self, record: DerivationRecord) -> DerivationRecord:
         digests = {name: text_sha256(text) for name, text in self.fresh.items()}
-        if structure.INPUT_SCHEMA in self.untouched:
-            record = record._replace(input_sha256=digests[structure.INPUT_SCHEMA])
+        if structure.INPUT_SCHEMA in self.untouched:  # the way of calling fits this schema, and no other
+            record = record._replace(input_sha256=digests[structure.INPUT_SCHEMA], call=self.call)
         if structure.OUTPUT_SCHEMA in self.untouched:
             record = record._replace(output_sha256=digests[structure.OUTPUT_SCHEMA])
         return record

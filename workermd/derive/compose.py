@@ -144,7 +144,9 @@ def _record(
     wishes: _Wishes,
 ) -> DerivationRecord:
     facts = repository.facts
+    folder = getattr(repository, "folder", "")
     name = slug(facts.name) or slug(facts.owner) or "repository"
+    name += f"-{slug(folder.rpartition('/')[2], 40)}" if folder else ""
     part = f"-{slug(interface.name, 40) or interface.kind}" if interface else ""
     return DerivationRecord(
         owner=marked(facts.owner, 100),
@@ -162,6 +164,7 @@ def _record(
         output_sha256=text_sha256(written(made.output_schema)),
         claims=claims,
         quotes=wishes.quotes,
+        folder=folder,
         call=_call(interface),
     )
 
@@ -239,6 +242,7 @@ def _front(record: DerivationRecord, block: str) -> Iterator[Piece]:
         "derived_on": record.derived_on,
         "tags": [claim.text for claim in record.of("tag")],
         "x-commit": record.commit,
+        "x-path": marked(record.folder, 400),
         "x-interface": record.interface,
         "x-call": list(record.call),
         "x-documentation-license": marked(documentation, 120),

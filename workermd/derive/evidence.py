@@ -3,6 +3,7 @@
 import hashlib
 from typing import NamedTuple
 
+from workermd.derive.folder import whole_path
 from workermd.derive.languages import of_tree
 from workermd.derive.model import Evidence, Facts, Repository
 from workermd.derive.plain import cut
@@ -52,7 +53,7 @@ def of_lines(repository: Repository, source: SourceFile, first: int, last: int) 
     quoted = source.lines[first - 1 : last]
     quote = cut(b"".join(quoted).decode("utf-8", "replace").strip())
     link = repository.permalink(source.path, first, last)
-    return Evidence(source.path, first, last, digest(quoted), link, quote)
+    return Evidence(whole_path(repository, source.path), first, last, digest(quoted), link, quote)
 
 
 def of_fact(repository: Repository, fact: str) -> Evidence:

@@ -43,6 +43,8 @@ class DerivationRecord(NamedTuple):
     output_sha256: str
     claims: tuple[Claim, ...]
     quotes: str = "full"
+    folder: str = ""
+    """The project's folder in the repository; "" for the whole."""
     call: tuple[str, ...] = ()
     """The texts of `x-call`; () where no backend calls the interface so."""
 
@@ -64,6 +66,8 @@ def encoded(record: DerivationRecord) -> str:
         del values["quotes"]
     if not record.call:
         del values["call"]
+    if not record.folder:
+        del values["folder"]
     values["claims"] = [claim_documents.document(claim) for claim in record.claims]
     return json_shown(json.dumps(_whole(values), ensure_ascii=False, indent=1))
 

@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 from workermd.derive.cache import Choices, Derivation, result_of
+from workermd.derive.folder import InFolder, named, within
 from workermd.derive.model import Interface, Repository
 from workermd.derive.source import open_repository
 from workermd.protocol.envelope import EXIT_FINDINGS, Document, encoded
@@ -19,6 +20,7 @@ class DeriveOptions(NamedTuple):
     target: str
     write: str | None
     interface: str | None
+    path: str | None
     list_interfaces: bool
     mode: str | None
     id: str | None
@@ -54,11 +56,10 @@ def execute(options: DeriveOptions) -> int:
         options.target, offline=options.offline, progress=lambda line: None if quiet else say.note(line)
     )
     try:
-        if options.list_interfaces:
-            return _list(repository, options)
         if contract is not None:
             return _check(options.check or "", contract, repository, options)
-        return _derive(repository, options)
+        project = within(repository, named(options.path) if options.path else "")
+        return _list(project, options) if options.list_interfaces else _derive(project, options)
     finally:
         repository.close()
 
@@ -66,10 +67,12 @@ def execute(options: DeriveOptions) -> int:
 def _check_call(options: DeriveOptions) -> None:
     if options.update and not options.check:
         raise UsageError("--update rewrites a contract, and none is named", "add --check FILE")
-    given = [name for name in ("interface", "list_interfaces", "mode", "quotes", "id") if getattr(options, name)]
+    given = [
+        name for name in ("interface", "path", "list_interfaces", "mode", "quotes", "id") if getattr(options, name)
+    ]
     if options.check and given:
         raise UsageError(
-            "--check takes id, interface, mode and quotes from the contract",
+            "--check takes id, interface, path, mode and quotes from the contract",
             f"leave {' and '.join('--' + name.replace('_', '-') for name in given)} out",
         )
     if options.mode:
@@ -116,7 +119,8 @@ def _contract_text(path: str) -> str:
 
 
 def _derive(repository: Repository, options: DeriveOptions) -> int:
-    choices = Choices(options.interface, options.mode, options.quotes or "full", options.id)
+    folder = getattr(repository, "folder", "")
+    choices = Choices(options.interface, options.mode, options.quotes or "full", options.id, folder)
     result = result_of(repository, choices, lambda: _made(repository, choices))
     if options.write:
         _write(options.write, result.text)
@@ -286,13 +290,14 @@ def _update(path: str, contract: str, repository: Repository, options: DeriveOpt
     from workermd.derive.record import find
 
     record = find(contract, path).record
+    project = InFolder(repository, record.folder) if record.folder else repository
     interface, lost = None, ""
     if record.interface:
         try:
-            interface = _interface(repository, record.interface)
+            interface = _interface(project, record.interface)
         except UsageError as error:
             lost = error.message
-    fresh = derive(repository, interface, mode=record.mode, quotes=record.quotes, worker_id=record.worker_id)
+    fresh = derive(project, interface, mode=record.mode, quotes=record.quotes, worker_id=record.worker_id)
     updated = update(contract, repository, fresh, path)
     _write(options.write or path, updated.text)
     if lost:

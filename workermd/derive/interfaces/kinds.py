@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import NamedTuple
 
+from workermd.derive.folder import cited
 from workermd.derive.interfaces import a2a, action, cli, function, mcp, npm_bin, openapi
 from workermd.derive.interfaces.reading import RepositoryReading, Skipped, reading
 from workermd.derive.model import Interface, Repository
@@ -40,6 +41,7 @@ def survey(repository: Repository, kinds: Iterable[str] = ()) -> FoundInterfaces
     for kind, find in KINDS.items():
         if not wanted or kind in wanted:
             found.extend(_of_kind(kind, find, files))
+    found = [one._replace(path=cited(files, one.path)) for one in found]
     order = list(KINDS)
     found.sort(key=lambda one: (order.index(one.kind), one.path, one.name))
     return FoundInterfaces(tuple(found), files.skipped)

@@ -12,6 +12,7 @@ from hashlib import sha256
 from typing import Any, NamedTuple
 
 from workermd.contract.json import quick, strict
+from workermd.derive.folder import whole_path
 from workermd.derive.model import Evidence, File, Repository
 from workermd.derive.tree import NotRead
 from workermd.system.text import cleaned, is_visible
@@ -200,7 +201,7 @@ class RepositoryReading:
         end = starts[last] if last < len(starts) else len(data)
         quoted = data[starts[first - 1] : end]
         return Evidence(
-            path=path,
+            path=whole_path(self, path),
             first_line=first,
             last_line=last,
             sha256=sha256(quoted).hexdigest(),
