@@ -17,6 +17,7 @@ from workermd.derive import claims as claim_documents
 from workermd.derive import confidence, licence
 from workermd.derive.claims import NOT_QUOTED
 from workermd.derive.evidence import open_source
+from workermd.derive.folder import folder_of
 from workermd.derive.mode import ORCHESTRATION
 from workermd.derive.model import Claim, Evidence, Interface, Repository
 from workermd.derive.plain import QUOTE_LENGTH, address, as_code, slug
@@ -144,7 +145,7 @@ def _record(
     wishes: _Wishes,
 ) -> DerivationRecord:
     facts = repository.facts
-    folder = getattr(repository, "folder", "")
+    folder = folder_of(repository)
     name = slug(facts.name) or slug(facts.owner) or "repository"
     name += f"-{slug(folder.rpartition('/')[2], 40)}" if folder else ""
     part = f"-{slug(interface.name, 40) or interface.kind}" if interface else ""

@@ -79,6 +79,11 @@ def within(repository: Repository, folder: str) -> Repository:
     return InFolder(repository, folder)
 
 
+def folder_of(repository: Repository) -> str:
+    """The folder that a repository is narrowed to; "" for the whole."""
+    return repository.folder if isinstance(repository, InFolder) else ""
+
+
 def whole_path(repository: Repository, path: str) -> str:
     """The path that evidence cites."""
     inner = getattr(repository, "repository", repository)  # a reading with a memory stands around what it reads

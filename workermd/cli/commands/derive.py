@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 from workermd.derive.cache import Choices, Derivation, result_of
-from workermd.derive.folder import InFolder, named, within
+from workermd.derive.folder import InFolder, folder_of, named, within
 from workermd.derive.model import Interface, Repository
 from workermd.derive.source import open_repository
 from workermd.protocol.envelope import EXIT_FINDINGS, Document, encoded
@@ -119,8 +119,7 @@ def _contract_text(path: str) -> str:
 
 
 def _derive(repository: Repository, options: DeriveOptions) -> int:
-    folder = getattr(repository, "folder", "")
-    choices = Choices(options.interface, options.mode, options.quotes or "full", options.id, folder)
+    choices = Choices(options.interface, options.mode, options.quotes or "full", options.id, folder_of(repository))
     result = result_of(repository, choices, lambda: _made(repository, choices))
     if options.write:
         _write(options.write, result.text)
