@@ -73,12 +73,14 @@ OWNERS: dict[str, tuple[str, ...]] = {
         "workermd.backends.agents.endpoint",
         "workermd.backends.agents.model_client",
         "workermd.backends.agents.mcp_client",
+        "workermd.backends.agents.provider",
     ),
     "pydantic": (
         "workermd.backends.agents.functions",
         "workermd.backends.agents.mcp_client",
         "workermd.backends.autogen",
     ),
+    "any_llm": ("workermd.backends.agents.provider",),
     "pydantic_core": ("workermd.backends.agents.functions",),
     "mcp": ("workermd.backends.agents.mcp_client", "workermd.serve.mcp_server", "workermd.serve.mcp_transport"),
     "a2a": ("workermd.serve.a2a_server",),
@@ -328,7 +330,7 @@ def test_a_kind_without_its_extra_says_how_to_install_it(kind):
 
 
 def test_broad_excepts_stand_in_few_places_only():
-    """Loading a plugin or a function's module, calling a backend in the child, the command line's last resort, functions of a test's
+    """Loading a plugin or a function's module, calling a backend in the child, a provider's library, the command line's last resort, functions of a test's
     script, scores of an operator's."""
     found = [
         name
@@ -340,6 +342,7 @@ def test_broad_excepts_stand_in_few_places_only():
     ]
     assert sorted(found) == [
         *["workermd.attempt.host"] * 2,
+        "workermd.backends.agents.provider",
         "workermd.bench.scores",
         "workermd.cli.main",
         *["workermd.library.happenings", "workermd.library.threads"],  # raised again where the caller waits

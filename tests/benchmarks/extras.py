@@ -29,6 +29,7 @@ MODULES = {
     "keyring": "keyring",
     "bench": "workermd.bench.paths",
     "fuzz": "workermd.fuzz.search",
+    "providers": "any_llm",
     "otel": "opentelemetry.exporter.otlp.proto.http.trace_exporter",
     "all": "",
 }

@@ -17,7 +17,8 @@ VOUCHABLE = ("max_tokens", "max_cost_usd", "max_tool_calls", "max_turns", "tools
 _MODEL_KEYS = ("model", "base_url", "api_key_env", "structured", "api_version", "options", "price")
 _KEY_KEYS = ("api_key_env", "api_key_file", "api_key_keyring")
 _DIALECT_KEYS = ("names", "system", "merge_roles", "stream")
-_WAY_KEYS = ("headers", "ca_file", "proxy_env", "fallback")
+_WAY_KEYS = ("headers", "ca_file", "proxy_env", "fallback", "provider")
+_OWN_WIRE_KEYS = ("api_version", "headers", "ca_file", "proxy_env", "stream")
 _SYSTEM_ROLES = ("system", "developer", "user")
 _TOOL_KEYS = ("function", "server", "tool", "code", "description", "allow", "approve", "repeatable")
 _SERVER_KEYS = ("command", "url", "env", "secret_env", "header_env")
@@ -215,13 +216,14 @@ def _model(fields: Any, place: str, folder: str = "") -> Model:
     structured = text_of(fields, "structured", place) or "auto"
     if structured not in _STRUCTURED:
         raise ConfigurationError(f"{place}: structured is none of {', '.join(_STRUCTURED)}", "choose one of these")
+    provider = _provider(fields, place)
     price = fields.get("price", {})
     key_from = _key_from(fields, place, folder)
     variable = keys.variable_for(key_from) if key_from else text_of(fields, "api_key_env", place)
     model = Model(
         name,
         base_url,
-        variable or ("OPENAI_API_KEY" if base_url == OPENAI else ""),
+        variable or ("OPENAI_API_KEY" if base_url == OPENAI and not provider else ""),
         structured,
         text_of(fields, "api_version", place),
         _json_table(fields, "options", place),
@@ -234,9 +236,21 @@ def _model(fields: Any, place: str, folder: str = "") -> Model:
         ca_file=os.path.join(folder, ca_file) if (ca_file := text_of(fields, "ca_file", place)) else "",
         proxy_env=text_of(fields, "proxy_env", place),
         fallback=words_of(fields, "fallback", place),
+        provider=provider,
         key_from=key_from,
     )
     return priced(model)
+
+
+def _provider(fields: dict[str, Any], place: str) -> str:
+    """Another interface than OpenAI's. What means something to our own requests only does not go with it."""
+    provider = text_of(fields, "provider", place)
+    if provider and (strange := [key for key in _OWN_WIRE_KEYS if key in fields]):
+        raise ConfigurationError(
+            f"{place}: provider = {provider[:40]!r} does not go with {' and '.join(strange)}",
+            "leave these out, or provider",
+        )
+    return provider
 
 
 def _key_from(fields: dict[str, Any], place: str, folder: str) -> str:

@@ -111,12 +111,13 @@ def _model(name: str, model: Model, problems: list[str], *, offline: bool) -> Do
         problems.append(f"model {name}: {reason}")
     elif not key_set:
         problems.append(f"model {name}: the variable {model.api_key_env} is not set")
-    answer = None if offline else _asked(model)
+    answer = None if offline or model.provider else _asked(model)
     if answer is not None and answer != "answers":
         problems.append(f"model {name}: {answer}")
     return {
         "model": model.name,
         "base_url": model.base_url,
+        "provider": model.provider or None,
         "api_key_env": None if model.key_from else model.api_key_env or None,
         "api_key_from": model.key_from or None,
         "key_set": key_set if model.api_key_env else None,

@@ -20,7 +20,7 @@ class Model(NamedTuple):
     the system prompt goes, `merge_roles` whether messages of one role in a row become one, `stream` whether it answers
     by streaming only. `headers` maps further headers to the variables that hold their values; `ca_file` names a file or
     folder of trusted authorities, `proxy_env` the variable that holds the way. `fallback` names other models, one of
-    which is asked where this one fails.
+    which is asked where this one fails. `provider` names another interface than OpenAI's, as any-llm calls it.
     """
 
     name: str
@@ -39,6 +39,7 @@ class Model(NamedTuple):
     ca_file: str = ""
     proxy_env: str = ""
     fallback: tuple[str, ...] = ()
+    provider: str = ""
     key_from: str = ""
     """`file:PATH` or `keyring:SERVICE/USER`, from which the variable of the key is filled; empty: the caller fills it."""
 

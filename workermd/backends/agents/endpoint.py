@@ -18,11 +18,12 @@ MAX_BODY_BYTES = 64 << 20
 
 
 class EndpointResponse(NamedTuple):
-    """What HTTP returned, its body as it was before any compression."""
+    """What HTTP returned, its body as it was before any compression. `sent` False: a library refused it before."""
 
     status: int
     headers: dict[str, str]
     content: bytes
+    sent: bool = True
 
     @property
     def document(self) -> Document | None:

@@ -57,6 +57,10 @@ class Meter:
             raise Exceeded(_told("max_cost_usd"))
         self.turns += 1
 
+    def take_back(self, turns: int) -> None:
+        """Requests that were counted and then not sent."""
+        self.turns -= turns
+
     def count_tokens(self, model: Model, tokens: tuple[int, int] | None) -> None:
         """`tokens` are those read and written. Raises `Exceeded` also where an endpoint reports none although a bound
         needs them: a bound that cannot be counted is not held."""

@@ -21,6 +21,7 @@ from workermd.backends.agents.attempt_end import AttemptEnd
 from workermd.backends.agents.completion import Completion, NoCompletion
 from workermd.backends.agents.endpoint import Endpoint, EndpointLost, EndpointResponse
 from workermd.backends.agents.meter import Exceeded, Meter, used_by
+from workermd.backends.agents.provider import ProviderEndpoint, missing
 from workermd.backends.agents.recorder import Player, Recorder
 from workermd.backends.agents.resumption import Resumption
 from workermd.protocol.envelope import Document
@@ -71,7 +72,7 @@ class _Way:
 
     def __init__(self, model: Model) -> None:
         self.model = model
-        self.endpoint = Endpoint(model)
+        self.endpoint = ProviderEndpoint(model) if model.provider else Endpoint(model)
         self.level = response_format.FIRST[model.structured]
 
     def request(self, wish: Document) -> Document:
@@ -156,7 +157,7 @@ class ModelClient(httpx2.AsyncBaseTransport):
         parts.meter.given += 1
         response = EndpointResponse(200, kept.headers, kept.content.encode())
         answered = self._judged(way, response, kept.turn)
-        parts.recorder.note_exchange(self.agent, sent, *response)
+        parts.recorder.note_exchange(self.agent, sent, *response[:3])
         found = answered.found or Completion(None, finish_reason="")
         parts.meter.model = found.model or way.model.name
         parts.journal.note(
@@ -190,6 +191,7 @@ class ModelClient(httpx2.AsyncBaseTransport):
         )
         try:
             response = await self._response(way, url, sent, span)
+            parts.meter.take_back(turns=0 if response.sent else 1)
             answered = self._judged(way, response, turn)
         except Miss as miss:
             await parts.end.stop(failed("refused", "backend_failed", str(miss)))
@@ -200,7 +202,7 @@ class ModelClient(httpx2.AsyncBaseTransport):
             headers = {name: value for name, value in response.headers.items() if name in _KEPT_HEADERS}
             asked = Sent(self.agent, sent)
             parts.resumption.kept.keep_answer(asked, turn, headers, response.content)
-        parts.recorder.note_exchange(self.agent, sent, *response)
+        parts.recorder.note_exchange(self.agent, sent, *response[:3])
         self._note_reply(span, began, way.model, answered, self._count(way.model, answered))
         return answered
 
@@ -300,6 +302,8 @@ def _refused(found: Completion) -> Result | None:
 def unusable(model: Model) -> str:
     """Why a model cannot be asked: a variable that is not set, a file that is not there; empty when it can be."""
     if reason := unset_variable(model):
+        return reason
+    if model.provider and (reason := missing(model)):
         return reason
     if model.ca_file and not os.path.exists(model.ca_file):
         return f"model {model.name}: ca_file: there is no {model.ca_file}; name a file of certificates, or a folder"
