@@ -98,6 +98,7 @@ MODEL: Words = {
     "ca_file": ("text", "", "Certificates that are trusted beside the system's."),
     "proxy_env": ("text", "", "The variable that holds the proxy's address."),
     "fallback": ("list of text", "`[]`", "Names of `[models.…]` that are asked where this one fails."),
+    "provider": ("text", "", "Another interface than OpenAI's, by any-llm: for example `anthropic` (extra `providers`)."),
 }  # fmt: skip
 
 TOOL: Words = {
