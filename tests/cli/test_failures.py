@@ -1,10 +1,8 @@
 """What people see when it goes wrong: each case has a message that says what to do, and no traceback of ours."""
 
 import contextlib
-import json
 import os
 import subprocess
-import sys
 import textwrap
 
 import pytest
@@ -328,11 +326,3 @@ def test_a_fault_of_our_own_is_one_line_with_the_way_to_more(cli, contract, give
     assert "WORKERMD_TRACEBACK=1" in done.err
     loud = cli("run", contract(), given(), *program(OK), env=env | {"WORKERMD_TRACEBACK": "1"})
     assert "Traceback" in loud.err
-
-
-def test_windows_is_refused(tmp_path):
-    code = "import os, sys; sys.argv = ['workermd', 'runs', 'list']\nimport workermd.cli.main; os.name = 'nt'; workermd.cli.main.main()"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=ROOT)
-    assert done.returncode == 2
-    assert "WSL" in done.stderr
-    assert json.loads(done.stdout or "null") is None

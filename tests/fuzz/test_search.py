@@ -73,7 +73,9 @@ def test_a_fault_is_made_small_kept_as_a_case_and_told_in_every_format(fuzz, cli
 
 def test_whole_runs_find_a_crash_and_an_answer_that_differs(fuzz):
     crash = fuzz("--function", "tasks:fragile", "--seed", 2, "--until-found", "--seconds", 60)
-    assert {each["check"] for each in crash.document["found"]} == {"crash"}, crash.err
+    checks = {each["check"] for each in crash.document["found"]}
+    assert "crash" in checks, crash.err
+    assert checks <= {"crash", "killed"}, "a kill may come before the crash, and then another attempt answers"
     differs = fuzz("--function", "tasks:forgetful", "--seed", 2, "--until-found", "--seconds", 60)
     (found,) = differs.document["found"]
     assert (found["check"], found["told"]) == ("differs", "the answers differ at /result/at")

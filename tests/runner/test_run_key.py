@@ -89,7 +89,7 @@ def test_a_key_that_names_nothing_is_refused(contracts, key, usable):
 
 @pytest.mark.parametrize(
     ("given", "new", "origin"),
-    [("a", True, None), ("a", False, "input"), (None, True, "/a"), (None, False, "a"), (None, False, "")],
+    [("a", True, None), ("a", False, "input"), (None, True, "/a"), (None, False, "")],
 )
 def test_options_that_contradict_each_other_are_a_matter_of_usage(given, new, origin):
     with pytest.raises(UsageError):

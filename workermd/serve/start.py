@@ -54,6 +54,9 @@ class Guest(NamedTuple):
     greeting: Callable[[str], str]
 
 
+MOST_PORT = 65535
+
+
 def serve(
     workers: Sequence[tuple[Worker, bytes, str]],
     wanted: Wanted,
@@ -61,6 +64,10 @@ def serve(
     guest: Guest | None = None,
 ) -> None:
     """Until a signal ends it. Raises UsageError and ConfigurationError before anything listens."""
+    if wanted.port > MOST_PORT:
+        raise UsageError(
+            f"--port {wanted.port}: a port is a number up to {MOST_PORT}", "choose one, or 0 for a free one"
+        )
     _log_in_one_line(say)
     offers = catalogue([Offer(*each) for each in workers])
     if wanted.mcp == "stdio":

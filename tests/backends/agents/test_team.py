@@ -675,7 +675,9 @@ def test_what_the_documentation_shows_is_taken(cli, contract, given, tmp_path):
     lookup = '[tools.lookup]\nfunction = "lookups:find"\n'
     strong = '[models.strong]\nmodel = "m"\nbase_url = "http://127.0.0.1:1/v1"\n'
     (tmp_path / "workermd.toml").write_text(chat + lookup + strong + short.replace("workers.notes", "workers.echo"))
-    done = cli("run", contract(), given(), "--dry-run")
+    (tmp_path / "lookups.py").write_text("def find(text: str) -> str:\n    return text\n")
+    keys = dict.fromkeys(("OPENAI_API_KEY", "AZURE_OPENAI_API_KEY"), "none")
+    done = cli("run", contract(), given(), "--dry-run", env=keys)
     assert done.code == 0, done.err
     table = tomllib.loads(short)["workers"]["notes"]
     ours = {key: value for key, value in table.items() if key not in ("backend", "model", "models", "tools")}
