@@ -43,6 +43,10 @@ demo-agents: $(VENV)/.ready
 	  echo "--- three agents: $$kind"; $(BIN)/workermd run -v --config contracts/examples/agents/$$kind.toml --replay contracts/examples/agents/$$kind \
 	    --ledger $(DEMO)/$$kind.db contracts/release-notes.worker.md contracts/examples/release-notes.input.json || exit 1; done
 
+# Two shipped suites, with a scripted server where a model is needed, and the page of each.
+bench-demo: $(VENV)/.ready
+	$(BIN)/python -m tests.bench.demo $(DEMO)/bench
+
 # The site, from docs/, into site/. A link that leads nowhere stops it.
 docs: $(VENV)/.ready
 	@$(INSTALL) '.[docs]'

@@ -79,3 +79,9 @@ def test_every_benchmark_is_named_and_described():
     names = page.partition("Names: ")[2].partition(";")[0]
     assert re.findall(r"`([\w-]+)`", names) == [*BENCHMARKS]
     assert set(re.findall(r"^\| `([\w-]+)` \|", page, re.MULTILINE)) == set(BENCHMARKS)
+
+
+def test_every_target_that_is_no_file_has_a_rule():
+    text = (ROOT / "Makefile").read_text()
+    phony = re.search(r"^\.PHONY: (.*)$", text, re.MULTILINE).group(1).split()
+    assert [target for target in phony if not re.search(rf"^{target}:", text, re.MULTILINE)] == []
