@@ -73,9 +73,7 @@ def test_a_fault_is_made_small_kept_as_a_case_and_told_in_every_format(fuzz, cli
 
 def test_whole_runs_find_a_crash_and_an_answer_that_differs(fuzz):
     crash = fuzz("--function", "tasks:fragile", "--seed", 2, "--until-found", "--seconds", 60)
-    checks = {each["check"] for each in crash.document["found"]}
-    assert "crash" in checks, crash.err
-    assert checks <= {"crash", "killed"}, "a kill may come before the crash, and then another attempt answers"
+    assert {each["check"] for each in crash.document["found"]} == {"crash"}, crash.err
     differs = fuzz("--function", "tasks:forgetful", "--seed", 2, "--until-found", "--seconds", 60)
     (found,) = differs.document["found"]
     assert (found["check"], found["told"]) == ("differs", "the answers differ at /result/at")
@@ -83,7 +81,7 @@ def test_whole_runs_find_a_crash_and_an_answer_that_differs(fuzz):
 
 
 def test_whole_runs_of_a_sound_worker_are_silent_kills_included(fuzz):
-    done = fuzz("--function", "tasks:echo", "--seed", 3, "--draws", 13, "--seconds", 60)
+    done = fuzz("--function", "tasks:echo", "--seed", 3, "--draws", 30, "--seconds", 60)
     assert (done.code, done.document["found"]) == (0, []), done.out
 
 

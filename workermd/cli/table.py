@@ -399,7 +399,7 @@ FUZZ = CommandSpec(
         OptionSpec(
             ("--in-process",),
             "flag",
-            "Perform inputs in one loaded process, hundreds a second, instead of whole runs with their sandbox.",
+            "Perform inputs in one loaded process, several times as fast, instead of whole runs with their sandbox.",
         ),
         OptionSpec(("--seconds",), "number", "How long to search. Default: 30.", "SECONDS"),
         OptionSpec(("--draws",), "count", "End after so many inputs.", "N"),

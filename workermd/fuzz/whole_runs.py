@@ -62,6 +62,9 @@ class WholeRuns:
         )
         began = time.monotonic()
         envelope = invoke(session, request).envelope
+        if kill_after is not None and not envelope["attempts"]:
+            # Killed while it loaded: no attempt was used up, and the same call again makes the first.
+            envelope = invoke(self._session, request).envelope
         self._forget()
         error = envelope.get("error", {})
         return Observed(
