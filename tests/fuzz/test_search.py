@@ -1,18 +1,22 @@
 """The draws, the kept inputs and the report; the same seed draws the same inputs; whole runs find what a process finds."""
 
 import json
+from contextlib import closing
 
 import hypothesis
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, contract_text
 from workermd.contract.reader import read
 from workermd.contract.schema import checker
 from workermd.fuzz.branches import Branches
 from workermd.fuzz.draws import Draws
 from workermd.fuzz.observed import Observed, differing, faults_of
 from workermd.fuzz.values import CANARY, SECRET
+from workermd.fuzz.whole_runs import WholeRuns
+from workermd.runner.worker import Worker
+from workermd.task.binding import Binding
 
 CODE = """
 def echo(task):
@@ -83,6 +87,15 @@ def test_whole_runs_find_a_crash_and_an_answer_that_differs(fuzz):
 def test_whole_runs_of_a_sound_worker_are_silent_kills_included(fuzz):
     done = fuzz("--function", "tasks:echo", "--seed", 3, "--draws", 30, "--seconds", 60)
     assert (done.code, done.document["found"]) == (0, []), done.out
+
+
+def test_a_kill_while_the_backend_loads_is_no_fault_of_the_worker():
+    loaded = read(contract_text().encode(), "echo.worker.md").contract
+    command = ("sh", "-c", 'printf \'{"status": "ok", "result": {}}\'')
+    with closing(WholeRuns(Worker(loaded, Binding("command", "a test", command=command)))) as runs:
+        assert [runs.observe({"run_id": "a"}, "a", kill_after=after).status for after in (0.0, 0.001, 0.004)] == [
+            "ok"
+        ] * 3
 
 
 @pytest.mark.parametrize(
