@@ -138,8 +138,9 @@ def _violations(folder: Path, server: Server, kills: int, envelope: dict, err: s
         yield f"{asked} requests, undisturbed {UNDISTURBED}, {kills} kills"
     notes = Counter((folder / "notes.txt").read_text().split())
     yield from (f"{note} was called {times} times" for note, times in notes.items() if times > 1)
-    if paid := envelope["usage"]["turns"] - asked:
-        yield f"the envelope counts {paid:+} requests beside those that the server saw"
+    # A request is counted before it leaves: a kill may come between the two.
+    if not 0 <= (beside := envelope["usage"]["turns"] - asked) <= kills:
+        yield f"the envelope counts {beside:+} requests beside those that the server saw"
 
 
 def _arrange(folder: Path, url: str) -> None:

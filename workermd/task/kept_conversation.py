@@ -15,7 +15,7 @@ from workermd.system.digest import sha256
 from workermd.task.masking import Mask
 
 MAX_BYTES = 64 << 20
-"""A longer conversation is not kept further: what follows is asked anew."""
+"""Beyond that no further answer is kept, and what follows is asked anew. Calls are: none may be repeated unseen."""
 
 _CHUNK = 1 << 20
 
@@ -127,8 +127,8 @@ class KeptConversation:
 
     def _append(self, entry: Document) -> bool:
         line = json.dumps(entry).encode() + b"\n"
-        if self._size + len(line) > MAX_BYTES and "ended" not in entry:
-            return "called" not in entry
+        if "asked" in entry and self._size + len(line) > MAX_BYTES:
+            return False
         try:
             written = os.write(self._fd, line)
             os.fdatasync(self._fd)

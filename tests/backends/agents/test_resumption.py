@@ -157,6 +157,14 @@ def test_what_holds_a_secret_is_asked_again(run, monkeypatch):
     assert ran.result.resumed_from is None
 
 
+def test_beyond_its_bound_answers_are_asked_again_and_calls_are_not_made_again(run, monkeypatch):
+    monkeypatch.setattr("workermd.task.kept_conversation.MAX_BYTES", 0)
+    run([calls("ann"), LOST])
+    ran = run([calls("ann"), Text(ANSWER)])
+    assert run.called() == ["ann"]
+    assert ran.result.resumed_from == {"attempt": 1, "requests": 0, "tool_calls": 1}
+
+
 def test_a_cut_line_spoils_only_itself(run):
     run([calls("ann"), LOST])
     run.path.write_bytes(run.path.read_bytes() + b'{"asked": "12')
