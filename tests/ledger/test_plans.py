@@ -3,7 +3,7 @@
 import pytest
 
 from workermd.ledger.records import Cursor, RunChoice
-from workermd.ledger.sqlite import filters, links, notes, questions, removal, statements
+from workermd.ledger.sqlite import links, listing, notes, questions, removal, statements
 from workermd.ledger.sqlite.store import Ledger
 
 BEHIND = Cursor(5, 7)
@@ -20,10 +20,15 @@ CHOICES = {
     "a tag": RunChoice(tags=("a",)),
 }
 PAGES = {
-    f"{name}, {where}": filters.page(chosen, behind, 50)
+    f"{name}, {where}, {kind}": statement
     for name, chosen in CHOICES.items()
     for where, behind in (("first page", None), ("a later page", BEHIND))
-}
+    for kind, statement in (
+        ("summaries", listing.summaries(chosen, behind, 50)),
+        ("listed", listing.listed(chosen, behind, None, 50)),
+        ("bounded", listing.listed(chosen, behind, Cursor(2, 3), 50)),
+    )
+} | {"all, as far as a page looks": listing.floor(None), "all, as far as a later page looks": listing.floor(BEHIND)}
 LOOK_UPS = {
     "a run by its key": (statements.RUN_BY_KEY, ("w", "r")),
     "settled runs by row": (statements.SETTLED_AFTER, (5, 10)),
@@ -44,7 +49,7 @@ LOOK_UPS = {
 }  # fmt: skip
 STEPS = ("SCAN worker", "SCAN CONSTANT ROW", "SCAN 2 CONSTANT ROWS")
 """What a statement has made itself."""
-BY_ORDER = "SCAN r USING INDEX runs_by_time"
+BY_ORDER = ("SCAN r USING INDEX runs_by_time", "SCAN r USING COVERING INDEX runs_by_time")
 """Without any condition: a scan in the order that is asked for ends with the page."""
 
 

@@ -6,8 +6,8 @@ import pytest
 
 from tests.conftest import contract_text
 from workermd.contract.reader import read
+from workermd.ledger.records import Cursor, RunChoice
 from workermd.ledger.sqlite import listing
-from workermd.ledger.sqlite.listing import RunFilter
 from workermd.ledger.sqlite.store import Ledger
 from workermd.studio import runs_view, violations, wording
 from workermd.studio.contract_view import example
@@ -41,28 +41,29 @@ def filled(path, runs):
 
 
 def walked(ledger, **wanted):
-    """All runs of a filter, page by page."""
-    found, before, pages = [], 0, 0
+    """All runs of a choice, page by page."""
+    found, behind, pages = [], None, 0
     while True:
-        page = ledger.page(RunFilter(**wanted, before=before))
+        page = ledger.page(RunChoice(**wanted), behind=behind)
         found += [run.run_id for run in page.runs]
         pages += 1
-        if not page.next:
+        if page.next is None:
             return found, pages
-        assert page.next < (before or page.next + 1)
-        before = page.next
+        assert behind is None or page.next < behind
+        behind = page.next
 
 
 def test_pages_of_runs_have_every_run_once_whatever_is_filtered(tmp_path, monkeypatch):
     monkeypatch.setattr(listing, "MOST_LOOKED_AT", 100)
     with filled(tmp_path / "l.db", 777) as ledger:
         assert walked(ledger) == ([f"r{n}" for n in reversed(range(777))], 16)
-        others, pages = walked(ledger, worker_id="w1")
+        assert walked(ledger, worker_id="w1") == ([f"r{n}" for n in reversed(range(0, 777, 10))], 2)
+        others, pages = walked(ledger, worker_id="w1", status="ok")
         assert others == [f"r{n}" for n in reversed(range(0, 777, 10))]
-        assert pages == 8, "a page looks at no more than its share"
+        assert pages == 8, "a page with two conditions looks at no more than its share"
         assert walked(ledger, text="r77")[0] == ["r776", "r775", "r774", "r773", "r772", "r771", "r770", "r77"]
         assert walked(ledger, status="running")[0] == []
-        assert ledger.page(RunFilter()).runs[0].usage == {"input_tokens": 5}
+        assert ledger.page().runs[0].usage == {"input_tokens": 5}
 
 
 def test_a_page_reads_as_many_rows_of_a_large_ledger_as_of_a_small_one(tmp_path, monkeypatch):
@@ -86,12 +87,15 @@ def test_a_page_reads_as_many_rows_of_a_large_ledger_as_of_a_small_one(tmp_path,
     monkeypatch.setattr(listing, "MOST_LOOKED_AT", 200)
     assert steps(4000, {}) <= 1.1 * steps(100, {})
     assert steps(4000, {"worker": "nobody"}) <= 1.1 * steps(300, {"worker": "nobody"})
+    assert steps(4000, {"text": "nothing"}) <= 1.1 * steps(300, {"text": "nothing"})
 
 
 def test_what_an_address_cannot_mean_is_left_out():
-    query = {"worker": "w" * 999, "before": "x", "since": "ever", "status": "ok"}
-    assert runs_view.wanted(query) == RunFilter(worker_id="w" * 256, status="ok")
-    assert runs_view.wanted({"before": "17", "since": "hour"}, now=7200.0) == RunFilter(before=17, since=3_600_000_000)
+    query = {"worker": "w" * 999, "behind": "x", "since": "ever", "status": "ok"}
+    assert runs_view.wanted(query) == RunChoice(worker_id="w" * 256, status="ok")
+    assert runs_view.behind(query) is None
+    assert runs_view.wanted({"since": "hour"}, now=7200.0) == RunChoice(since=3_600_000_000)
+    assert runs_view.behind({"behind": "17-4"}) == Cursor(17, 4)
 
 
 REPLY = {

@@ -78,20 +78,31 @@ class Cursor(NamedTuple):
 
 
 class ListedRun(NamedTuple):
-    """A run as a list shows it: its columns, and of its envelope what it used, its backend and its error's code."""
+    """A run as a list shows it: its columns, and of its envelope what it used and its backend."""
 
     id: int
     worker_id: str
     run_id: str
+    max_attempts: int
+    attempts: int
     state: str
     status: str | None
-    attempts: int
-    max_attempts: int
     created_at: int
     settled_at: int | None
+    error_code: str | None
     usage: Document
     backend: str
-    error_code: str
+
+
+class RunsPage(NamedTuple):
+    """`next` is the run that the next page is behind, None where there is none.
+
+    `looked_at` is how many runs were looked at, 0 where that was not bounded.
+    """
+
+    runs: tuple[ListedRun, ...]
+    next: Cursor | None
+    looked_at: int = 0
 
 
 class Attempt(NamedTuple):

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from workermd.ledger.sqlite.listing import RunFilter
+from workermd.ledger.records import RunChoice
 from workermd.ledger.sqlite.store import Ledger
 from workermd.protocol.finding import Finding
 from workermd.runner import doctor
@@ -86,7 +86,7 @@ class ContractPages:
 
 
 def _runs(ledger: Ledger | None, worker_id: str) -> tuple[Any, ...]:
-    return ledger.page(RunFilter(worker_id=worker_id, limit=contract_view.LAST)).runs if ledger is not None else ()
+    return ledger.page(RunChoice(worker_id), limit=contract_view.LAST).runs if ledger is not None else ()
 
 
 def _input_of(ledger: Ledger | None, worker_id: str, run_id: str) -> str:

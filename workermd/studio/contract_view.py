@@ -9,7 +9,6 @@ from workermd.config import configuration
 from workermd.config.configuration import Flags, Settings
 from workermd.contract.model import Contract
 from workermd.ledger.records import ListedRun
-from workermd.ledger.sqlite.listing import RunFilter
 from workermd.ledger.sqlite.store import Ledger
 from workermd.protocol.envelope import Document
 from workermd.protocol.errors import ConfigurationError
@@ -55,7 +54,7 @@ class ContractCard(NamedTuple):
 
 def cards(shelved: Iterable[Shelved], ledger: Ledger | None, settings: Settings) -> tuple[ContractCard, ...]:
     """Every contract with its last runs among the newest of the ledger."""
-    runs = ledger.page(RunFilter(limit=LOOKED_AT)).runs if ledger is not None else ()
+    runs = ledger.page(limit=LOOKED_AT).runs if ledger is not None else ()
     return tuple(_card(each, [run for run in runs if run.worker_id == each.id][:LAST], settings) for each in shelved)
 
 

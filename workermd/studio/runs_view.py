@@ -1,11 +1,11 @@
 """The page of runs: what is wanted by the address, the runs as rows, and the address of the next page."""
 
+import re
 import time
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from workermd.ledger.records import ListedRun
-from workermd.ledger.sqlite.listing import RunFilter
+from workermd.ledger.records import Cursor, ListedRun, RunChoice
 from workermd.ledger.sqlite.store import Ledger
 from workermd.studio import addresses, wording
 from workermd.studio.wording import StateWords
@@ -14,6 +14,7 @@ SPANS = {"hour": 3600, "day": 86400, "week": 7 * 86400, "month": 30 * 86400}
 """What `since` may say, in seconds."""
 
 _MOST_TEXT = 256
+_PLACE = re.compile(r"([0-9]{1,18})-([0-9]{1,18})")
 _STRIP_RUNS = 24
 
 
@@ -44,18 +45,21 @@ class RunsView(NamedTuple):
     exists: bool = True
 
 
-def wanted(query: Mapping[str, str], now: float | None = None) -> RunFilter:
-    """The filter that an address describes; what it cannot mean is left out."""
+def wanted(query: Mapping[str, str], now: float | None = None) -> RunChoice:
+    """The runs that an address describes; what it cannot mean is left out."""
     seconds = SPANS.get(query.get("since", ""), 0)
-    since = int(((now or time.time()) - seconds) * 1_000_000) if seconds else 0
-    before = query.get("before", "")
-    return RunFilter(
-        worker_id=query.get("worker", "")[:_MOST_TEXT],
-        status=query.get("status", "")[:_MOST_TEXT],
-        text=query.get("text", "")[:_MOST_TEXT],
-        since=since,
-        before=int(before) if before.isascii() and before.isdigit() and len(before) < 18 else 0,
+    return RunChoice(
+        worker_id=query.get("worker", "")[:_MOST_TEXT] or None,
+        status=query.get("status", "")[:_MOST_TEXT] or None,
+        text=query.get("text", "")[:_MOST_TEXT] or None,
+        since=int(((now or time.time()) - seconds) * 1_000_000) if seconds else None,
     )
+
+
+def behind(query: Mapping[str, str]) -> Cursor | None:
+    """Where the page of an address begins."""
+    place = _PLACE.fullmatch(query.get("behind", ""))
+    return None if place is None else Cursor(int(place[1]), int(place[2]))
 
 
 def view(ledger: Ledger | None, query: Mapping[str, str]) -> RunsView:
@@ -63,8 +67,8 @@ def view(ledger: Ledger | None, query: Mapping[str, str]) -> RunsView:
     kept = {name: query.get(name, "") for name in ("worker", "status", "since", "text")}
     if ledger is None:
         return RunsView((), kept, "", 0, 0, "", exists=False)
-    page = ledger.page(wanted(query))
-    following = addresses.of("", **kept, before=page.next) if page.next else ""
+    page = ledger.page(wanted(query), behind=behind(query))
+    following = addresses.of("", **kept, behind=f"{page.next.created_at}-{page.next.id}") if page.next else ""
     return RunsView(
         tuple(row(each) for each in page.runs),
         kept,
@@ -88,7 +92,7 @@ def row(run: ListedRun) -> RunRow:
         wording.count(used) if used else wording.NOTHING,
         wording.money(run.usage["cost_usd"]) if "cost_usd" in run.usage else wording.NOTHING,
         run.created_at,
-        run.error_code,
+        run.error_code or "",
     )
 
 

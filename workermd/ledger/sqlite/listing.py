@@ -1,80 +1,80 @@
-"""Pages of a ledger's runs, newest first: by the key of the last one seen, never by counting.
+"""Lists of runs as SQL, the newest first: one builder of conditions, for the command line, the studio and statistics.
 
-A page with a filter looks at so many runs at the most, so that it takes as long on a million runs as on a hundred
-thousand. What it has not found by then is on the next page.
+A page begins behind the last run of the page before. Where an index has the order under the conditions, a page costs
+what it shows. Where none has (a text in the id, two conditions at once), `floor` bounds how many runs one page looks at;
+what it has not found by then is on a later page.
 """
 
 import json
-from typing import Any, NamedTuple
+from typing import Any
 
-from workermd.ledger.records import ListedRun
+from workermd.ledger.records import Cursor, ListedRun, RunChoice, RunSummary
 
 MOST_LOOKED_AT = 5000
-"""Runs that one page with a filter looks at."""
+"""Runs that one bounded page looks at."""
 
-_PART = "CASE WHEN json_valid(CAST(envelope AS TEXT)) THEN json_extract(CAST(envelope AS TEXT), '{}') END"
-_COLUMNS = ", ".join(
-    (
-        "id, worker_id, run_id, state, status, attempts, max_attempts, created_at, settled_at",
-        _PART.format("$.usage"),
-        _PART.format("$.backend"),
-        _PART.format("$.error.code"),
-    )
-)
-NEWEST = "SELECT max(id) FROM runs"
+UNFINISHED = ("waiting", "running")
+_ORDER = "ORDER BY r.created_at DESC, r.id DESC LIMIT ?"
+_BEHIND = "(r.created_at, r.id) < (?, ?)"
+_PART = "CASE WHEN json_valid(CAST(r.envelope AS TEXT)) THEN json_extract(CAST(r.envelope AS TEXT), '{}') END"
+_SUMMARY = ", ".join(f"r.{name}" for name in RunSummary._fields)
+_LISTED = ", ".join((_SUMMARY, _PART.format("$.usage"), _PART.format("$.backend")))
 
-
-class RunFilter(NamedTuple):
-    """What is wanted; empty means all. `text` is a part of the run's id, `since` Unix microseconds, `before` the key
-    of the last run of the page before."""
-
-    worker_id: str = ""
-    status: str = ""
-    text: str = ""
-    since: int = 0
-    before: int = 0
-    limit: int = 50
-
-    @property
-    def is_open(self) -> bool:
-        """Whether every run is wanted."""
-        return not (self.worker_id or self.status or self.text)
+Statement = tuple[str, tuple[object, ...]]
+"""SQL and its values."""
 
 
-class RunsPage(NamedTuple):
-    """`next` is what the page after it begins before, 0 where there is none. `looked_at` is 0 for all that is there."""
-
-    runs: tuple[ListedRun, ...]
-    next: int
-    looked_at: int = 0
-
-
-def select(wanted: RunFilter, newest: int) -> tuple[str, tuple[object, ...]]:
-    """The SQL of a page and its values. `+` keeps SQLite at the order of the keys, whatever indexes there are."""
-    before = wanted.before or newest + 1
-    floor = 0 if wanted.is_open else max(0, before - MOST_LOOKED_AT)
-    where: dict[str, object] = {"id < ?": before, "id >= ?": floor}
-    if wanted.worker_id:
-        where["+worker_id = ?"] = wanted.worker_id
-    if wanted.status:
-        where["coalesce(status, state) = ?"] = wanted.status
-    if wanted.text:
-        where["instr(run_id, ?) > 0"] = wanted.text
-    if wanted.since:
-        where["created_at >= ?"] = wanted.since
-    sql = f"SELECT {_COLUMNS} FROM runs WHERE {' AND '.join(where)} ORDER BY id DESC LIMIT ?"  # noqa: S608 - our own words
-    return sql, (*where.values(), wanted.limit + 1)
-
-
-def page(wanted: RunFilter, newest: int, rows: list[tuple[Any, ...]]) -> RunsPage:
-    """The rows of `select` as a page."""
-    runs = tuple(_run(row) for row in rows)
-    if len(runs) > wanted.limit:
-        return RunsPage(runs[: wanted.limit], runs[wanted.limit - 1].id)
-    floor = 0 if wanted.is_open else max(0, (wanted.before or newest + 1) - MOST_LOOKED_AT)
-    return RunsPage(runs, floor if floor > 1 else 0, MOST_LOOKED_AT if floor > 1 else 0)
+def conditions(chosen: RunChoice, behind: Cursor | None = None, floor: Cursor | None = None) -> Statement:
+    """What the rows of `runs r` must be like."""
+    words: dict[str, tuple[object, ...]] = {}
+    if chosen.worker_id is not None:
+        words["r.worker_id = ?"] = (chosen.worker_id,)
+    if chosen.status in UNFINISHED:
+        words["r.status IS NULL AND r.state = ?"] = (chosen.status,)
+    elif chosen.status is not None:
+        words["r.status = ?"] = (chosen.status,)
+    if chosen.error_code is not None:
+        words["r.error_code = ?"] = (chosen.error_code,)
+    if chosen.since is not None:
+        words["r.created_at >= ?"] = (chosen.since,)
+    if chosen.until is not None:
+        words["r.created_at < ?"] = (chosen.until,)
+    if chosen.text is not None:
+        words["instr(r.run_id, ?) > 0"] = (chosen.text,)
+    if behind is not None:
+        words[_BEHIND] = behind
+    if floor is not None:
+        words["(r.created_at, r.id) >= (?, ?)"] = floor
+    tagged = ["r.id IN (SELECT run FROM tags WHERE tag = ?)"] * len(chosen.tags)
+    values = tuple(value for each in words.values() for value in each)
+    return " AND ".join((*words, *tagged)) or "1", (*values, *chosen.tags)
 
 
-def _run(row: tuple[Any, ...]) -> ListedRun:
-    *columns, usage, backend, code = row
-    return ListedRun._make((*columns, json.loads(usage) if usage else {}, backend or "", code or ""))
+def summaries(chosen: RunChoice, behind: Cursor | None = None, limit: int | None = None) -> Statement:
+    """A page of runs without their documents."""
+    where, values = conditions(chosen, behind)
+    return f"SELECT {_SUMMARY} FROM runs r WHERE {where} {_ORDER}", (*values, -1 if limit is None else limit)  # noqa: S608
+
+
+def listed(chosen: RunChoice, behind: Cursor | None, floor: Cursor | None, limit: int) -> Statement:
+    """A page of runs with what their envelopes tell."""
+    where, values = conditions(chosen, behind, floor)
+    return f"SELECT {_LISTED} FROM runs r WHERE {where} {_ORDER}", (*values, limit)  # noqa: S608
+
+
+def floor(behind: Cursor | None) -> Statement:
+    """The last run that a bounded page behind `behind` looks at."""
+    where, values = ("1", ()) if behind is None else (_BEHIND, behind)
+    sql = f"SELECT r.created_at, r.id FROM runs r WHERE {where} {_ORDER} OFFSET ?"  # noqa: S608 - our own words
+    return sql, (*values, 1, MOST_LOOKED_AT - 1)
+
+
+def is_bounded(chosen: RunChoice) -> bool:
+    """Whether a page of this choice could look at any number of runs in vain: no one index has it whole."""
+    wanted = (chosen.worker_id, chosen.status, chosen.error_code)
+    return chosen.text is not None or bool(chosen.tags) or len([each for each in wanted if each is not None]) > 1
+
+
+def run(row: tuple[Any, ...]) -> ListedRun:
+    *columns, usage, backend = row
+    return ListedRun._make((*columns, json.loads(usage) if usage else {}, backend or ""))

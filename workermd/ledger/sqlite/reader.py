@@ -17,10 +17,11 @@ from workermd.ledger.records import (
     Reopening,
     Run,
     RunChoice,
+    RunsPage,
     RunSummary,
     Tombstone,
 )
-from workermd.ledger.sqlite import filters, links, listing, notes, questions, removal, statements
+from workermd.ledger.sqlite import links, listing, notes, questions, removal, statements
 from workermd.ledger.sqlite import rows as rows_as
 from workermd.ledger.sqlite.opening import refusal
 
@@ -55,13 +56,17 @@ class LedgerReader:
         self, chosen: RunChoice = _ALL, *, behind: Cursor | None = None, limit: int | None = None
     ) -> tuple[RunSummary, ...]:
         """Runs, newest first: one page, behind the last run of the page before."""
-        sql, values = filters.page(chosen, behind, limit)
-        return tuple(rows_as.record(self.path, RunSummary, row) for row in self._select(sql, values))
+        rows = self._select(*listing.summaries(chosen, behind, limit))
+        return tuple(rows_as.record(self.path, RunSummary, row) for row in rows)
 
-    def page(self, wanted: listing.RunFilter) -> listing.RunsPage:
-        """A page of runs, newest first. Its cost does not grow with the ledger."""
-        newest = self._select(listing.NEWEST, ())[0][0] or 0
-        return listing.page(wanted, newest, self._select(*listing.select(wanted, newest)))
+    def page(self, chosen: RunChoice = _ALL, *, behind: Cursor | None = None, limit: int = 50) -> RunsPage:
+        """A page of runs with what they used, newest first. Its cost does not grow with the ledger."""
+        last = self._select(*listing.floor(behind)) if listing.is_bounded(chosen) else []
+        floor = Cursor(*last[0]) if last else None
+        runs = tuple(map(listing.run, self._select(*listing.listed(chosen, behind, floor, limit + 1))))
+        if len(runs) > limit:
+            return RunsPage(runs[:limit], Cursor(runs[limit - 1].created_at, runs[limit - 1].id))
+        return RunsPage(runs, floor, listing.MOST_LOOKED_AT if floor else 0)
 
     def attempts(self, run_row_id: int) -> tuple[Attempt, ...]:
         """The attempts of a run in their order."""
