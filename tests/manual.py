@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 
-from workermd.cli.table import COMMANDS, EXAMPLES, ArgumentSpec, CommandSpec, OptionSpec
+from workermd.cli.table import COMMANDS
+from workermd.cli.table.examples import EXAMPLES
+from workermd.cli.table.form import ArgumentSpec, CommandSpec, OptionSpec
 
 EXITS = (
     ("0", "ok, or a status of the contract's success_statuses; nothing found"),
@@ -54,7 +56,7 @@ def _command(command: CommandSpec) -> Iterator[str]:
 def page() -> str:
     exits = "".join(f".TP\n{code}\n{_text(meaning)}\n" for code, meaning in EXITS)
     return (
-        '.\\" Written by `python -m tests.reference` from workermd/cli/table.py, never by hand.\n'
+        '.\\" Written by `python -m tests.reference` from workermd/cli/table/, never by hand.\n'
         '.TH WORKERMD 1 "" "workermd" "User Commands"\n'
         ".SH NAME\nworkermd \\- run worker.md contracts, one bounded and auditable step at a time\n"
         ".SH SYNOPSIS\n\\fBworkermd\\fR \\fICOMMAND\\fR [\\fIARGUMENT\\fR...] [\\fIOPTION\\fR...]\n"

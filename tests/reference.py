@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from tests import manual, reference_keys
 from tests.conftest import ROOT
 from workermd.bench.suite_schema import suite_schema
-from workermd.cli.table import COMMANDS, EXAMPLES, ArgumentSpec, CommandSpec, OptionSpec
+from workermd.cli.table import COMMANDS
+from workermd.cli.table.examples import EXAMPLES
+from workermd.cli.table.form import ArgumentSpec, CommandSpec, OptionSpec
 from workermd.protocol.envelope import ERROR_CODES, encoded
 
 FOLDER = ROOT / "docs" / "reference"
@@ -87,7 +89,7 @@ def commands() -> str:
         f"| [`workermd {' '.join(each.name)}`](#workermd-{'-'.join(each.name)}) | {_cell(each.summary)} |\n"
         for each in COMMANDS
     )
-    head = f"# Commands\n\n{_written('workermd/cli/table.py')}\n| command | does |\n|---|---|\n{rows}"
+    head = f"# Commands\n\n{_written('workermd/cli/table/')}\n| command | does |\n|---|---|\n{rows}"
     return head + "".join(part for command in COMMANDS for part in _command(command))
 
 

@@ -14,7 +14,10 @@ from tests.properties import examples
 from workermd.cli import completion, full_reader, main
 from workermd.cli.full_reader import ELSEWHERE
 from workermd.cli.quick_reader import quick
-from workermd.cli.table import COMMANDS, EXAMPLES, MOST, RUN
+from workermd.cli.table import COMMANDS
+from workermd.cli.table.examples import EXAMPLES
+from workermd.cli.table.form import MOST
+from workermd.cli.table.run import RUN
 from workermd.cli.values import converted
 from workermd.contract.rules import RULES
 from workermd.protocol.errors import UsageError

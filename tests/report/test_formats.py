@@ -11,7 +11,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from tests.conftest import contract_text
-from workermd.cli.table import VALIDATE
+from workermd.cli.table.contracts import VALIDATE
 from workermd.contract.rules import RULES
 from workermd.protocol.errors import UsageError
 from workermd.protocol.finding import Finding

@@ -3,7 +3,8 @@
 import argparse
 from typing import Any, NoReturn
 
-from workermd.cli.table import COMMANDS, CommandSpec, OptionSpec
+from workermd.cli.table import COMMANDS
+from workermd.cli.table.form import CommandSpec, OptionSpec
 from workermd.cli.values import converted, help_of, nearest, placed
 from workermd.protocol.errors import UsageError
 

@@ -13,7 +13,7 @@ TYPE_CHECKING = False  # type checkers know the name; importing typing costs as 
 if TYPE_CHECKING:
     from typing import Any, NoReturn
 
-    from workermd.cli.table import CommandSpec
+    from workermd.cli.table.form import CommandSpec
     from workermd.protocol.errors import WorkermdError
 
 _COMPLETION = ("--install-completion", "--show-completion")

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from workermd.cli.table import COMMANDS, CommandSpec
+from workermd.cli.table import COMMANDS
+from workermd.cli.table.form import CommandSpec
 from workermd.cli.values import converted, placed
 from workermd.protocol.errors import UsageError
 

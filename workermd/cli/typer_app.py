@@ -9,7 +9,9 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from workermd.cli.table import COMMANDS, EXAMPLES, ArgumentSpec, CommandSpec, OptionSpec
+from workermd.cli.table import COMMANDS
+from workermd.cli.table.examples import EXAMPLES
+from workermd.cli.table.form import ArgumentSpec, CommandSpec, OptionSpec
 from workermd.report import say
 
 _SUMMARY = "Run worker.md contracts: one bounded, auditable step, its input and output checked, its limits kept."

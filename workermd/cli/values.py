@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from workermd.cli.table import MOST, CommandSpec, OptionSpec
+from workermd.cli.table.form import MOST, CommandSpec, OptionSpec
 from workermd.protocol.errors import UsageError
 
 
