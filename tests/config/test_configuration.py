@@ -99,6 +99,21 @@ def test_an_agent_orchestration_worker_runs_on_the_core_runtime(cli, contract, g
     assert any(name.startswith("autogen_core") for name in done.document["result"]["names"])
 
 
+@pytest.mark.rule("S6.2")
+def test_a_function_of_the_command_line_is_found_where_a_configured_one_is(cli, contract, given, tmp_path):
+    """The working directory goes first; from a folder further down the configuration's folder counts."""
+    (tmp_path / "workermd.toml").touch()
+    (tmp_path / "near.py").write_text("def run(task):\n    return {'result': {'by': 'the configuration'}}\n")
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    spec = contract()
+    call = ("--function", "near:run")
+    assert by(cli("run", spec, given("a"), *call, cwd=inner)) == "the configuration"
+    assert cli("run", spec, given("b"), *call, "--no-config", cwd=inner).code == 2
+    (inner / "near.py").write_text("def run(task):\n    return {'result': {'by': 'the working directory'}}\n")
+    assert by(cli("run", spec, given("c"), *call, cwd=inner)) == "the working directory"
+
+
 @pytest.mark.rule("S6.1")
 def test_nothing_beside_the_contract_chooses_code(cli, contract, given, program, tmp_path):
     """The file is looked for from the working directory, not from the contract's folder."""

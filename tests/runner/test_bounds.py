@@ -168,13 +168,19 @@ def test_without_proc_nothing_starts(cli, contract, given, program, unshared, ev
 
 @pytest.mark.cold
 @pytest.mark.rule("S4.8")
-def test_a_disk_that_fills_up_while_the_task_runs_keeps_no_answer_and_says_so(cli, contract, given, unshared, tmp_path):
+@pytest.mark.parametrize(
+    ("attempts", "next_call"), [(1, b"says that none is left"), (2, b"goes on with the next attempt")]
+)
+def test_a_disk_that_fills_up_while_the_task_runs_keeps_no_answer_and_says_so(
+    cli, contract, given, unshared, tmp_path, attempts, next_call
+):
     """The hint is true: no result could be written, so the next call does not adopt one."""
     disk = tmp_path / "disk"
     disk.mkdir()
+    spec = str(contract(constraints={"max_attempts": attempts}))
     fills = "head -c 1m /dev/zero > disk/ballast; echo '{\"result\": {}}'"
     call = shlex.join([
-        sys.executable, "-m", "workermd", "run", "--ledger", "disk/ledger.db", str(contract()), str(given()),
+        sys.executable, "-m", "workermd", "run", "--ledger", "disk/ledger.db", spec, str(given()),
         "--backend", "command", "--", "sh", "-c",
     ])  # fmt: skip
     script = (
@@ -185,7 +191,5 @@ def test_a_disk_that_fills_up_while_the_task_runs_keeps_no_answer_and_says_so(cl
         capture_output=True, env=cli.environment, cwd=cli.folder, timeout=patience(60), check=False,
     )  # fmt: skip
     assert b"the disk is full" in done.stderr, done.stderr
-    assert (
-        b"the attempt left no result: the same command goes on with the next attempt; the run's id is r1" in done.stderr
-    )
+    assert b"the attempt left no result: the same command " + next_call + b"; the run's id is r1" in done.stderr
     assert b"replayed" not in done.stderr

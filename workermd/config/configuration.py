@@ -220,11 +220,26 @@ def _flag_binding(flags: Flags, settings: Settings) -> Binding | None:
         model=model,
         models={flags.model: model} if model and kind in KINDS and "models" in KINDS[kind].takes else {},
         fallbacks={name: settings.models[name] for name in model.fallback} if model else {},
-        folder=absolute("."),
+        folder=_module_folder(flags.function, settings),
         arrangement={"address": flags.base_url, "key_env": flags.api_key_env} if kind == "http" else {},
     )
     bound = checked(bound, "the command line")
     return with_server(bound, flags.base_url, settings.servers, "the command line")
+
+
+def _module_folder(function: str, settings: Settings) -> str:
+    """Where the module of a function on the command line is looked for (S6.2): the working directory goes first, as it
+    does for Python; a call from a folder further down finds what the configuration would."""
+    here = absolute(".")
+    beside = os.path.dirname(os.path.abspath(settings.origin)) if settings.origin else here
+    module = function.partition(":")[0].partition(".")[0]
+    found = (folder for folder in (here, beside) if module and _holds_module(folder, module))
+    return next(found, here)
+
+
+def _holds_module(folder: str, module: str) -> bool:
+    path = os.path.join(folder, module)
+    return os.path.isfile(f"{path}.py") or os.path.isdir(path)
 
 
 def _flag_model(flags: Flags, settings: Settings) -> Model | None:

@@ -88,7 +88,8 @@ class Settlement:
     def _unsettled(self, error: LedgerUnavailable, row: Run, token: str) -> LedgerUnavailable:
         """The same error, with what the next call will find: only a result that was written is kept."""
         if results.read(self._session.results_folder, token, row.open_key) is None:
-            kept = "the attempt left no result: the same command goes on with the next attempt"
+            goes_on = "goes on with the next attempt" if row.attempts < row.max_attempts else "says that none is left"
+            kept = f"the attempt left no result: the same command {goes_on}"
         else:
             kept = "the attempt's result is kept: the same command adopts it and starts no attempt"
         hint = f"{error.hint}; {kept}; the run's id is {shell_word(row.run_id)}"
