@@ -135,7 +135,7 @@ def test_the_table_of_exit_codes(run, exit_code, kind, code):
 
 
 def test_the_documentation_has_the_same_table():
-    page = (Path(command.__file__).parents[2] / "docs" / "backends.md").read_text(encoding="utf-8").splitlines()
+    page = (Path(command.__file__).parents[2] / "docs" / "own-code.md").read_text(encoding="utf-8").splitlines()
     for exit_code, (kind, code) in command.EXITS.items():
         assert any(
             f" {exit_code}" in row.split("|")[1] and kind in row and code in row for row in page if "|" in row[1:]

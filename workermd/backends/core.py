@@ -1,6 +1,6 @@
 """The one seam to autogen-core: a task becomes a message to an agent, a deadline becomes a token (S7.1).
 
-Nothing else of this package imports autogen-core. Its hazards, numbered H1 to H20 in docs/backends.md, are
+Nothing else of this package imports autogen-core. Its hazards, numbered H1 to H20 in docs/autogen-core.md, are
 met here; a comment names the hazard where a line exists because of it.
 """
 

@@ -508,7 +508,7 @@ def test_a_whole_run_by_configuration(cli, contract, tmp_path, pattern):
 
 def test_the_example_of_the_documentation_is_one(monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "sk-example")
-    text = (Path(__file__).parents[3] / "docs" / "backends.md").read_text()
+    text = (Path(__file__).parents[3] / "docs" / "ag2.md").read_text()
     section = text[text.index("## `ag2`") :].split("\n## ")[0]
     document = tomllib.loads(re.findall(r"```toml\n(.*?)```", section, re.DOTALL)[0])
     named = Named(models(document, "here"), {}, {}, "")

@@ -1,4 +1,4 @@
-"""The installed AutoGen, held against what docs/backends.md says of it: what is used works so, what is not has its reason.
+"""The installed AutoGen, held against what docs/autogen-core.md says of it: what is used works so, what is not has its reason.
 
 tests/backends/test_core.py does the same for the core runtime, hazard by hazard.
 """

@@ -665,11 +665,13 @@ def test_asking_people_needs_a_contract_that_can_say_so(cli, contract, given, tm
     assert "needs_human" in done.err
 
 
+PAGES = "".join((ROOT / "docs" / name).read_text() for name in ("models.md", "teams.md"))
+
+
 def test_what_the_documentation_shows_is_taken(cli, contract, given, tmp_path):
-    page = (ROOT / "docs" / "backends.md").read_text()
     chat, short, graph, filed = (
         block
-        for block in re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+        for block in re.findall(r"```toml\n(.*?)```", PAGES, re.DOTALL)
         if ("models.fast" in block or "notes" in block or "sequence" in block) and '"factory"' not in block
     )
     lookup = '[tools.lookup]\nfunction = "lookups:find"\n'
@@ -697,17 +699,15 @@ def test_what_the_documentation_shows_is_taken(cli, contract, given, tmp_path):
 
 
 def test_the_documentation_names_every_class_that_is_loaded():
-    page = (ROOT / "docs" / "backends.md").read_text()
     for provider in (each for each in FORMS if FORMS[each].role != "model" and not each.startswith("workermd.")):
         name = provider.rpartition(".")[2]
         short = name.replace("Termination", "-").replace("ChatCompletionContext", "-")
-        assert f"`{name}`" in page or f"`{short}`" in page or name in page, provider
+        assert f"`{name}`" in PAGES or f"`{short}`" in PAGES or name in PAGES, provider
 
 
 def test_every_key_of_a_table_is_documented():
-    page = (ROOT / "docs" / "backends.md").read_text()
     for key in KINDS["team"].keys | KINDS["chat"].keys:
-        assert f"`{key}`" in page or f"{key} = " in page, key
+        assert f"`{key}`" in PAGES or f"{key} = " in PAGES, key
 
 
 def test_what_asks_people():

@@ -260,7 +260,7 @@ def _may_be_loaded(node: Document, place: str, owner: str, allowed: frozenset[st
         raise Unfit(f"{where}: found UserProxyAgent, which would read from a terminal; {_REASONS['input_func']}")
     if provider not in FORMS:
         raise Unfit(
-            f"{where}: found {quoted(node['provider'])}; allowed are the classes that docs/backends.md lists, since "
+            f"{where}: found {quoted(node['provider'])}; allowed are the classes that docs/teams.md lists, since "
             f"loading any other runs its code; {_INSTEAD.get(provider, _NAME_IT)}"
         )
 
