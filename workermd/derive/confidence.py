@@ -1,6 +1,6 @@
 """How sure the contract is of each field: numbers from 0 to 1, computed from what supports it.
 
-docs/derive.md has the same tables in words. The numbers say how many independent sources agree, not how likely a
+docs/derive-reference.md has the same tables in words. The numbers say how many independent sources agree, not how likely a
 sentence is to be true.
 """
 
