@@ -253,3 +253,47 @@ def test_hostile_programs_cost_little_and_lose_no_parser_that_comes_first(tmp_pa
     assert spent < 5
     assert set(found) == {"tool"}
     assert "x" in arguments(found["tool"]) or is_open(found["tool"])
+
+
+def test_a_version_made_by_hand_prints_and_is_no_argument(tmp_path):
+    made = "VERSION = click.Option(['--version'], is_flag=True, is_eager=True, expose_value=False, callback=print)\n"
+    main = commands(
+        tmp_path, CLICK + made + "main = click.Command('main', params=[VERSION, click.Option(['--size'])])\n"
+    )["tool"]
+    assert (arguments(main), is_open(main)) == ({"size"}, False)
+
+
+def test_subcommands_of_plugins_that_the_repository_brings_along_are_read(tmp_path):
+    cli = "import pluggy\npm = pluggy.PluginManager('tool')\n@click.group()\ndef main(): ...\npm.hook.add_to(group=main, other=1)\n"
+    marked = "import click\nimport pluggy\nhookimpl = pluggy.HookimplMarker('tool')\n"
+    plugin = "@hookimpl\ndef add_to(group):\n    @group.command()\n    @click.option('--size')\n    def sort(size): ...\n"
+    plain = "import click\ndef add_to(group):\n    @group.command()\n    def never(): ...\n"
+    found = commands(tmp_path, CLICK + cli, f"plugins.py\n{marked}{plugin}", f"plain.py\n{plain}")
+    assert list(found) == ["tool sort"]
+    assert arguments(found["tool sort"]) == {"size"}
+    assert "the hook add_to, which plugins answer" in " ".join(found["tool sort"].notes)
+
+
+def test_a_marker_for_what_was_not_given_is_told_apart(tmp_path):
+    option = (
+        "import enum\n_ARG = enum.Enum('_ARG', 'NO')\n"
+        "def add(parser, flag, type=_ARG.NO, help=_ARG.NO):\n"
+        "    given = {'type': type, 'help': help}\n"
+        "    parser.add_argument(flag, **{k: v for k, v in given.items() if v is not _ARG.NO})\n"
+        "def main():\n    p = argparse.ArgumentParser()\n    add(p, '--size', type=int)\n    p.parse_args()\n"
+    )
+    main = commands(tmp_path, ARGPARSE + option)["tool"]
+    assert main.input_schema["properties"]["size"]["type"] == "integer"
+    assert not is_open(main)
+
+
+def test_an_object_that_meets_unread_code_may_have_more(tmp_path):
+    plugins = (
+        "import importlib.metadata\nclass Manager:\n    def __init__(self):\n        self.parser = argparse.ArgumentParser()\n"
+        "        self.parser.add_argument('--size')\n"
+        "def main():\n    manager = Manager()\n    for each in importlib.metadata.entry_points():\n"
+        "        add = getattr(each.load(), 'add_options', None)\n        if add:\n            add(manager)\n    manager.parser.parse_args()\n"
+    )
+    main = commands(tmp_path, ARGPARSE + plugins)["tool"]
+    assert is_open(main)
+    assert "size" in arguments(main)

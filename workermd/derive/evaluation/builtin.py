@@ -1,5 +1,6 @@
 """Python's builtins, the methods of plain values, and the few functions of the standard library that shape commands."""
 
+import ast
 from collections.abc import Callable, Iterator
 from itertools import product
 from typing import Any
@@ -200,8 +201,10 @@ def _getattr(evaluator: Calls, call: Invocation) -> Any:
     name = call.get(1, "")
     if not isinstance(name, str) or isinstance(name, Rough):
         return UNKNOWN
-    found = evaluator.attribute(call.get(0, ""), name)
-    return call.arguments[2] if isinstance(found, Unknown) and len(call.arguments) > 2 else found
+    subject = call.get(0, "")
+    found = evaluator.attribute(subject, name)
+    lacks = isinstance(found, Unknown) and not isinstance(subject, Unknown)  # of what is not told nothing is lacking
+    return call.arguments[2] if lacks and len(call.arguments) > 2 else found
 
 
 def _setattr(_evaluator: Calls, call: Invocation) -> Any:
@@ -334,6 +337,23 @@ def _field(_evaluator: Calls, call: Invocation) -> Any:
     )
 
 
+def _enum(_evaluator: Calls, call: Invocation) -> Any:
+    """`Enum("Name", "A B")`: the names as members, numbered from 1, or with the values that they are given."""
+    name, listed = call.get(0, "value"), call.get(1, "names")
+    if isinstance(listed, str) and not isinstance(listed, Rough):
+        listed = listed.replace(",", " ").split()
+    pairs = list(listed.items()) if isinstance(listed, dict) else items(listed)
+    if not isinstance(name, str) or pairs is None:
+        return UNKNOWN
+    numbered = [pair if isinstance(pair, tuple) and len(pair) == 2 else (pair, at) for at, pair in enumerate(pairs, 1)]
+    if not all(isinstance(word, str) and word.isidentifier() for word, _ in numbered):
+        return UNKNOWN
+    node = ast.ClassDef(name=name, bases=[], keywords=[], body=[], decorator_list=[])
+    made = Class(node, call.module, [External("enum.Enum")])
+    made.attributes = {word: EnumMember(made, word, value) for word, value in numbered[:MAX_PARTS]}
+    return made
+
+
 def _platform(value: Any) -> Callable[[Calls, Invocation], Any]:
     def ask(evaluator: Calls, _call: Invocation) -> Any:
         evaluator.asked = True
@@ -362,6 +382,7 @@ FUNCTIONS: dict[str, Callable[[Any, Invocation], Any]] = {
     **dict.fromkeys(("typing.overload", "typing.final", "typing.cast"), _identity),
     "typing.cast": lambda _evaluator, call: call.get(1, "val", UNKNOWN),
     **dict.fromkeys(("dataclasses.field", "attr.ib", "attrs.field", "attr.field"), _field),
+    **dict.fromkeys(("enum.Enum", "enum.IntEnum", "enum.StrEnum"), _enum),
     "itertools.chain": _chain,
     "itertools.chain.from_iterable": _chain_of,
     "itertools.product": _product,
@@ -539,8 +560,9 @@ def doubted_in(value: Any, depth: int = 0) -> Iterator[Modelled]:
     elif isinstance(value, list | tuple) and depth < 2:
         for part in value[:200]:
             yield from doubted_in(part, depth + 1)
-    elif isinstance(value, dict) and depth < 2:
-        for part in list(value.values())[:200]:
+    elif isinstance(value, dict | Instance) and depth < 2:
+        held = value.attributes if isinstance(value, Instance) else value
+        for part in list(held.values())[:200]:
             yield from doubted_in(part, depth + 1)
 
 

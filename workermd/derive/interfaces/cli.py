@@ -6,7 +6,7 @@ from typing import Any
 
 from workermd.derive.evaluation.evaluator import Evaluator
 from workermd.derive.evaluation.values import Ended, Exhausted, Function, Invocation, Library, Modelled, Stopped
-from workermd.derive.interfaces import argparse_commands, click_commands, typer_commands
+from workermd.derive.interfaces import argparse_commands, click_commands, plugins, typer_commands
 from workermd.derive.interfaces.commands import CommandSignature, call_of, schema_of, together
 from workermd.derive.interfaces.packages import Project, Script, projects
 from workermd.derive.interfaces.reading import reading
@@ -89,6 +89,7 @@ class _Program:
             **click_classes,
             **click_commands.types(),
             **typer_classes,
+            **plugins.library(),
         }
         functions = {**click_functions, **typer_functions}
         library = Library(classes, functions, _PACKAGES, click_commands.alike)

@@ -98,6 +98,12 @@ class Parameter(Modelled):
     def member(self, _evaluator: Calls, name: str) -> Any:
         return self.given.get(name, UNKNOWN)
 
+    @property
+    def only_tells(self) -> bool:
+        """A `--version` or `--help` by hand: it prints, and the program ends."""
+        eager = self.given.get("is_eager") is True and self.given.get("expose_value") is False
+        return eager and bool({"--version", "--help"} & {name for name in self.names if isinstance(name, str)})
+
 
 class Node(Modelled):
     """A command or a group."""
@@ -410,6 +416,8 @@ class Reader:
     def _options(self, node: Node, level: int) -> list[CommandOption]:
         found: list[CommandOption] = []
         for parameter in node.parameters[:MAX_PARAMETERS]:
+            if isinstance(parameter, Parameter) and parameter.only_tells:
+                continue
             option = option_of(parameter, level) if isinstance(parameter, Parameter) else None
             if option is not None:
                 found.append(option)
