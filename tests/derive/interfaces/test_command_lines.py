@@ -266,7 +266,9 @@ def test_a_version_made_by_hand_prints_and_is_no_argument(tmp_path):
 def test_subcommands_of_plugins_that_the_repository_brings_along_are_read(tmp_path):
     cli = "import pluggy\npm = pluggy.PluginManager('tool')\n@click.group()\ndef main(): ...\npm.hook.add_to(group=main, other=1)\n"
     marked = "import click\nimport pluggy\nhookimpl = pluggy.HookimplMarker('tool')\n"
-    plugin = "@hookimpl\ndef add_to(group):\n    @group.command()\n    @click.option('--size')\n    def sort(size): ...\n"
+    plugin = (
+        "@hookimpl\ndef add_to(group):\n    @group.command()\n    @click.option('--size')\n    def sort(size): ...\n"
+    )
     plain = "import click\ndef add_to(group):\n    @group.command()\n    def never(): ...\n"
     found = commands(tmp_path, CLICK + cli, f"plugins.py\n{marked}{plugin}", f"plain.py\n{plain}")
     assert list(found) == ["tool sort"]
