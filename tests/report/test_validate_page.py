@@ -18,7 +18,7 @@ def rows(head):
 
 
 def test_the_table_of_formats_is_complete():
-    assert [name for name, _ in rows("| format | for | what could not be checked |")] == list(FORMATS)
+    assert [name for name, _ in rows("| format | for | files that it could not check |")] == list(FORMATS)
 
 
 def test_the_table_of_inputs_is_the_actions():
