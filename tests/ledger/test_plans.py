@@ -33,6 +33,10 @@ LOOK_UPS = {
     "a run by its key": (statements.RUN_BY_KEY, ("w", "r")),
     "settled runs by row": (statements.SETTLED_AFTER, (5, 10)),
     "attempts of a run": (statements.ATTEMPTS, (1,)),
+    "attempts of some runs": (statements.ATTEMPTS_AMONG, ("[1, 2]",)),
+    "runs admitted since": (listing.ADMITTED_AFTER, (5, 10)),
+    "some runs by their rows": (listing.SUMMARIES_AMONG, ("[1, 2]",)),
+    "the newest run": (statements.NEWEST, ()),
     "events of a run": (notes.EVENTS, (1,)),
     "the contract of a run": (notes.CONTRACT_OF_A_RUN, (1,)),
     "an accepted run": (notes.ACCEPTED_ONE, ("w", "r")),
@@ -47,7 +51,7 @@ LOOK_UPS = {
     "workers": (statements.WORKERS, ()),
     "a rejection too many": (statements.FORGET_REJECTIONS, ("w",)),
 }  # fmt: skip
-STEPS = ("SCAN worker", "SCAN CONSTANT ROW", "SCAN 2 CONSTANT ROWS")
+STEPS = ("SCAN json_each", "SCAN worker", "SCAN CONSTANT ROW", "SCAN 2 CONSTANT ROWS")
 """What a statement has made itself."""
 BY_ORDER = ("SCAN r USING INDEX runs_by_time", "SCAN r USING COVERING INDEX runs_by_time")
 """Without any condition: a scan in the order that is asked for ends with the page."""

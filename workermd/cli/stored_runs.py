@@ -1,6 +1,6 @@
 """Runs of the ledger as the command line names them: found, told apart, summed up."""
 
-from workermd.ledger.records import Run, RunSummary
+from workermd.ledger.records import ListedRun, Run, RunSummary
 from workermd.ledger.sqlite.store import Ledger
 from workermd.protocol.envelope import Document, timestamp
 from workermd.protocol.errors import UsageError
@@ -31,7 +31,7 @@ def one(ledger: Ledger, run_id: str, worker: str | None) -> Run:
     return found[0]
 
 
-def summary(row: Run | RunSummary) -> Document:
+def summary(row: Run | RunSummary | ListedRun) -> Document:
     return {
         "worker_id": row.worker_id,
         "run_id": row.run_id,

@@ -43,6 +43,68 @@ LEDGER_COMMANDS = (
         ),
     ),
     CommandSpec(
+        ("runs", "stats"),
+        "Sum up runs: percentiles, why they failed, tokens and cost by worker, model and day.",
+        (),
+        (
+            WORKER,
+            STATUS,
+            *FILTERS,
+            OptionSpec(
+                ("--tz",), "text", "The zone that days are of, such as Europe/Berlin. Default: this machine's.", "ZONE"
+            ),
+            OptionSpec(("--format",), "text", "How to print.", "text|json|csv", ("text", "json", "csv"), "text"),
+            OptionSpec(
+                ("--report",), "many", "Write a page or a picture, too: html, svg, text. Repeatable.", "FORMAT=FILE"
+            ),
+            LEDGER,
+            CONFIG,
+            NO_CONFIG,
+        ),
+    ),
+    CommandSpec(
+        ("runs", "export"),
+        "Write runs as JSON Lines, CSV or Parquet; without their inputs and outputs, unless asked for.",
+        (),
+        (
+            WORKER,
+            STATUS,
+            *FILTERS,
+            OptionSpec(("--include-data",), "flag", "With input, output and envelope of each run."),
+            OptionSpec(
+                ("--write", "-o"),
+                "text",
+                "The file; it is written whole or not at all. Default: standard output.",
+                "FILE",
+            ),
+            OptionSpec(
+                ("--format",),
+                "text",
+                "How to write. Default: what the file's name says, else jsonl.",
+                "jsonl|csv|parquet",
+                ("jsonl", "csv", "parquet"),
+            ),
+            LEDGER,
+            CONFIG,
+            NO_CONFIG,
+        ),
+    ),
+    CommandSpec(
+        ("runs", "tail"),
+        "Follow what happens: runs admitted, started, settled, reopened, asked and decided. Ends with Ctrl-C.",
+        (),
+        (
+            WORKER,
+            STATUS,
+            next(each for each in FILTERS if each.name == "match"),
+            OptionSpec(("--last",), "count", "Begin with so many events from before.", "N", default=0),
+            OptionSpec(("--format",), "text", "How to print.", "text|jsonl", ("text", "jsonl"), "text"),
+            LEDGER,
+            CONFIG,
+            NO_CONFIG,
+        ),
+    ),
+    CommandSpec(
         ("runs", "pending"),
         "List what waits for a person's decision, the oldest first.",
         (),

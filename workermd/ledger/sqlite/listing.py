@@ -20,6 +20,9 @@ _PART = "CASE WHEN json_valid(CAST(r.envelope AS TEXT)) THEN json_extract(CAST(r
 _SUMMARY = ", ".join(f"r.{name}" for name in RunSummary._fields)
 _LISTED = ", ".join((_SUMMARY, _PART.format("$.usage"), _PART.format("$.backend")))
 
+ADMITTED_AFTER = f"SELECT {_SUMMARY} FROM runs r WHERE r.id > ? ORDER BY r.id LIMIT ?"  # noqa: S608 - our own words
+SUMMARIES_AMONG = f"SELECT {_SUMMARY} FROM runs r WHERE r.id IN (SELECT value FROM json_each(?))"  # noqa: S608
+
 Statement = tuple[str, tuple[object, ...]]
 """SQL and its values."""
 

@@ -1,5 +1,6 @@
 """What is read of a ledger. Inside a transaction of the same connection: as that transaction sees it."""
 
+import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -68,9 +69,30 @@ class LedgerReader:
             return RunsPage(runs[:limit], Cursor(runs[limit - 1].created_at, runs[limit - 1].id))
         return RunsPage(runs, floor, listing.MOST_LOOKED_AT if floor else 0)
 
+    def newest(self) -> int:
+        """The row of the run that was admitted last; 0 where there is none."""
+        return int(self._select(statements.NEWEST, ())[0][0] or 0)
+
+    def admitted_after(self, row: int, limit: int) -> tuple[RunSummary, ...]:
+        """Runs behind a row, in the order in which they were admitted: a part of them."""
+        rows = self._select(listing.ADMITTED_AFTER, (row, limit))
+        return tuple(rows_as.record(self.path, RunSummary, each) for each in rows)
+
+    def summaries_among(self, run_row_ids: Sequence[int]) -> dict[int, RunSummary]:
+        """Several runs by their rows; those that are gone are not there."""
+        rows = self._select(listing.SUMMARIES_AMONG, (json.dumps(list(run_row_ids)),))
+        return {row[0]: rows_as.record(self.path, RunSummary, row) for row in rows}
+
     def attempts(self, run_row_id: int) -> tuple[Attempt, ...]:
         """The attempts of a run in their order."""
         return tuple(rows_as.attempt(self.path, row) for row in self._select(statements.ATTEMPTS, (run_row_id,)))
+
+    def attempts_among(self, run_row_ids: Sequence[int]) -> dict[int, list[Attempt]]:
+        """The attempts of several runs, each in their order, by the runs' rows."""
+        found: dict[int, list[Attempt]] = {}
+        for run, *row in self._select(statements.ATTEMPTS_AMONG, (json.dumps(list(run_row_ids)),)):
+            found.setdefault(run, []).append(rows_as.attempt(self.path, tuple(row)))
+        return found
 
     def tokens(self) -> set[str]:
         """The tokens of all attempts: what result files and artifacts may be named by."""

@@ -10,6 +10,7 @@ FROM runs r LEFT JOIN attempts a ON a.run = r.id AND a.n = r.attempts AND a.outc
 """
 RUN_BY_KEY = RUN + "WHERE r.worker_id = ? AND r.run_id = ?"
 SETTLED_AFTER = RUN + "WHERE r.id > ? AND r.state = 'done' ORDER BY r.id LIMIT ?"
+NEWEST = "SELECT max(id) FROM runs"
 WORKERS = """
 WITH RECURSIVE worker (id) AS (
   SELECT min(worker_id) FROM runs
@@ -17,6 +18,10 @@ WITH RECURSIVE worker (id) AS (
 SELECT id FROM worker
 """
 ATTEMPTS = "SELECT n, token, owner, started_at, ended_at, outcome, detail FROM attempts WHERE run = ? ORDER BY n"
+ATTEMPTS_AMONG = """
+SELECT run, n, token, owner, started_at, ended_at, outcome, detail FROM attempts
+WHERE run IN (SELECT value FROM json_each(?)) ORDER BY run, n
+"""
 ADMIT = """
 INSERT INTO runs (worker_id, run_id, input_sha256, input, contract_sha256, max_attempts, hash_version, created_at,
                   contract)
