@@ -133,8 +133,8 @@ class Runner:
             "RUNNER_TEMP": str(temporary),
         }
 
-    def step(self, number, **inputs):
-        step = ACTION["runs"]["steps"][number]
+    def step(self, named, **inputs):
+        (step,) = (step for step in ACTION["runs"]["steps"] if step.get("id") == named)
         given = {name: value["default"] for name, value in ACTION["inputs"].items()} | {
             name.replace("_", "-"): value for name, value in inputs.items()
         }
@@ -165,51 +165,74 @@ class Runner:
         return found
 
 
-def test_the_action_is_of_its_own_steps_and_puts_no_expression_into_a_script():
+OTHERS = {"actions/cache/restore@v4", "actions/cache/save@v4", "actions/upload-artifact@v4"}
+"""GitHub's own actions that ours calls: a composite action has no other way to the cache and to the artifacts."""
+
+
+def test_the_action_calls_github_alone_and_puts_no_expression_into_a_script():
     assert ACTION["runs"]["using"] == "composite"
-    for step in ACTION["runs"]["steps"]:
-        assert set(step) <= {"name", "id", "shell", "env", "run"}, "no action of others"
+    own = [step for step in ACTION["runs"]["steps"] if "run" in step]
+    assert {step["uses"] for step in ACTION["runs"]["steps"] if "uses" in step} == OTHERS
+    for step in own:
+        assert set(step) == {"name", "id", "shell", "env", "run"}
         assert "${{" not in step["run"], "an input there would be run as a program"
-    names = {name for step in ACTION["runs"]["steps"] for name in step["env"]}
-    assert all(name in "".join(step["run"] for step in ACTION["runs"]["steps"]) for name in names)
+    names = {name for step in own for name in step["env"]}
+    assert all(name in "".join(step["run"] for step in own) for name in names)
     used = set(re.findall(r"inputs\.([\w-]+)", (ROOT / "action.yml").read_text()))
     assert used == set(ACTION["inputs"])
     assert all("description" in each for each in [*ACTION["inputs"].values(), *ACTION["outputs"].values()])
+
+
+def test_the_ledger_is_brought_back_before_the_run_and_kept_after_a_failure_too():
+    """Under a key of its own for each job: a cache is never written twice, and the newest one is brought back."""
+    places = [step.get("id") or step["uses"] for step in ACTION["runs"]["steps"]]
+    restore, save, upload = (f"actions/{name}@v4" for name in ("cache/restore", "cache/save", "upload-artifact"))
+    assert places == ["install", "validate", restore, "run", "bench", save, upload]
+    steps = dict(zip(places, ACTION["runs"]["steps"], strict=True))
+    assert "always()" in steps[save]["if"]
+    assert "always()" in steps[upload]["if"]
+    before, after = steps[restore]["with"], steps[save]["with"]
+    assert before.pop("restore-keys") == "${{ inputs.cache }}-"
+    assert before == after
+    assert before["key"].startswith("${{ inputs.cache }}-${{ github.run_id }}-")
+    assert before["path"] == "${{ inputs.ledger }}*", "the file, and the folders beside it"
+    for expression in re.findall(r"steps\.(\w+)\.outputs\.([\w-]+)", (ROOT / "action.yml").read_text()):
+        assert expression[1] in (steps[expression[0]]["run"]), expression
 
 
 def test_the_steps_of_the_action_in_order(environment, checkout, project, tmp_path):
     temporary = tmp_path / "runner temp"
     temporary.mkdir()
     runner = Runner(environment, checkout, project, temporary)
-    installed = runner.step(0, python=sys.executable)
+    installed = runner.step("install", python=sys.executable)
     assert installed.returncode == 0, installed.stderr
 
-    clean = runner.step(1)
+    clean = runner.step("validate")
     assert (clean.returncode, clean.stdout) == (0, ""), clean.stderr
     assert runner.outputs() == {"exit-code": "0", "sarif-file": "workermd.sarif"}
     assert runner.summary.read_text() == "### worker.md contracts: 0 errors, 0 warnings in 1 file\n"
     assert json.loads((project / "workermd.sarif").read_text())["runs"][0]["results"] == []
 
     (project / "bad.worker.md").write_text(BROKEN)
-    bad = runner.step(1, sarif_file="a b.sarif")
+    bad = runner.step("validate", sarif_file="a b.sarif")
     assert bad.returncode == 1
     assert bad.stdout.startswith("::warning file=bad.worker.md,line=1,col=1,endColumn=4,title=WM113::")
     assert bad.stdout.count("::error file=bad.worker.md,line=5,") == 3
     assert runner.outputs() == {"exit-code": "1", "sarif-file": "a b.sarif"}
     assert runner.summary.read_text().startswith("### worker.md contracts: 3 errors, 1 warning in 2 files\n")
     assert len(json.loads((project / "a b.sarif").read_text())["runs"][0]["results"]) == 4
-    assert runner.step(1, fail_on="never").returncode == 0
+    assert runner.step("validate", fail_on="never").returncode == 0
     assert runner.outputs()["exit-code"] == "1"
 
-    only = runner.step(1, paths="\n  in side/*.worker.md \r\n\n", args="--quiet\n", sarif_file="")
+    only = runner.step("validate", paths="\n  in side/*.worker.md \r\n\n", args="--quiet\n", sarif_file="")
     assert (only.returncode, only.stdout, only.stderr) == (0, "", "")
     assert runner.outputs() == {"exit-code": "0", "sarif-file": ""}
 
-    missing = runner.step(1, paths="nowhere", fail_on="never")
+    missing = runner.step("validate", paths="nowhere", fail_on="never")
     assert missing.returncode == 2, "what could not be checked is no success"
     assert missing.stdout.startswith("::error title=could not be checked ")
     assert "nowhere: no such file" in runner.summary.read_text()
-    assert runner.step(1, fail_on="sometimes").returncode == 2
+    assert runner.step("validate", fail_on="sometimes").returncode == 2
 
     for hostile in (
         "$(touch pwned)",
@@ -220,7 +243,7 @@ def test_the_steps_of_the_action_in_order(environment, checkout, project, tmp_pa
         "a\n::error::x",
     ):
         for name in ("paths", "fail_on", "sarif_file"):
-            runner.step(1, **{name: hostile})
+            runner.step("validate", **{name: hostile})
             assert not (project / "pwned").exists(), (name, hostile)
             assert set(runner.outputs()) <= {"exit-code", "sarif-file"}
 
@@ -230,9 +253,9 @@ def test_the_action_runs_a_contract(environment, checkout, project, tmp_path):
     temporary = tmp_path / "runner temp"
     temporary.mkdir()
     runner = Runner(environment, checkout, project, temporary)
-    assert runner.step(0, python=sys.executable).returncode == 0
-    assert runner.step(2).stdout == "", "without a contract nothing is run"
-    assert runner.step(1, paths="").returncode == 0
+    assert runner.step("install", python=sys.executable).returncode == 0
+    assert runner.step("run").stdout == "", "without a contract nothing is run"
+    assert runner.step("validate", paths="").returncode == 0
     assert runner.outputs() == {"exit-code": "0", "sarif-file": ""}
     (project / "input.json").write_text('{"run_id": "r 1"}')
     (project / "answer.sh").write_text("""echo '{"status": "'"$1"'", "result": {}}'""")
@@ -241,34 +264,34 @@ def test_the_action_runs_a_contract(environment, checkout, project, tmp_path):
     def words(status):
         return f"--env\n PYTHONPATH\n--backend\ncommand\n--\nsh\nanswer.sh\n{status}\n"
 
-    done = runner.step(2, run_args=words("ok"), **call)
+    done = runner.step("run", run_args=words("ok"), **call)
     assert (done.returncode, json.loads(done.stdout[: done.stdout.index("::")])["status"]) == (0, "ok"), done.stderr
     assert "::notice title=echo r 1::ok\n" in done.stdout
     assert runner.outputs() == {"run-exit-code": "0", "status": "ok", "envelope-file": "workermd-envelope.json"}
     assert runner.summary.read_text().startswith("### echo: ok\n")
     assert json.loads((project / "workermd-envelope.json").read_text())["replayed"] is False
-    assert runner.step(2, run_args=words("ok"), **call).returncode == 0
+    assert runner.step("run", run_args=words("ok"), **call).returncode == 0
     assert json.loads((project / "workermd-envelope.json").read_text())["replayed"] is True
 
     (project / "input.json").write_text('{"run_id": "r2"}')
-    bad = runner.step(2, run_args=words("invalid_request"), **call)
+    bad = runner.step("run", run_args=words("invalid_request"), **call)
     assert (bad.returncode, runner.outputs()["status"]) == (3, "invalid_request"), bad.stderr
     assert "::error title=echo r2::invalid_request: " in bad.stdout
-    nothing = runner.step(2, **call | {"input": "nowhere.json"})
+    nothing = runner.step("run", **call | {"input": "nowhere.json"})
     assert (nothing.returncode, runner.outputs()) == (2, {"run-exit-code": "2", "status": "", "envelope-file": ""})
     assert "::error title=workermd run::nothing was run" in nothing.stdout
-    assert runner.step(2, **call | {"contract": "--help"}).returncode == 2
+    assert runner.step("run", **call | {"contract": "--help"}).returncode == 2
     benched(runner, project)
     for hostile in ("$(touch pwned)", "`touch pwned`", "'; touch pwned; '", "a\n::error::x"):
         for name in ("contract", "input", "run_args", "ledger", "envelope_file"):
-            runner.step(2, **call | {name: hostile})
+            runner.step("run", **call | {name: hostile})
             assert not (project / "pwned").exists(), (name, hostile)
             assert set(runner.outputs()) <= {"run-exit-code", "status", "envelope-file"}
 
 
 def benched(runner, project):
     """The step that holds a suite's gate: passed, failed and unusable, with a summary each time that something was measured."""
-    assert runner.step(3).stdout == "", "without a suite nothing is benched"
+    assert runner.step("bench").stdout == "", "without a suite nothing is benched"
     suite = {
         "suite": 1,
         "contract": "in side/good.worker.md",
@@ -277,15 +300,15 @@ def benched(runner, project):
         "gate": {"min_pass": 0.1},
     }
     (project / "x.bench.yaml").write_text(json.dumps(suite))
-    done = runner.step(3, suite="x.bench.yaml", bench_args="--repeats\n 2\n", ledger="kept/l.db")
+    done = runner.step("bench", suite="x.bench.yaml", bench_args="--repeats\n 2\n", ledger="kept/l.db")
     assert (done.returncode, runner.outputs()) == (0, {"bench-exit-code": "0"}), done.stderr
     assert runner.summary.read_text().startswith("### x: passed\n")
     (project / "x.bench.yaml").write_text(json.dumps(suite | {"gate": {"min_pass": 0.9}}))
-    failed = runner.step(3, suite="x.bench.yaml", ledger="kept/l.db")
+    failed = runner.step("bench", suite="x.bench.yaml", ledger="kept/l.db")
     assert (failed.returncode, runner.outputs()) == (1, {"bench-exit-code": "1"}), failed.stderr
     assert "::error title=workermd bench::the gate is not passed" in failed.stdout
-    assert runner.step(3, suite="nowhere.bench.yaml").returncode == 2
-    assert runner.step(3, suite="--help").returncode == 2
+    assert runner.step("bench", suite="nowhere.bench.yaml").returncode == 2
+    assert runner.step("bench", suite="--help").returncode == 2
 
 
 # --- the page about gates -------------------------------------------------------------------------------
@@ -302,7 +325,6 @@ def test_the_page_names_every_input_of_the_run():
     steps = workflow["jobs"]["gate"]["steps"]
     ours = next(step for step in steps if step.get("id") == "gate")
     assert set(ours["with"]) <= set(ACTION["inputs"])
-    assert re.search(r"steps\.gate\.outputs\.([\w-]+)", steps[-1]["with"]["path"])[1] in ACTION["outputs"]
     table = re.findall(r"^\| `([\w-]+)` \| (?:`(.*?)`)? ?\|", PAGE, re.MULTILINE)
     assert {name: ACTION["inputs"][name]["default"] for name, _ in table} == dict(table)
     checks = {"args", "fail-on", "sarif-file", "python"}
@@ -328,3 +350,18 @@ def test_the_script_of_gitlab_and_jenkins(environment, tmp_path, shell):
     assert job["artifacts"]["reports"]["junit"] in kept
     assert job["artifacts"]["reports"]["junit"] in blocks("groovy")[0]
     assert (tmp_path / job["cache"]["paths"][0] / "ledger.db").exists()
+
+
+def test_the_published_schemas_accept_the_files(tmp_path):
+    """SchemaStore's for an action and for a workflow, GitLab's own for its file, as check-jsonschema brings them."""
+    checker = pytest.importorskip("check_jsonschema", reason="check-jsonschema is of the extra measure")
+    (gitlab,) = (each for each in blocks("yaml") if "before_script" in each)
+    for kind, text in (
+        ("github-actions", (ROOT / "action.yml").read_text()),
+        ("github-workflows", blocks("yaml")[0]),
+        ("gitlab-ci", gitlab),
+    ):
+        (tmp_path / f"{kind}.yml").write_text(text)
+        words = ("--builtin-schema", f"vendor.{kind}", str(tmp_path / f"{kind}.yml"))
+        done = call(dict(os.environ), tmp_path, sys.executable, "-m", checker.__name__, *words)
+        assert done.returncode == 0, done.stdout

@@ -24,7 +24,17 @@ def test_the_table_of_formats_is_complete():
 def test_the_table_of_inputs_is_the_actions():
     """Those of a run and of a suite stand on the page about gates."""
     action = yaml.safe_load((ROOT / "action.yml").read_text())
-    of_the_run = {"contract", "input", "run-args", "ledger", "envelope-file", "suite", "bench-args"}
+    of_the_run = {
+        "contract",
+        "input",
+        "run-args",
+        "ledger",
+        "envelope-file",
+        "artifact",
+        "cache",
+        "suite",
+        "bench-args",
+    }
     inputs = [(name, each["default"]) for name, each in action["inputs"].items() if name not in of_the_run]
     assert rows("| input | default | means |") == inputs
     assert re.findall(r"`([\w-]+)`", PAGE.split("\nOutputs: ")[1].split(".")[0]) == [
