@@ -194,7 +194,7 @@ def test_a_task_and_a_reply_have_the_documented_fields(cli, contract, given, pro
     assert list(done.document["result"]) == [
         "worker_id", "version", "run_id", "attempt", "max_attempts", "seconds_left", "purpose", "mode", "input",
         "output_schema", "tools_allowed", "feedback", "decisions", "trace", "artifacts_dir", "settings",
-        "budget", "checkpoint",
+        "budget", "reach", "checkpoint",
     ]  # fmt: skip
     assert (done.document["status"], done.document["result"]["settings"]) == ("ok", {"a": 1})
     assert 0 < done.document["result"]["seconds_left"] <= 20

@@ -334,6 +334,39 @@ CONSTRAINTS = [
         ),
         "",
     ),
+    *[
+        Case(f"reach {value}", bullet("notes: adapt", f"- {value}"), "")
+        for value in (
+            "max_memory_mb: 512",
+            "max_processes: 8",
+            "max_artifact_mb: 0",
+            "network: none",
+            "network: loopback",
+            "network: [Api.example.com:443, 10.0.0.7:8080]",
+            "files: none",
+            "files: [read(rulebook), write(cache)]",
+        )
+    ],
+    *[
+        Case(f"no reach {value}", bullet("notes: adapt", f"- {value}"), f"43:{len(value.partition(':')[0]) + 5} WM606")
+        for value in (
+            "max_memory_mb: 0",
+            "max_processes: 0.5",
+            "max_artifact_mb: 1g",
+            "network: any",
+            "network: []",
+            "network: [*.example.com:443]",
+            "network: [example.com]",
+            "network: [https://example.com:443]",
+            "network: [a.example:443, A.example:443]",
+            "network: [a.example:70000]",
+            "files: all",
+            "files: []",
+            "files: [read(/etc)]",
+            "files: [rulebook]",
+            "files: [read(a), write(a)]",
+        )
+    ],
     Case("zero seconds", bullet("timeout_seconds: 30", "- timeout_seconds: 0"), "39:20 WM606"),
     Case("no attempts", bullet("max_attempts: 2", "- max_attempts: 0"), "40:17 WM606"),
     Case("half an attempt", bullet("max_attempts: 2", "- max_attempts: 1.5"), "40:17 WM606"),

@@ -54,7 +54,7 @@ def test_every_kind_of_value_comes_back(cache_home: Path) -> None:
     text = edit(
         "- notes: adapt",
         "- attempt_timeout_seconds: 0.5\n- max_cost_usd: 0.25\n- tools_allowed: [a, b]\n"
-        "- success_statuses: [ok]\n- max_tool_calls: 0\n- rate_limit: é",
+        "- success_statuses: [ok]\n- max_tool_calls: 0\n- network: [a.b:1]\n- files: none\n- rate_limit: é",
         edit('"type": "object",', f'"type": "object", "default": [{2**70}, 1.5, null, true, "\\ud83d\\ude00"],'),
     )
     assert load(text.encode(), "a.worker.md") == load(text.encode(), "a.worker.md")

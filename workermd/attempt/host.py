@@ -19,6 +19,7 @@ from importlib import import_module
 from workermd.attempt import keeper
 from workermd.attempt.order import ORDER_FD, STATUS_FD, Order, receive, receive_binding
 from workermd.protocol.codec import to_document
+from workermd.sandbox.fence import STRICT
 from workermd.system.crash import point
 from workermd.task.binding import Binding
 from workermd.task.task import KINDS, Backend, Result
@@ -28,6 +29,9 @@ TIMER_GRACE = 0.25
 
 MAX_FILE_BYTES = 1 << 30
 """The largest file that an attempt may write, its log included."""
+
+LEAST_FILE_MB = 16
+"""The log is a file too, and so is what a task keeps in a temporary folder."""
 
 MAX_OPEN_FILES = 4096
 
@@ -50,7 +54,8 @@ def begin() -> keeper.Kept:
     point("host_started")
     if missing := kept.held.missing(kept.fence):
         why = f" ({kept.held.failed})" if kept.held.failed else ""
-        _refuse(f"this machine does not hold {', '.join(missing)} as --sandbox strict asks{why}; see: workermd doctor")
+        asks = "--sandbox strict asks" if kept.fence.mode == STRICT else "the contract's constraints ask"
+        _refuse(f"this machine does not hold {', '.join(missing)} as {asks}{why}; see: workermd doctor")
     return kept
 
 
@@ -67,7 +72,7 @@ def attempt(backend: Backend, kept: keeper.Kept) -> None:
     order = receive(ORDER_FD)
     if order is None:
         os._exit(0)  # The supervisor needs no attempt, or is gone before there was one.
-    _hold_bounds(order)
+    _hold_bounds(order, kept.fence.max_artifact_mb)
     if kept.journal_fd >= 0:
         order = order._replace(limits=order.limits._replace(journal=f"/proc/self/fd/{kept.journal_fd}"))
     order = order._replace(limits=order.limits._replace(conversation=kept.conversation_fd))
@@ -101,16 +106,21 @@ def _refuse(message: str) -> None:
     os._exit(1)
 
 
-def _hold_bounds(order: Order) -> None:
+def _hold_bounds(order: Order, max_artifact_mb: int = -1) -> None:
     """Limits that hold even when the supervisor is gone and when Python code cannot run (S3.3)."""
     left = max(0.001, order.limits.deadline - time.monotonic())
     signal.setitimer(signal.ITIMER_REAL, left + TIMER_GRACE)
     cpu = int(left + TIMER_GRACE + 1) * (os.cpu_count() or 1) + 1
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_CPU, cpu)
-    _limit(resource.RLIMIT_FSIZE, MAX_FILE_BYTES)
+    _limit(resource.RLIMIT_FSIZE, MAX_FILE_BYTES if max_artifact_mb < 0 else _largest_file(max_artifact_mb))
     _limit(resource.RLIMIT_NOFILE, MAX_OPEN_FILES)
     os.environ.update(order.environment)
+
+
+def _largest_file(max_artifact_mb: int) -> int:
+    """No artifact is much larger than all may be, so that the keeper sees it; the log of an attempt without any has its room."""
+    return min(MAX_FILE_BYTES, max(max_artifact_mb + 1, LEAST_FILE_MB) << 20)
 
 
 def _limit(which: int, most: int) -> None:

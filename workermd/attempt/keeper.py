@@ -21,16 +21,20 @@ from typing import NamedTuple, NoReturn
 
 from workermd.attempt.order import END, KEEPER_FD, LOCK_FD, Commission, receive_document
 from workermd.ledger import held_log, results
-from workermd.sandbox import hold, kernel
-from workermd.sandbox.fence import OFF, Fence
+from workermd.sandbox import hold, kernel, watch
+from workermd.sandbox.fence import OFF, Fence, Proxy
 from workermd.sandbox.hold import Held
 from workermd.system import processes
+from workermd.task.task import failed
 
 GRACE = 0.125
 """Seconds after the deadline at which a keeper without a supervisor ends the attempt."""
 
 MOST_BESIDE_OUTPUT = 64 << 20
 """Bytes that a result may have beside the output: usage, notes, artifacts, escapes of JSON."""
+
+FIRST = -15
+"""The niceness of a keeper that counts."""
 
 _LENGTH_BYTES = 8
 _REAP_SECONDS = 2.0
@@ -66,8 +70,8 @@ def part() -> Kept:
     if pid:
         os.close(theirs)
         kernel.hide_memory()
-        _Keeper(pid, ours, alone=held.signals == hold.LANDLOCK).serve()
-    for fd in filter(lambda fd: fd >= 0, (ours, KEEPER_FD, LOCK_FD, log)):
+        _Keeper(pid, ours, alone=held.signals == hold.LANDLOCK, bounds=_bounds(wanted)).serve()
+    for fd in filter(lambda fd: fd >= 0, (ours, KEEPER_FD, LOCK_FD, log, hold.proxy_of_attempt().control)):
         os.close(fd)
     kernel.die_with_parent(signal.SIGKILL)
     recordings = hold.opened_folder(wanted.recordings) if wanted.recordings else -1
@@ -85,6 +89,18 @@ def _held_log(wanted: Fence) -> int:
     return -1
 
 
+def _bounds(wanted: Fence) -> watch.Bounds:
+    """What the keeper has to count; memory and processes where no group does."""
+    grouped = bool(hold.group_of_attempt())
+    return watch.Bounds(
+        0 if grouped else wanted.max_memory_mb << 20,
+        0 if grouped else wanted.max_processes,
+        wanted.max_artifact_mb << 20 if wanted.max_artifact_mb >= 0 else -1,
+        wanted.own,
+        os.fstat(1).st_ino,
+    )
+
+
 def leave(result_fd: int, data: bytes) -> None:
     """In the host: hand the result over. The keeper writes it and ends what is left."""
     rest = memoryview(len(data).to_bytes(_LENGTH_BYTES) + data)
@@ -93,11 +109,13 @@ def leave(result_fd: int, data: bytes) -> None:
 
 
 class _Keeper:
-    def __init__(self, host: int, result_fd: int, *, alone: bool) -> None:
-        """`alone`: whatever we may signal is the attempt's."""
+    def __init__(self, host: int, result_fd: int, *, alone: bool, bounds: watch.Bounds) -> None:
+        """`alone`: whatever we may signal is the attempt's. `bounds` are those that nobody counts but us."""
         self.host = host
         self.result_fd = result_fd
         self.alone = alone
+        self.bounds = bounds
+        self.proxy: Proxy = hold.proxy_of_attempt()
         self.commission: Commission | None = None
         self.received = bytearray()
         self.status: int | None = None
@@ -112,6 +130,9 @@ class _Keeper:
         poll = select.poll()
         for fd in (KEEPER_FD, self.result_fd, wake):
             poll.register(fd, select.POLLIN)
+        if self.bounds.any:
+            with contextlib.suppress(PermissionError):  # only root may; whoever counts must not wait for whom it counts
+                os.setpriority(os.PRIO_PROCESS, 0, FIRST)
         self.reap()  # what ended before the handler stood
         while self.status is None:
             ready = dict(poll.poll(self.milliseconds()))
@@ -128,14 +149,36 @@ class _Keeper:
                 break
             if self.commission is not None and time.monotonic() >= self.commission.deadline + GRACE:
                 self.end(None)
+            self.count()
         while not self.whole() and self.read_some():
             continue
+        self.count()  # what was written last has not been looked at
         self.end(self.result())
 
     def milliseconds(self) -> float | None:
+        most = watch.SECONDS * 1000 if self.bounds.any else None
         if self.commission is None:
-            return None
-        return max(0.0, self.commission.deadline + GRACE - time.monotonic()) * 1000 + 1
+            return most
+        left = max(0.0, self.commission.deadline + GRACE - time.monotonic()) * 1000 + 1
+        return left if most is None else min(most, left)
+
+    def count(self) -> None:
+        """End an attempt that is above a bound of its contract; that is its result."""
+        if not self.bounds.any or not (above := watch.breach(self.bounds, os.getpid(), self.host, self.proxy.pid)):
+            return
+        self.end_processes()  # first: it grows while we write
+        self.end(self.above(above))
+
+    def above(self, bound: str) -> bytes:
+        """The result of an attempt that was ended for a bound. Its artifacts go: they are what filled the disk."""
+        if bound.startswith("max_artifact_mb"):
+            from workermd.ledger import artifacts
+
+            artifacts.empty(self.bounds.folder)
+        message = f"The attempt was ended above the contract's {bound}."
+        sys.stderr.write(f"workermd: {message}\n")
+        sys.stderr.flush()
+        return failed("refused", "budget_exceeded", message).to_json().encode()
 
     def reap(self) -> None:
         """Orphans of the attempt come to us; only the host's end is of interest."""
@@ -190,10 +233,7 @@ class _Keeper:
     def end(self, result: bytes | None) -> NoReturn:
         """Write the result, if there is one, then end all that is left of the attempt, and ourselves."""
         kept = result is not None and self.keep(result)
-        if not (self.alone and hold.end_all()):
-            if self.status is None:
-                processes.send(self.host, signal.SIGKILL)  # with it, all of its PID namespace
-            processes.end_descendants(os.getpid())
+        self.end_processes()
         until = time.monotonic() + _REAP_SECONDS
         with contextlib.suppress(ChildProcessError):
             while time.monotonic() < until:
@@ -201,10 +241,30 @@ class _Keeper:
                 if pid == self.host and self.status is None:
                     self.status = status if result is None else None
                 if pid == 0:
+                    if processes.children(os.getpid()) == [self.proxy.pid]:
+                        break  # it ends with us, and may be slow to hear that it should
                     time.sleep(0.0005)
+        kept = self.leave_group(result) or kept
         if kept or self.ended_on_purpose:
             os._exit(0)
         self.end_as_the_host_did()
+
+    def end_processes(self) -> None:
+        """Kill all that is left of the attempt."""
+        if not (self.alone and hold.end_all()):
+            if self.status is None:
+                processes.send(self.host, signal.SIGKILL)  # with it, all of its PID namespace
+            processes.end_descendants(os.getpid())
+
+    def leave_group(self, result: bytes | None) -> bool:
+        """Remove the attempt's control group; True where the kernel had ended it for its memory, which is its result."""
+        if not (group_folder := hold.group_of_attempt()):
+            return False
+        from workermd.sandbox import group
+
+        starved = result is None and group.was_out_of_memory(group_folder)
+        group.remove(group_folder)
+        return starved and self.keep(self.above("max_memory_mb, by the kernel's count"))
 
     def keep(self, result: bytes) -> bool:
         """Write the result file. False when that came too late or failed: the attempt has no answer then."""

@@ -159,21 +159,28 @@ def binding_for(worker_id: str, mode: str, settings: Settings, flags: Flags, giv
 
 
 def sandbox_for(binding: Binding, settings: Settings, flags: Flags) -> Sandbox:
-    """What the attempts of a binding are held to: the flag, else the variable, else the file.
+    """What the attempts of a binding are held to: the flag, else the variable, else its own table, else the file.
 
-    Without a choice it is `auto`, and `strict` where agents write code that is run: nobody has read that code.
+    Without a choice it is `auto`, and `strict` where agents write code that is run: nobody has read that code, so that
+    the file's choice for all workers is none for it (S10.10). A container engine needs what `strict` refuses.
     """
     places = (
         (flags.sandbox, "--sandbox"),
         (environment.variables().get("WORKERMD_SANDBOX", ""), "WORKERMD_SANDBOX"),
+        (binding.sandbox, f"{binding.origin}: sandbox"),
+        (STRICT if runs_code(binding) else "", ""),
         (settings.sandbox, f"sandbox in {settings.origin}"),
     )
-    by_default = STRICT if any(tool.code is not None for tool in binding.tools) else AUTO
-    mode, place = next((each for each in places if each[0]), (by_default, ""))
+    mode, place = next((each for each in places if each[0]), (AUTO, ""))
     if mode not in MODES:
         raise ConfigurationError(f"{place} is {mode!r}; allowed are {', '.join(MODES)}", "choose one of them")
     beside = binding.folder or absolute(".")
     return Sandbox(mode, settings.origin, binding.record, readable=(beside,))
+
+
+def runs_code(binding: Binding) -> bool:
+    """Whether agents write code that is run beside them, in no container."""
+    return any(tool.code is not None and tool.code["executor"] == "local" for tool in binding.tools)
 
 
 def with_variables(bound: Binding, settings: Settings, flags: Flags) -> Binding:

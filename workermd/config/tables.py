@@ -6,12 +6,12 @@ from typing import Any, NamedTuple
 
 from workermd.config import keys
 from workermd.config.prices import priced
-from workermd.protocol import tool_pattern
+from workermd.protocol import reach, tool_pattern
 from workermd.protocol.errors import ConfigurationError
 from workermd.task.binding import OPENAI, OWN_SERVER, Binding, Model, ServerBinding, ToolBinding
 from workermd.task.task import KINDS
 
-_BINDING_KEYS = ("backend", "env", "secret_env", "settings", "max_turns", "vouched", "reports_usage")
+_BINDING_KEYS = ("backend", "env", "secret_env", "settings", "max_turns", "vouched", "reports_usage", "sandbox")
 VOUCHABLE = ("max_tokens", "max_cost_usd", "max_tool_calls", "max_turns", "tools_allowed", "rate_limit")
 """Bounds that an operator may vouch for; never those of time and attempts, nor the key (S3.6)."""
 _MODEL_KEYS = ("model", "base_url", "api_key_env", "structured", "api_version", "options", "price")
@@ -144,7 +144,16 @@ def binding(fields: Any, place: str, named: Named) -> Binding:
     _table(fields, place, "give it at least: backend = …")
     kind = text_of(fields, "backend", place) or _kind_by(fields)
     row = KINDS.get(kind)
-    known = (*_BINDING_KEYS, "function", "command", "retry_exit_codes", *_MODEL_KEYS[:3], "models", "tools")
+    known = (
+        *_BINDING_KEYS,
+        *reach.NAMES,
+        "function",
+        "command",
+        "retry_exit_codes",
+        *_MODEL_KEYS[:3],
+        "models",
+        "tools",
+    )
     only(fields, (*known, *sorted(row.keys if row else ())), place)
     codes = fields.get("retry_exit_codes", [])
     if not isinstance(codes, list) or not all(isinstance(code, int) and 0 < code < 256 for code in codes):
@@ -179,10 +188,34 @@ def binding(fields: Any, place: str, named: Named) -> Binding:
             max_turns=count_of(fields, "max_turns", place),
             vouched=vouched(words_of(fields, "vouched", place), place),
             reports_usage=_reports_usage(fields, kind, place),
+            reach=_reach(fields, place, named.folder),
+            sandbox=text_of(fields, "sandbox", place),
         ),
         place,
     )
     return with_server(bound, text_of(fields, "base_url", place), named.servers, place)
+
+
+def _reach(fields: dict[str, Any], place: str, folder: str) -> dict[str, Any]:
+    """The operator's own bounds of S3.12, and the paths that needs of a contract are granted by name (S10.9)."""
+    found: dict[str, Any] = {name: fields[name] for name in reach.COUNTS if count_of(fields, name, place) is not None}
+    if (network := fields.get("network")) is not None:
+        listed = isinstance(network, list) and network and all(isinstance(each, str) for each in network)
+        hosts = [reach.host_of(each) for each in network] if listed else []
+        if network not in (reach.NONE, reach.LOOPBACK) and (not hosts or None in hosts):
+            raise ConfigurationError(
+                f"{place}: network is neither none, nor loopback, nor a list of hosts with their ports",
+                'write for example network = ["api.example.com:443"]',
+            )
+        found["network"] = hosts or network
+    if files := _json_table(fields, "files", place):
+        for name, path in files.items():
+            if not isinstance(path, str) or not path or reach.need_of(f"read({name})") is None:
+                raise ConfigurationError(
+                    f"{place}: files: {name[:40]!r} is no name with a path", 'write files = { rulebook = "/srv/rules" }'
+                )
+        found["files"] = {name: os.path.join(folder, os.path.expanduser(path)) for name, path in files.items()}
+    return found
 
 
 def _fallbacks(models: tuple[Model, ...], named: Named) -> dict[str, Model]:

@@ -14,8 +14,8 @@ from workermd.contract.bump import Bump
 from workermd.contract.compare.facts import DRAFT_URIS, SchemaSource
 from workermd.contract.compare.schemas import Obstacle, obstacles
 from workermd.contract.json.strict import canonical
-from workermd.contract.model import Contract, Lines, Reading
-from workermd.protocol import tool_pattern
+from workermd.contract.model import Constraints, Contract, Lines, Reading
+from workermd.protocol import reach, tool_pattern
 from workermd.protocol.call import KEY
 from workermd.protocol.envelope import Document
 from workermd.protocol.tool_pattern import ToolPattern
@@ -93,6 +93,10 @@ KINDS: dict[str, ChangeKind] = {
     "size-lowered": ChangeKind("unknown", "minor", "No output is larger, but one that fitted may not fit now."),
     "tool-added": ChangeKind("breaking", "major", "A run may use a tool that nobody agreed to."),
     "tool-removed": ChangeKind("unknown", "minor", "Nothing more is allowed, but a run that needed the tool fails."),
+    "reach-widened": ChangeKind(
+        "breaking", "major", "An attempt may reach more of the machine than anybody agreed to."
+    ),
+    "reach-narrowed": ChangeKind("unknown", "minor", "An attempt reaches less, and one that needed it fails."),
     "rate-limit-added": ChangeKind("breaking", "major", "Calls that were allowed may be refused."),
     "rate-limit-changed": ChangeKind("unknown", "major", "Rate limits are free text; no rule can compare the words."),
     "rate-limit-removed": ChangeKind("compatible", "minor", "No call is refused that was allowed."),
@@ -399,8 +403,13 @@ _BOUNDS: tuple[tuple[str, str, float | None], ...] = (
     ("max_tool_calls", "budget", None),
     ("max_turns", "budget", None),
     ("max_output_bytes", "size", MAX_OUTPUT_BYTES),
+    ("max_memory_mb", "reach", None),
+    ("max_processes", "reach", None),
+    ("max_artifact_mb", "reach", None),
 )
 """Field, the first word of its kinds, and what holds where it is not given; None is no bound."""
+
+_WIDER, _NARROWER = {"reach": "widened"}, {"reach": "narrowed"}
 
 
 def _bounds(old: Contract, new: Contract) -> Iterator[_Told]:
@@ -410,9 +419,38 @@ def _bounds(old: Contract, new: Contract) -> Iterator[_Told]:
         if was != now:
             raised = now is None or (was is not None and now > was)
             place = f"/constraints/{field}"
-            yield _Told(f"{word}-{'raised' if raised else 'lowered'}", _moved(field, was, now), place, place)
+            how = _WIDER.get(word, "raised") if raised else _NARROWER.get(word, "lowered")
+            yield _Told(f"{word}-{how}", _moved(field, was, now), place, place)
+    yield from _reach(old.constraints, new.constraints)
     yield from _tools(old.constraints.tools_allowed, new.constraints.tools_allowed)
     yield from _words(old, new)
+
+
+def _reach(was: Constraints, now: Constraints) -> Iterator[_Told]:
+    """A network is wider where it reaches more; files, where something is read or written that was not."""
+    place = "/constraints/network"
+    if not reach.network_covers(was.network, now.network):
+        yield _Told("reach-widened", f"network is {_said(now.network)}; it was {_said(was.network)}", place, place)
+    elif was.network != now.network and not reach.network_covers(now.network, was.network):
+        yield _Told("reach-narrowed", f"network is {_said(now.network)}; it was {_said(was.network)}", place, place)
+    place = "/constraints/files"
+    if not _files_cover(was.files, now.files):
+        yield _Told("reach-widened", f"files is {_said(now.files)}; it was {_said(was.files)}", place, place)
+    elif not _files_cover(now.files, was.files):
+        yield _Told("reach-narrowed", f"files is {_said(now.files)}; it was {_said(was.files)}", place, place)
+
+
+def _files_cover(wide: reach.Files | None, narrow: reach.Files | None) -> bool:
+    if wide is None or narrow is None:
+        return wide is None
+    granted = {need.name: need.writes for need in reach.needs(wide)}
+    return all(need.name in granted and granted[need.name] >= need.writes for need in reach.needs(narrow))
+
+
+def _said(words: str | tuple[str, ...] | None) -> str:
+    if words is None:
+        return "not bounded"
+    return shown(words if isinstance(words, str) else f"[{', '.join(words)}]")
 
 
 def _or(value: float | None, default: float | None) -> float | None:

@@ -7,7 +7,7 @@ from text (front matter, bullets), where `30` is text, or from JSON, where `"30"
 import re
 from collections.abc import Callable
 
-from workermd.protocol import tool_pattern
+from workermd.protocol import reach, tool_pattern
 
 MOST_SECONDS = 1e9
 MOST_COUNT = 2**53 - 1
@@ -132,6 +132,37 @@ def tools(value: object, textual: bool) -> tuple[str, ...]:
             return tuple(plain)
         raise WrongForm("each tool once")
     raise WrongForm("tools in brackets such as [search, read(path=docs/*)], without quotes or blanks inside a name")
+
+
+def network(value: object, textual: bool) -> reach.Network:
+    """`none`, `loopback`, or `[host:port, …]`, in small letters."""
+    if value in (reach.NONE, reach.LOOPBACK):
+        return str(value)
+    found = [reach.host_of(word) for word in _bracketed(value, textual)]
+    if found and None not in found and len(set(found)) == len(found):
+        return tuple(filter(None, found))
+    raise WrongForm(
+        "none, loopback, or hosts with their ports in brackets such as [api.example.com:443], each once, without patterns"
+    )
+
+
+def files(value: object, textual: bool) -> reach.Files:
+    """`none`, or `[read(name), write(name), …]`."""
+    if value == reach.NONE:
+        return reach.NONE
+    words = _bracketed(value, textual)
+    found = [reach.need_of(word) for word in words]
+    if found and None not in found and len({need.name for need in found if need}) == len(found):
+        return tuple(words)
+    raise WrongForm("none, or needs in brackets such as [read(rulebook), write(cache)], each name once, never a path")
+
+
+def _bracketed(value: object, textual: bool) -> list[str]:
+    """The words of `[a, b]` as text, or of a list; none for what is neither."""
+    if textual and isinstance(value, str):
+        brackets = len(value) > 1 and value.startswith("[") and value.endswith("]")
+        return [word.strip(" \t") for word in value[1:-1].split(",")] if brackets else []
+    return list(value) if isinstance(value, list) and all(isinstance(word, str) for word in value) else []
 
 
 def _is_tool(word: str) -> bool:

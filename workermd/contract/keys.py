@@ -48,6 +48,11 @@ CONSTRAINT_MEANINGS: dict[str, str] = {
     "max_tool_calls": "Most calls of tools in a run.",
     "max_turns": "Most requests to models in a run.",
     "max_output_bytes": "Largest output in bytes.",
+    "max_memory_mb": "Most memory in MiB that all processes of an attempt have together.",
+    "max_processes": "Most processes and threads that an attempt has at once, beside the process that it begins in.",
+    "max_artifact_mb": "Most MiB that an attempt's artifacts may have together.",
+    "network": "What an attempt reaches: none, loopback (its own), or the hosts of a list, each with its port.",
+    "files": "Which files an attempt needs beside the system's, by names that the operator grants: none, or a list of read(name) and write(name).",
     "tools_allowed": "The only tools that may be called.",
     "rate_limit": "How often the worker may be called: 10/min, or 5/s per /tenant; counted by the ledger.",
     "notes": "Advice to the adopter; binds nobody.",
@@ -127,6 +132,18 @@ _TOOLS: dict[str, Any] = {
     **_WORDS,
     "items": {"type": "string", "pattern": rf"^({_WORD}|[^\s,\[\]{{}}\"'\\()]+\([^\n]+\)|{_WORD} \(optional\))$"},
 }
+_HOSTS: dict[str, Any] = {
+    "type": "array",
+    "minItems": 1,
+    "uniqueItems": True,
+    "items": {"type": "string", "pattern": r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?:[1-9][0-9]{0,4}$"},
+}
+_NEEDS: dict[str, Any] = {
+    "type": "array",
+    "minItems": 1,
+    "uniqueItems": True,
+    "items": {"type": "string", "pattern": r"^(read|write)\([a-z][a-z0-9_-]{0,63}\)$"},
+}
 _DECIMAL = r"^(0|[1-9][0-9]*)(\.[0-9]+)?$"
 
 _SCHEMAS: dict[Form, Document] = {
@@ -145,6 +162,8 @@ _SCHEMAS: dict[Form, Document] = {
     forms.words: _WORDS,
     forms.tools: _TOOLS,
     forms.some_words: {**_WORDS, "minItems": 1},
+    forms.network: {"anyOf": [{"enum": ["none", "loopback"]}, _HOSTS]},
+    forms.files: {"anyOf": [{"const": "none"}, _NEEDS]},
 }
 """What JSON of each form looks like."""
 
@@ -158,7 +177,7 @@ _TEXTUAL: dict[Form, Document] = {
     },
     **{
         form: {"anyOf": [_SCHEMAS[form], {"type": "string", "pattern": r"^\[[^\[\]]*\]$"}]}
-        for form in (forms.words, forms.some_words)
+        for form in (forms.words, forms.some_words, forms.network, forms.files)
     },
     forms.tools: {"anyOf": [_TOOLS, {"type": "string", "pattern": r"^\[.*\]$"}]},
 }

@@ -13,7 +13,7 @@ from workermd.contract import document, sections
 from workermd.contract.constraints import FORMS
 from workermd.contract.document import Body, Section
 from workermd.contract.fields import FIELD_LISTS, FIELDS, GROUPS
-from workermd.contract.forms import some_words, tools, words
+from workermd.contract.forms import files, network, some_words, tools, words
 from workermd.contract.indent import indented
 from workermd.contract.json.strict import escape
 from workermd.contract.model import Lines, Places, Reading, Span
@@ -25,7 +25,7 @@ from workermd.protocol import tool_pattern
 ORDER = (*FIELDS, *FIELD_LISTS, *GROUPS)
 """The keys of the front matter as the registry orders them; then unknown ones, then those with `x-`."""
 
-_BRACKETED = {name for name, form in FORMS.items() if form in (words, some_words, tools)}
+_BRACKETED = {name for name, form in FORMS.items() if form in (words, some_words, tools, network, files)}
 _BULLET = re.compile(r"([^:]*?):[ \t]*(.*)")
 
 

@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple
 
 from workermd.protocol.envelope import Document, Status
 from workermd.protocol.finding import Finding
+from workermd.protocol.reach import Files, Network
 
 MAX_BYTES = 256 * 1024
 """Of a contract's file."""
@@ -47,6 +48,11 @@ class Constraints(NamedTuple):
     tools_allowed: tuple[str, ...] | None = None
     rate_limit: str | None = None
     notes: str | None = None
+    max_memory_mb: int | None = None
+    max_processes: int | None = None
+    max_artifact_mb: int | None = None
+    network: Network | None = None
+    files: Files | None = None
 
 
 class Contract(NamedTuple):

@@ -377,6 +377,16 @@ RULES: dict[str, Rule] = {
         "The idempotency key, where one is named or `run_id` is a field, is a required string property of the input schema.",
         "Without the key a repeated request cannot be told from a new one (S4.1).",
     ),
+    "WM627": Rule(
+        "warning",
+        "`max_memory_mb`, `max_processes` and `max_artifact_mb` are bounds that a machine could come to.",
+        "A bound above what machines have is none, and one below an interpreter's own needs ends every attempt (S3.12).",
+    ),
+    "WM628": Rule(
+        "warning",
+        "`network` lists few hosts, by name, and none of the machine itself.",
+        "An address of the machine, or of its cloud's keeper of keys, is an operator's matter; a contract goes elsewhere too (S10.8).",
+    ),
     "WM706": Rule(
         "error",
         "`attempt_timeout_seconds` is at most `timeout_seconds`.",

@@ -19,7 +19,7 @@ from workermd.fuzz.observed import Observed
 from workermd.fuzz.values import SECRET
 from workermd.protocol.codec import from_document
 from workermd.protocol.envelope import Document
-from workermd.runner import verdict
+from workermd.runner import reach_bounds, verdict
 from workermd.runner.verdict import DEFAULT_MAX_OUTPUT_BYTES
 from workermd.runner.worker import Worker
 from workermd.system import environment
@@ -167,6 +167,7 @@ def _task(worker: Worker, given: Document, run_id: str, attempt: int, artifacts:
         trace={},
         artifacts_dir=artifacts,
         settings=worker.binding.settings,
+        reach=reach_bounds.told(worker.sandbox.reach),
     )
 
 

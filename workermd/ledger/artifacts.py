@@ -29,6 +29,19 @@ def drop(folder: str, token: str) -> None:
         os.rmdir(os.path.join(folder, token))
 
 
+def empty(path: str) -> None:
+    """Remove everything in an attempt's folder; its processes are dead. Never raises."""
+    import shutil
+
+    with contextlib.suppress(OSError), os.scandir(path) as entries:
+        for each in entries:
+            if each.is_dir(follow_symlinks=False):
+                shutil.rmtree(each.path, ignore_errors=True)
+            else:
+                with contextlib.suppress(OSError):
+                    os.unlink(each.path)
+
+
 def kept(folder: str, token: str, artifacts: tuple[Document, ...]) -> tuple[Document, ...]:
     """What the envelope says of the artifacts, with their `uri`. An attempt without any leaves no folder."""
     if not artifacts:

@@ -9,6 +9,7 @@ from workermd.lint import (
     front_matter,
     instructions,
     purpose,
+    reach,
     schemas,
     secrets,
 )
@@ -42,6 +43,8 @@ CHECKS: tuple[Check, ...] = (
     Check("WM624", calling.rate_in_words),
     Check("WM625", calling.kinds_that_hold),
     Check("WM626", calling.held_by_none),
+    Check("WM627", reach.bounds_without_use),
+    Check("WM628", reach.hosts_too_wide),
     Check("WM713", purpose.missing),
     Check("WM715", calling.key_from_outside),
     Check("WM720", answers.run_id_in_output),

@@ -61,7 +61,9 @@ def _decoder_of(annotation: Any) -> _Decoder | None:
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin in (Union, UnionType):
         inner = next((decode for decode in map(_decoder_of, arguments) if decode is not None), None)
-        return None if inner is None else lambda value: None if value is None else inner(value)
+        return (
+            None if inner is None else lambda value: value if value is None or isinstance(value, str) else inner(value)
+        )
     if origin is tuple:
         return _tuple_decoder(_decoder_of(arguments[0]))
     if origin is dict and (each := _decoder_of(arguments[1])) is not None:

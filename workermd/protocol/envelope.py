@@ -87,7 +87,7 @@ ERROR_CODES: dict[str, str] = {
     "output_too_large": "The reply is larger than max_output_bytes.",
     "secret_in_output": "The reply holds a secret variable's value where masking it would change the reply.",
     "output_truncated": "The reply was cut off before its end.",
-    "budget_exceeded": "A bound on tokens, cost, turns or tool calls was reached.",
+    "budget_exceeded": "A bound on tokens, cost, turns, tool calls, memory, processes or artifacts was reached.",
     "model_refused": "The model declined to answer, or its provider's filter withheld the answer.",
     "tool_denied": "A tool call outside the allow-list was refused.",
     "approval_required": "A person has to decide before the run can go on.",

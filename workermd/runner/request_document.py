@@ -9,7 +9,7 @@ from workermd.contract.forms import WrongForm
 from workermd.contract.json import located
 from workermd.contract.json.strict import JsonError
 from workermd.contract.model import Constraints, Contract
-from workermd.protocol import tool_pattern
+from workermd.protocol import reach, tool_pattern
 from workermd.protocol.envelope import Document
 from workermd.protocol.errors import UsageError
 from workermd.runner.request import InputRefused
@@ -26,6 +26,7 @@ _NUMBERS = (
     "max_tool_calls",
     "max_turns",
     "max_output_bytes",
+    *reach.COUNTS,
 )
 _LONGEST = 128
 """Characters of a trace id."""
@@ -144,10 +145,14 @@ def _tightened(bounds: Constraints, sent: Any) -> Constraints:
         own = getattr(bounds, field)
         if field == "tools_allowed":
             _check_tools(asked, own)
+        elif field == "network":
+            if not reach.network_covers(own, asked):
+                raise _mismatch(
+                    "The request's network reaches more than the contract's.", "a request may only tighten a bound"
+                )
         elif field not in _NUMBERS:
-            raise _mismatch(
-                f"A request cannot set {name}.", f"it may tighten: {', '.join((*_NUMBERS, 'tools_allowed'))}"
-            )
+            known = ", ".join((*_NUMBERS, "tools_allowed", "network"))
+            raise _mismatch(f"A request cannot set {name}.", f"it may tighten: {known}")
         elif own is not None and asked > own:
             raise _mismatch(
                 f"The request's {name} is above the contract's {own:g}.", "a request may only tighten a bound"

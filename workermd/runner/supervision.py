@@ -15,7 +15,7 @@ from workermd.protocol import back_off
 from workermd.protocol.call import KEY as CALL
 from workermd.protocol.envelope import Document, Status, summed
 from workermd.protocol.errors import Interrupted
-from workermd.runner import checkpoint, decisions, verdict
+from workermd.runner import checkpoint, decisions, reach_bounds, verdict
 from workermd.runner.claims import AttemptName, ClaimedAttempt
 from workermd.runner.events import AgentActed, AttemptStarted, Logged, Ticked, Waiting
 from workermd.runner.heard_events import HeardEvents
@@ -67,6 +67,7 @@ def order_of(session: Session, worker: Worker, claim: ClaimedAttempt, until: flo
         settings=worker.binding.settings,
         budget={name: most for name, most in budget._asdict().items() if most is not None},
         call=_call_of(contract),
+        reach=reach_bounds.told(worker.sandbox.reach),
         checkpoint=checkpoint.load(session, row.worker_id, row.run_id) if row.attempts > 1 else None,
     )
     most = contract.constraints.max_output_bytes

@@ -7,7 +7,7 @@ from workermd.contract.rate_limit import rate_of
 from workermd.ledger.records import ContractText
 from workermd.protocol.envelope import Document, Status
 from workermd.protocol.errors import ConfigurationError, UsageError
-from workermd.runner import requirements
+from workermd.runner import reach_bounds, requirements
 from workermd.sandbox.policy import Sandbox
 from workermd.system.digest import sha256
 from workermd.task.binding import Binding
@@ -50,7 +50,9 @@ class Worker:
         _refuse_unenforceable(contract, binding)
         self.mask = Mask(binding)
         self.rate = rate_of(contract.constraints.rate_limit) if contract.constraints.rate_limit else None
-        self.sandbox = sandbox or Sandbox()
+        wanted = sandbox or Sandbox()
+        bounds = reach_bounds.reach_of(contract.constraints, binding, wanted.mode)
+        self.sandbox = wanted._replace(reach=bounds)
         self._input_checker: Checker | None = None
         self._output_checker: Checker | None = None
 

@@ -10,13 +10,14 @@ from workermd.protocol.envelope import Document
 OFF, AUTO, STRICT = "off", "auto", "strict"
 MODES = (AUTO, STRICT, OFF)
 
-ANY, LOOPBACK, NONE = "any", "loopback", "none"
+ANY, HOSTS, LOOPBACK, NONE = "any", "hosts", "loopback", "none"
 
 
 class Fence(NamedTuple):
     """`journal` is this attempt's and `conversation` its run's; the host gets both opened. So it does `recordings` and `decided`, folders. `results` and `own` are the folders of the ledger's results and of this attempt. `hidden` is out of reach,
     `kept` may be read. `readable` and `writable` are for `strict`: there is nothing else, but for the system.
-    `network` is `any`, `loopback` (the attempt's own) or `none`. 0 is no bound."""
+    `listed`: files go by a list, as in `strict`. `network` is `any`, `hosts` (those listed, and the attempt's own
+    loopback), `loopback` or `none`. 0 is no bound, and of artifacts -1."""
 
     mode: str = OFF
     ledger: str = ""
@@ -30,10 +31,12 @@ class Fence(NamedTuple):
     kept: tuple[str, ...] = ()
     readable: tuple[str, ...] = ()
     writable: tuple[str, ...] = ()
+    listed: bool = False
     network: str = ANY
+    hosts: tuple[str, ...] = ()
     max_memory_mb: int = 0
     max_processes: int = 0
-    max_artifact_mb: int = 0
+    max_artifact_mb: int = -1
 
     @classmethod
     def of(cls, document: Document) -> Self:
@@ -42,3 +45,11 @@ class Fence(NamedTuple):
             name: tuple(value) if isinstance(value, list) else value for name, value in document.items()
         }
         return cls(**fields)
+
+
+class Proxy(NamedTuple):
+    """Who leads to the hosts of the list: its process, the port that it listens to inside, and what ends it when closed."""
+
+    pid: int = 0
+    port: int = 0
+    control: int = -1

@@ -12,14 +12,23 @@ import os
 import resource
 import signal
 import sys
+from collections.abc import Callable
 from typing import NamedTuple
 
 from workermd.sandbox import kernel, landlock, namespaces
-from workermd.sandbox.fence import ANY, AUTO, LOOPBACK, NONE, OFF, STRICT, Fence
+from workermd.sandbox.fence import ANY, AUTO, HOSTS, LOOPBACK, NONE, OFF, STRICT, Fence, Proxy
 from workermd.sandbox.kernel import CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID
 from workermd.sandbox.namespaces import Hidden
 
 LANDLOCK = "landlock"
+GROUP = "cgroup v2"
+NETWORK = "network namespace"
+
+OWN_THREADS = 32
+"""Threads of the host, and the keeper, that a limit of the kernel's counts along."""
+
+PARTS = 8
+"""No folder in memory has more than this part of the memory that is allowed: there are up to four of them."""
 
 KEPT_BY_ROOT = frozenset({0, 1, 3, 4, 5, 6, 7, 8, 10, 18})
 """Capabilities that work with files and users needs: chown, dac_override, fowner, fsetid, kill, setgid, setuid,
@@ -53,20 +62,41 @@ class Held(NamedTuple):
     reading: str = ""
     calls: str = ""
     network: str = ""
+    max_memory_mb: str = ""
+    max_processes: str = ""
+    max_artifact_mb: str = ""
     failed: str = ""
 
     def missing(self, fence: Fence) -> list[str]:
         """What `strict` and the contract's bounds ask for and this machine does not hold."""
-        if fence.mode != STRICT:
-            return []
-        needed = [name for name in self._fields if name not in ("network", "failed")]
+        needed = list(_STRICTLY) if fence.mode == STRICT else []
+        if fence.listed:
+            needed += ["writing", "reading"]
         if fence.network != ANY:
-            needed.append("network")
-        return [name for name in needed if not getattr(self, name)]
+            needed += ["network", "calls"]
+        needed += [name for name in BOUNDS if bounds_of(fence)[name]]
+        return [name for name in dict.fromkeys(needed) if not getattr(self, name)]
+
+
+BOUNDS = ("max_memory_mb", "max_processes", "max_artifact_mb")
+_STRICTLY = ("signals", "memory", "files", "capabilities", "processes", "writing", "reading", "calls")
+
+
+def bounds_of(fence: Fence) -> dict[str, bool]:
+    """Which bounds a fence has."""
+    return {
+        "max_memory_mb": fence.max_memory_mb > 0,
+        "max_processes": fence.max_processes > 0,
+        "max_artifact_mb": fence.max_artifact_mb >= 0,
+    }
 
 
 _held = Held()
 """What holds around this process."""
+_group = ""
+"""The control group of the attempt, where there is one."""
+_proxy = Proxy()
+"""The way to the hosts of the list, where there is one."""
 _opened: list[int] = []
 """Folders that the host keeps open, out of sight for everybody else."""
 
@@ -82,13 +112,10 @@ def outer(fence: Fence) -> Held:
     held = Held()
     if fence.mode == OFF:
         return held
+    held = _grouped(fence, held)
     try:
         if isolated := _isolated(fence):
-            namespaces.enter(isolated)
-            held = held._replace(
-                processes="pid namespace" if fence.mode == STRICT else "",
-                network="" if fence.network == ANY else "network namespace",
-            )
+            held = _apart(fence, held, isolated)
     except OSError as error:
         held = held._replace(failed=f"namespaces: {error.strerror}")
     try:
@@ -100,6 +127,58 @@ def outer(fence: Fence) -> Held:
         by = held.processes
         held = held._replace(signals=by, memory=by, failed=held.failed or f"landlock: {error.strerror}")
     return held
+
+
+def _grouped(fence: Fence, held: Held) -> Held:
+    """A group of the attempt's own for the bounds on memory and processes, where the machine has one to give."""
+    global _group  # noqa: PLW0603 - a process has one fence
+    if not fence.max_memory_mb and not fence.max_processes:
+        return held
+    from workermd.sandbox import group  # few contracts bound these
+
+    try:
+        _group = group.make(f"workermd-{os.getpid()}-{os.urandom(4).hex()}")
+        group.bound(
+            _group,
+            memory=fence.max_memory_mb << 20,
+            processes=fence.max_processes and fence.max_processes + OWN_THREADS,
+        )
+    except OSError:
+        if _group:
+            group.remove(_group)
+        _group = ""
+        return held
+    return held._replace(
+        max_memory_mb=GROUP if fence.max_memory_mb else "", max_processes=GROUP if fence.max_processes else ""
+    )
+
+
+def _apart(fence: Fence, held: Held, isolated: int) -> Held:
+    """In new namespaces. The proxy is forked before: it stays where the network is, and is handed a socket from here."""
+    global _proxy  # noqa: PLW0603 - a process has one fence
+    started = None
+    if fence.network == HOSTS:
+        from workermd.sandbox import proxy
+
+        started = proxy.fork(fence.hosts)
+    namespaces.enter(isolated)
+    held = held._replace(processes="pid namespace" if fence.mode == STRICT else "")
+    if fence.network in (LOOPBACK, HOSTS):
+        namespaces.loopback_up()
+    if started is not None:
+        _proxy = started.listening()
+    network = {NONE: NETWORK, LOOPBACK: NETWORK, HOSTS: f"{NETWORK}, proxy"}.get(fence.network, "")
+    return held._replace(network=network)
+
+
+def group_of_attempt() -> str:
+    """The control group that `outer` made, or nothing."""
+    return _group
+
+
+def proxy_of_attempt() -> Proxy:
+    """The proxy that `outer` started; its number is 0 where there is none."""
+    return _proxy
 
 
 def _refused_outside() -> bool:
@@ -130,15 +209,37 @@ def inner(fence: Fence, held: Held) -> Held:
     _held = held
     if fence.mode == OFF:
         return held
-    steps = (
-        (_files, _capabilities) if fence.mode == AUTO else (_files, _network, _listed, _capabilities, _calls, _limits)
-    )
-    for step in steps:
+    for step in _steps(fence):
         try:
             _held = step(fence, _held)
         except OSError as error:
             _held = _held._replace(failed=_held.failed or f"{step.__name__[1:]}: {error.strerror}")
     return _held
+
+
+def _steps(fence: Fence) -> list[Callable[[Fence, Held], Held]]:
+    strict, bounded = fence.mode == STRICT, any(bounds_of(fence).values())
+    return [
+        *([_entered] if _group else []),
+        _files,
+        *([_network] if fence.network != ANY else []),
+        *([_listed] if strict or fence.listed else []),
+        *([_shared_memory] if fence.max_memory_mb and not (strict or fence.listed) else []),
+        _capabilities,
+        *([_limits] if bounded else []),
+        *([_calls] if strict or fence.network != ANY or fence.max_memory_mb else []),
+    ]
+
+
+def _entered(_fence: Fence, held: Held) -> Held:
+    """Into the group, before anything makes its files read-only."""
+    from workermd.sandbox import group
+
+    try:
+        group.enter(_group)
+    except OSError as error:
+        return held._replace(max_memory_mb="", max_processes="", failed=f"group: {error.strerror}")
+    return held
 
 
 def _files(fence: Fence, held: Held) -> Held:
@@ -154,9 +255,14 @@ def _files(fence: Fence, held: Held) -> Held:
     return held._replace(files="mounts")
 
 
-def _network(fence: Fence, held: Held) -> Held:
-    if fence.network == LOOPBACK and held.network:
-        namespaces.loopback_up()
+def _network(_fence: Fence, held: Held) -> Held:
+    """How a task finds the proxy. What the caller's environment says of one leads nowhere from here."""
+    for name in ("no_proxy", "all_proxy"):
+        os.environ.pop(name, None)
+        os.environ.pop(name.upper(), None)
+    if _proxy.port:
+        address = f"http://127.0.0.1:{_proxy.port}"
+        os.environ.update(dict.fromkeys(("HTTPS_PROXY", "HTTP_PROXY", "https_proxy", "http_proxy"), address))
     return held
 
 
@@ -164,10 +270,11 @@ def _listed(fence: Fence, held: Held) -> Held:
     """No file that is not listed: mounts for what is written, Landlock for what is read."""
     shown = [*fence.readable, *fence.writable, fence.own, *_interpreter(), os.getcwd()]
     scratch = [folder for folder in SCRATCH if os.path.isdir(folder) and not os.path.islink(folder)]
-    namespaces.plain_devices()
+    size = _scratch_size(fence)
+    namespaces.plain_devices(size)
     namespaces.cover(SYSTEM_SECRETS, fence.results)
     for folder in scratch:
-        namespaces.replace_folder(folder, SCRATCH_SIZE, shown)
+        namespaces.replace_folder(folder, size, shown)
     writable = [fence.own, *fence.writable, *scratch, namespaces.SHARED_MEMORY]
     namespaces.read_only_but([each for each in writable if each])
     os.chdir(os.getcwd())
@@ -190,6 +297,17 @@ def _listed(fence: Fence, held: Held) -> Held:
     return held._replace(reading=LANDLOCK)
 
 
+def _scratch_size(fence: Fence) -> str:
+    """Files in memory are memory: where that is bounded, no scratch folder has more than a part of it."""
+    return f"{max(fence.max_memory_mb // PARTS, 1)}m" if fence.max_memory_mb else SCRATCH_SIZE
+
+
+def _shared_memory(fence: Fence, held: Held) -> Held:
+    """In `auto` the machine's own `/dev/shm` would be memory that nobody counts."""
+    namespaces.shared_memory(_scratch_size(fence))
+    return held
+
+
 def _interpreter() -> tuple[str, ...]:
     """Where this Python and this package are."""
     package = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -209,18 +327,40 @@ def _capabilities(fence: Fence, held: Held) -> Held:
 def _calls(fence: Fence, held: Held) -> Held:
     from workermd.sandbox import seccomp
 
-    seccomp.restrict(frozenset(() if fence.network == NONE else seccomp.INTERNET))
+    uncounted = fence.max_memory_mb > 0 and held.max_memory_mb != GROUP
+    if fence.mode == AUTO and fence.network == ANY:
+        seccomp.restrict_memory()
+        return held
+    seccomp.restrict(frozenset(() if fence.network == NONE else seccomp.INTERNET), counted=not uncounted)
     network = held.network if fence.network == ANY or held.network else "seccomp" if fence.network == NONE else ""
     return held._replace(calls="seccomp", network=network)
 
 
 def _limits(fence: Fence, held: Held) -> Held:
-    if fence.max_memory_mb:
-        most = fence.max_memory_mb << 20
-        resource.setrlimit(resource.RLIMIT_AS, (most, most))
-    if fence.max_processes:
-        resource.setrlimit(resource.RLIMIT_NPROC, (fence.max_processes, fence.max_processes))
-    return held
+    """What the kernel bounds of single processes and files. What they come to together, a group or the keeper counts.
+
+    Of memory it is what a process may write to (RLIMIT_DATA), not its addresses (RLIMIT_AS): the engines of JavaScript, Go and Java
+    reserve many times what they use. Of processes the kernel counts those of a user, in a user namespace of its own only
+    those inside; of real root it counts none.
+    """
+    by: dict[str, str] = {}
+    if fence.max_memory_mb and held.max_memory_mb != GROUP:
+        _lower(resource.RLIMIT_DATA, fence.max_memory_mb << 20)
+        by["max_memory_mb"] = "RLIMIT_DATA, counted"
+    if fence.max_processes and held.max_processes != GROUP:
+        by["max_processes"] = "counted"
+        if os.geteuid() != 0 and namespaces.is_alone():
+            _lower(resource.RLIMIT_NPROC, fence.max_processes + OWN_THREADS)
+            by["max_processes"] = "RLIMIT_NPROC, counted"
+    if fence.max_artifact_mb >= 0:
+        by["max_artifact_mb"] = "RLIMIT_FSIZE, counted"
+    return held._replace(**by)
+
+
+def _lower(which: int, most: int) -> None:
+    _, hard = resource.getrlimit(which)
+    most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    resource.setrlimit(which, (most, most))
 
 
 def around_program() -> None:

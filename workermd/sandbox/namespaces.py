@@ -159,14 +159,32 @@ def _below(path: str, folder: str) -> bool:
     return path.startswith(folder.rstrip("/") + "/") and os.path.exists(path)
 
 
-def plain_devices() -> None:
+def plain_devices(size: str) -> None:
     """A `/dev` with nothing of the machine's in it: the sources and sinks that every program may expect."""
     shown = [f"/dev/{name}" for name in DEVICES if os.path.exists(f"/dev/{name}")]
     replace_folder("/dev", "64k", shown)
     os.mkdir(SHARED_MEMORY, 0o1777)
-    kernel.mount("none", SHARED_MEMORY, "tmpfs", MS_NOSUID | MS_NODEV, "size=256m,mode=1777")
+    shared_memory(min(size, "256m", key=_mebibytes))
     for name, target in (("fd", "/proc/self/fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2")):
         os.symlink(target, f"/dev/{name}")
+
+
+def shared_memory(size: str) -> None:
+    """A `/dev/shm` of our own."""
+    kernel.mount("none", SHARED_MEMORY, "tmpfs", MS_NOSUID | MS_NODEV, f"size={size},mode=1777")
+
+
+def _mebibytes(size: str) -> int:
+    return int(size[:-1]) * (1024 if size.endswith("g") else 1)
+
+
+def is_alone() -> bool:
+    """Whether this process is in a user namespace of ours, which has one user: nobody else's processes count in it."""
+    try:
+        with open("/proc/self/uid_map", encoding="ascii") as file:
+            return file.read().split()[2:] == ["1"]
+    except OSError:
+        return False
 
 
 def loopback_up() -> None:

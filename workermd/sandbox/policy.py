@@ -3,7 +3,7 @@
 import os
 from typing import NamedTuple
 
-from workermd.sandbox.fence import AUTO, Fence
+from workermd.sandbox.fence import ANY, AUTO, STRICT, Fence
 from workermd.system import cache
 
 BESIDE_A_LEDGER = ("", "-wal", "-shm", "-journal", ".lock", ".runs", ".artifacts")
@@ -11,6 +11,26 @@ BESIDE_A_LEDGER = ("", "-wal", "-shm", "-journal", ".lock", ".runs", ".artifacts
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 """Whoever changes the program that runs next has changed everything."""
+
+
+class Reach(NamedTuple):
+    """The bounds of S3.12 that hold for a worker: its contract's, tightened by the operator. None and 0: no bound.
+
+    `hosts` are those of the list, and what the operator has bound by address. `files` says that they go by a list;
+    `granted` are its paths by name, `written` the names of those that may be written.
+    """
+
+    max_memory_mb: int = 0
+    max_processes: int = 0
+    max_artifact_mb: int | None = None
+    network: str = ANY
+    hosts: tuple[str, ...] = ()
+    files: bool = False
+    granted: dict[str, str] = {}  # noqa: RUF012 - a frozen record's default, never mutated
+    written: frozenset[str] = frozenset()
+
+    def paths(self, *, writes: bool) -> tuple[str, ...]:
+        return tuple(os.path.realpath(path) for name, path in self.granted.items() if (name in self.written) == writes)
 
 
 class Sandbox(NamedTuple):
@@ -22,6 +42,7 @@ class Sandbox(NamedTuple):
     readable: tuple[str, ...] = ()
     writable: tuple[str, ...] = ()
     hidden: tuple[str, ...] = ()
+    reach: Reach = Reach()
 
 
 def fence_around(
@@ -53,6 +74,12 @@ def fence_around(
             *map(os.path.realpath, sandbox.hidden),
         ),
         kept=tuple(map(os.path.realpath, kept)),
-        readable=tuple(map(os.path.realpath, sandbox.readable)),
-        writable=tuple(map(os.path.realpath, sandbox.writable)),
+        readable=(*map(os.path.realpath, sandbox.readable), *sandbox.reach.paths(writes=False)),
+        writable=(*map(os.path.realpath, sandbox.writable), *sandbox.reach.paths(writes=True)),
+        listed=sandbox.mode == STRICT or sandbox.reach.files,
+        network=sandbox.reach.network,
+        hosts=sandbox.reach.hosts,
+        max_memory_mb=sandbox.reach.max_memory_mb,
+        max_processes=sandbox.reach.max_processes,
+        max_artifact_mb=-1 if sandbox.reach.max_artifact_mb is None else sandbox.reach.max_artifact_mb,
     )

@@ -81,9 +81,17 @@ def _argument(at: int) -> int:
     return 16 + 8 * at
 
 
+_UNCOUNTED = {
+    "x86_64": {"memfd_create": 319, "memfd_secret": 447, "shmget": 29},
+    "aarch64": {"memfd_create": 279, "memfd_secret": 447, "shmget": 194},
+}
+"""Memory that belongs to no process's count while it is not mapped."""
+
+
 @cache
-def program(families: frozenset[int], machine: str = "") -> bytes:
-    """The filter that lets sockets of these families be made, as the kernel takes it."""
+def program(families: frozenset[int], machine: str = "", *, counted: bool = True) -> bytes:
+    """The filter that lets sockets of these families be made, as the kernel takes it. Where memory is not counted by
+    the kernel, what a process could hide it in cannot be made."""
     machine = machine or os.uname().machine
     instructions = [
         _Instruction(_LOAD, _ARCHITECTURE),
@@ -97,6 +105,8 @@ def program(families: frozenset[int], machine: str = "") -> bytes:
         instructions += [_Instruction(_IF_EQUAL, number, 0, 1), _refused(errno.ENOSYS)]
     for number in _FORBIDDEN[machine].values():
         instructions += [_Instruction(_IF_EQUAL, number, 0, 1), _refused(errno.EPERM)]
+    for number in () if counted else _UNCOUNTED[machine].values():
+        instructions += [_Instruction(_IF_EQUAL, number, 0, 1), _refused(errno.ENOSYS)]
     looked_into = _LOOKED_INTO[machine]
     clone = [
         _Instruction(_LOAD, _argument(0)),
@@ -128,10 +138,35 @@ class _Program(ctypes.Structure):
     _fields_ = [("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p)]
 
 
-def restrict(families: frozenset[int]) -> None:
+def restrict(families: frozenset[int], *, counted: bool = True) -> None:
     """Filter the calls of this process and of all that it starts, for good. Raises OSError."""
-    if kernel.MACHINE not in _ARCHITECTURES:
+    _enter(program(families, counted=counted) if kernel.MACHINE in _ARCHITECTURES else b"")
+
+
+@cache
+def memory_program(machine: str = "") -> bytes:
+    """The filter that refuses only memory that nobody counts."""
+    machine = machine or os.uname().machine
+    instructions = [
+        _Instruction(_LOAD, _ARCHITECTURE),
+        _Instruction(_IF_EQUAL, _ARCHITECTURES[machine], 1),
+        _Instruction(_RETURN, _KILL),
+        _Instruction(_LOAD, _NUMBER),
+    ]
+    if machine == "x86_64":
+        instructions += [_Instruction(_IF_GREATER_EQUAL, _X32, 0, 1), _refused(errno.ENOSYS)]
+    for number in (*_UNCOUNTED[machine].values(), _ABSENT["io_uring_setup"]):
+        instructions += [_Instruction(_IF_EQUAL, number, 0, 1), _refused(errno.ENOSYS)]
+    return b"".join(map(_encoded, [*instructions, _Instruction(_RETURN, _ALLOW)]))
+
+
+def restrict_memory() -> None:
+    """Refuse memory that nobody counts, to this process and all that it starts. Raises OSError."""
+    _enter(memory_program() if kernel.MACHINE in _ARCHITECTURES else b"")
+
+
+def _enter(code: bytes) -> None:
+    if not code:
         raise OSError(errno.ENOSYS, "no filter is known for this machine")
-    code = program(families)
     record = _Program(len(code) // 8, code)
     kernel.numbered("seccomp", ctypes.c_uint(_SET_FILTER), ctypes.c_uint(0), ctypes.byref(record))

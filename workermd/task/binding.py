@@ -97,7 +97,8 @@ class Binding(NamedTuple):
     that any of its models names as its fallback.
     `folder` is where the configuration stands: paths in `arrangement` are relative to it. `record` and `replay` are
     folders that an attempt is kept in or given back from. `vouched` names bounds that the operator answers for where
-    the kind cannot hold them; `reports_usage` says that its replies tell what they used.
+    the kind cannot hold them; `reports_usage` says that its replies tell what they used. `reach` has the operator's own
+    `max_memory_mb` and so on, and as `files` the paths granted by name; `sandbox` is this worker's own choice, or empty.
     """
 
     kind: str
@@ -120,6 +121,8 @@ class Binding(NamedTuple):
     replay: str = ""
     vouched: tuple[str, ...] = ()
     reports_usage: bool = False
+    reach: Document = {}  # noqa: RUF012 - the same
+    sandbox: str = ""
 
     @property
     def asks_people(self) -> bool:

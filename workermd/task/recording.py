@@ -21,7 +21,7 @@ from workermd.task.task import Result, Task
 
 FORMAT = 1
 
-VOLATILE = frozenset({"seconds_left", "max_attempts", "budget", "trace", "artifacts_dir", "checkpoint"})
+VOLATILE = frozenset({"seconds_left", "max_attempts", "budget", "trace", "artifacts_dir", "reach", "checkpoint"})
 """The fields of a task that a recording is not found by."""
 
 _SUFFIX = ".recording.json"

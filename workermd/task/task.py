@@ -46,6 +46,8 @@ class Task(NamedTuple):
     budget: Document = {}  # noqa: RUF012 - a frozen record's default, never mutated
     call: tuple[str, ...] = ()
     """The contract's `x-call`, for the kinds that call an interface by it."""
+    reach: Document = {}  # noqa: RUF012 - the same
+    """The bounds of what it reaches of the machine, those that it has; as `files` the paths that were granted, by name."""
     checkpoint: Document | None = None
     """What an earlier attempt of this run saved last; None at first."""
 

@@ -45,11 +45,23 @@ def prompt_of(
     pieces = [
         f"You are the worker {task.worker_id}, one bounded step of a larger process.\n\n{task.purpose.strip()}",
         instructions.strip(),
+        _reach(task.reach),
         *ends[part],
     ]
     system = "\n\n".join(piece for piece in pieces if piece)
     user = "\n\n".join(["Input:\n" + _fenced(task.input), *_feedback(task), *_decisions(task, made)])
     return Prompt(system, user)
+
+
+def _reach(reach: Document) -> str:
+    """What the machine bounds for whoever works here: an agent that knows it does not try in vain."""
+    said = [f"{name} {reach[name]}" for name in ("max_memory_mb", "max_processes", "max_artifact_mb") if name in reach]
+    if "network" in reach:
+        network = reach["network"]
+        said.append(f"network {network if isinstance(network, str) else ', '.join(network)}")
+    if reach.get("files"):
+        said.append("files " + ", ".join(f"{name} at {path}" for name, path in sorted(reach["files"].items())))
+    return f"The machine bounds this step and refuses what is beyond: {'; '.join(said)}." if said else ""
 
 
 def answer_form(task: Task) -> str:
