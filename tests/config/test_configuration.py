@@ -272,3 +272,50 @@ def test_what_is_wrong_with_models_tools_and_servers_is_said(cli, contract, give
     assert done.code == 2
     assert said in done.err
     assert "sk-1" not in done.err
+
+
+# --- the sandbox and what is granted ----------------------------------------------------------------------------------
+
+CODE = '[tools.run]\ncode = { executor = "EXECUTOR" }\n[models.m]\nmodel = "m"\nbase_url = "http://127.0.0.1:1/v1"\n'
+AGENT = '[workers.w]\nbackend = "chat"\nmodel = "m"\ntools = ["run"]\n'
+
+
+@pytest.mark.rule("S10.10")
+@pytest.mark.parametrize(
+    ("text", "flag", "mode"),
+    [
+        (AGENT + CODE, "", "strict"),
+        ('sandbox = "off"\n' + AGENT + CODE, "", "strict"),
+        (AGENT + 'sandbox = "auto"\n' + CODE, "", "auto"),
+        (AGENT + CODE, "off", "off"),
+        (AGENT + CODE.replace("EXECUTOR", "docker"), "", "auto"),
+        ('sandbox = "off"\n[workers.w]\ncommand = ["x"]\n', "", "off"),
+        ('[workers.w]\ncommand = ["x"]\n', "", "auto"),
+    ],
+)
+def test_code_of_agents_runs_in_strict_unless_somebody_says_otherwise_for_it(tmp_path, text, flag, mode):
+    (tmp_path / "workermd.toml").write_text(text.replace("EXECUTOR", "local"))
+    flags = Flags(config=str(tmp_path / "workermd.toml"), sandbox=flag)
+    settings = configuration.load(flags)
+    assert configuration.sandbox_for(settings.workers["w"], settings, flags).mode == mode
+
+
+@pytest.mark.rule("S3.12", "S10.9")
+def test_a_table_tightens_and_grants_by_names(tmp_path):
+    path = tmp_path / "workermd.toml"
+    path.write_text(
+        '[workers.w]\ncommand = ["x"]\nmax_memory_mb = 64\nnetwork = ["A.b:1"]\nfiles = { rules = "r", far = "/far" }\n'
+    )
+    bound = configuration.load(Flags(config=str(path))).workers["w"].reach
+    files = {"rules": str(tmp_path / "r"), "far": "/far"}
+    assert bound == {"max_memory_mb": 64, "network": ["a.b:1"], "files": files}
+    for wrong in (
+        "max_memory_mb = 0",
+        'network = "any"',
+        'network = ["*.b:1"]',
+        'files = { "/a" = "x" }',
+        "files = { a = 1 }",
+    ):
+        path.write_text(f'[workers.w]\ncommand = ["x"]\n{wrong}\n')
+        with pytest.raises(ConfigurationError, match=wrong.partition(" ")[0]):
+            configuration.load(Flags(config=str(path)))

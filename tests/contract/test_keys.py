@@ -21,7 +21,8 @@ CONTRACTS = [*ROOT.glob("contracts/*.md"), *ROOT.glob("registry/*.md")]
 VALUES = [
     None, True, 0, 1, -1, 2, 0.5, 1.5, 2.0, 1e9, 1e10, 2**53, "", "a", "a b", "1.0", "1.0.0-rc.1", "1", "http://x", "ftp://x",
     "https://", "2026-02-28", "2026-02-30", "26-1-1", "exponential", "linear", [], ["a"], ["a", "a"], ["a b"], [""], [1], {}, {"a": 1}, "...", "a.b-c_d",
-    ["a(b=c, d=*)"], ["a(b"], ["a (b=c)"],
+    ["a(b=c, d=*)"], ["a(b"], ["a (b=c)"], "none", "loopback", ["a.example:443"], ["*.example:443"], ["a.example"],
+    ["read(rules)", "write(cache)"], ["read(/etc)"],
 ]  # fmt: skip
 
 

@@ -35,8 +35,7 @@ HOGS = {
     ),
     "max_artifact_mb removed": (
         2,
-        "held = []\nfor n in range(3000):\n    p = f\"{task['artifacts_dir']}/{n}\"; held.append(open(p, 'wb', 0)); os.unlink(p)"
-        + "; held[-1].write(bytes(1 << 20))",
+        "held = []\nfor n in range(3000):\n    p = f\"{task['artifacts_dir']}/{n}\"\n    held.append(open(p, 'wb', 0)); os.unlink(p); held[-1].write(bytes(1 << 20))",
     ),
 }  # fmt: skip
 TELL = """
@@ -285,7 +284,7 @@ def test_a_request_leads_to_a_listed_name_and_port():
     ],
 )  # fmt: skip
 def test_no_other_request_leads_anywhere(line):
-    with pytest.raises(proxy.Refused):
+    with pytest.raises(proxy.NotServed):
         proxy.asked_for(f"{line}\r\nHost: api.example.com\r\n\r\n".encode(), LISTED)
 
 
@@ -334,8 +333,8 @@ def test_a_log_without_a_name_is_no_artifact(tmp_path):
         os.unlink(log.name)
         log.write(bytes(1 << 16))
         number = os.fstat(log.fileno()).st_ino
-        seen = watch.written(watch.Bounds(artifacts=0, folder=str(tmp_path)), [os.getpid()])
-        without = watch.written(watch.Bounds(artifacts=0, folder=str(tmp_path), log=number), [os.getpid()])
+        seen = watch.written(watch.Ceilings(artifacts=0, folder=str(tmp_path)), [os.getpid()])
+        without = watch.written(watch.Ceilings(artifacts=0, folder=str(tmp_path), log=number), [os.getpid()])
     assert seen - without == 1 << 16
 
 

@@ -89,10 +89,10 @@ def _held_log(wanted: Fence) -> int:
     return -1
 
 
-def _bounds(wanted: Fence) -> watch.Bounds:
+def _bounds(wanted: Fence) -> watch.Ceilings:
     """What the keeper has to count; memory and processes where no group does."""
     grouped = bool(hold.group_of_attempt())
-    return watch.Bounds(
+    return watch.Ceilings(
         0 if grouped else wanted.max_memory_mb << 20,
         0 if grouped else wanted.max_processes,
         wanted.max_artifact_mb << 20 if wanted.max_artifact_mb >= 0 else -1,
@@ -109,7 +109,7 @@ def leave(result_fd: int, data: bytes) -> None:
 
 
 class _Keeper:
-    def __init__(self, host: int, result_fd: int, *, alone: bool, bounds: watch.Bounds) -> None:
+    def __init__(self, host: int, result_fd: int, *, alone: bool, bounds: watch.Ceilings) -> None:
         """`alone`: whatever we may signal is the attempt's. `bounds` are those that nobody counts but us."""
         self.host = host
         self.result_fd = result_fd

@@ -35,7 +35,7 @@ STANDARD_FDS = 3
 _OF_THE_HOP = ("connection:", "proxy-", "keep-alive:", "host:", "te:", "upgrade:")
 
 
-class Refused(Exception):
+class NotServed(Exception):
     """Why a request is not served: a status and a line."""
 
 
@@ -47,7 +47,7 @@ class Asked(NamedTuple):
     head: bytes | None
 
 
-class Started(NamedTuple):
+class ProxyStart(NamedTuple):
     """The proxy's process before it has a socket."""
 
     pid: int
@@ -62,14 +62,14 @@ class Started(NamedTuple):
             return Proxy(self.pid, inside.getsockname()[1], self.line.detach())
 
 
-def fork(hosts: tuple[str, ...]) -> Started:
+def fork(hosts: tuple[str, ...]) -> ProxyStart:
     """Begin, as a child that ends with this process. Raises OSError."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     pid = os.fork()
     if pid == 0:
         _become(theirs.detach(), frozenset(hosts))
     theirs.close()
-    return Started(pid, ours)
+    return ProxyStart(pid, ours)
 
 
 def _become(control: int, hosts: frozenset[str]) -> NoReturn:
@@ -118,7 +118,7 @@ async def _client(reader: "asyncio.StreamReader", writer: "asyncio.StreamWriter"
     try:
         asked = asked_for(head, hosts)
         far_reader, far_writer = await _connected(asked)
-    except Refused as refused:
+    except NotServed as refused:
         writer.write(_answer(str(refused)))
         await writer.drain()
         return
@@ -133,22 +133,22 @@ async def _client(reader: "asyncio.StreamReader", writer: "asyncio.StreamWriter"
 
 
 def asked_for(head: bytes, hosts: frozenset[str]) -> Asked:
-    """The target of a request, when it is on the list. Raises Refused."""
+    """The target of a request, when it is on the list. Raises NotServed."""
     lines = head.decode("latin-1").split("\r\n")
     words = lines[0].split(" ")
     if len(words) != 3 or not words[2].startswith("HTTP/1."):
-        raise Refused("400 no request of HTTP/1")
+        raise NotServed("400 no request of HTTP/1")
     method, target, version = words
     plain = method != "CONNECT"
     try:
         parts = urlsplit(target if plain else f"//{target}")
         host, port = (parts.hostname or "").lower(), parts.port or (80 if plain else 0)
     except ValueError:
-        raise Refused("400 no address") from None
+        raise NotServed("400 no address") from None
     if plain and parts.scheme != "http":
-        raise Refused("400 no address of http")
+        raise NotServed("400 no address of http")
     if f"{host}:{port}" not in hosts:
-        raise Refused("403 the contract's network does not list this host and port")
+        raise NotServed("403 the contract's network does not list this host and port")
     if not plain:
         return Asked(host, port, None)
     kept = [line for line in lines[1:] if line and not line.lower().startswith(_OF_THE_HOP)]
@@ -165,7 +165,7 @@ def asked_for(head: bytes, hosts: frozenset[str]) -> Asked:
 
 
 async def _connected(asked: Asked) -> tuple["asyncio.StreamReader", "asyncio.StreamWriter"]:
-    """A connection to the first of the name's addresses that may be had and answers. Raises Refused."""
+    """A connection to the first of the name's addresses that may be had and answers. Raises NotServed."""
     import asyncio
 
     loop = asyncio.get_running_loop()
@@ -174,10 +174,10 @@ async def _connected(asked: Asked) -> tuple["asyncio.StreamReader", "asyncio.Str
             loop.getaddrinfo(asked.host, asked.port, type=socket.SOCK_STREAM), CONNECT_SECONDS
         )
     except (OSError, TimeoutError):
-        raise Refused("502 the name has no address") from None
+        raise NotServed("502 the name has no address") from None
     allowed = [address for address in (str(each[4][0]) for each in found) if may_lead(asked.host, address)]
     if not allowed:
-        raise Refused("403 the name leads to this machine or to an address of the link")
+        raise NotServed("403 the name leads to this machine or to an address of the link")
     for address in dict.fromkeys(allowed):
         try:
             return await asyncio.wait_for(
@@ -185,7 +185,7 @@ async def _connected(asked: Asked) -> tuple["asyncio.StreamReader", "asyncio.Str
             )
         except (OSError, TimeoutError):
             continue
-    raise Refused("502 the host does not answer")
+    raise NotServed("502 the host does not answer")
 
 
 def may_lead(host: str, address: str) -> bool:

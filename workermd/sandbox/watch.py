@@ -23,7 +23,7 @@ _MOST_ENTRIES = 100_000
 _TOO_MUCH = 1 << 62
 
 
-class Bounds(NamedTuple):
+class Ceilings(NamedTuple):
     """`memory` in bytes, `processes` with their threads beside the host; 0 is none. `artifacts` in bytes, -1 is none.
 
     `folder` is that of the artifacts, `log` the number of the attempt's log, a file without a name that is none of them.
@@ -40,7 +40,7 @@ class Bounds(NamedTuple):
         return bool(self.memory or self.processes or self.artifacts >= 0)
 
 
-def breach(bounds: Bounds, keeper: int, host: int, proxy: int = 0) -> str:
+def breach(bounds: Ceilings, keeper: int, host: int, proxy: int = 0) -> str:
     """The bound that the descendants of the keeper are above, with what they use; empty where there is none."""
     if bounds.processes and (count := _count(bounds.processes, keeper, host, proxy)) > bounds.processes:
         return f"max_processes ({bounds.processes}): at least {count} processes and threads"
@@ -99,7 +99,7 @@ def _share(pid: int) -> int:
     return total
 
 
-def written(bounds: Bounds, pids: list[int]) -> int:
+def written(bounds: Ceilings, pids: list[int]) -> int:
     """Bytes on the disk below the folder, and in files that were removed from its disk and are still open."""
     total = 0
     for count, found in enumerate(_below(bounds.folder)):
