@@ -155,6 +155,7 @@ def _section(title: str, said: str, known: Iterable[str], words: Words) -> str:
 def page() -> str:
     bound = (
         *tables._BINDING_KEYS,
+        *tables.reach.NAMES,
         "function",
         "command",
         "retry_exit_codes",
