@@ -54,6 +54,7 @@ CALLS = [
     ("lsp", 1),
     ("rule WM101", 0),
     ("new greet", 0),
+    ("import nowhere.json", 2),
     ("init", 0),
     ("docs", 0),
     ("help run", 0),

@@ -40,7 +40,7 @@ Purpose: {purpose}
   "required": ["run_id", "status", "result"],
   "properties": {{
     "run_id": {{"type": "string", "description": "As in the input."}},
-    "status": {{"type": "string", "enum": ["ok", "retryable_error", "invalid_request", "invalid_output"]}},
+    "status": {{"type": "string", "enum": [{quoted}]}},
     "result": {{"anyOf": [{{"$ref": "#/$defs/answer"}}, {{"$ref": "#/$defs/failure"}}]}}
   }},
   "$defs": {{
@@ -78,8 +78,10 @@ Purpose: {purpose}
 - timeout_seconds: {seconds}
 - max_attempts: 2
 - idempotency_key: run_id
-- status_enum: [ok, retryable_error, invalid_request, invalid_output]
+- status_enum: [{statuses}]
 {bounds}"""
+
+_STATUSES = ("ok", "retryable_error", "invalid_request", "invalid_output")
 
 _INPUT = '{\n  "run_id": "first",\n  "text": "Four words are here."\n}\n'
 
@@ -183,10 +185,42 @@ def of_agent(name: str) -> Starter:
     return Starter((contract, _input(name)), _command(name, "--backend chat --model NAME"))
 
 
-def _contract(name: str, purpose: str, field: str, rule: str, *, seconds: int = 20, bounds: str = "") -> StarterFile:
+def of_team(name: str, purpose: str, tools: tuple[str, ...], *, asks: bool) -> Starter:
+    """A contract for a team with a model that came from a file, and its input; the binding is the caller's matter."""
+    allowed = f"- tools_allowed: [{', '.join(tools)}]\n" if tools else ""
+    contract = _contract(
+        name,
+        purpose,
+        "answer",
+        '{"type": "string", "maxLength": 20000}',
+        seconds=600,
+        bounds=f"- max_tokens: 200000\n- max_turns: 60\n{allowed}",
+        statuses=(*_STATUSES, "needs_human") if asks else _STATUSES,
+    )
+    return Starter((contract, _input(name)), f"workermd run {name}.worker.md {name}.input.json")
+
+
+def _contract(
+    name: str,
+    purpose: str,
+    field: str,
+    rule: str,
+    *,
+    seconds: int = 20,
+    bounds: str = "",
+    statuses: tuple[str, ...] = _STATUSES,
+) -> StarterFile:
     title = " ".join(filter(None, name.replace("_", "-").replace(".", "-").split("-"))).capitalize()
     text = _CONTRACT.format(
-        name=name, title=title, purpose=purpose, field=field, rule=rule, seconds=seconds, bounds=bounds
+        name=name,
+        title=title,
+        purpose=purpose,
+        field=field,
+        rule=rule,
+        seconds=seconds,
+        bounds=bounds,
+        statuses=", ".join(statuses),
+        quoted=", ".join(f'"{each}"' for each in statuses),
     )
     path = f"{name}.worker.md"
     return StarterFile(path, laid_out(read(text.encode(), path)), "the contract")

@@ -544,7 +544,7 @@ def test_a_gallery_tells_what_there_is_to_choose(refused):
     assert "found a gallery with the teams 'One', 'Two'; choose one: team = " in refused(gallery)
     assert "the teams 'One', 'Two'" in refused(gallery, team="Three")
     assert refused(gallery, team="One") == ""
-    assert "bind a tool of yours to the worker" in refused(gallery, team="Two")
+    assert "bind a tool of yours by its name to the worker" in refused(gallery, team="Two")
     only = copy.deepcopy(gallery)
     only["components"]["teams"].pop()
     assert refused(only) == ""

@@ -470,7 +470,7 @@ _PLAIN: dict[str, tuple[Callable[[Any], bool], str]] = {
 
 _NAME_IT = "remove it, or name it if you trust it: allow_providers = […]"
 _TOOL = (
-    "bind a tool of yours to the worker, [tools.NAME] with function = …, and remove this one; or, if you trust the code "
+    "bind a tool of yours by its name to the worker, [tools.NAME] with function = …; or, if you trust the code "
     'in the file: allow_providers = ["autogen_core.tools.FunctionTool"]'
 )
 _INSTEAD = {

@@ -11,13 +11,15 @@ from autogen_agentchat.messages import BaseChatMessage, TextMessage
 from workermd.backends.agents import ready
 from workermd.backends.agents.conversation import Conversation, Ending, performed
 from workermd.backends.agents.roster import count_of
-from workermd.backends.autogen import components, patterns, studio
+from workermd.backends.autogen import components, needs, patterns, studio
 from workermd.backends.autogen.adoption import Adoption
 from workermd.backends.autogen.agentchat import ORCHESTRATOR, answered, loading, quiet, words
 from workermd.backends.autogen.components import Unfit, config_of, provider_of
+from workermd.backends.autogen.needs import Needs
 from workermd.config.tables import text_of, words_of
 from workermd.protocol.envelope import Document
 from workermd.protocol.errors import ConfigurationError
+from workermd.system.text import shell_word
 from workermd.task.binding import Binding
 from workermd.task.task import Limits, Result, Task, failed
 
@@ -96,14 +98,29 @@ def _filed(table: Document, binding: Binding, *, asks: bool) -> Plan:
         if key not in (*_WITH_COMPONENT, *_ANYWAY):
             raise Unfit(f"{place}: {key}: found beside component; the file says it; remove one of them")
     name, label, answer = (text_of(table, key, place) for key in ("component", "team", "answer"))
-    allowed = frozenset(words_of(table, "allow_providers", place))
+    allowed = tuple(words_of(table, "allow_providers", place))
     rounds = count_of(table, "rounds", place) if "rounds" in table else None
     try:
         document = studio.opened(os.path.join(binding.folder, name), label)
-        components.checked(document, allowed, asks=asks, rounds=rounds)
-        return Plan(document, _answers(document, answer), "answer" in table, rounds)
+        given = Needs(tuple(tool.name for tool in binding.tools), asks, rounds, allowed)
+        team = needs.with_tools_of_ours(document, frozenset(given.tools))
+        _fits(document, given, name)
+        return Plan(team, _answers(team, answer), "answer" in table, rounds)
     except Unfit as unfit:
         raise Unfit(f"{place}: component {name}: {unfit}") from None
+
+
+def _fits(document: Document, given: Needs, name: str) -> None:
+    """Raises `Unfit`, with all keys that help where keys of the worker's table do."""
+    try:
+        needs.fits(document, given)
+    except Unfit as unfit:
+        wanted = needs.needs_of(document)
+        if wanted is None or not wanted.told():
+            raise
+        raise Unfit(
+            f"{unfit}; it loads with {wanted.told()}; workermd import {shell_word(name)} writes all of it"
+        ) from None
 
 
 def _answers(document: Document, answer: str) -> tuple[str, ...]:

@@ -39,6 +39,7 @@ EXAMPLES: dict[tuple[str, ...], tuple[str, ...]] = {
         "workermd derive ./clone --check task.worker.md",
     ),
     ("new",): ("workermd new greet", "workermd new count --language node", "workermd new sum-up --agent"),
+    ("import",): ("workermd import team.json", 'workermd import gallery.json --team "Deep Research" --name research'),
     ("runs", "prune"): ("workermd runs prune --older-than 30 --dry-run",),
     ("conformance",): (
         "workermd conformance --claims core,durable",

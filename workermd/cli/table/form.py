@@ -1,5 +1,6 @@
 """What the table is made of."""
 
+from keyword import iskeyword
 from typing import Any, Literal, NamedTuple
 
 Kind = Literal["flag", "text", "number", "count", "many"]
@@ -64,7 +65,8 @@ class CommandSpec(NamedTuple):
     @property
     def module(self) -> str:
         """The module that carries the command out: it has `execute(options) -> int` and the type of the options."""
-        return f"workermd.cli.commands.{'_'.join(self.name).replace('-', '_')}"
+        name = "_".join(self.name).replace("-", "_")
+        return f"workermd.cli.commands.{name}{'_' * iskeyword(name)}"
 
     @property
     def options_type(self) -> str:

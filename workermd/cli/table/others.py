@@ -56,6 +56,17 @@ OTHERS = (
             OptionSpec(("--agent",), "flag", "A contract for an agent with a model: its purpose is the task."),
         ),
     ),
+    CommandSpec(
+        ("import",),
+        "Write the contract, the binding and the tools of a team of AutoGen's or AutoGen Studio's.",
+        (ArgumentSpec("file", "A component file of a team, or a gallery of AutoGen Studio.", "TEAM.json"),),
+        (
+            OptionSpec(("--team",), "text", "Which team of a gallery, by its label.", "LABEL"),
+            OptionSpec(
+                ("--name",), "text", "The worker's id; the files are called after it. Default: the label.", "NAME"
+            ),
+        ),
+    ),
     CommandSpec(("init",), "Write a workermd.toml that shows what it can say, as comments.", (), ()),
     CommandSpec(
         ("docs",),
