@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := .demo
 
-.PHONY: demo demo-agents bench-demo docs release test coverage matrix lint bench bench-serve command-lines storm fuzz mutants conformance conformance-ablation clean
+.PHONY: galleries demo demo-agents bench-demo docs release test coverage matrix lint bench bench-serve command-lines storm fuzz mutants conformance conformance-ablation clean
 
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
@@ -46,6 +46,11 @@ demo-agents: $(VENV)/.ready
 # Two shipped suites, with a scripted server where a model is needed, and the page of each.
 bench-demo: $(VENV)/.ready
 	$(BIN)/python -m tests.bench.demo $(DEMO)/bench
+
+# Which teams of AutoGen, and which declarative files of Agent Framework, load out of a clone of yours: DIR is it, or a folder of several.
+galleries: $(VENV)/.ready
+	@test -n "$(DIR)" || { echo "name the folder: make galleries DIR=path/to/clones"; exit 2; }
+	$(BIN)/python -m tests.abroad.galleries $(DIR)
 
 # The site, from docs/, into site/. A link that leads nowhere stops it.
 docs: $(VENV)/.ready

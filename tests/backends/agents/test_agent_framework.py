@@ -684,6 +684,8 @@ model:
   options:
     temperature: 0.25
     maxOutputTokens: 321
+    allowMultipleToolCalls: true
+    chatToolMode: auto
 """
 
 
@@ -780,4 +782,5 @@ def test_all_that_is_wrong_with_a_yaml_agent_is_told_at_once(tmp_path):
 
 
 def test_a_workflow_is_refused_as_one(tmp_path):
-    assert "it declares a workflow" in declared(tmp_path, "kind: Workflow\ntrigger: {kind: OnStart, actions: []}\n")
+    for text in ("kind: Workflow\ntrigger: {kind: OnStart, actions: []}\n", "name: steps\nactions: []\n"):
+        assert "it declares a workflow" in declared(tmp_path, text)

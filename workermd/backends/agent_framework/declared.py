@@ -29,6 +29,8 @@ _OPTIONS: dict[str, type | tuple[type, ...]] = {
     "seed": int,
     "stopSequences": list,
 }
+_OPTIONS_LEFT_OUT = ("allowMultipleToolCalls", "chatToolMode")
+"""Which tools a model calls, and how many at once, is between the model and the gate."""
 
 
 class Declaration(NamedTuple):
@@ -53,7 +55,7 @@ def read(binding: Binding) -> Declaration | None:
     fields = _mapping(_value(os.path.join(binding.folder, path), path), path)
     found = _Findings(path)
     kind = fields.get("kind")
-    if kind == "Workflow" or "trigger" in fields:
+    if kind == "Workflow" or not {"trigger", "actions"}.isdisjoint(fields):
         raise ConfigurationError(
             f"{path}: it declares a workflow, and workflows of files are not run: their steps and expressions would be",
             'arrange the agents in the configuration: pattern = "sequence", "graph", …',
@@ -117,6 +119,13 @@ def _check_tools(given: Any, binding: Binding, found: _Findings) -> None:
             )
 
 
+def tool_names(fields: dict[str, Any]) -> list[str]:
+    """The names of the tools that a file has: those to be bound for it."""
+    given = fields.get("tools") or []
+    tools = given if isinstance(given, list) else [given]
+    return [tool["name"] for tool in tools if isinstance(tool, dict) and isinstance(tool.get("name"), str)]
+
+
 def agent_of(declaration: Declaration, client: FrameworkClient, system: str) -> Agent:
     """The agent that the framework's own factory makes of a declaration, on our client and with our prompt."""
     # Its module starts a .NET runtime where there is one, and prints. Only expressions need that: none is let through.
@@ -164,7 +173,7 @@ def _options(model: Any, found: _Findings) -> dict[str, Any]:
         return {}
     found.only(model, (*_MODEL_TEXTS, "connection", "options"), "model.")
     options: dict[str, Any] = model.get("options") or {}
-    found.only(options, tuple(_OPTIONS), "model.options.")
+    found.only(options, (*_OPTIONS, *_OPTIONS_LEFT_OUT), "model.options.")
     for key, value in options.items():
         if key in _OPTIONS and (not isinstance(value, _OPTIONS[key]) or isinstance(value, bool)):
             found.add(f"model.options.{key}", "is of another type")
