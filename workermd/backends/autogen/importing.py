@@ -27,7 +27,7 @@ class ToolFile(NamedTuple):
     source: str
 
 
-class ImportedTeam(NamedTuple):
+class TeamToImport(NamedTuple):
     """What a team becomes. `models` are tables by name, the first of which is the worker's own; `variables` are read by
     the tools' code; `notes` say what a person has to look at."""
 
@@ -40,7 +40,7 @@ class ImportedTeam(NamedTuple):
     notes: tuple[str, ...]
 
 
-def imported(team: Document, fallback: str) -> ImportedTeam:
+def imported(team: Document, fallback: str) -> TeamToImport:
     """Raises `Unfit` for a team that no configuration lets load. `fallback` is its title where the file says none."""
     needs = needs_of(team)
     if needs is None:
@@ -56,7 +56,7 @@ def imported(team: Document, fallback: str) -> ImportedTeam:
         )
     title = _line(team.get("label")) or _line(config_of(team).get("name")) or fallback
     told = _line(team.get("description")) or _line(config_of(team).get("description"))
-    return ImportedTeam(title, told, needs, _models(team, notes), tools, _variables(tools), tuple(notes))
+    return TeamToImport(title, told, needs, _models(team, notes), tools, _variables(tools), tuple(notes))
 
 
 def _line(value: Any) -> str:

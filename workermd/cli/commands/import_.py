@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from workermd.backends.autogen import importing, studio
 from workermd.backends.autogen.components import Unfit
-from workermd.backends.autogen.importing import ImportedTeam
+from workermd.backends.autogen.importing import TeamToImport
 from workermd.cli import starters
 from workermd.config import rewrite
 from workermd.contract.forms import WrongForm, identifier
@@ -69,7 +69,7 @@ def _named(name: str) -> str:
     return name
 
 
-def _written(name: str, options: ImportOptions, found: ImportedTeam) -> _Files:
+def _written(name: str, options: ImportOptions, found: TeamToImport) -> _Files:
     """Raises UsageError or ConfigurationError where something of it cannot be written."""
     text = rewrite.text_of(_CONFIGURATION)
     if rewrite.has(text, ("workers", name)):
@@ -105,7 +105,7 @@ def _callable(tool: str, file: str) -> None:
         )
 
 
-def _purpose(found: ImportedTeam) -> str:
+def _purpose(found: TeamToImport) -> str:
     told = found.purpose.rstrip(".")
     as_told = f", which says of itself: {told}." if told else "."
     return f"Do what the text asks for and give the answer, as the team {found.title!r} does{as_told}"
@@ -116,7 +116,7 @@ def _module(name: str, tool: str) -> str:
     return words if not words[0].isdigit() else f"_{words}"
 
 
-def _worker(options: ImportOptions, found: ImportedTeam) -> dict[str, Any]:
+def _worker(options: ImportOptions, found: TeamToImport) -> dict[str, Any]:
     first, *others = found.models or {"": {}}
     keys: dict[str, Any] = {"backend": "team", "model": first or "NAME"}
     if others:
@@ -128,6 +128,6 @@ def _worker(options: ImportOptions, found: ImportedTeam) -> dict[str, Any]:
     return keys
 
 
-def _trust(found: ImportedTeam) -> str:
+def _trust(found: TeamToImport) -> str:
     providers = ", ".join(f'"{each}"' for each in found.needs.allow_providers)
     return f"allow_providers = [{providers}]" if providers else ""
