@@ -54,7 +54,7 @@ galleries: $(VENV)/.ready
 
 # The site, from docs/, into site/. A link that leads nowhere stops it.
 docs: $(VENV)/.ready
-	@$(INSTALL) '.[docs]'
+	@$(INSTALL) --editable '.[docs]'
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 # Sdist, wheel and a bill of materials, into dist/: what the workflow of a tag publishes.

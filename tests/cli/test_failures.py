@@ -326,3 +326,23 @@ def test_a_fault_of_our_own_is_one_line_with_the_way_to_more(cli, contract, give
     assert "WORKERMD_TRACEBACK=1" in done.err
     loud = cli("run", contract(), given(), *program(OK), env=env | {"WORKERMD_TRACEBACK": "1"})
     assert "Traceback" in loud.err
+
+
+@pytest.mark.rule("S5.6")
+@pytest.mark.parametrize(
+    ("text", "words", "said"),
+    [
+        ("[1]", ("--function", "a:run"), "see all of it with: workermd validate '{spec}' --input '{given}'"),
+        ('{"run_id": "a"}\n{"run_id": "b"}', ("--function", "a:run"), "A run for each line: workermd batch."),
+        ('{"run_id": "a"}', ("--function", "json.loads"), "write the module and the callable: json:loads"),
+        ('{"run_id": "a"}', ("--function", "answers"), "write the module and the callable: answers:run"),
+        ('{"run_id": "a"}', ("--backend", "command", "--", "sh -c true"), "give each as a word of its own"),
+        ('{"run_id": "a"}', ("--backend", "command", "--", "no such"), "it was not found"),
+    ],
+)
+def test_a_hint_has_its_values_filled_in(cli, contract, tmp_path, text, words, said):
+    """The line that goes on can be pasted: the files, the module and the program are known."""
+    spec = contract("the one.worker.md")
+    given = tmp_path / "an input.json"
+    given.write_text(text)
+    assert said.format(spec=spec, given=given) in cli("run", spec, given, *words).err

@@ -7,6 +7,7 @@ from workermd.contract.reader import read
 from workermd.lint.engine import lint
 
 INPUT = GOOD[GOOD.index("### Input") : GOOD.index("### Output")]
+OUTPUT = GOOD[GOOD.index("### Output") : GOOD.index("### Constraints")]
 NBSP = "\u00a0"
 TABLE = "| key | value |\n|---|---|\n| timeout_seconds | 30 |"
 
@@ -33,7 +34,20 @@ MISTAKES = {
     "fence without language": (edit(INPUT_FENCE, INPUT_FENCE.replace("json", "")), 15, "WM308", "language ''", "```json"),
     "jsonc": (edit(INPUT_FENCE, INPUT_FENCE.replace("json", "jsonc")), 15, "WM308", "'jsonc'", "```json"),
     "unclosed fence": (edit(INPUT_FENCE, INPUT_FENCE.removesuffix("\n```")), 15, "WM304", "not closed before the heading on line 22", "Close it"),
-    "seconds with a unit": (bullet("timeout_seconds: 30", "- timeout_seconds: 30s"), 39, "WM606", "plain decimal", ""),
+    "seconds with a unit": (bullet("timeout_seconds: 30", "- timeout_seconds: 30s"), 39, "WM606", "plain decimal", "Write `30`."),
+    "minutes": (bullet("timeout_seconds: 30", "- timeout_seconds: 1.5 min"), 39, "WM606", "plain decimal", "Write `90`."),
+    "minutes under another name": (bullet("timeout_seconds: 30", "- timeout: 5m"), 39, "WM701", "'timeout'", "`- timeout_seconds: 300`"),
+    "decimal comma": (bullet("timeout_seconds: 30", "- timeout_seconds: 1,5"), 39, "WM606", "plain decimal", "Write `1.5`."),
+    "negative": (bullet("timeout_seconds: 30", "- timeout_seconds: -1"), 39, "WM606", "plain decimal", "Write for example `30`."),
+    "attempts in a word": (bullet("max_attempts: 2", "- max_attempts: two"), 40, "WM606", "whole number", "Write for example `3`."),
+    "list without brackets": (edit("- status_enum: [ok, ", "- status_enum: ok, "), 42, "WM606", "words in brackets", "Write `[ok, "),
+    "v before a version": (edit("version: 1.0.0", "version: v1.0.0"), 4, "WM115", "such as 1.0", "Write `1.0.0`."),
+    "one number for a version": (edit("version: 1.0.0", "version: 2"), 4, "WM115", "such as 1.0", "Write `2.0.0`."),
+    "blank in an id": (edit("id: demo-worker", "id: demo worker"), 2, "WM115", "letters", "Write `demo-worker`."),
+    "verison": (edit("version: 1.0.0", "verison: 1.0.0"), 4, "WM112", "'verison' is not its name", "Write `version:`"),
+    "Purpos": (edit("Purpose:", "Purpos:"), 11, "WM713", "'Purpos', which is not the word Purpose", ""),
+    "example for the input schema": (schema('{"run_id": "a", "lines": ["x"]}'), 37, "WM705", "looks like an example of an input", "Write the schema"),
+    "example for the output schema": (edit(OUTPUT[OUTPUT.index("```json") :].rstrip(), '```json\n{"run_id": "a", "result": {}}\n```'), 26, "WM510", "looks like an example", "Write the schema"),
     "timeout": (bullet("timeout_seconds: 30", "- timeout: 30s"), 39, "WM701", "'timeout' is not its name", "Write `- timeout_seconds: 30`"),
     "timeout of 0": (bullet("timeout_seconds: 30", "- timeout_seconds: 0"), 39, "WM606", "up to 1000000000", ""),
     "timeout beyond": (bullet("timeout_seconds: 30", "- timeout_seconds: 99999999999"), 39, "WM606", "up to 1000000000", ""),
@@ -62,7 +76,6 @@ MISTAKES = {
     "typographic quotes": (edit("name: Demo", "name: \u201cDemo\u201d"), 3, "WM117", "typographic quotes", "plain quotes"),
     "two contracts": (GOOD + GOOD, 60, "WM302", "a second contract begins here", "Split the file"),
     "version with a v": (edit("version: 1.0.0", "version: v1.0.0"), 4, "WM115", "a version such as", ""),
-    "verison": (edit("version: 1.0.0", "verison: 1.0.0"), 4, "WM116", "unknown key", "Did you mean version?"),
     "mode abbreviated": (edit("agent-orchestration-worker", "agent"), 5, "WM124", "", "agent-orchestration-worker"),
     "mode misspelt": (edit("agent-orchestration-worker", "agent-orchestation-worker"), 5, "WM124", "", "agent-orchestration-worker"),
     "model in the front matter": (front("model: gpt"), 8, "WM116", "unknown key 'model'", "workermd.toml"),
@@ -73,7 +86,7 @@ MISTAKES = {
     "status in other words": (GOOD.replace('"ok", "retry', '"OK", "retry').replace("[ok, retry", "[OK, retry"), 31, "WM709", "do not include ok", ""),
 }  # fmt: skip
 NOTES = {"WM515", "WM113"}
-ALONE = [name for name in MISTAKES if name not in ("status in other words", "type str", "verison", "trailing comma")]
+ALONE = [name for name in MISTAKES if name not in ("status in other words", "type str", "trailing comma")]
 """One cause has one finding; those left out break a second rule by themselves."""
 
 

@@ -25,8 +25,24 @@ ELSEWHERE = {
     "deny": "approve",
     "exec": "run",
     "compare": "diff",
+    "create": "new",
+    "scaffold": "new",
+    "generate": "new",
+    "start": "serve",
+    "config": "init",
 }
 """What other programs call what we have, to our command for it."""
+
+OPTIONS_ELSEWHERE = {
+    "--force": "--again",
+    "--rerun": "--again",
+    "--retry": "--again",
+    "--fresh": "--scratch",
+    "--no-cache": "--scratch",
+    "--json": "--format",
+    "--out": "--write",
+}
+"""The same of options, for the commands that have ours."""
 
 
 def read(arguments: list[str]) -> tuple[CommandSpec, dict[str, Any]]:
@@ -75,7 +91,9 @@ def _refuse_unknown(command: CommandSpec, words: list[str]) -> None:
     for word in words:
         if word.startswith("-") and word != "-":
             flag = word.partition("=")[0]
-            near = nearest(flag, [flag for option in command.options for flag in option.flags])
+            flags = [flag for option in command.options for flag in option.flags]
+            elsewhere = OPTIONS_ELSEWHERE.get(flag, "")
+            near = elsewhere if elsewhere in flags else nearest(flag, flags)
             hint = f"did you mean {near}? {help_of(command)}" if near else help_of(command)
             raise UsageError(f"there is no option {flag[:40]!r}", hint)
 

@@ -13,6 +13,7 @@ from workermd.contract.json.strict import escape
 from workermd.contract.model import Constraints, Lines, Span
 from workermd.contract.problems import Problems, meant
 from workermd.contract.sections import PlacedText, loose_paragraphs
+from workermd.contract.suggestion import hint, written_right
 from workermd.protocol.envelope import Document
 from workermd.system.text import quoted
 
@@ -222,7 +223,7 @@ def _add_unknown(one: Given, names: set[str], keys: dict[str, Span], problems: P
         keys.setdefault(name, one.key)
         unseen = told(one.name, problems.lines.position(one.key.start).column)
         found = f"the key holds {unseen}" if unseen else f"{quoted(one.name)} is not its name"
-        value = re.sub("[^0-9.]", "", str(one.value)) or "30"
+        value = written_right(FORMS[name], one.value, one.textual) or "30"
         problems.add(_NEEDED[name], one.key, f"{name} is missing: {found}", f"Write `- {name}: {value}`.")
     elif name:
         problems.add("WM607", one.key, f"unknown constraint {quoted(one.name)}", f"Did you mean {name}?")
@@ -239,6 +240,6 @@ def _typed(one: Given, problems: Problems) -> object:
     except WrongForm as wrong:
         span = one.place if isinstance(one.value, str | int | float) else one.key
         unseen = told(one.value, problems.lines.position(span.start).column) if isinstance(one.value, str) else ""
-        hint = f"Remove {unseen}." if unseen else f"Write {wrong}."
-        problems.add("WM606", span, f"{one.name} is {quoted(one.value)}; allowed is {wrong}", hint)
+        to_do = f"Remove {unseen}." if unseen else hint(FORMS[one.name], one.value, one.textual, wrong)
+        problems.add("WM606", span, f"{one.name} is {quoted(one.value)}; allowed is {wrong}", to_do)
         return None

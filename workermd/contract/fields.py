@@ -9,7 +9,8 @@ from workermd.contract.invisible import told, without
 from workermd.contract.json.located import JsonPlace
 from workermd.contract.json.strict import escape
 from workermd.contract.model import Span
-from workermd.contract.problems import Problems, meant
+from workermd.contract.problems import Problems, meant, nearest
+from workermd.contract.suggestion import hint
 from workermd.contract.yamltext import Tree, YamlMapping
 from workermd.protocol.envelope import Document
 from workermd.system.text import quoted
@@ -106,7 +107,7 @@ def _read_field(key: str, value: Tree, front: YamlMapping, fields: FrontMatterFi
     else:
         fields.values[key] = value
         if not key.startswith("x-"):
-            _add_unknown(key, key_span, problems)
+            _add_unknown(key, key_span, front, problems)
 
 
 def _read_value(key: str, value: Tree, entry: JsonPlace, fields: FrontMatterFields, problems: Problems) -> None:
@@ -116,14 +117,16 @@ def _read_value(key: str, value: Tree, entry: JsonPlace, fields: FrontMatterFiel
         span = entry.value if isinstance(value, str) else entry.key or entry.value
         message = f"{key} is {quoted(value)}; allowed is {wrong}"
         unseen = told(value, problems.lines.position(span.start).column) if isinstance(value, str) else ""
-        problems.add("WM115", span, message, f"Remove {unseen}." if unseen else f"Write {wrong}.")
+        problems.add("WM115", span, message, f"Remove {unseen}." if unseen else hint(FIELDS[key], value, True, wrong))
     else:
         _check_quotes(key, value, entry.value, problems)
 
 
-def _add_unknown(key: str, span: Span, problems: Problems) -> None:
+def _add_unknown(key: str, span: Span, front: YamlMapping, problems: Problems) -> None:
     """A known key with an unseen character in it lacks under its own name: then that is what is told, once."""
     plain = without(key).strip()
+    if plain not in KNOWN and nearest(key, KNOWN) in _lacking(front):
+        return  # told as the key that is missing
     if plain not in KNOWN:
         problems.add("WM116", span, f"unknown key {quoted(key)}", lambda: _instead(key))
         return
@@ -153,13 +156,29 @@ def is_field_list(value: Tree) -> bool:
 
 
 def _check_missing(front: YamlMapping, root: Span, problems: Problems) -> None:
-    for key, others in (("id", ("worker_id",)), ("version", ())):
-        written = {without(name).strip() for name in front.values}
-        if not written & {key, *others}:
-            example = "id: my-worker" if key == "id" else "version: 1.0.0"
-            problems.add("WM112", root, f"the key {key} is missing", f"Add a line `{example}`.")
-    if "name" not in front.values:
-        problems.add("WM113", root, "the key name is missing; the id serves as the name", "Add a line `name: ...`.")
+    for key in _lacking(front):
+        code, example, else_ = _LACKED[key]
+        mistaken = next((name for name in front.values if name not in KNOWN and nearest(name, KNOWN) == key), "")
+        if mistaken:
+            span = front.places[f"/{escape(mistaken)}"].key or root
+            found, to_do = f"{quoted(mistaken)} is not its name", f"Write `{key}:` in its place."
+            problems.add(code, span, f"the key {key} is missing: {found}", to_do)
+        else:
+            problems.add(code, root, f"the key {key} is missing{else_}", f"Add a line `{example}`.")
+
+
+_LACKED = {
+    "id": ("WM112", "id: my-worker", ""),
+    "version": ("WM112", "version: 1.0.0", ""),
+    "name": ("WM113", "name: ...", "; the id serves as the name"),
+}
+"""A key that a contract has: the rule about it, a line to add, and what happens without it."""
+
+
+def _lacking(front: YamlMapping) -> list[str]:
+    """Of these keys the ones that are missing; `worker_id` is another word for `id`."""
+    written = {without(name).strip() for name in front.values}
+    return [key for key in _LACKED if key not in written and not (key == "id" and "worker_id" in written)]
 
 
 def _check_same_id(front: YamlMapping, problems: Problems) -> None:

@@ -162,6 +162,9 @@ def _some(statuses: list[str]) -> str:
     return ", ".join(quoted(status) for status in statuses[:5])
 
 
+_SCHEMA_WORDS = {"type", "properties", "required", "$ref", "allOf", "anyOf", "oneOf", "additionalProperties", "enum"}
+
+
 def _check_idempotency(parts: Parts, problems: Problems) -> None:
     """S4.1."""
     if parts.input_schema is None:
@@ -181,6 +184,9 @@ def _check_idempotency(parts: Parts, problems: Problems) -> None:
     origin = "the idempotency key" if given else "the idempotency key, by default run_id,"
     message = f"{origin} is {quoted(key)}, which is {found} of the input schema"
     hint = f"Make {quoted(key)} a required string of the input schema, or name another field in idempotency_key."
+    if key in parts.input_schema and not _SCHEMA_WORDS & parts.input_schema.keys():
+        message += "; that has no keyword of JSON Schema, and looks like an example of an input"
+        hint = 'Write the schema of the input: {"type": "object", "required": [...], "properties": {...}}.'
     problems.add("WM705", where(parts, name, problems), message, hint)
 
 

@@ -10,11 +10,15 @@ from typing import NamedTuple
 from workermd.contract.document import PURPOSE, Block, Body, Section, line_span
 from workermd.contract.invisible import told
 from workermd.contract.model import Lines, Span
+from workermd.contract.problems import nearest
+from workermd.system.text import quoted
 
 SECTION_FORM = f"a section `### {PURPOSE}`"
 
 _LABEL = re.compile(r"([*_]{0,3})purpose([*_]{0,3})[ \t]*:([*_]{0,3})[ \t]*", re.IGNORECASE)
 _ALIKE = re.compile(r"(?:<[^<>]{0,40}>|[\s>*+\-#|_`\d.)\u00a0\u200b\ufeff])*purpose\b", re.IGNORECASE)
+
+_LABELLED = re.compile(r"\W*([A-Za-z]{5,9})\W*:")
 
 
 class Stated(NamedTuple):
@@ -65,6 +69,14 @@ def near_miss(body: Body, lines: Lines) -> NearMiss | None:
         if found := _ALIKE.match(text):
             unseen = told(text[: found.end() + 1])
             return NearMiss(line_span(lines, line), f"holds {unseen}" if unseen else _why_not_read(line, body))
+    return _misspelt(body, lines)
+
+
+def _misspelt(body: Body, lines: Lines) -> NearMiss | None:
+    for line in range(body.line, lines.count + 1):
+        found = _LABELLED.match(lines.line_text(line))
+        if found and nearest(found[1], [PURPOSE], 0.8):
+            return NearMiss(line_span(lines, line), f"begins with {quoted(found[1])}, which is not the word Purpose")
     return None
 
 

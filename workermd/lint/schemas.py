@@ -11,10 +11,23 @@ from workermd.lint.impossible import reasons, types_of
 from workermd.lint.subject import SIDES, Fault, Schema, Subject
 from workermd.system.text import shown
 
+EXAMPLE_HINT = 'Write the schema of it: {"type": "object", "required": [...], "properties": {...}}.'
+
+
+def is_example(schema: dict[str, Any]) -> bool:
+    """Whether somebody wrote a document where its schema belongs: two keys or more, and none that is near a keyword."""
+    if len(schema) < 2 or not keywords.ALL.isdisjoint(schema):
+        return False
+    return not any(nearest(word, keywords.ALL) or word.startswith(("x-", "$")) for word in schema)
+
 
 def unknown_keywords(subject: Subject) -> Iterator[Fault]:
     """WM510"""
     for schema in subject.schemas:
+        if is_example(schema.value):
+            message = "no key of it is a keyword of JSON Schema: it looks like an example of the document"
+            yield Fault(subject.where(schema.place), message, EXAMPLE_HINT)
+            continue
         for word in schema.value:
             if word not in keywords.ALL and not word.startswith("x-"):
                 message = f"unknown keyword {shown(word)}, which a JSON Schema does not have and nothing checks"

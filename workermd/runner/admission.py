@@ -18,6 +18,7 @@ class Admission:
         self._session = session
         self._worker = request.worker
         self._answers = answers
+        self._checked_by = request.checked_by
 
     def answer_without_attempt(self, given: Input) -> Answered | None:
         """The stored answer, or a refusal; None for an input that may be attempted. The key stays free.
@@ -43,7 +44,8 @@ class Admission:
         if mismatches:
             message = f"The input does not match its schema {verdict.told(mismatches)}."
             hint = run_key.hint(given.value, self._worker.contract)
-            return self.reject(message, hint or "see all of it with: workermd validate SPEC --input INPUT")
+            shown_by = self._checked_by and f"see all of it with: {self._checked_by}"
+            return self.reject(message, hint or shown_by)
         return self.reject(given.problem) if given.key is None else None
 
     def reject(self, message: str, hint: str = "", code: str = "input_schema_mismatch") -> Answered:

@@ -32,6 +32,8 @@ class Request(NamedTuple):
     max_input_bytes: int = MAX_INPUT_BYTES
     again_by: str = ""
     """Who grants a settled run one further start; empty: nobody does."""
+    checked_by: str = ""
+    """The command that shows everything that is wrong with the input; empty where there is none."""
 
 
 class Input(NamedTuple):
@@ -81,7 +83,8 @@ def read_input(request: Request) -> Input:
     except strict.JsonError as error:
         place = Lines(data[: error.offset * 4].decode(errors="ignore")).position(error.offset)
         message = f"The input is not strict JSON: at {place.line}:{place.column}, {error.message}."
-        raise InputRefused("input_schema_mismatch", message, error.hint) from None
+        hint = f"{error.hint} A run for each line: workermd batch." if error.message == strict.MORE_TEXT else error.hint
+        raise InputRefused("input_schema_mismatch", message, hint) from None
     found = run_key.keyed(loaded.value, loaded.exact, contract, request.key)
     if not found.is_usable or found.run_id is None:
         return Input(found.value, found.exact, None, found.run_id, found.problem)

@@ -21,5 +21,8 @@ def why_missing(named: str) -> str:
     paths = [os.path.join(folder, named) for folder in folders]
     if any(os.path.isfile(path) and os.access(path, os.X_OK) for path in paths):
         return ""
+    words = named.split()
+    if len(words) > 1 and not why_missing(words[0]):
+        return f"program {named}: this is a program with its arguments; give each as a word of its own"
     reason = REASONS[errno.EACCES if any(map(os.path.exists, paths)) else errno.ENOENT]
     return f"program {named}: {reason}"

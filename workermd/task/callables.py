@@ -84,12 +84,18 @@ def _named(what: str, named: str, group: str) -> tuple[str, str]:
     return module, attribute
 
 
+def _with_a_colon(name: str) -> str:
+    """`a.run` was probably meant as `a:run`, and `a` as the module of `run`."""
+    module, dot, callable_ = name.rpartition(".")
+    return f"{module}:{callable_}" if dot else f"{name}:run"
+
+
 def _entry_point(what: str, name: str, group: str) -> tuple[str, str]:
     found = {point.value: point for point in importlib.metadata.entry_points(group=group, name=name)}
     if not found:
         raise Refused(
             f"{what} {name}: no installed package has an entry point of that name in the group {group}; "
-            "install the package, or write module:callable"
+            f"install the package, or write the module and the callable: {_with_a_colon(name)}"
         )
     if len(found) > 1:
         raise Refused(f"{what} {name}: several packages name it ({', '.join(sorted(found))}); write module:callable")

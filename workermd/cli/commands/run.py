@@ -23,6 +23,7 @@ from workermd.runner.invocation import invoke_alone
 from workermd.runner.request import Request
 from workermd.runner.trace import Trace, of_environment
 from workermd.runner.worker import Worker
+from workermd.system.text import shell_word
 
 if TYPE_CHECKING:
     from workermd.cli.commands.batch import BatchOptions
@@ -112,6 +113,7 @@ def execute(options: RunOptions) -> int:
         wait=not options.no_wait,
         max_input_bytes=most,
         again_by=granted_by,
+        checked_by=_checked_by(options),
     )
     if not options.quiet and warnings:
         count = len(warnings)
@@ -242,6 +244,13 @@ def _once(read: Callable[[], bytes]) -> Callable[[], bytes]:
         return seen[0]
 
     return given
+
+
+def _checked_by(options: RunOptions) -> str:
+    """For a file or standard input alone: fields and request documents are no input of `validate`."""
+    if options.input is None or options.request:
+        return ""
+    return f"workermd validate {shell_word(options.spec)} --input {shell_word(options.input)}"
 
 
 def _refuse_two_inputs(options: RunOptions) -> None:

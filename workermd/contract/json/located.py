@@ -6,7 +6,16 @@ Its expressions take 10 ms to compile, which a run that goes well never has to p
 import re
 from typing import Any, NamedTuple, NoReturn
 
-from workermd.contract.json.strict import MAX_DEPTH, MAX_NUMBER, JsonError, Suspicious, decimal, escape, integer
+from workermd.contract.json.strict import (
+    MAX_DEPTH,
+    MAX_NUMBER,
+    MORE_TEXT,
+    JsonError,
+    Suspicious,
+    decimal,
+    escape,
+    integer,
+)
 from workermd.contract.model import Span
 from workermd.system.text import shown
 
@@ -307,8 +316,7 @@ class _Reader:
             raise JsonError(f"one {found} too many", f"Remove the {found}.", at, at + 1)
         if found == ",":
             raise JsonError("a comma after the value", "Remove the comma.", at, at + 1)
-        message = "more text after the JSON value"
-        raise JsonError(message, "Keep one value; several belong into one array.", at, self.end)
+        raise JsonError(MORE_TEXT, "Keep one value; several belong into one array.", at, self.end)
 
     def refuse_value(self, at: int) -> NoReturn:
         if at >= self.end:

@@ -18,6 +18,9 @@ MAX_DEPTH = 64
 MAX_NUMBER = 400
 """Characters of one number."""
 
+MORE_TEXT = "more text after the JSON value"
+"""The message about a second value: of lines of JSON each is one."""
+
 
 class JsonError(ValueError):
     """Text that is not strict JSON.
