@@ -18,6 +18,7 @@ import sys
 import time
 from typing import Any
 
+from tests import postgres_server
 from tests.loader import LENGTH, REQUESTS_FD, ROOT, ask_for_zygote, imported
 from workermd.attempt.pool import Zygote, ZygoteGone
 from workermd.attempt.spawn import Host, task_environment
@@ -123,8 +124,9 @@ def _since(before: set[int]) -> list[int]:
 
 
 def _own() -> set[int]:
-    """The loaded processes."""
-    return {pid for each in _loaders for pid in (each.pid, *processes.children(each.pid))}
+    """The loaded processes, and servers that many tests share."""
+    shared = [each.pid for each in _loaders] + postgres_server.running()
+    return {pid for each in shared for pid in (each, *processes.children(each))}
 
 
 def _command_line(pid: int) -> str:

@@ -93,6 +93,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "starlette": ("workermd.serve", "workermd.studio"),
     "uvicorn": ("workermd.serve.listen", "workermd.serve.connection"),
     "sqlite3": ("workermd.ledger.sqlite",),
+    "psycopg": ("workermd.ledger.postgres",),
     "httpx": ("workermd.workers", "workermd.derive.transport"),
     "docutils": ("workermd.derive.restructured",),
     "hishel": ("workermd.derive.transport", "workermd.derive.api_cache"),

@@ -121,6 +121,18 @@ def note(evidence: str, line: str) -> None:
         os.close(descriptor)
 
 
+def dump(ledger: Ledger) -> list[object]:
+    """All that is in a ledger, to be compared."""
+    connection = ledger._connection
+    if isinstance(connection, sqlite3.Connection):
+        return list(connection.iterdump())
+    tables = connection.execute("SELECT table_name FROM information_schema.tables WHERE table_schema = 'workermd'")
+    rows = {}
+    for (name,) in sorted(tables.fetchall()):
+        rows[name] = sorted(map(str, connection.execute(f"SELECT * FROM {name}").fetchall()))
+    return [rows]
+
+
 def damage(path: str) -> list[str]:
     """What SQLite itself finds wrong with a ledger."""
     connection = sqlite3.connect(path)

@@ -10,9 +10,10 @@ import threading
 import pytest
 
 from tests.conftest import patience
-from tests.ledger.ledger_caller import ENVIRONMENT, WORKER, answer, key, soon
+from tests.ledger.ledger_caller import ENVIRONMENT, WORKER, answer, dump, key, soon
 from tests.ledger.test_migrations import SAVED
 from workermd.ledger import results
+from workermd.ledger.opening import open_ledger
 from workermd.ledger.records import Answer, Decision, NewQuestion, Run
 from workermd.ledger.sqlite.migrations import MIGRATIONS
 from workermd.ledger.sqlite.opening import LedgerFault
@@ -32,8 +33,8 @@ def ask(ledger: Ledger, run_id: str = "r", asking: NewQuestion = ASKING, max_att
 
 
 @pytest.fixture
-def ledger(path: str):
-    with Ledger.open(path, now=lambda: 7_000) as opened:
+def ledger(place: str):
+    with open_ledger(place, now=lambda: 7_000) as opened:
         yield opened
 
 
@@ -81,12 +82,12 @@ def test_nothing_is_decided_twice(ledger: Ledger, final: bool) -> None:
     run = ask(ledger)
     with ledger.transaction(soon()) as t:
         (t.deny_for_good(run, "ann", "") if final else t.decide(run, "deny", "ann", ""))
-    kept = list(ledger._connection.iterdump())
+    kept = dump(ledger)
     with pytest.raises(LedgerFault), ledger.transaction(soon()) as t:
         t.decide(run, "yes", "bob", "")
     with pytest.raises(LedgerFault), ledger.transaction(soon()) as t:
         t.deny_for_good(run, "bob", "")
-    assert list(ledger._connection.iterdump()) == kept
+    assert dump(ledger) == kept
 
 
 @pytest.mark.rule("S9.2")
@@ -267,12 +268,13 @@ def test_a_kill_while_version_1_is_brought_up_to_date(path: str, point: str) -> 
         assert len(ledger.questions(run.id)) == 1
 
 
-def test_the_size_of_the_files_is_not_that_of_the_questions(ledger: Ledger) -> None:
+def test_the_size_of_the_files_is_not_that_of_the_questions(path: str) -> None:
     """A request of the largest size that is allowed is a row like any other."""
     large = ASKING._replace(proposed={"plan": "x" * 65_000}, kind="plan", question="q" * 2000)
-    run = ask(ledger, "large", large)
-    assert ledger.questions(run.id)[0].proposed == large.proposed
-    assert os.path.getsize(ledger.path) < 1 << 20
+    with open_ledger(path) as ledger:
+        run = ask(ledger, "large", large)
+        assert ledger.questions(run.id)[0].proposed == large.proposed
+        assert os.path.getsize(ledger.path) < 1 << 20
 
 
 @pytest.mark.rule("S9.2")

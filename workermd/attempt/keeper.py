@@ -20,7 +20,7 @@ import time
 from typing import NamedTuple, NoReturn
 
 from workermd.attempt.order import END, KEEPER_FD, LOCK_FD, Commission, receive_document
-from workermd.ledger import held_log, results
+from workermd.ledger import held_log, lease, results
 from workermd.sandbox import hold, kernel, watch
 from workermd.sandbox.fence import OFF, Fence, Proxy
 from workermd.sandbox.hold import Held
@@ -29,6 +29,9 @@ from workermd.task.task import failed
 
 GRACE = 0.125
 """Seconds after the deadline at which a keeper without a supervisor ends the attempt."""
+
+LOOK_SECONDS = 0.1
+"""How often the lease is looked at, where there is one."""
 
 MOST_BESIDE_OUTPUT = 64 << 20
 """Bytes that a result may have beside the output: usage, notes, artifacts, escapes of JSON."""
@@ -147,7 +150,7 @@ class _Keeper:
             # After its commission: a quick task has left its result before we have been told of it.
             if self.result_fd in ready and self.read():
                 break
-            if self.commission is not None and time.monotonic() >= self.commission.deadline + GRACE:
+            if self.commission is not None and self.is_over(self.commission):
                 self.end(None)
             self.count()
         while not self.whole() and self.read_some():
@@ -156,11 +159,16 @@ class _Keeper:
         self.end(self.result())
 
     def milliseconds(self) -> float | None:
-        most = watch.SECONDS * 1000 if self.bounds.any else None
         if self.commission is None:
-            return most
+            return watch.SECONDS * 1000 if self.bounds.any else None
         left = max(0.0, self.commission.deadline + GRACE - time.monotonic()) * 1000 + 1
-        return left if most is None else min(most, left)
+        looks = [watch.SECONDS * 1000] * self.bounds.any + [LOOK_SECONDS * 1000] * bool(self.commission.lease)
+        return min(left, *looks) if looks else left
+
+    def is_over(self, commission: Commission) -> bool:
+        """The deadline has passed, or the lease of this machine: by then another may make the next attempt."""
+        over = time.monotonic() >= commission.deadline + GRACE
+        return over or (bool(commission.lease) and lease.is_over(commission.lease))
 
     def count(self) -> None:
         """End an attempt that is above a bound of its contract; that is its result."""

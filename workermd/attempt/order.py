@@ -35,13 +35,17 @@ _LENGTH_BYTES = 8
 
 
 class Order(NamedTuple):
-    """One attempt, complete. `environment` is added to the host's own; `results_dir` and `token` name the result file."""
+    """One attempt, complete. `environment` is added to the host's own; `results_dir` and `token` name the result file.
+
+    `lease` is the file of the lease that the attempt must not outlive, where its ledger grants one to a machine.
+    """
 
     task: Task
     limits: Limits
     environment: dict[str, str]
     results_dir: str
     token: str
+    lease: str = ""
 
 
 class Commission(NamedTuple):
@@ -52,6 +56,7 @@ class Commission(NamedTuple):
     token: str
     max_bytes: int
     key: str = ""
+    lease: str = ""
 
 
 def encode_binding(binding: Binding) -> bytes:

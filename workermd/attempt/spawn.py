@@ -149,7 +149,9 @@ class Host:
     def send(self, order: Order, give_up_at: float, tick: Tick, key: bytes = b"") -> None:
         """Hand the order over; `key`, which marks the result, goes to the keeper alone. A host that died or does not read is left to `finish`."""
         limits = order.limits
-        commission = Commission(limits.deadline, order.results_dir, order.token, limits.max_output_bytes, key.hex())
+        commission = Commission(
+            limits.deadline, order.results_dir, order.token, limits.max_output_bytes, key.hex(), order.lease
+        )
         self.tell_keeper(framed(commission._asdict()))
         self._write(encode(order), give_up_at, tick)
 

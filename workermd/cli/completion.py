@@ -29,10 +29,10 @@ def _backends(_values: Values) -> Iterable[str]:
 
 def _runs(values: Values) -> Iterable[tuple[str, str]]:
     """Worker and run id of the newest runs."""
+    from workermd.ledger.opening import open_to_read
     from workermd.ledger.records import RunChoice
-    from workermd.ledger.sqlite.store import Ledger
 
-    ledger = Ledger.open_read_only(configuration.load(_flags(values)).ledger)
+    ledger = open_to_read(configuration.load(_flags(values)).ledger)
     if ledger is None:
         return []
     with ledger:

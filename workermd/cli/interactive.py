@@ -3,7 +3,7 @@
 import os
 import sys
 
-from workermd.ledger.sqlite.store import Ledger
+from workermd.ledger.opening import open_ledger
 from workermd.protocol.envelope import Document
 from workermd.protocol.errors import UsageError
 from workermd.report import people as report
@@ -45,7 +45,7 @@ def decided(answered: Answered, worker: Worker, ledger_path: str) -> bool:
         return False
     choice = Choice(worker.mask.text(answer), _user(), request_id=asked["id"])
     try:
-        with Ledger.open(ledger_path) as ledger:
+        with open_ledger(ledger_path) as ledger:
             decisions.decide(ledger, worker_id, run_id, choice)
     except UsageError as error:  # somebody was quicker
         say.error(error)

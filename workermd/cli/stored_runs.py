@@ -1,7 +1,9 @@
 """Runs of the ledger as the command line names them: found, told apart, summed up."""
 
+from workermd.ledger.opening import open_to_read
 from workermd.ledger.records import ListedRun, Run, RunSummary
 from workermd.ledger.sqlite.store import Ledger
+from workermd.protocol.address import masked
 from workermd.protocol.envelope import Document, timestamp
 from workermd.protocol.errors import UsageError
 
@@ -11,10 +13,11 @@ PATIENCE = 10.0
 
 def existing(path: str, run_id: str) -> Ledger:
     """The ledger, open for reading. Raises UsageError where there is none, LedgerUnavailable."""
-    ledger = Ledger.open_read_only(path)
+    ledger = open_to_read(path)
     if ledger is None:
         raise UsageError(
-            f"{path}: there is no ledger yet, so no run {run_id[:80]!r}", "run something, or name another --ledger"
+            f"{masked(path)}: there is no ledger yet, so no run {run_id[:80]!r}",
+            "run something, or name another --ledger",
         )
     return ledger
 

@@ -21,6 +21,7 @@ from workermd.config.tables import (
     with_server,
     words_of,
 )
+from workermd.protocol.address import is_address, refuse_password
 from workermd.protocol.errors import ConfigurationError
 from workermd.sandbox.fence import AUTO, MODES, STRICT
 from workermd.sandbox.policy import Sandbox
@@ -118,10 +119,11 @@ def load(flags: Flags, folder: str = "") -> Settings:
         folder = absolute(registry)
         settings = settings._replace(registry=folder, registry_origin="WORKERMD_REGISTRY")
     if flags.ledger:
+        refuse_password(flags.ledger, "--ledger")
         settings = settings._replace(ledger=flags.ledger, ledger_origin="--ledger")
     if not settings.ledger:
         settings = settings._replace(ledger=_state_ledger(), ledger_origin="the default")
-    return settings._replace(ledger=absolute(settings.ledger))
+    return settings if is_address(settings.ledger) else settings._replace(ledger=absolute(settings.ledger))
 
 
 def binding_of(fields: Any, settings: Settings, place: str) -> Binding:
@@ -347,7 +349,7 @@ def _read(path: str) -> Settings:
     only(lint, _LINT_KEYS, f"{path}: [lint]")
     return Settings(
         origin=path,
-        ledger=os.path.join(beside, os.path.expanduser(ledger)) if ledger else "",
+        ledger=ledger if is_address(ledger) else os.path.join(beside, os.path.expanduser(ledger)) if ledger else "",
         ledger_origin=path if ledger else "",
         registry=os.path.join(beside, os.path.expanduser(registry)) if registry else "",
         registry_origin=path if registry else "",

@@ -16,6 +16,7 @@ from workermd.config.configuration import Flags
 from workermd.contract import cache
 from workermd.contract.model import Contract, Reading
 from workermd.contract.reader import read
+from workermd.ledger.opening import open_ledger, open_to_read
 from workermd.ledger.records import Question
 from workermd.ledger.sqlite.store import Ledger
 from workermd.library.happenings import Happenings, RunEvent
@@ -118,7 +119,7 @@ class CallerSession:
     def pending(self, worker_id: str | None = None) -> tuple[Question, ...]:
         """What runs ask of people and nobody has decided, the oldest first."""
         with self._means.used():
-            ledger = Ledger.open_read_only(self._means.settings.ledger)
+            ledger = open_to_read(self._means.settings.ledger)
             if ledger is None:
                 return ()
             with ledger:
@@ -141,7 +142,7 @@ class CallerSession:
             raise UsageError("final goes with the answer 'deny' only", "leave final out")
         if not by:
             raise UsageError("nobody is named", "say who decides it: by=NAME")
-        with self._means.used(), Ledger.open(self._means.settings.ledger) as ledger:
+        with self._means.used(), open_ledger(self._means.settings.ledger) as ledger:
             worker = worker_id or _one_that_asks(ledger, run_id, question_id)
             run, question = decisions.decide(ledger, worker, run_id, Choice(answer, by, reason, final, question_id))
             return next(each for each in ledger.questions(run.id) if each.n == question.n)

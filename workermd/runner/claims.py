@@ -10,6 +10,7 @@ from workermd.ledger import results
 from workermd.ledger.records import Key, Run
 from workermd.ledger.run_lock import RunLock, run_offset
 from workermd.ledger.sqlite.transaction import Transaction
+from workermd.protocol.envelope import Failure, Status
 from workermd.runner import run_key, verdict
 from workermd.runner.answers import Answered, Answers
 from workermd.runner.events import Waiting
@@ -21,6 +22,9 @@ from workermd.runner.worker import Worker
 from workermd.system import environment, processes
 from workermd.system.digest import sha256
 from workermd.system.environment import ACTIVE, ARTIFACTS
+
+_LOOK_SECONDS = 0.2
+"""How often another machine is asked after, which nobody tells us of."""
 
 
 class AttemptName(NamedTuple):
@@ -52,12 +56,26 @@ class Claims:
     def take_lock(self, lock: RunLock, key: Key, until: float, tick: Callable[[], None]) -> bool:
         """Whether the run's lock was had. `until` bounds the wait for another process that executes this run."""
         offset = run_offset(key.worker_id, key.run_id)
-        if lock.try_acquire(offset):
-            return True
-        if not self._request.wait or str(offset) in environment.variables().get(ACTIVE, "").split(","):
+        if not lock.try_acquire(offset):
+            if not self._request.wait or str(offset) in environment.variables().get(ACTIVE, "").split(","):
+                return False
+            self._request.publish(Waiting("another process that executes this run", until))
+            if not lock.acquire(offset, until, tick):
+                return False
+        return not self._session.ledger.held_elsewhere(*key[:2]) or self._wait_for_others(key, until, tick)
+
+    def _wait_for_others(self, key: Key, until: float, tick: Callable[[], None]) -> bool:
+        """Whether a machine that executes the run has settled it, or is found dead, in time."""
+        if not self._request.wait:
             return False
-        self._request.publish(Waiting("another process that executes this run", until))
-        return lock.acquire(offset, until, tick)
+        self._request.publish(Waiting("another machine that executes this run", until))
+        while self._session.ledger.held_elsewhere(*key[:2]):
+            tick()
+            left = until - time.monotonic()
+            if left <= 0:
+                return False
+            time.sleep(min(_LOOK_SECONDS, left))
+        return True
 
     def left_over(self, row: Run | None) -> Verdict | None:
         """What a dead attempt left, judged like a fresh one. We hold the lock: nobody writes that file any more."""
@@ -111,7 +129,10 @@ class Claims:
             raise _Refused(refused)
         if row.state != "running":
             return row, None
-        assert left is not None, "a run can only be left running before the lock was taken"
+        if left is None:  # another machine has claimed it since we looked
+            message = "This run is being executed by another process."
+            failure = Failure("run_in_progress", message, True, "ask again later")
+            raise _Refused(self._answers.failed(Status.RETRYABLE_ERROR, failure))
         return self._settlement.close(transaction, row, left, None), row.open_token
 
     def start(self, transaction: Transaction, row: Run, name: AttemptName) -> Run:

@@ -14,7 +14,8 @@ from typing import NamedTuple
 from workermd import __version__
 from workermd.config import keys
 from workermd.config.configuration import Flags, Settings, with_variables
-from workermd.ledger.sqlite.store import Ledger
+from workermd.ledger.opening import open_to_read
+from workermd.protocol.address import masked
 from workermd.protocol.envelope import Document
 from workermd.protocol.errors import LedgerUnavailable
 from workermd.runner import trial
@@ -64,7 +65,11 @@ def examine(settings: Settings, *, offline: bool) -> Examined:
         "autogen-core": _version("autogen-core"),
         "extras": {extra: {name: _version(name) for name in names} for extra, names in EXTRAS.items()},
         "configuration": settings.origin or None,
-        "ledger": {"path": settings.ledger, "from": settings.ledger_origin, "problem": _ledger(settings, problems)},
+        "ledger": {
+            "path": masked(settings.ledger),
+            "from": settings.ledger_origin,
+            "problem": _ledger(settings, problems),
+        },
         "models": models,
         "bindings": [
             _bound(table, name, binding, settings, problems)
@@ -86,7 +91,7 @@ def _version(distribution: str) -> str | None:
 
 def _ledger(settings: Settings, problems: list[str]) -> str | None:
     try:
-        ledger = Ledger.open_read_only(settings.ledger)
+        ledger = open_to_read(settings.ledger)
         if ledger is not None:
             ledger.close()
     except LedgerUnavailable as error:

@@ -1,8 +1,9 @@
 """`run --dry-run`: everything but the attempt, and what would happen."""
 
+from workermd.ledger.opening import open_to_read
 from workermd.ledger.records import Run
-from workermd.ledger.sqlite.store import Ledger
 from workermd.protocol import envelope as envelopes
+from workermd.protocol.address import masked
 from workermd.protocol.envelope import Document, Status
 from workermd.runner.answers import Answered
 from workermd.runner.request import Input, InputRefused, Request, means_the_same, read_input
@@ -28,7 +29,7 @@ def plan(request: Request, ledger_path: str) -> Answered:
         "run_id": request.key.given or None,
         "backend": _backend(request),
         "bounds": request.worker.bounds._asdict(),
-        "ledger": ledger_path,
+        "ledger": masked(ledger_path),
     }
     try:
         given = read_input(request)
@@ -39,7 +40,7 @@ def plan(request: Request, ledger_path: str) -> Answered:
     if mismatches or given.key is None:
         problems = [f"{each.pointer or '/'}: {each.message}" for each in mismatches] or [given.problem]
         return _refused(document, "input_schema_mismatch", problems)
-    ledger = Ledger.open_read_only(ledger_path)
+    ledger = open_to_read(ledger_path)
     if ledger is not None:
         with ledger:
             row = ledger.look(given.key.worker_id, given.key.run_id)

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from workermd.ledger import artifacts, results
+from workermd.ledger.opening import open_ledger
 from workermd.ledger.sqlite.store import Ledger
 from workermd.protocol.errors import ConfigurationError, LedgerUnavailable
 from workermd.sandbox.fence import Fence
@@ -64,7 +65,7 @@ class Session(NamedTuple):
         kind = KINDS[binding.kind]
         fence = fence_around(
             worker.sandbox,
-            ledger=self.ledger.path,
+            ledger=self.ledger.files,
             own=os.path.join(self.artifacts_folder, token),
             decided=self.artifacts_folder if binding.asks_people else "",
             journal=results.journal_of(folder, token) if kind.converses else "",
@@ -90,12 +91,12 @@ def opened(ledger_path: str, *, give_up_at: float | None = None) -> Iterator[Ses
     Waits for others who write to the ledger until `give_up_at` (`time.monotonic()`). Raises LedgerUnavailable,
     ConfigurationError on a platform without the locks.
     """
-    with Ledger.open(ledger_path, give_up_at=give_up_at) as ledger:
+    with open_ledger(ledger_path, give_up_at=give_up_at) as ledger:
 
         def open_lock() -> "RunLock":
             from workermd.ledger.run_lock import RunLock  # a replay needs no lock, and no process
 
-            return RunLock.open(ledger.path)
+            return RunLock.open(ledger.files)
 
         def start(binding: Binding, lock: "RunLock", fence: Fence) -> "Host":
             from workermd.attempt.spawn import Host

@@ -89,7 +89,7 @@ def order_of(session: Session, worker: Worker, claim: ClaimedAttempt, until: flo
         asks_people=Status.NEEDS_HUMAN.value in contract.statuses,
         answers_since=max((attempt.n + 1 for attempt in closed if attempt.outcome not in RESUMED), default=1),
     )
-    return Order(task, limits, environment, session.results_folder, claim.token)
+    return Order(task, limits, environment, session.results_folder, claim.token, session.ledger.lease_file)
 
 
 class Supervisor:

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from workermd.config.configuration import Settings
+from workermd.protocol.address import masked
 from workermd.protocol.envelope import Document
 from workermd.protocol.errors import WorkermdError
 from workermd.studio import rendering
@@ -94,7 +95,7 @@ class PageFrame:
             "waiting": looked(self.room.ledger, lambda ledger: len(ledger.pending()) if ledger is not None else 0),
             "who": session.name if session is not None else "",
             "token": session.csrf if session is not None else "",
-            "ledger": self.room.ledger,
+            "ledger": masked(self.room.ledger),
             "said": said,
             "said_tone": tone,
             "may_act": self.room.acts and session is not None,

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import TypeVar
 
+from workermd.ledger.opening import open_to_read
 from workermd.ledger.sqlite.store import Ledger
 
 T = TypeVar("T")
@@ -10,7 +11,7 @@ T = TypeVar("T")
 
 def looked(path: str, deed: Callable[[Ledger | None], T]) -> T:
     """What a deed finds in the ledger; it is given None where there is no ledger yet. Raises LedgerUnavailable."""
-    ledger = Ledger.open_read_only(path)
+    ledger = open_to_read(path)
     if ledger is None:
         return deed(None)
     with ledger:

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from workermd.cli import settings
 from workermd.cli.stored_runs import existing, one
+from workermd.ledger.opening import open_ledger
 from workermd.ledger.records import Run
 from workermd.ledger.sqlite.store import Ledger
 from workermd.protocol.envelope import encoded, versioned
@@ -35,7 +36,7 @@ def execute(options: ApproveOptions) -> int:
     path = settings.load(options.config, options.no_config, options.ledger).ledger
     choice = _choice(options)
     existing(path, options.run_id).close()
-    with Ledger.open(path) as ledger:
+    with open_ledger(path) as ledger:
         run = _asking(ledger, options)
         run, request = decisions.decide(ledger, run.worker_id, run.run_id, choice)
         decided = next(each for each in ledger.questions(run.id) if each.n == request.n)

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from workermd.cli import settings
+from workermd.ledger.opening import refuse_address
 from workermd.ledger.sqlite.care import back_up
 from workermd.report import say
 
@@ -16,6 +17,7 @@ class LedgerBackupOptions(NamedTuple):
 
 def execute(options: LedgerBackupOptions) -> int:
     path = settings.load(options.config, options.no_config, options.ledger).ledger
+    refuse_address(path, "ledger backup", "copy the database with pg_dump, or keep its log with pg_basebackup")
     size = back_up(path, options.target)
     say.text(f"{options.target}: {size} bytes; results, artifacts and logs beside the ledger are files of their own\n")
     return 0

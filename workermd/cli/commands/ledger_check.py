@@ -3,9 +3,10 @@
 from typing import NamedTuple
 
 from workermd.cli import settings
+from workermd.ledger.opening import open_to_read
 from workermd.ledger.receipts import verify
 from workermd.ledger.sqlite.care import faults
-from workermd.ledger.sqlite.store import Ledger
+from workermd.protocol.address import is_address, masked
 from workermd.protocol.errors import UsageError
 from workermd.report import say
 
@@ -18,17 +19,18 @@ class LedgerCheckOptions(NamedTuple):
 
 def execute(options: LedgerCheckOptions) -> int:
     path = settings.load(options.config, options.no_config, options.ledger).ledger
-    ledger = Ledger.open_read_only(path)
+    ledger = open_to_read(path)
     if ledger is None:
-        raise UsageError(f"{path}: there is no ledger yet", "run something, or name another --ledger")
-    found = list(faults(path))
+        raise UsageError(f"{masked(path)}: there is no ledger yet", "run something, or name another --ledger")
+    found = [] if is_address(path) else list(faults(path))
     if not found:
         with ledger:
             found += verify(ledger).faults
     for fault in found:
-        say.text(f"{path}: {fault}\n")
-    if found:
+        say.text(f"{masked(path)}: {fault}\n")
+    if found and not is_address(path):
         say.text(f"what can be read goes into a new file with: workermd ledger salvage NEW --ledger {path}\n")
+    if found:
         return 1
-    say.text(f"{path}: whole\n")
+    say.text(f"{masked(path)}: whole\n")
     return 0

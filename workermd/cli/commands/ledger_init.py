@@ -3,8 +3,10 @@
 from typing import NamedTuple
 
 from workermd.cli import settings
+from workermd.ledger.opening import open_ledger
+from workermd.ledger.postgres.migrations import MIGRATIONS as DATABASE_MIGRATIONS
 from workermd.ledger.sqlite.migrations import MIGRATIONS
-from workermd.ledger.sqlite.store import Ledger
+from workermd.protocol.address import is_address, masked
 from workermd.report import say
 
 
@@ -16,6 +18,7 @@ class LedgerInitOptions(NamedTuple):
 
 def execute(options: LedgerInitOptions) -> int:
     path = settings.load(options.config, options.no_config, options.ledger).ledger
-    Ledger.open(path).close()
-    say.text(f"{path}: a ledger of version {len(MIGRATIONS)}\n")
+    open_ledger(path).close()
+    version = len(DATABASE_MIGRATIONS if is_address(path) else MIGRATIONS)
+    say.text(f"{masked(path)}: a ledger of version {version}\n")
     return 0

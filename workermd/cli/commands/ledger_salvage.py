@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from workermd.cli import settings
+from workermd.ledger.opening import refuse_address
 from workermd.ledger.sqlite.care import salvage
 from workermd.report import say
 
@@ -16,6 +17,7 @@ class LedgerSalvageOptions(NamedTuple):
 
 def execute(options: LedgerSalvageOptions) -> int:
     path = settings.load(options.config, options.no_config, options.ledger).ledger
+    refuse_address(path, "ledger salvage", "restore the database from its backup")
     found = salvage(path, options.target)
     for table, count in found.rows.items():
         lost = found.lost.get(table, 0)

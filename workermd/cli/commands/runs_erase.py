@@ -6,8 +6,9 @@ from typing import NamedTuple
 from workermd.cli import settings
 from workermd.cli.stored_runs import PATIENCE, existing, one
 from workermd.ledger import artifacts, results
+from workermd.ledger.opening import open_ledger
 from workermd.ledger.run_lock import RunLock, run_offset
-from workermd.ledger.sqlite.store import Ledger
+from workermd.protocol.address import masked
 from workermd.protocol.envelope import encoded, versioned
 from workermd.protocol.errors import UsageError
 from workermd.report import say
@@ -32,8 +33,8 @@ def execute(options: RunsEraseOptions) -> int:
         raise UsageError("nobody is named", "say who has it erased: --by NAME")
     with existing(path, options.run_id) as looked:
         worker = one(looked, options.run_id, options.worker).worker_id
-    with Ledger.open(path) as ledger, RunLock.open(path) as lock:
-        if not lock.try_acquire(run_offset(worker, options.run_id)):
+    with open_ledger(path) as ledger, RunLock.open(ledger.files) as lock:
+        if not lock.try_acquire(run_offset(worker, options.run_id)) or ledger.held_elsewhere(worker, options.run_id):
             raise UsageError(f"run {options.run_id[:80]!r} is being executed", "wait for its end, or end it")
         with ledger.transaction(time.monotonic() + PATIENCE) as transaction:
             removed = transaction.erase(one(ledger, options.run_id, worker), who, options.reason or "")
@@ -43,7 +44,7 @@ def execute(options: RunsEraseOptions) -> int:
         artifacts.remove(ledger.artifacts_folder, removed.tokens)
         ledger.forget()
     if options.format == "json":
-        say.document(encoded(versioned({"ledger": path, "erased": removed.runs, "by": who})))
+        say.document(encoded(versioned({"ledger": masked(path), "erased": removed.runs, "by": who})))
     else:
         say.text(
             f"the run was erased by {who}; a tombstone says that it was there\n"

@@ -8,8 +8,10 @@ from workermd.batch.parquet import Writer
 from workermd.cli import settings
 from workermd.cli.run_filters import chosen
 from workermd.cli.stored_runs import summary
+from workermd.ledger.opening import open_to_read
 from workermd.ledger.records import RunChoice
 from workermd.ledger.sqlite.store import Ledger
+from workermd.protocol.address import masked
 from workermd.protocol.envelope import Document
 from workermd.protocol.errors import UsageError
 from workermd.report import runs as report
@@ -49,9 +51,9 @@ def execute(options: RunsExportOptions) -> int:
         raise UsageError("Parquet is not for standard output", "name the file: -o RUNS.parquet")
     wanted = chosen(options)
     path = settings.load(options.config, options.no_config, options.ledger).ledger
-    ledger = Ledger.open_read_only(path)
+    ledger = open_to_read(path)
     if ledger is None:
-        raise UsageError(f"{path}: there is no ledger yet", "run something, or name another --ledger")
+        raise UsageError(f"{masked(path)}: there is no ledger yet", "run something, or name another --ledger")
     with ledger:
         rows = _rows(ledger, wanted, with_data=options.include_data)
         if options.write is None:

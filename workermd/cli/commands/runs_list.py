@@ -7,8 +7,10 @@ from typing import NamedTuple
 from workermd.cli import settings
 from workermd.cli.run_filters import chosen, cursor
 from workermd.cli.stored_runs import summary
+from workermd.ledger.opening import open_to_read
 from workermd.ledger.records import Cursor, Rejection, RunChoice, RunSummary
 from workermd.ledger.sqlite.store import Ledger
+from workermd.protocol.address import masked
 from workermd.protocol.envelope import encoded, timestamp, versioned
 from workermd.protocol.errors import UsageError
 from workermd.report import runs as report
@@ -39,7 +41,7 @@ def execute(options: RunsListOptions) -> int:
         raise UsageError("--limit is less than 1", "allow at least one run")
     wanted, behind = chosen(options), cursor(options.behind)
     path = settings.load(options.config, options.no_config, options.ledger).ledger
-    ledger = Ledger.open_read_only(path)
+    ledger = open_to_read(path)
     if options.rejected:
         return _rejected(path, ledger, options)
     if ledger is None:
@@ -64,10 +66,12 @@ def _say(rows: tuple[RunSummary, ...], path: str, wanted: RunChoice, options: Ru
     full = len(rows) == options.limit
     behind = f"{rows[-1].created_at}-{rows[-1].id}" if full else None
     if options.format == "json":
-        say.document(encoded(versioned({"ledger": path, "runs": [summary(row) for row in rows], "next": behind})))
+        say.document(
+            encoded(versioned({"ledger": masked(path), "runs": [summary(row) for row in rows], "next": behind}))
+        )
     elif not rows:
         which = " that match" if wanted != RunChoice() else ""
-        say.text(f"no runs{which} in {path}\n")
+        say.text(f"no runs{which} in {masked(path)}\n")
     else:
         say.text(report.table(rows))
     return 0
@@ -102,14 +106,14 @@ def _rejected(path: str, ledger: Ledger | None, options: RunsListOptions) -> int
             found = ledger.rejections(None if options.worker else options.limit)
     found = tuple(each for each in found if options.worker in (None, each.worker_id))[: options.limit]
     if options.format == "text":
-        say.text(report.rejected(found) if found else f"nothing was rejected in {path}\n")
+        say.text(report.rejected(found) if found else f"nothing was rejected in {masked(path)}\n")
         return 0
     rows = [
         {"worker_id": each.worker_id, "run_id": each.run_id, "code": each.code, "at": timestamp(each.at)}
         for each in found
     ]
     if options.format == "json":
-        say.document(encoded(versioned({"ledger": path, "rejections": rows})))
+        say.document(encoded(versioned({"ledger": masked(path), "rejections": rows})))
     elif options.format == "jsonl":
         say.text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
     else:

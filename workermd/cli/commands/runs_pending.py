@@ -4,8 +4,9 @@ import time
 from typing import NamedTuple
 
 from workermd.cli import settings
+from workermd.ledger.opening import open_to_read
 from workermd.ledger.records import Question
-from workermd.ledger.sqlite.store import Ledger
+from workermd.protocol.address import masked
 from workermd.protocol.envelope import encoded, timestamp, versioned
 from workermd.report import people as report
 from workermd.report import say
@@ -21,7 +22,7 @@ class RunsPendingOptions(NamedTuple):
 
 def execute(options: RunsPendingOptions) -> int:
     path = settings.load(options.config, options.no_config, options.ledger).ledger
-    ledger = Ledger.open_read_only(path)
+    ledger = open_to_read(path)
     requests: tuple[Question, ...] = ()
     if ledger is not None:
         with ledger:
@@ -34,7 +35,7 @@ def execute(options: RunsPendingOptions) -> int:
             | {"asked_at": timestamp(each.at), "age_seconds": max(0, now - each.at) // 1_000_000}
             for each in requests
         ]
-        say.document(encoded(versioned({"ledger": path, "pending": waiting})))
+        say.document(encoded(versioned({"ledger": masked(path), "pending": waiting})))
     else:
-        say.text(report.pending(requests, now) if requests else f"nothing waits for a person in {path}\n")
+        say.text(report.pending(requests, now) if requests else f"nothing waits for a person in {masked(path)}\n")
     return 0

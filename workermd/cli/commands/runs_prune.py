@@ -5,8 +5,9 @@ import time
 from typing import NamedTuple
 
 from workermd.cli import settings
+from workermd.ledger.opening import open_ledger, open_to_read
 from workermd.ledger.pruning import FinishedRuns, prune
-from workermd.ledger.sqlite.store import Ledger
+from workermd.protocol.address import is_address, masked
 from workermd.protocol.envelope import encoded, versioned
 from workermd.protocol.errors import UsageError
 from workermd.report import say
@@ -31,10 +32,10 @@ def execute(options: RunsPruneOptions) -> int:
     if options.all and options.older_than is not None:
         raise UsageError("--all and --older-than exclude each other", "leave one of the two out")
     path = settings.load(options.config, options.no_config, options.ledger).ledger
-    count = _pruned(path, options) if os.path.exists(path) else 0
+    count = _pruned(path, options) if is_address(path) or os.path.exists(path) else 0
     if options.format == "json":
         say.document(
-            encoded(versioned({"ledger": path, "finished": count, "removed": 0 if options.dry_run else count}))
+            encoded(versioned({"ledger": masked(path), "finished": count, "removed": 0 if options.dry_run else count}))
         )
     else:
         verb = "would be removed" if options.dry_run else "removed"
@@ -49,10 +50,10 @@ def _pruned(path: str, options: RunsPruneOptions) -> int:
         before = max(0, time.time_ns() // 1000 - int(options.older_than * _DAY))
     selection = FinishedRuns(before, options.worker)
     if options.dry_run:
-        ledger = Ledger.open_read_only(path)
+        ledger = open_to_read(path)
         if ledger is None:
             return 0
         with ledger:
             return ledger.count_finished(**selection._asdict())
-    with Ledger.open(path) as ledger:
+    with open_ledger(path) as ledger:
         return sum(prune(ledger, selection))

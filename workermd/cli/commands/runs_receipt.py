@@ -5,6 +5,7 @@ from typing import NamedTuple
 from workermd.cli import settings
 from workermd.cli.stored_runs import existing, one
 from workermd.ledger.receipts import statement
+from workermd.protocol.address import masked
 from workermd.protocol.envelope import encoded, timestamp, versioned
 from workermd.protocol.errors import UsageError
 from workermd.report import say
@@ -30,7 +31,7 @@ def execute(options: RunsReceiptOptions) -> int:
             if link is None:
                 raise UsageError(f"{path}: the chain has no link yet", "settle a run first")
             head = {"number": link.number, "link": link.link.hex(), "at": timestamp(link.at)}
-            say.document(encoded(versioned({"ledger": path, **head})))
+            say.document(encoded(versioned({"ledger": masked(path), **head})))
             return 0
         run = one(ledger, options.run_id, options.worker)
         if run.state != "done":

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from workermd.cli import settings
 from workermd.cli.stored_runs import PATIENCE, existing, one, summary
-from workermd.ledger.sqlite.store import Ledger
+from workermd.ledger.opening import open_ledger
 from workermd.protocol.envelope import Status, encoded, versioned
 from workermd.protocol.errors import UsageError
 from workermd.report import say
@@ -33,7 +33,7 @@ def execute(options: RunsReopenOptions) -> int:
         raise UsageError("--attempts is less than 1", "grant at least one further start")
     with existing(path, options.run_id):
         pass
-    with Ledger.open(path) as ledger:
+    with open_ledger(path) as ledger:
         row = one(ledger, options.run_id, options.worker)
         if row.state != "done":
             raise UsageError(

@@ -4,9 +4,10 @@ from typing import NamedTuple
 
 from workermd.cli import settings
 from workermd.cli.run_filters import chosen
+from workermd.ledger.opening import open_to_read
 from workermd.ledger.records import RunChoice
-from workermd.ledger.sqlite.store import Ledger
 from workermd.ledger.statistics import RunStatistics, statistics
+from workermd.protocol.address import masked
 from workermd.protocol.envelope import encoded, versioned
 from workermd.protocol.errors import UsageError
 from workermd.report import outputs, say, stats, stats_page
@@ -35,9 +36,9 @@ def execute(options: RunsStatsOptions) -> int:
     pages = outputs.outputs("text", options.report, stats_page.FORMATS)
     wanted, zone = chosen(options), None if options.tz is None else zone_of(options.tz)
     path = settings.load(options.config, options.no_config, options.ledger).ledger
-    ledger = Ledger.open_read_only(path)
+    ledger = open_to_read(path)
     if ledger is None:
-        raise UsageError(f"{path}: there is no ledger yet", "run something, or name another --ledger")
+        raise UsageError(f"{masked(path)}: there is no ledger yet", "run something, or name another --ledger")
     with ledger:
         found = statistics(ledger, wanted, zone)
     shown = options.tz or "local time"
@@ -45,7 +46,7 @@ def execute(options: RunsStatsOptions) -> int:
         if page.path != STDOUT:
             files.write(page.path, _page(page.format, found, _about(wanted), shown))
     if options.format == "json":
-        say.document(encoded(versioned({"ledger": path, **stats.document(found, shown)})))
+        say.document(encoded(versioned({"ledger": masked(path), **stats.document(found, shown)})))
     else:
         say.text(stats.csv(found) if options.format == "csv" else stats.text(found, shown))
     return 0

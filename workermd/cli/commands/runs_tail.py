@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 from workermd.cli import settings
 from workermd.ledger.following import Following, LedgerEvent
+from workermd.ledger.opening import open_to_read
 from workermd.ledger.records import RunChoice
-from workermd.ledger.sqlite.store import Ledger
+from workermd.protocol.address import is_address, masked
 from workermd.protocol.envelope import timestamp
 from workermd.report import say
 from workermd.report.moments import local
@@ -31,9 +32,9 @@ class RunsTailOptions(NamedTuple):
 def execute(options: RunsTailOptions) -> int:
     path = settings.load(options.config, options.no_config, options.ledger).ledger
     try:
-        if not os.path.exists(path):
-            say.note(f"{path}: there is no ledger yet; waiting for one")
-        while (ledger := Ledger.open_read_only(path)) is None:
+        if not (is_address(path) or os.path.exists(path)):
+            say.note(f"{masked(path)}: there is no ledger yet; waiting for one")
+        while (ledger := open_to_read(path)) is None:
             if _is_left():
                 return 0
         with ledger:

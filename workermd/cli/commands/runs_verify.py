@@ -4,8 +4,9 @@ import json
 from typing import NamedTuple
 
 from workermd.cli import settings
+from workermd.ledger.opening import open_to_read
 from workermd.ledger.receipts import Head, Verified, verify
-from workermd.ledger.sqlite.store import Ledger
+from workermd.protocol.address import masked
 from workermd.protocol.envelope import encoded, versioned
 from workermd.protocol.errors import UsageError
 from workermd.report import say
@@ -22,13 +23,13 @@ class RunsVerifyOptions(NamedTuple):
 def execute(options: RunsVerifyOptions) -> int:
     path = settings.load(options.config, options.no_config, options.ledger).ledger
     kept = _kept(options.against)
-    ledger = Ledger.open_read_only(path)
+    ledger = open_to_read(path)
     if ledger is None:
-        raise UsageError(f"{path}: there is no ledger yet", "run something, or name another --ledger")
+        raise UsageError(f"{masked(path)}: there is no ledger yet", "run something, or name another --ledger")
     with ledger:
         found = verify(ledger, kept)
     if options.format == "json":
-        say.document(encoded(versioned({"ledger": path, **found._asdict(), "faults": list(found.faults)})))
+        say.document(encoded(versioned({"ledger": masked(path), **found._asdict(), "faults": list(found.faults)})))
     else:
         say.text(_text(found, kept))
     return 1 if found.faults else 0

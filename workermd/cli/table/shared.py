@@ -6,7 +6,7 @@ QUIET = OptionSpec(("--quiet", "-q"), "flag", "Say on standard error only why th
 LEDGER = OptionSpec(
     ("--ledger",),
     "text",
-    "The ledger file. Default: WORKERMD_LEDGER, else the configuration's, else ~/.local/state/workermd/ledger.db.",
+    "The ledger: a file, or postgresql://USER@HOST/DATABASE. Default: WORKERMD_LEDGER, else the configuration's, else ~/.local/state/workermd/ledger.db.",
     "FILE",
 )
 CONFIG = OptionSpec(("--config",), "text", "Read this configuration instead of looking for one.", "FILE")

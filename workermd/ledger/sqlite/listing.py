@@ -50,7 +50,7 @@ def conditions(chosen: RunChoice, behind: Cursor | None = None, floor: Cursor | 
         words["(r.created_at, r.id) >= (?, ?)"] = floor
     tagged = ["r.id IN (SELECT run FROM tags WHERE tag = ?)"] * len(chosen.tags)
     values = tuple(value for each in words.values() for value in each)
-    return " AND ".join((*words, *tagged)) or "1", (*values, *chosen.tags)
+    return " AND ".join((*words, *tagged)) or "TRUE", (*values, *chosen.tags)
 
 
 def summaries(chosen: RunChoice, behind: Cursor | None = None, limit: int | None = None) -> Statement:
@@ -67,7 +67,7 @@ def listed(chosen: RunChoice, behind: Cursor | None, floor: Cursor | None, limit
 
 def floor(behind: Cursor | None) -> Statement:
     """The last run that a bounded page behind `behind` looks at."""
-    where, values = ("1", ()) if behind is None else (_BEHIND, behind)
+    where, values = ("TRUE", ()) if behind is None else (_BEHIND, behind)
     sql = f"SELECT r.created_at, r.id FROM runs r WHERE {where} {_ORDER} OFFSET ?"  # noqa: S608 - our own words
     return sql, (*values, 1, MOST_LOOKED_AT - 1)
 

@@ -35,6 +35,10 @@ class LedgerReader:
     def __init__(self, path: str, connection: sqlite3.Connection) -> None:
         self.path = path
         """Links resolved. The result files of this ledger are in `results_folder`."""
+        self.files = path
+        """By what its companions on this machine are called: `<files>.runs`, `<files>.results`."""
+        self.lease_file = ""
+        """Where a machine's lease stands that attempts must not outlive; empty where there is none."""
         self.results_folder = path + ".results"
         self.artifacts_folder = path + ".artifacts"
         self._connection = connection
@@ -43,6 +47,11 @@ class LedgerReader:
         """The run as it is now. Inside a transaction: as that transaction sees it."""
         rows = self._select(statements.RUN_BY_KEY, (worker_id, run_id))
         return rows_as.run(self.path, rows[0]) if rows else None
+
+    def held_elsewhere(self, worker_id: str, run_id: str) -> bool:
+        """Whether another machine that lives executes the run. A file has but one machine."""
+        del worker_id, run_id
+        return False
 
     def find(self, run_id: str) -> tuple[Run, ...]:
         """The runs of this id under all workers, newest first."""

@@ -66,7 +66,7 @@ DELETE FROM rejections WHERE worker_id = ?1 AND id <= (
 def where(filters: Mapping[str, object]) -> tuple[str, tuple[object, ...]]:
     """The conditions whose value is not None, as SQL, and their values."""
     chosen = {condition: value for condition, value in filters.items() if value is not None}
-    return " AND ".join(chosen) or "1", tuple(chosen.values())
+    return " AND ".join(chosen) or "TRUE", tuple(chosen.values())
 
 
 def encodable(text: str) -> str:

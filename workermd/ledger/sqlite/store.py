@@ -206,14 +206,16 @@ class Ledger(LedgerReader):
             age = time.time() - os.stat(stamp).st_mtime
         except FileNotFoundError:
             os.makedirs(self.results_folder, mode=0o700, exist_ok=True)
-            results.sync_folder(os.path.dirname(self.path))
+            results.sync_folder(os.path.dirname(self.results_folder))
         else:
             if abs(age) < _SWEEP_EVERY_SECONDS:
                 return
         os.close(os.open(stamp, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
         os.utime(stamp)
-        tokens = self._connection.execute("SELECT token FROM attempts WHERE outcome IS NULL")
-        results.sweep(self.results_folder, {token for (token,) in tokens}, _LEFTOVERS_STAY_SECONDS)
+        results.sweep(self.results_folder, self._open_tokens(), _LEFTOVERS_STAY_SECONDS)
+
+    def _open_tokens(self) -> set[str]:
+        return {token for (token,) in self._connection.execute("SELECT token FROM attempts WHERE outcome IS NULL")}
 
 
 def _enter(queue: "WriteQueue", path: str, give_up_at: float) -> None:
