@@ -353,3 +353,16 @@ def test_memory_that_nobody_counts_cannot_be_had():
             os._exit(7)
         os._exit(0)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7
+
+
+@needs("net namespace")
+@pytest.mark.rule("S10.8")
+def test_a_service_that_the_operator_bound_is_reached(cli, contract, given, service, tmp_path):
+    """Though the contract reaches nothing."""
+    text = contract_text(constraints={"network": "none"}).replace("name: ", 'x-call: ["http", "GET /pets"]\nname: ', 1)
+    (tmp_path / "echo.worker.md").write_text(text)
+    address = f"http://127.0.0.1:{service.server_port}"
+    done = cli("run", tmp_path / "echo.worker.md", given(), "--backend", "http", "--base-url", address, "--envelope")
+    assert (done.code, [path for path, _ in service.asked]) == (0, ["/pets"]), done.document
+    held = done.document["attempts"][0]["sandbox"]["held"]
+    assert held["network"] == "network namespace, proxy"

@@ -15,6 +15,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from workermd.protocol.call import WrongCall, parse, values_of
 from workermd.protocol.envelope import Document
+from workermd.system.environment import PROXY
 from workermd.task.binding import Binding
 from workermd.task.task import Limits, Result, Task, failed, timed_out
 
@@ -168,12 +169,15 @@ def _asked(
     parts = urlsplit(binding.arrangement["address"])
     left = max(limits.deadline - time.monotonic(), 0.001)
     host = parts.hostname or ""
+    proxy = urlsplit(os.environ.get(PROXY, ""))
+    at, port = (proxy.hostname, proxy.port) if proxy.hostname else (host, parts.port)
     if parts.scheme == "https":
-        connection: http.client.HTTPConnection = http.client.HTTPSConnection(
-            host, parts.port, timeout=left, context=ssl.create_default_context()
-        )
+        context = ssl.create_default_context()
+        connection: http.client.HTTPConnection = http.client.HTTPSConnection(at, port, timeout=left, context=context)
     else:
-        connection = http.client.HTTPConnection(host, parts.port, timeout=left)
+        connection = http.client.HTTPConnection(at, port, timeout=left)
+    if proxy.hostname:
+        connection.set_tunnel(host, parts.port or connection.default_port)
     try:
         connection.request(request[0], parts.path.rstrip("/") + request[1], body, headers)
         response = connection.getresponse()

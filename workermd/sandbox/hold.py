@@ -19,6 +19,7 @@ from workermd.sandbox import kernel, landlock, namespaces
 from workermd.sandbox.fence import ANY, AUTO, HOSTS, LOOPBACK, NONE, OFF, STRICT, Fence, Proxy
 from workermd.sandbox.kernel import CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID
 from workermd.sandbox.namespaces import Hidden
+from workermd.system.environment import PROXIES, PROXY
 
 LANDLOCK = "landlock"
 GROUP = "cgroup v2"
@@ -262,7 +263,7 @@ def _network(_fence: Fence, held: Held) -> Held:
         os.environ.pop(name.upper(), None)
     if _proxy.port:
         address = f"http://127.0.0.1:{_proxy.port}"
-        os.environ.update(dict.fromkeys(("HTTPS_PROXY", "HTTP_PROXY", "https_proxy", "http_proxy"), address))
+        os.environ.update(dict.fromkeys((PROXY, *PROXIES), address))
     return held
 
 

@@ -21,6 +21,12 @@ ARTIFACTS = "WORKERMD_ARTIFACTS"
 CHECKPOINT = "WORKERMD_CHECKPOINT"
 """Names, to what a task starts, the file in which it keeps how far it has come."""
 
+PROXY = "WORKERMD_PROXY"
+"""The address of our proxy, where an attempt reaches the hosts of a list and no others."""
+
+PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "https_proxy", "http_proxy")
+"""Under these names programs look for it."""
+
 OWN = (MARKER, ACTIVE, ARTIFACTS, CHECKPOINT, "WORKERMD_RUN_ID", "WORKERMD_ATTEMPT", "TRACEPARENT")
 """What an attempt's process passes on to everything that it starts."""
 
@@ -78,6 +84,11 @@ def chosen(names: Iterable[str]) -> dict[str, str]:
     found = {name: given[name] for name in (*PASSED, *names) if name in given}
     found.update({name: value for name, value in given.items() if name.startswith("LC_")})
     return found
+
+
+def own() -> tuple[str, ...]:
+    """The variables of an attempt that are handed on to what it starts: our proxy is one, another's is not."""
+    return (*OWN, PROXY, *PROXIES) if PROXY in os.environ else OWN
 
 
 def login() -> str:

@@ -164,7 +164,7 @@ def _local(code: Document, binding: Binding, task: Task, folder: str) -> CodeExe
 def _put_launcher(folder: str, name: str, program: str, seconds: int, binding: Binding) -> None:
     """A script by the name of an interpreter, which starts it bounded and with the listed variables alone."""
     found = shutil.which(program) or program
-    listed = sorted(environment.chosen((*environment.OWN, *binding.env)).keys() - {"PATH"})
+    listed = sorted(environment.chosen((*environment.own(), *binding.env)).keys() - {"PATH"})
     # By name: no value stands in the file. PATH as it is here, because the executor puts this folder before it.
     passed = [f'"{name}=${name}"' for name in listed if name.isidentifier()]
     words = [sys.executable, "-I", "-S", bounded.__file__, str(seconds), str(PRINTED_BYTES), found]

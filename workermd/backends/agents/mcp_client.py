@@ -400,7 +400,7 @@ async def _program(server: ServerBinding, binding: Binding, traffic: Traffic) ->
             *server.command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env=environment.chosen((*environment.OWN, *server.env, *server.secret_env, *own)),
+            env=environment.chosen((*environment.own(), *server.env, *server.secret_env, *own)),
             process_group=0,
             limit=MAX_MESSAGE_BYTES,
         )
