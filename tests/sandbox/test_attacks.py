@@ -8,7 +8,8 @@ import sys
 import pytest
 
 from tests.conftest import ROOT
-from tests.sandbox.attacks import CONFINED, REACHED, WITHOUT_A_FENCE
+from tests.sandbox.attacks import BOUNDED, BOUNDED_WITHOUT_A_FENCE, CONFINED, REACHED, WITHOUT_A_FENCE
+from tests.sandbox.hogs import HOGS, PRELUDE
 from workermd.sandbox import landlock
 
 NOBODY = 65534
@@ -20,16 +21,16 @@ def trials(tmp_path_factory):
     """Each trial runs once, whatever is asked of it."""
     known = {}
 
-    def trial(mode, user):
-        if (mode, user) not in known:
-            known[mode, user] = tried(mode, user, tmp_path_factory.mktemp("trial"))
-        return known[mode, user]
+    def trial(mode, user, *more):
+        if (mode, user, more) not in known:
+            known[mode, user, more] = tried(mode, user, tmp_path_factory.mktemp("trial"), *more)
+        return known[mode, user, more]
 
     return trial
 
 
-def tried(mode, user, folder):
-    words = [python_of(user), "-m", "tests.sandbox.trial", mode, str(folder / "t")]
+def tried(mode, user, folder, *more):
+    words = [python_of(user), "-m", "tests.sandbox.trial", mode, str(folder / "t"), *more]
     other = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.getuid() == 0 and user == "ordinary" else {}
     if other:
         os.chown(folder, NOBODY, NOBODY)
@@ -107,10 +108,37 @@ def test_auto_holds_what_it_says(trials, user):
     assert trial["bystander_lives"]
 
 
+@pytest.mark.rule("S10.8", "S10.9")
+@pytest.mark.parametrize("mode", ["auto", "strict"])
+@pytest.mark.parametrize("user", USERS)
+def test_nothing_leads_past_the_listed_hosts_and_the_granted_folders(trials, user, mode):
+    trial = trials(mode, user, "bounded")
+    assert worked(trial) == set()
+    assert (len(trial["attacks"]), trial["came"]) == (len(BOUNDED), 0)
+
+
+@pytest.mark.rule("S10.6", "S10.7")
+@pytest.mark.parametrize("hog", HOGS)
+def test_hogs_are_bounded_in_strict_for_an_ordinary_user(trials, hog):
+    """They end within seconds, and neither a process nor an artifact of theirs is left."""
+    name, (most, code) = hog.split()[0], HOGS[hog]
+    trial = trials("strict", "ordinary", json.dumps({name: most}), PRELUDE + code)
+    failure = trial["failure"]
+    assert failure["code"] == "budget_exceeded" or hog in ("max_memory_mb", "max_processes bomb"), trial
+    assert (trial["left"], trial["written"], trial["bystander_lives"]) == ([], 0, True)
+    assert trial["seconds"] < 30
+
+
 @pytest.mark.parametrize("user", USERS)
 def test_without_a_fence_the_attacks_do_work(trials, user):
     """Or the two tests above would prove nothing."""
     assert worked(trials("off", user)) == set(WITHOUT_A_FENCE) - {"inherited_descriptors"}
+
+
+def test_without_a_fence_the_ways_past_hosts_and_folders_do_work(trials):
+    trial = trials("off", "ordinary", "bounded")
+    assert worked(trial) == {*BOUNDED_WITHOUT_A_FENCE} - {"datagrams_to_the_machine"}
+    assert trial["came"] == 1
 
 
 @pytest.mark.rule("S10.1")

@@ -1,6 +1,7 @@
 """One attempt of the program `attacks`, with everything beside it that it could want; what it came to, as JSON.
 
-    python -m tests.sandbox.trial MODE FOLDER
+    python -m tests.sandbox.trial MODE FOLDER [bounded]     the last with `network` and `files` of a contract
+    python -m tests.sandbox.trial MODE FOLDER REACH CODE   any program, within bounds given as JSON
 
 A program of its own, because it is also run as another user.
 """
@@ -11,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -18,7 +20,8 @@ from workermd.attempt.order import Order
 from workermd.attempt.spawn import Host
 from workermd.ledger import results
 from workermd.ledger.run_lock import RunLock
-from workermd.sandbox.policy import Sandbox, fence_around
+from workermd.sandbox.fence import HOSTS, OFF
+from workermd.sandbox.policy import Reach, Sandbox, fence_around
 from workermd.task.binding import Binding
 from workermd.task.task import Limits, Result, Task
 
@@ -26,6 +29,8 @@ ROOT = Path(__file__).parents[2]
 SECONDS = 60.0
 OWN_RECORDING = ".recording.json"
 """The host records its own attempt into the folder that is out of the task's sight."""
+
+UNBOUND = Reach()
 
 _BYSTANDER = """
 import ctypes, mmap, os, signal, sys, time
@@ -46,11 +51,18 @@ def main() -> None:
     mode, folder = sys.argv[1], Path(sys.argv[2])
     os.umask(0o022)
     os.environ["WORKERMD_TEST_KEY"] = "SECRET"
-    print(json.dumps(carried_out(mode, folder)))
+    if len(sys.argv) > 4:
+        print(json.dumps(carried_out(mode, folder, Reach(**json.loads(sys.argv[3])), sys.argv[4])))
+    else:
+        print(json.dumps(carried_out(mode, folder, bounded=len(sys.argv) > 3)))
 
 
-def carried_out(mode: str, folder: Path) -> dict:
+def carried_out(mode: str, folder: Path, reach: Reach = UNBOUND, code: str = "", *, bounded: bool = False) -> dict:
     targets = prepared(folder)
+    came: list[bytes] = []
+    if bounded:
+        held_to = services(folder, targets, came)
+        reach = reach if mode == OFF else held_to
     noted, shared = folder / "noted", os.getpid() + 0x5EC0000
     bystander = subprocess.Popen(
         [sys.executable, "-c", _BYSTANDER, str(noted), str(shared), "bystander"],
@@ -77,13 +89,15 @@ def carried_out(mode: str, folder: Path) -> dict:
     }
     before = state(targets)
     began = time.monotonic()
-    outcome = attempt(mode, folder, targets)
+    outcome = attempt(mode, folder, targets, reach, code)
     outcome["seconds"] = time.monotonic() - began
     time.sleep(0.2)
     outcome["noted"] = noted.read_text().split()
     outcome["bystander_lives"] = bystander.poll() is None
     outcome["changed"] = [path for path, content in state(targets).items() if before.get(path) != content]
     outcome["left"] = left(targets)
+    outcome["came"] = len(came)
+    outcome["written"] = sum(path.stat().st_size for path in Path(targets["artifacts"]).rglob("*") if path.is_file())
     bystander.send_signal(signal.SIGKILL)
     bystander.wait()
     return outcome
@@ -133,6 +147,45 @@ def prepared(folder: Path) -> dict:
     }
 
 
+def services(folder: Path, targets: dict, came: list[bytes]) -> Reach:
+    """A listed service and another one, a receiver of datagrams, two granted folders and a secret beside them."""
+    ports = []
+    for word in (b"plain", b"SECRET"):
+        listening = socket.create_server(("127.0.0.1", 0))
+        ports.append(listening.getsockname()[1])
+        threading.Thread(target=answering, args=(listening, word, ports), daemon=True).start()
+    receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    receiver.bind(("127.0.0.1", 0))
+    threading.Thread(target=lambda: came.append(receiver.recv(100)), daemon=True).start()
+    rules, cache, secret = (
+        folder / "granted" / "rules",
+        folder / "granted" / "cache",
+        folder / "granted" / "elsewhere" / "secret",
+    )
+    for each in (rules, cache, secret.parent):
+        each.mkdir(parents=True)
+    secret.write_text("SECRET")
+    (rules / "rule").write_text("rule")
+    targets |= {"bounded": True, "listed": ports[0], "outside": ports[1], "datagrams": receiver.getsockname()[1]}
+    targets |= {"secret": str(secret), "rules_granted": str(rules), "cache_granted": str(cache)}
+    granted = {"rulebook": str(rules), "cache": str(cache)}
+    return Reach(
+        network=HOSTS, hosts=(f"127.0.0.1:{ports[0]}",), files=True, granted=granted, written=frozenset({"cache"})
+    )
+
+
+def answering(listening: socket.socket, word: bytes, ports: list[int]) -> None:
+    """A small service: its word, or for `/away` the way to the other one."""
+    while True:
+        line, _ = listening.accept()
+        with line:
+            asked = line.recv(1 << 16)
+            head = b"HTTP/1.1 200 OK"
+            if b" /away" in asked:
+                head = b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:%d/" % ports[1]
+            line.sendall(head + b"\r\nContent-Length: %d\r\nConnection: close\r\n\r\n" % len(word) + word)
+
+
 def state(targets: dict) -> dict[str, str]:
     """What no task may change, by its path."""
     folder = Path(targets["ledger"]).parent
@@ -149,11 +202,15 @@ def state(targets: dict) -> dict[str, str]:
     }
 
 
-def attempt(mode: str, folder: Path, targets: dict) -> dict:
+def attempt(mode: str, folder: Path, targets: dict, reach: Reach, code: str) -> dict:
     ledger = targets["ledger"]
-    wanted = Sandbox(mode, targets["configuration"], targets["recordings"], readable=(str(folder / "work"), str(ROOT)))
+    wanted = Sandbox(
+        mode, targets["configuration"], targets["recordings"], readable=(str(folder / "work"), str(ROOT)), reach=reach
+    )
     fence = fence_around(wanted, ledger=ledger, own=targets["artifacts"], contracts=targets["cache"])
     program = (sys.executable, str(Path(__file__).with_name("attacks.py")), json.dumps(targets))
+    if code:
+        program = (sys.executable, "-c", code, targets["artifacts"])
     binding = Binding(kind="command", origin="the test", command=program, env=("PYTHONPATH",))
     os.environ["PYTHONPATH"] = str(ROOT)
     os.chdir(folder / "work")
@@ -176,7 +233,7 @@ def attempt(mode: str, folder: Path, targets: dict) -> dict:
     return {
         "ledger": ledger,
         "held": host.held,
-        "attacks": json.loads(reply.output)["result"] if reply and reply.output else None,
+        "attacks": json.loads(reply.output).get("result") if reply and reply.output else None,
         "failure": reply.failure if reply else None,
         "log": log.decode(errors="replace")[-20000:],
     }
