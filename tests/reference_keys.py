@@ -51,6 +51,7 @@ BINDING: Words = {
 }  # fmt: skip
 
 KIND: Words = {
+    "image": ("text", "", "`command`: the image, by its digest, that the program runs in. An engine (podman, docker) is needed."),
     "address": ("text", "", "`http`: scheme, host and port that requests go to."),
     "key_env": ("text", "", "`http`: the variable that holds the key."),
     "key_header": ("text", '`"Authorization"`', "`http`: the header that carries the key."),

@@ -36,6 +36,9 @@ LOOK_SECONDS = 0.1
 MOST_BESIDE_OUTPUT = 64 << 20
 """Bytes that a result may have beside the output: usage, notes, artifacts, escapes of JSON."""
 
+AT_END_SECONDS = 0.8
+"""Less than a supervisor waits for its keeper."""
+
 FIRST = -15
 """The niceness of a keeper that counts."""
 
@@ -73,7 +76,9 @@ def part() -> Kept:
     if pid:
         os.close(theirs)
         kernel.hide_memory()
-        _Keeper(pid, ours, alone=held.signals == hold.LANDLOCK, bounds=_bounds(wanted)).serve()
+        keeper = _Keeper(pid, ours, alone=held.signals == hold.LANDLOCK, bounds=_bounds(wanted))
+        keeper.at_end = wanted.at_end
+        keeper.serve()
     for fd in filter(lambda fd: fd >= 0, (ours, KEEPER_FD, LOCK_FD, log, hold.proxy_of_attempt().control)):
         os.close(fd)
     kernel.die_with_parent(signal.SIGKILL)
@@ -119,6 +124,7 @@ class _Keeper:
         self.alone = alone
         self.bounds = bounds
         self.proxy: Proxy = hold.proxy_of_attempt()
+        self.at_end: tuple[str, ...] = ()
         self.commission: Commission | None = None
         self.received = bytearray()
         self.status: int | None = None
@@ -241,6 +247,8 @@ class _Keeper:
     def end(self, result: bytes | None) -> NoReturn:
         """Write the result, if there is one, then end all that is left of the attempt, and ourselves."""
         kept = result is not None and self.keep(result)
+        if result is None and self.at_end:
+            self.ask_for_the_end()
         self.end_processes()
         until = time.monotonic() + _REAP_SECONDS
         with contextlib.suppress(ChildProcessError):
@@ -256,6 +264,14 @@ class _Keeper:
         if kept or self.ended_on_purpose:
             os._exit(0)
         self.end_as_the_host_did()
+
+    def ask_for_the_end(self) -> None:
+        """Have what is no process of ours ended by its name. An engine that has been asked goes on without us."""
+        with contextlib.suppress(OSError):
+            pid = os.posix_spawn(self.at_end[0], self.at_end, os.environ, setsid=True)
+            until = time.monotonic() + AT_END_SECONDS
+            while time.monotonic() < until and os.waitpid(pid, os.WNOHANG)[0] == 0:
+                time.sleep(0.005)
 
     def end_processes(self) -> None:
         """Kill all that is left of the attempt."""

@@ -11,7 +11,7 @@ import os
 import select
 import signal
 import time
-from typing import NamedTuple, NoReturn
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from workermd.backends.fence import unfenced
 from workermd.backends.reported_usage import held
@@ -21,6 +21,9 @@ from workermd.system import programs
 from workermd.task.binding import Binding
 from workermd.task.question import asked
 from workermd.task.task import Limits, Result, Task, failed, timed_out
+
+if TYPE_CHECKING:
+    from workermd.sandbox.container import Container
 
 EXITS: dict[int, tuple[str, str]] = {
     64: ("invalid_request", "input_rejected"),
@@ -58,19 +61,37 @@ def perform(task: Task, binding: Binding, limits: Limits) -> Result:
         return timed_out()
     # ASCII only: a program may read its stdin under any locale.
     order = json.dumps({key: value for key, value in task._asdict().items() if key != "call"}).encode("ascii") + b"\n"
+    contained = _contained(task, binding)
     try:
-        program = RunningProgram(binding.command)
+        program = RunningProgram(contained[1] if contained else binding.command)
     except (OSError, ValueError) as error:
         return not_started(binding, error)
     try:
         ending = program.ended(order, limits)
     finally:
         program.close()
+        if contained:
+            contained[0].end()
     return held(_result(ending, binding, limits), binding, limits)
 
 
+def _contained(task: Task, binding: Binding) -> tuple["Container", tuple[str, ...]] | None:
+    """The container of an attempt, and the engine's command line; None where the binding has no image."""
+    if not (image := binding.arrangement.get("image")):
+        return None
+    from workermd.sandbox import container
+
+    made = container.Container(container.engine(), image, task.artifacts_dir)
+    given = container.variables_of((*binding.env, *binding.secret_env))
+    return made, tuple(container.words(made, binding.command, task.reach, given, task.seconds_left))
+
+
 def unusable(binding: Binding) -> str:
-    """Why there is no such program."""
+    """Why there is no such program, or no engine for its image."""
+    if binding.arrangement.get("image"):
+        from workermd.sandbox import container
+
+        return container.why_missing()
     return programs.why_missing(binding.command[0] if binding.command else "")
 
 

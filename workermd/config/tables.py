@@ -28,6 +28,9 @@ _LANGUAGES = ("python", "sh", "bash")
 _STRUCTURED = ("auto", "schema", "json", "text")
 
 
+_PINNED = re.compile(r"[a-z0-9][A-Za-z0-9._/:-]*@sha256:[0-9a-f]{64}")
+"""An image by its digest: a tag is another program tomorrow."""
+
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 
 
@@ -90,6 +93,11 @@ def checked(binding: Binding, place: str) -> Binding:
         raise ConfigurationError(
             f"{place}: backend {binding.kind!r} names no model",
             "add --model NAME, with --base-url URL and --api-key-env VARIABLE where it is not OpenAI's",
+        )
+    image = binding.arrangement.get("image") if binding.kind == "command" else None
+    if image is not None and not (isinstance(image, str) and _PINNED.fullmatch(image)):
+        raise ConfigurationError(
+            f"{place}: image is not named by its digest", 'write image = "docker.io/library/python@sha256:…"'
         )
     for field in ("function", "command", "model", "models", "tools"):
         if getattr(binding, field) and field not in takes:

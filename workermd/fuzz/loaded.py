@@ -167,7 +167,7 @@ def _task(worker: Worker, given: Document, run_id: str, attempt: int, artifacts:
         trace={},
         artifacts_dir=artifacts,
         settings=worker.binding.settings,
-        reach=reach_bounds.told(worker.sandbox.reach),
+        reach=reach_bounds.told(worker.reach),
     )
 
 

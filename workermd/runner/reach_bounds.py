@@ -6,8 +6,8 @@ from typing import Any
 from workermd.contract.model import Constraints
 from workermd.protocol import reach
 from workermd.protocol.errors import ConfigurationError
-from workermd.sandbox.fence import ANY, HOSTS, OFF
-from workermd.sandbox.policy import Reach
+from workermd.sandbox.fence import ANY, AUTO, HOSTS, OFF, STRICT
+from workermd.sandbox.policy import Reach, Sandbox
 from workermd.task.binding import Binding
 
 _PORTS = {"http": 80, "https": 443}
@@ -35,6 +35,29 @@ def reach_of(constraints: Constraints, binding: Binding, mode: str) -> Reach:
         **_network(network, binding),
         **_files(constraints.files, binding),
     )
+
+
+def around_client(wanted: Sandbox, bounds: Reach, binding: Binding) -> Sandbox:
+    """What the attempt's processes are held to. With an image the engine holds the bounds, and they are its client, which
+    talks to it by a pathname socket and needs files of its own. Raises ConfigurationError."""
+    if "image" not in binding.arrangement:
+        return wanted._replace(reach=bounds)
+    if bounds.network == HOSTS:
+        raise ConfigurationError(
+            "a container cannot be held to the hosts that network lists",
+            "run the program without an image, or write network: none in the contract",
+        )
+    own = Reach(max_artifact_mb=bounds.max_artifact_mb)
+    return wanted._replace(mode=AUTO if wanted.mode == STRICT else wanted.mode, reach=own)
+
+
+def contained(binding: Binding, bounds: Reach) -> dict[str, str]:
+    """What a container holds, by the names of `held`; nothing without an image."""
+    if "image" not in binding.arrangement:
+        return {}
+    held = [name for name in ("max_memory_mb", "max_processes") if getattr(bounds, name)]
+    held += ["network"] if bounds.network != ANY else []
+    return dict.fromkeys(("processes", "reading", "writing", *held), "container")
 
 
 def _least(first: int | None, second: int | None) -> int | None:
@@ -93,4 +116,5 @@ def told(bounds: Reach) -> dict[str, Any]:
         said["network"] = list(bounds.hosts) if bounds.network == HOSTS else bounds.network
     if bounds.granted:
         said["files"] = bounds.granted
+        said["written"] = sorted(bounds.written)
     return said

@@ -71,6 +71,11 @@ class Session(NamedTuple):
             journal=results.journal_of(folder, token) if kind.converses else "",
             conversation=results.conversation_of(folder, worker.contract.id, run_id) if kind.resumes else "",
         )
+        if image := binding.arrangement.get("image") if binding.kind == "command" else None:
+            from workermd.sandbox import container
+
+            made = container.Container(container.engine(), image, fence.own)
+            fence = fence._replace(at_end=tuple(container.end(made)) if made.engine else ())
         with self.beside_the_ledger("no attempt can be prepared"):
             return self.hosts(binding, lock, fence)
 

@@ -67,7 +67,7 @@ def order_of(session: Session, worker: Worker, claim: ClaimedAttempt, until: flo
         settings=worker.binding.settings,
         budget={name: most for name, most in budget._asdict().items() if most is not None},
         call=_call_of(contract),
-        reach=reach_bounds.told(worker.sandbox.reach),
+        reach=reach_bounds.told(worker.reach),
         checkpoint=checkpoint.load(session, row.worker_id, row.run_id) if row.attempts > 1 else None,
     )
     most = contract.constraints.max_output_bytes
@@ -166,7 +166,10 @@ class Supervisor:
         return judged._replace(sandbox=self._held(host)), round((time.monotonic() - began) * 1000, 3)
 
     def _held(self, host: Host) -> Document:
-        return {"mode": self._worker.sandbox.mode, "held": {name: by for name, by in host.held.items() if by}}
+        held = {name: by for name, by in host.held.items() if by} | reach_bounds.contained(
+            self._worker.binding, self._worker.reach
+        )
+        return {"mode": self._worker.sandbox.mode, "held": held}
 
     def pause(self, row: Run, judged: Verdict, deadline: float) -> bool:
         """Wait for the next attempt, its process loading meanwhile. False when none would get a useful share.

@@ -52,7 +52,8 @@ class Worker:
         self.rate = rate_of(contract.constraints.rate_limit) if contract.constraints.rate_limit else None
         wanted = sandbox or Sandbox()
         bounds = reach_bounds.reach_of(contract.constraints, binding, wanted.mode)
-        self.sandbox = wanted._replace(reach=bounds)
+        self.reach = bounds
+        self.sandbox = reach_bounds.around_client(wanted, bounds, binding)
         self._input_checker: Checker | None = None
         self._output_checker: Checker | None = None
 

@@ -17,7 +17,7 @@ class Fence(NamedTuple):
     """`journal` is this attempt's and `conversation` its run's; the host gets both opened. So it does `recordings` and `decided`, folders. `results` and `own` are the folders of the ledger's results and of this attempt. `hidden` is out of reach,
     `kept` may be read. `readable` and `writable` are for `strict`: there is nothing else, but for the system.
     `listed`: files go by a list, as in `strict`. `network` is `any`, `hosts` (those listed, and the attempt's own
-    loopback), `loopback` or `none`. 0 is no bound, and of artifacts -1."""
+    loopback), `loopback` or `none`. 0 is no bound, and of artifacts -1. `at_end` is what the keeper runs where an attempt leaves no result: it ends what is no child of it."""
 
     mode: str = OFF
     ledger: str = ""
@@ -37,6 +37,7 @@ class Fence(NamedTuple):
     max_memory_mb: int = 0
     max_processes: int = 0
     max_artifact_mb: int = -1
+    at_end: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, document: Document) -> Self:

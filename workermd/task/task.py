@@ -246,7 +246,9 @@ _ASK = (*_WAIT, "httpcore2", "openai.resources.chat.chat")
 
 KINDS: dict[str, Kind] = {
     "function": Kind("workermd.backends.function", takes=frozenset({"function"}), reports=_USED),
-    "command": Kind("workermd.backends.command", takes=frozenset({"command"}), reports=_USED),
+    "command": Kind(
+        "workermd.backends.command", takes=frozenset({"command"}), keys=frozenset({"image"}), reports=_USED
+    ),
     "chat": Kind(
         "workermd.backends.autogen.chat",
         _COUNTED,

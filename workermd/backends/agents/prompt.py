@@ -60,7 +60,9 @@ def _reach(reach: Document) -> str:
         network = reach["network"]
         said.append(f"network {network if isinstance(network, str) else ', '.join(network)}")
     if reach.get("files"):
-        said.append("files " + ", ".join(f"{name} at {path}" for name, path in sorted(reach["files"].items())))
+        written = reach.get("written", ())
+        how = {name: "written" if name in written else "read" for name in reach["files"]}
+        said.append("files " + ", ".join(f"{name} at {path} ({how[name]})" for name, path in reach["files"].items()))
     return f"The machine bounds this step and refuses what is beyond: {'; '.join(said)}." if said else ""
 
 
