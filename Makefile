@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := .demo
 
-.PHONY: galleries demo demo-agents bench-demo docs release test coverage matrix lint bench bench-serve command-lines storm fuzz mutants conformance conformance-ablation clean
+.PHONY: galleries demo demo-agents bench-demo docs release test coverage matrix lint bench bench-serve command-lines storm fuzz sandbox-table mutants conformance conformance-ablation clean
 
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
@@ -114,6 +114,12 @@ fuzz: $(VENV)/.ready
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[all,dev,fuzz-reader]'
 	WORKERMD_EXAMPLES=deep $(BIN)/python -m pytest -q -n auto tests/contract tests/lint
 	$(BIN)/python -m tests.lint.fuzz -max_total_time=$(MAX) -artifact_prefix=.fuzz/
+
+# What runs in the sandbox and what does not: shipped workers, frameworks, programs, and MCP servers in NPM (a folder) and PYPI (a virtual environment).
+NPM ?=
+PYPI ?=
+sandbox-table: $(VENV)/.ready
+	$(BIN)/python -m tests.sandbox.compatibility $(if $(NPM),--npm $(NPM)) $(if $(PYPI),--python $(PYPI))
 
 # Deliberate faults, one at a time: each must turn its tests red. A run that was interrupted goes on; FAULTS="ledger meter" chooses by name.
 FAULTS ?=

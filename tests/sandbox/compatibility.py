@@ -31,11 +31,11 @@ CALLED = {
     "properties": {"run_id": {"type": "string"}, "tool": {"type": "string"}, "arguments": {"type": "object"}},
 }
 PROGRAMS = {
-    "sh, git": ["/bin/sh", "-c", "cd \"$TMPDIR\" && git init -q r && git -C r status -s && printf '{\"result\": {}}'"],
+    "sh, git": ["/bin/sh", "-c", "cd \"$WORKERMD_ARTIFACTS\" && git init -q r && git -C r status -s && printf '{\"result\": {}}'"],
     "node": ["node", "-e", "console.log(JSON.stringify({result: {pid: process.pid}}))"],
     "a C compiler": [
         "/bin/sh", "-c",
-        "cd \"$TMPDIR\" && echo 'int puts(const char *); int main(void) { puts(\"{\\\"result\\\": {}}\"); return 0; }' > a.c && cc a.c && ./a.out",
+        "cd \"$WORKERMD_ARTIFACTS\" && echo 'int puts(const char *); int main(void) { puts(\"{\\\"result\\\": {}}\"); return 0; }' > a.c && cc a.c && ./a.out",
     ],
     "perl": ["perl", "-e", "print '{\"result\": {}}'"],
     "a pool of processes": [
