@@ -26,10 +26,18 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
 
+gc.disable()  # what collection makes stays until the end: searching it for garbage took more than half of its time
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     from tests.rules_proved import refuse_unknown
 
     refuse_unknown(items)
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 FOUR = ["ok", "retryable_error", "invalid_request", "invalid_output"]

@@ -28,8 +28,8 @@ ASK = ["needs_human", "ok"]
 
 
 @pytest.fixture
-def trial(tmp_path):
-    return Trial(tmp_path / "trial")
+def trial(tmp_path, request):
+    return Trial(tmp_path / "trial", cold=request.node.get_closest_marker("cold") is not None)
 
 
 def outcomes(trial, run_id="r"):
@@ -75,6 +75,7 @@ def test_a_kill_at_every_point(trial, at, replies):
     assert violations(trial) == []
 
 
+@pytest.mark.cold
 @pytest.mark.rule("S4.3", "S4.7")
 @pytest.mark.parametrize("at", HOST)
 def test_only_the_attempts_process_dies(trial, at):
@@ -99,7 +100,7 @@ def test_a_kill_while_a_person_decides(trial, at, flags):
 def test_a_kill_in_the_attempt_that_a_decision_granted(trial, at):
     """One decision stands for one start, however often it is asked for; what was decided is not lost."""
     model = Expected(ASK, max_attempts=1)
-    trial = Trial(trial.folder / "one", max_attempts=1)
+    trial = Trial(trial.folder / "one", max_attempts=1, cold=False)
     codes = [(trial.call("r", ASK).code, model.call()), (trial.approve("r").code, model.approve())]
     codes += [(trial.call("r", ASK, at=point).code, model.call(point)) for point in (at, "", "")]
     assert [code for code, _ in codes] == [code for _, code in codes]

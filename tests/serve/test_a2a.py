@@ -8,16 +8,20 @@ import json
 import httpx
 import pytest
 
-pytest.importorskip("a2a", reason="needs the extra a2a: pip install -e '.[a2a]'")
-
-from a2a.client.client import ClientConfig
-from a2a.client.client_factory import create_client
-from a2a.types import a2a_pb2
-from google.protobuf.json_format import MessageToDict, ParseDict
-
+from tests import late
+from tests.late import LATE
 from tests.serve.serving import bearer, listening, offered
 from tests.serve.test_deeds import ASK, ASKS
-from workermd.serve import a2a_server
+
+late.needs("a2a", "needs the extra a2a: pip install -e '.[a2a]'")
+
+if LATE:
+    from a2a.client.client import ClientConfig
+    from a2a.client.client_factory import create_client
+    from a2a.types import a2a_pb2
+    from google.protobuf.json_format import MessageToDict, ParseDict
+
+    from workermd.serve import a2a_server
 
 ECHO = "evidence(task['run_id']); reply({'result': {'n': task['input'].get('context', {}).get('n')}})"
 BIG = 9007199254740993

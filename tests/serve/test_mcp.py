@@ -4,16 +4,20 @@ import asyncio
 import contextlib
 
 import httpx
-import mcp_types as types
 import pytest
-from mcp.client.client import Client
-from mcp.shared.exceptions import MCPError
 
+from tests.late import LATE
 from tests.serve.serving import ADDRESS, JSON, access_of, bearer, offered, serving, until
 from tests.serve.test_deeds import ASK, ASKS
 from workermd.serve.application import application
-from workermd.serve.mcp_server import server
-from workermd.serve.mcp_transport import METADATA, OverHttp
+
+if LATE:
+    import mcp_types as types
+    from mcp.client.client import Client
+    from mcp.shared.exceptions import MCPError
+
+    from workermd.serve.mcp_server import server
+    from workermd.serve.mcp_transport import METADATA, OverHttp
 
 ECHO = 'evidence(task["run_id"]); reply({"result": {"said": task["input"].get("task")}})'
 GENERATIONS = pytest.mark.parametrize("mode", ["legacy", "auto"])

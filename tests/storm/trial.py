@@ -30,14 +30,20 @@ class Trial:
     """Runs of one contract with one ledger. `acknowledged` keeps all that was ever printed as a final answer."""
 
     def __init__(
-        self, folder: Path, *, max_attempts: int = 2, timeout: float = 20, package: Path | None = None
+        self,
+        folder: Path,
+        *,
+        max_attempts: int = 2,
+        timeout: float = 20,
+        package: Path | None = None,
+        cold: bool = True,
     ) -> None:
         self.folder = folder
         self.max_attempts = max_attempts
         self.evidence_folder = folder / "evidence"
         self.evidence_folder.mkdir(parents=True)
         (folder / "home").mkdir()
-        self.cli = Cli(folder)
+        self.cli = Cli(folder, cold=cold)
         for name in [name for name in self.cli.environment if name.startswith(("COVERAGE_", "COV_"))]:
             del self.cli.environment[name]  # half of these processes are killed: nothing would be written
         self.cli.environment["WORKERMD_ENV"] = "WORKERMD_CRASH_AT"
