@@ -2,9 +2,11 @@
 
 import os
 import re
+import socket
 import subprocess
 import sys
 
+from tests import loaded
 from tests.conftest import ROOT, patience
 
 UNTIDY = """
@@ -61,3 +63,15 @@ def test_what_is_left_behind_fails_its_own_test(tmp_path):
     }, done.stdout
     passed = {name for word, name in found if word == "PASSED"}
     assert {"test_its_neighbour", "test_another_neighbour", "test_signals_are_those_of_a_terminal"} <= passed
+
+
+def test_a_loaded_process_that_ended_is_replaced(monkeypatch):
+    """A machine that has no process left for a fork spoils the test that asked for it, and none of those behind it."""
+    ended = object.__new__(loaded.Loader)
+    ended.requests, there = socket.socketpair()
+    ended.pid, ended.zygotes = os.posix_spawnp("true", ["true"], os.environ), {}
+    os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)
+    monkeypatch.setattr(loaded, "_loaders", [ended])
+    monkeypatch.setattr(loaded, "Loader", lambda: "another")
+    with there:
+        assert loaded.loader() == "another"
