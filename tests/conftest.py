@@ -117,9 +117,10 @@ class Done(NamedTuple):
 class Cli:
     """`workermd` as a process of its own, in a home and with a ledger of its own."""
 
-    def __init__(self, folder: Path, *, cold: bool = True) -> None:
+    def __init__(self, folder: Path, *, cold: bool = True, hurried: bool = True) -> None:
         self.folder = folder
         self.cold = cold
+        self.hurried = hurried
         self.started: list[subprocess.Popen[bytes]] = []
         self.ledger = folder / "state" / "ledger.db"
         passed = ["WORKERMD_CRASH_AT", "EVIDENCE", *COVERAGE_VARIABLES]
@@ -135,7 +136,8 @@ class Cli:
 
     def start(self, *arguments: object, env: dict[str, str] | None = None, **options: Any) -> "subprocess.Popen[bytes]":
         settings: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "cwd": self.folder} | options
-        process = loaded.start([*map(str, arguments)], self.environment | (env or {}), cold=self.cold, **settings)
+        how = {"cold": self.cold, "hurried": self.hurried}
+        process = loaded.start([*map(str, arguments)], self.environment | (env or {}), **how, **settings)
         self.started.append(process)
         return process
 
@@ -166,7 +168,8 @@ class Cli:
 @pytest.fixture
 def cli(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Cli]:
     (tmp_path / "home").mkdir()
-    made = Cli(tmp_path, cold=request.node.get_closest_marker("cold") is not None)
+    marked = {name: request.node.get_closest_marker(name) is not None for name in ("cold", "unhurried")}
+    made = Cli(tmp_path, cold=marked["cold"], hurried=not marked["unhurried"])
     yield made
     made.close()
 

@@ -59,10 +59,10 @@ class Loader:
         self.zygotes: dict[str, Zygote] = {}
 
     def run(
-        self, arguments: list[str], folder: int, streams: list[int], environment: dict[str, str], *, session: bool
+        self, arguments: list[str], folder: int, streams: list[int], environment: dict[str, str], **how: bool
     ) -> int:
         ours, theirs = socket.socketpair()
-        call = {"argv": arguments, "environment": environment, "session": session}
+        call = {"argv": arguments, "environment": environment, **how}
         body = json.dumps(call).encode()
         with ours:
             with theirs:
@@ -154,18 +154,20 @@ def start_host(binding: Binding, lock_fd: int, log_dir: str, fence: Fence | None
 
 
 def start(
-    arguments: list[str], environment: dict[str, str], *, cold: bool, **options: Any
+    arguments: list[str], environment: dict[str, str], *, cold: bool, hurried: bool = True, **options: Any
 ) -> "subprocess.Popen[bytes]":
-    """`python -m workermd` with these arguments."""
+    """`python -m workermd` with these arguments; `hurried`, it pauses between attempts for moments."""
     whole = [sys.executable, "-m", "workermd", *arguments]
     forkable = imported(environment) == imported(loader().environment)
     if cold or ALL_COLD or not forkable or options.keys() - _UNDERSTOOD:
         return subprocess.Popen(whole, env=environment, **options)
-    return _Forked(whole, env=environment, **options)
+    return (_Hurried if hurried else _Forked)(whole, env=environment, **options)
 
 
 class _Forked(subprocess.Popen):
     """Everything of Popen but the start."""
+
+    hurried = False
 
     def _execute_child(  # type: ignore[override]
         self, args, executable, preexec_fn, close_fds, pass_fds, cwd, env, startupinfo, creationflags, shell,
@@ -175,8 +177,12 @@ class _Forked(subprocess.Popen):
         folder = os.open(cwd or ".", os.O_PATH | os.O_CLOEXEC)
         try:
             words = [os.path.join(ROOT, "workermd", "__main__.py"), *args[3:]]
-            self.pid = loader().run(words, folder, streams, env, session=start_new_session)
+            self.pid = loader().run(words, folder, streams, env, session=start_new_session, hurried=self.hurried)
         finally:
             os.close(folder)
             self._close_pipe_fds(p2cread, p2cwrite, c2pread, c2pwrite, errread, errwrite)
         self._child_created = True
+
+
+class _Hurried(_Forked):
+    hurried = True
