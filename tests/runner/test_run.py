@@ -297,6 +297,7 @@ def test_attempts_count_over_the_life_of_a_run(cli, contract, given, program, ev
     assert cli("runs", "reopen", "r1", "--by", "ann").code == 2  # it is ok now
 
 
+@pytest.mark.unhurried
 @pytest.mark.rule("S3.1", "S3.4")
 def test_one_deadline_over_attempts_and_back_off(cli, contract, given, program):
     """Transient failures are retried inside it, and it ends the whole invocation."""
