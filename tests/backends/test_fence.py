@@ -8,7 +8,16 @@ OBJECT = '{"result": {}}'
 
 
 @pytest.mark.rule("S8.2")
-@pytest.mark.parametrize("text", [f"```json\n{OBJECT}\n```\n", f"\n```\n{OBJECT}\n```", f"```JSON\r\n{OBJECT}\r\n```"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"```json\n{OBJECT}\n```\n",
+        f"\n```\n{OBJECT}\n```",
+        f"```JSON\r\n{OBJECT}\r\n```",
+        f"~~~json\n{OBJECT}\n~~~",
+        f"````\n{OBJECT}\n````",
+    ],
+)
 def test_one_fence_is_taken_off(text):
     assert unfenced(text).strip() == OBJECT
 
@@ -22,6 +31,8 @@ def test_one_fence_is_taken_off(text):
         f"```json\n{OBJECT}\n```\n```json\n{OBJECT}\n```",
         f"```json\n{OBJECT}",
         "```",
+        f"~~~json\n{OBJECT}\n```",
+        f"````\n{OBJECT}\n```",
         '{"text": "```"}',
     ],
 )

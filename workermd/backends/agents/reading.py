@@ -6,7 +6,7 @@ import re
 from workermd.protocol.envelope import Document
 from workermd.task.task import Limits, Result, failed
 
-_FENCED = re.compile(r"```[A-Za-z0-9]*[ \t]*\r?\n(.*?)\r?\n?```", re.DOTALL)
+_FENCED = re.compile(r"(`{3,}|~{3,})[A-Za-z0-9]*[ \t]*\r?\n(.*?)\r?\n?\1", re.DOTALL)
 
 
 def result_of(text: str, limits: Limits, model: str | None = None, finish_reason: str | None = None) -> Result:
@@ -15,7 +15,7 @@ def result_of(text: str, limits: Limits, model: str | None = None, finish_reason
     text = text.strip().removeprefix("\ufeff")
     if not text:
         return _not_json("the reply is empty; answer with one JSON object")
-    fences = _FENCED.findall(text)
+    fences = [inside for _, inside in _FENCED.findall(text)]
     if len(fences) == 1 and _FENCED.sub("", text).strip() == "":
         text = fences[0].strip()
     elif fences:
@@ -34,7 +34,7 @@ def whole_object(text: str) -> str:
     text = text.strip()
     fence = _FENCED.fullmatch(text)
     try:
-        found = json.loads(fence[1] if fence else text)
+        found = json.loads(fence[2] if fence else text)
     except (ValueError, RecursionError):
         return ""
     return text if isinstance(found, dict) else ""
