@@ -45,6 +45,7 @@ MISTAKES = {
     "one number for a version": (edit("version: 1.0.0", "version: 2"), 4, "WM115", "such as 1.0", "Write `2.0.0`."),
     "blank in an id": (edit("id: demo-worker", "id: demo worker"), 2, "WM115", "letters", "Write `demo-worker`."),
     "verison": (edit("version: 1.0.0", "verison: 1.0.0"), 4, "WM112", "'verison' is not its name", "Write `version:`"),
+    "purpose behind a picture": (edit("Purpose:", "\U0001f3af Purpose:"), 11, "WM713", "no paragraph that begins `Purpose:`", "Write a paragraph"),
     "Purpos": (edit("Purpose:", "Purpos:"), 11, "WM713", "'Purpos', which is not the word Purpose", ""),
     "example for the input schema": (schema('{"run_id": "a", "lines": ["x"]}'), 37, "WM705", "looks like an example of an input", "Write the schema"),
     "example for the output schema": (edit(OUTPUT[OUTPUT.index("```json") :].rstrip(), '```json\n{"run_id": "a", "result": {}}\n```'), 26, "WM510", "looks like an example", "Write the schema"),

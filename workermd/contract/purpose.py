@@ -75,6 +75,8 @@ def near_miss(body: Body, lines: Lines) -> NearMiss | None:
 def _misspelt(body: Body, lines: Lines) -> NearMiss | None:
     for line in range(body.line, lines.count + 1):
         found = _LABELLED.match(lines.line_text(line))
+        if found and found[1].lower() == PURPOSE.lower():
+            return NearMiss(line_span(lines, line), "is no paragraph that begins `Purpose:`")
         if found and nearest(found[1], [PURPOSE], 0.8):
             return NearMiss(line_span(lines, line), f"begins with {quoted(found[1])}, which is not the word Purpose")
     return None
