@@ -451,7 +451,10 @@ def _constraints(record: DerivationRecord) -> Iterator[str]:
     yield f"max_attempts: {MAX_ATTEMPTS}"
     yield "idempotency_key: run_id"
     yield f"status_enum: [{', '.join(STATUSES)}]"
-    if record.interface:
+    if record.call and record.call[0] == "http":
+        # What it needs: an address, which the operator binds. As a bound it would refuse machines that cannot hold it.
+        yield "notes: set max_attempts to 1 where a repeated call would do harm; network: none and files: none leave it all that it needs"
+    elif record.interface:
         yield "notes: set max_attempts to 1 where a repeated call would do harm"
     else:
         yield "notes: replace the schemas by those of a concrete interface before production use"
