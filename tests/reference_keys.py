@@ -36,6 +36,8 @@ BINDING: Words = {
     "settings": ("table", "`{}`", "What the worker is told as `settings`."),
     "vouched": ("list of text", "`[]`", "Bounds that you answer for where the kind cannot hold them."),
     "reports_usage": ("true or false", "`false`", "The replies tell what they used, so bounds on usage are held after the fact."),
+    "sensitive": ("list of text", "`[]`", "JSON Pointers into the input; `*` is every member. What stands there reaches the task and is kept nowhere: `***` stands in the ledger, logs, events, answers, recordings and reports."),
+    "retain": ("text", "for ever", 'For how long settled runs of this worker stay, such as `"30d"` (h, d, w): `runs prune --expired` removes older ones.'),
     "max_turns": ("whole number", "", "The most requests to models in a run. It tightens the contract's `max_turns`."),
     "sandbox": ("text", "the file's", "What this worker's attempts are held to: `auto`, `strict` or `off`. See `docs/security.md`."),
     "max_memory_mb": ("whole number", "", "Most MiB of memory of an attempt. It tightens the contract's `max_memory_mb`."),

@@ -147,3 +147,45 @@ def test_tail_ends_when_nobody_reads_on(cli, contract, given, program):
     assert b"settled: ok" in tail.stdout.readline()
     tail.stdout.close()
     assert tail.wait(patience(10)) == 0
+
+
+def test_runs_are_found_by_their_tags(cli, contract, given, program):
+    spec, task = contract(), program("reply({'status': 'ok', 'result': {}})")
+    assert cli("run", spec, given("r1"), "--tag", "team=red", "--tag", "v 2", *task).code == 0
+    assert cli("run", spec, given("r2"), *task).code == 0
+    lines = cli.folder / "in.jsonl"
+    lines.write_text('{"run_id": "b1"}\n{"run_id": "b2"}\n')
+    assert cli("batch", spec, lines, "--tag", "team=red", *task).code == 0
+
+    def listed(*tags):
+        return {row["run_id"] for row in cli("runs", "list", "--format", "json", *tags).document["runs"]}
+
+    assert listed("--tag", "team=red") == {"r1", "b1", "b2"}
+    assert listed("--tag", "team=red", "--tag", "v 2") == {"r1"}
+    assert cli("runs", "stats", "--tag", "team=red", "--format", "json").document["all"]["runs"] == 3
+    assert cli("run", spec, given("r3"), "--tag", "", *task).code == 2
+
+
+@pytest.mark.rule("S4.6")
+def test_prune_removes_what_is_older_than_its_worker_retains(many):
+    """Runs of a month, all of them a year old: those of two workers expire."""
+    (many.folder / "workermd.toml").write_text(
+        '[workers.summary]\nfunction = "m:f"\nretain = "30d"\n'
+        '[workers.route-order]\nfunction = "m:f"\nretain = "4000w"\n[workers.ticket-triage]\nfunction = "m:f"\n'
+    )
+    before = many.ledger.read_bytes()
+    dry = many("runs", "prune", "--expired", "--dry-run")
+    assert dry.out.decode().splitlines() == [
+        "route-order: 0 finished runs older than 28000 days would be removed",
+        "summary: 240 finished runs older than 30 days would be removed",
+        "240 finished runs would be removed",
+    ]
+    assert many.ledger.read_bytes() == before, "who only looks writes nothing"
+    done = many("runs", "prune", "--expired", "--format", "json").document
+    assert (done["removed"], [each["runs"] for each in done["workers"]]) == (240, [0, 240])
+    left = many("runs", "stats", "--format", "json").document
+    assert {each["name"] for each in left["workers"]} == {*WORKERS} - {"summary"}
+    dropped = many("runs", "prune", "--older-than", "1d", "--status", "needs_human", "--format", "json").document
+    assert dropped["removed"] == left["statuses"]["needs_human"]
+    assert many("runs", "prune", "--expired", "--all").code == 2
+    assert many("runs", "prune", "--older-than", "soon").code == 2

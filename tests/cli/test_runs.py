@@ -254,7 +254,7 @@ def test_reopening_grants_further_starts(busy, contract, given, program):
 
 @pytest.mark.rule("S4.6")
 def test_what_to_prune_has_to_be_said(busy):
-    assert "give --older-than DAYS, or --all" in busy("runs", "prune").err
+    assert "give --older-than SPAN, --expired, or --all" in busy("runs", "prune").err
     both = busy("runs", "prune", "--all", "--older-than", "3")
     assert (both.code, "exclude each other" in both.err) == (2, True)
     assert busy("runs", "prune", "--older-than", "999999999").out == b"0 finished runs removed\n"

@@ -11,7 +11,18 @@ from workermd.protocol.errors import ConfigurationError
 from workermd.task.binding import OPENAI, OWN_SERVER, Binding, Model, ServerBinding, ToolBinding
 from workermd.task.task import KINDS
 
-_BINDING_KEYS = ("backend", "env", "secret_env", "settings", "max_turns", "vouched", "reports_usage", "sandbox")
+_BINDING_KEYS = (
+    "backend",
+    "env",
+    "secret_env",
+    "settings",
+    "max_turns",
+    "vouched",
+    "reports_usage",
+    "sandbox",
+    "sensitive",
+    "retain",
+)
 VOUCHABLE = ("max_tokens", "max_cost_usd", "max_tool_calls", "max_turns", "tools_allowed", "rate_limit")
 """Bounds that an operator may vouch for; never those of time and attempts, nor the key (S3.6)."""
 _MODEL_KEYS = ("model", "base_url", "api_key_env", "structured", "api_version", "options", "price")
@@ -198,6 +209,8 @@ def binding(fields: Any, place: str, named: Named) -> Binding:
             reports_usage=_reports_usage(fields, kind, place),
             reach=_reach(fields, place, named.folder),
             sandbox=text_of(fields, "sandbox", place),
+            sensitive=_sensitive(fields, place),
+            retain=_retain(fields, place),
         ),
         place,
     )
@@ -465,6 +478,34 @@ def vouched(names: tuple[str, ...], place: str) -> tuple[str, ...]:
                 f"{place}: nobody can vouch for {name[:40]!r}; that is for: {', '.join(VOUCHABLE)}", "remove it"
             )
     return names
+
+
+_POINTER = re.compile(r"(/([^~/]|~[01])*)+")
+_SPAN = re.compile(r"(\d{1,6})([hdw])")
+_HOURS = {"h": 1, "d": 24, "w": 7 * 24}
+
+
+def _sensitive(fields: dict[str, Any], place: str) -> tuple[str, ...]:
+    """JSON Pointers into the input."""
+    pointers = words_of(fields, "sensitive", place)
+    for pointer in pointers:
+        if not _POINTER.fullmatch(pointer):
+            raise ConfigurationError(
+                f"{place}: sensitive has {pointer[:40]!r}, which is no JSON Pointer",
+                'write for example ["/customer/email"]',
+            )
+    return pointers
+
+
+def _retain(fields: dict[str, Any], place: str) -> int:
+    """A span in seconds; 0 where nothing is said."""
+    text = text_of(fields, "retain", place)
+    if not text:
+        return 0
+    found = _SPAN.fullmatch(text)
+    if found is None or int(found[1]) == 0:
+        raise ConfigurationError(f"{place}: retain is {text[:40]!r}", 'write a number and h, d or w: retain = "30d"')
+    return int(found[1]) * _HOURS[found[2]] * 3600
 
 
 def _reports_usage(fields: dict[str, Any], kind: str, place: str) -> bool:

@@ -1,7 +1,7 @@
 """Finished runs are removed in short transactions: whoever runs something meanwhile waits for one of them at most."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from workermd.ledger import artifacts
@@ -23,6 +23,21 @@ class FinishedRuns(NamedTuple):
     before: int | None = None
     worker_id: str | None = None
     status: str | None = None
+
+
+class ExpiredRuns(NamedTuple):
+    """Whose runs, settled before, are to go."""
+
+    worker_id: str
+    seconds: int
+    before: int
+
+
+def expired(retained: Mapping[str, int], now: int) -> tuple[ExpiredRuns, ...]:
+    """What the bounds of workers in seconds mean at a moment."""
+    return tuple(
+        ExpiredRuns(worker, seconds, max(0, now - seconds * 1_000_000)) for worker, seconds in sorted(retained.items())
+    )
 
 
 def prune(ledger: Ledger, selection: FinishedRuns) -> Iterator[int]:

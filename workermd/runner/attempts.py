@@ -22,6 +22,7 @@ from workermd.system.crash import point
 
 def attempted(session: Session, request: Request, answers: Answers, trace: Trace, given: Input) -> Answered:
     """The answer to an input that was admitted. Raises as `invoke` does."""
+    request = request._replace(worker=request.worker.hiding(given.value))
     with session.locks() as lock:
         attempts = _Attempts(session, request, answers, trace, lock)
         try:

@@ -125,6 +125,8 @@ class Claims:
         """The admitted run, and the token of an attempt that was found open and is closed now."""
         assert given.key is not None
         row = transaction.admit(given.key, self._worker.text)
+        if self._worker.tags and row.state != "done":
+            transaction.tag(row, self._worker.tags)
         if (refused := self._answers.refusal(row, given)) is not None:
             raise _Refused(refused)
         if row.state != "running":

@@ -8,12 +8,14 @@ from workermd.contract.json import quick, strict
 from workermd.contract.meaning_hash import has_meaning
 from workermd.contract.model import Contract, Lines
 from workermd.ledger.records import Key, Run
+from workermd.protocol.errors import UsageError
 from workermd.runner import run_key
 from workermd.runner.events import Subscriber
 from workermd.runner.run_key import KeySource
 from workermd.runner.trace import Trace
 from workermd.runner.worker import Worker
 from workermd.system.digest import sha256
+from workermd.task import sensitive
 
 
 class Request(NamedTuple):
@@ -53,6 +55,11 @@ class Input(NamedTuple):
         return run.input_sha256 == strict.input_hash(self.exact, run.hash_version)
 
 
+def holds_its_input(run: Run) -> bool:
+    """Whether the ledger has the input whole: what is sensitive in one is not there (S6.6)."""
+    return run.hash_version != strict.HASH_VERSION or sha256(run.input) == run.input_sha256
+
+
 def means_the_same(run: Run, contract: Contract) -> bool:
     """Whether a run was admitted under a contract of this meaning (S4.5). Its hash is compared as it was made then."""
     return has_meaning(contract, run.contract_sha256, run.hash_version)
@@ -89,7 +96,15 @@ def read_input(request: Request) -> Input:
     if not found.is_usable or found.run_id is None:
         return Input(found.value, found.exact, None, found.run_id, found.problem)
     canonical = strict.canonical(found.exact)
+    kept = canonical
+    if pointers := request.worker.binding.sensitive:
+        if found.run_id in sensitive.texts(found.exact, pointers):
+            raise UsageError(
+                "the run's key stands at a place that the binding calls sensitive, and a key is kept as it is",
+                "name the run otherwise: --run-id ID, or --run-id-from input, which is a digest",
+            )
+        kept = strict.canonical(sensitive.hidden(found.exact, pointers))
     meaning = bytes.fromhex(contract.meaning_sha256)
     most = request.worker.bounds.max_attempts
-    key = Key(contract.id, found.run_id, sha256(canonical), canonical, meaning, most, strict.HASH_VERSION)
+    key = Key(contract.id, found.run_id, sha256(canonical), kept, meaning, most, strict.HASH_VERSION)
     return Input(found.value, found.exact, key, found.run_id)

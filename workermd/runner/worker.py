@@ -1,5 +1,6 @@
 """A contract with what performs it, its bounds checked: everything that all runs of one worker share."""
 
+import copy
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from workermd.contract.model import Constraints, Contract
@@ -41,6 +42,7 @@ class Worker:
         max_attempts: int | None = None,
         sandbox: Sandbox | None = None,
         text: bytes = b"",
+        tags: tuple[str, ...] = (),
     ) -> None:
         self.contract = contract
         self.text = text_of(contract, text) if text else None
@@ -49,6 +51,8 @@ class Worker:
         self.bounds = _checked_bounds(contract.constraints, timeout, max_attempts)
         _refuse_unenforceable(contract, binding)
         self.mask = Mask(binding)
+        self.tags = tags
+        """Words that the runs which are attempted are marked with."""
         self.rate = rate_of(contract.constraints.rate_limit) if contract.constraints.rate_limit else None
         wanted = sandbox or Sandbox()
         bounds = reach_bounds.reach_of(contract.constraints, binding, wanted.mode)
@@ -56,6 +60,14 @@ class Worker:
         self.sandbox = reach_bounds.around_client(wanted, bounds, binding)
         self._input_checker: Checker | None = None
         self._output_checker: Checker | None = None
+
+    def hiding(self, given_input: Any) -> "Worker":
+        """The same worker for one run: what is sensitive in its input is masked as well (S6.6)."""
+        if not self.binding.sensitive:
+            return self
+        alone = copy.copy(self)
+        alone.mask = Mask(self.binding, given_input)
+        return alone
 
     @property
     def input_checker(self) -> "Checker":

@@ -6,7 +6,8 @@ from typing import NamedTuple
 from workermd.contract import cache
 from workermd.ledger.records import Acceptance, ContractText, Run, RunChoice
 from workermd.ledger.sqlite.store import Ledger
-from workermd.protocol.errors import WorkermdError
+from workermd.protocol.errors import UsageError, WorkermdError
+from workermd.runner.request import holds_its_input
 from workermd.runner.run_key import KeySource
 from workermd.runner.session import Session
 from workermd.runner.trace import of_traceparent
@@ -65,13 +66,22 @@ def unfinished(session: Session, catalogue: Catalogue) -> Unfinished:
     for row in ledger.runs(RunChoice(status="waiting"), limit=_MOST_UNFINISHED):
         if row.worker_id in catalogue and (row.worker_id, row.run_id) not in seen:
             run = ledger.look(row.worker_id, row.run_id)
-            if run is not None and _has_unused_grant(ledger, run):
+            if run is None or not _has_unused_grant(ledger, run):
+                continue
+            if not holds_its_input(run):
+                foreign += 1
+            else:
                 calls.append(call_of_run(ledger, catalogue[row.worker_id], run, "the server"))
     return Unfinished(tuple(calls), foreign)
 
 
 def call_of_run(ledger: Ledger, offer: Offer, run: Run, caller: str) -> RunCall:
     """A run that is in the ledger, under the contract that it was begun with. Raises WorkermdError."""
+    if not holds_its_input(run):
+        raise UsageError(
+            f"run {run.run_id!r} has sensitive values, which the ledger does not hold",
+            "send its input again under its key",
+        )
     worker = _worker(offer, ledger.contract_of(run.id))
     return RunCall(offer, worker, run.input, _key(run.run_id), of_traceparent(""), caller)
 

@@ -99,6 +99,8 @@ class Binding(NamedTuple):
     folders that an attempt is kept in or given back from. `vouched` names bounds that the operator answers for where
     the kind cannot hold them; `reports_usage` says that its replies tell what they used. `reach` has the operator's own
     `max_memory_mb` and so on, and as `files` the paths granted by name; `sandbox` is this worker's own choice, or empty.
+    `sensitive` are JSON Pointers into the input: what stands there is kept nowhere. `retain` is for how many seconds
+    settled runs stay, 0 for ever.
     """
 
     kind: str
@@ -123,6 +125,8 @@ class Binding(NamedTuple):
     reports_usage: bool = False
     reach: Document = {}  # noqa: RUF012 - the same
     sandbox: str = ""
+    sensitive: tuple[str, ...] = ()
+    retain: int = 0
 
     @property
     def asks_people(self) -> bool:

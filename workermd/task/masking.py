@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from workermd.system import environment
+from workermd.task import sensitive
 from workermd.task.binding import Binding
 
 SHORTEST = 4
@@ -14,13 +15,16 @@ MASK = "***"
 
 
 class Mask:
-    """Replaces the values of a binding's secret variables."""
+    """Replaces the values of a binding's secret variables, and what stands at the sensitive places of an input."""
 
-    def __init__(self, binding: Binding) -> None:
+    def __init__(self, binding: Binding, given_input: Any = None) -> None:
         given = environment.variables()
         values = {name: given.get(name, "") for name in binding.secret_env}
         self._variables = {name: _written(value) for name, value in values.items() if len(value) >= SHORTEST}
-        self._secrets = tuple(secret for secrets in self._variables.values() for secret in secrets)
+        hidden = sensitive.texts(given_input, binding.sensitive) if binding.sensitive else ()
+        written = [each for text in hidden if len(text) >= SHORTEST for each in _written(text)]
+        secrets = [secret for secrets in self._variables.values() for secret in secrets]
+        self._secrets = tuple(sorted({*secrets, *written}, key=len, reverse=True)) if written else tuple(secrets)
         self.longest = max(map(len, self._secrets), default=0)
         """Characters of the longest text that is masked."""
 

@@ -46,7 +46,9 @@ class Recording(NamedTuple):
 def save(recording: Recording, binding: Binding) -> None:
     """Write a recording into the folder that the binding names. Where that cannot be, the attempt's log says so: what
     the attempt came to is worth more than its recording."""
-    masked: Document = {"workermd_recording": FORMAT} | Mask(binding).value(to_document(recording))
+    masked: Document = {"workermd_recording": FORMAT} | Mask(binding, recording.task.get("input")).value(
+        to_document(recording)
+    )
     path = os.path.join(binding.record, _name(masked["task"]))
     try:
         os.makedirs(binding.record, exist_ok=True)
@@ -68,7 +70,7 @@ def key_of(task: Task) -> Document:
 
 def find(binding: Binding, task: Task) -> Recording:
     """The recording of this task in the folder that the binding names. Raises `Miss`."""
-    wanted: Document = Mask(binding).value(key_of(task))
+    wanted: Document = Mask(binding, task.input).value(key_of(task))
     folder = binding.replay
     try:
         return _read(os.path.join(folder, _name(wanted)))

@@ -87,12 +87,12 @@ class Conversation:
         self.journal = JournalWriter(limits.journal)
         self.response_format = response_format.asked_for(task.output_schema)
         self.notes: list[str] = []
-        self.approvals = Approvals(task, Mask(binding), limits.decided)
+        self.approvals = Approvals(task, Mask(binding, task.input), limits.decided)
         self.end = AttemptEnd()
         self.halt, self.stop = self.end.halt, self.end.stop
         self._endings = endings
         self.recorder = Recorder(binding, task)
-        kept = KeptConversation(limits.conversation, Mask(binding), task.attempt, limits.answers_since)
+        kept = KeptConversation(limits.conversation, Mask(binding, task.input), task.attempt, limits.answers_since)
         self.resumption = Resumption(kept, self.journal)
         self.player = Player(binding, task) if binding.replay else None
         self._runners: tuple[Runner, ...] = ()

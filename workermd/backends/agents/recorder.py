@@ -65,7 +65,7 @@ class Player:
     def __init__(self, binding: Binding, task: Task) -> None:
         found = recording.find(binding, task)
         self.tools = found.tools
-        self._mask = Mask(binding)
+        self._mask = Mask(binding, task.input)
         self._exchanges = [{**exchange, "number": number} for number, exchange in enumerate(found.exchanges)]
         self._not_given = set(range(len(self._exchanges)))
         self._turn = asyncio.Condition()

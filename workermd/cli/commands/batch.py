@@ -10,7 +10,7 @@ from workermd.batch.sessions import SharedHosts
 from workermd.batch.sources import Line
 from workermd.cli import batch_streams
 from workermd.cli.batch_streams import Places
-from workermd.cli.commands.run import Signals, flags_of
+from workermd.cli.commands.run import Signals, flags_of, tags_of
 from workermd.config import configuration
 from workermd.contract import cache
 from workermd.protocol.envelope import EXIT_INTERRUPTED
@@ -72,6 +72,7 @@ class BatchOptions(NamedTuple):
     secret_env: list[str]
     record: str | None
     replay: str | None
+    tag: list[str]
     run_id_from: str | None
     timeout: float | None
     max_attempts: int | None
@@ -97,6 +98,7 @@ def execute(options: BatchOptions) -> int:
         max_attempts=options.max_attempts,
         sandbox=configuration.sandbox_for(binding, settings, flags),
         text=text,
+        tags=tags_of(options.tag),
     )
     brakes = Brakes(_limits(options), contract.constraints)
     jobs = _jobs(options.jobs, converses=KINDS[binding.kind].converses)

@@ -47,6 +47,7 @@ class RunOptions(NamedTuple):
     secret_env: list[str]
     record: str | None
     replay: str | None
+    tag: list[str]
     verbose: bool
     events: str | None
     write: str | None
@@ -71,6 +72,19 @@ class RunOptions(NamedTuple):
     ledger: str | None
     config: str | None
     no_config: bool
+
+
+_MOST_TAG = 200
+
+
+def tags_of(words: list[str]) -> tuple[str, ...]:
+    """Raises UsageError for what a list could not show."""
+    for word in words:
+        if not 0 < len(word) <= _MOST_TAG or not word.isprintable():
+            raise UsageError(
+                f"--tag {word[:40]!r} is no tag", f"write 1 to {_MOST_TAG} printable characters, such as team=red"
+            )
+    return tuple(dict.fromkeys(words))
 
 
 def execute(options: RunOptions) -> int:
@@ -104,6 +118,7 @@ def execute(options: RunOptions) -> int:
             max_attempts=options.max_attempts,
             sandbox=configuration.sandbox_for(binding, settings, flags),
             text=text,
+            tags=tags_of(options.tag),
         ),
         read_input=read_input,
         publish=publish,

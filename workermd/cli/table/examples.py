@@ -40,7 +40,7 @@ EXAMPLES: dict[tuple[str, ...], tuple[str, ...]] = {
     ),
     ("new",): ("workermd new greet", "workermd new count --language node", "workermd new sum-up --agent"),
     ("import",): ("workermd import team.json", 'workermd import gallery.json --team "Deep Research" --name research'),
-    ("runs", "prune"): ("workermd runs prune --older-than 30 --dry-run",),
+    ("runs", "prune"): ("workermd runs prune --older-than 30d --dry-run", "workermd runs prune --expired"),
     ("conformance",): (
         "workermd conformance --claims core,durable",
         "workermd conformance --claims core -- ./runner {spec} {input} {task}",

@@ -130,10 +130,14 @@ LEDGER_COMMANDS = (
         "Remove finished runs. Their keys are forgotten: the same run_id would run again.",
         (),
         (
-            OptionSpec(("--older-than",), "number", "Only runs settled more than this many days ago.", "DAYS"),
+            OptionSpec(("--older-than",), "text", "Only runs settled longer ago: 30 (days), 12h, 30d, 8w.", "SPAN"),
+            OptionSpec(
+                ("--expired",), "flag", "Runs that are older than their worker's `retain` in the configuration."
+            ),
             OptionSpec(("--all",), "flag", "All finished runs."),
+            OptionSpec(("--status",), "text", "Only runs with this status.", "STATUS", offers="statuses"),
             WORKER,
-            OptionSpec(("--dry-run",), "flag", "Only say how many."),
+            OptionSpec(("--dry-run",), "flag", "Only say how many: nothing is written, and nobody waits."),
             FORMAT,
             LEDGER,
             CONFIG,

@@ -70,6 +70,12 @@ RUN = CommandSpec(
         ),
         OptionSpec(("--record",), "text", "Keep every attempt in this folder, without secrets.", "DIR"),
         OptionSpec(("--replay",), "text", "Give recorded attempts back: nothing is asked, no key is needed.", "DIR"),
+        OptionSpec(
+            ("--tag",),
+            "many",
+            "Mark the run, so that runs list, stats and export find it by this word, such as team=red. Repeatable.",
+            "TAG",
+        ),
         OptionSpec(("--verbose", "-v"), "flag", "Show on standard error what agents say and do, as they do it."),
         OptionSpec(("--events",), "text", "Append the same to this file, one JSON object a line.", "FILE"),
         OptionSpec(("--write", "-o"), "text", "Write the output here instead of to standard output.", "FILE"),
@@ -121,7 +127,7 @@ RUN = CommandSpec(
 LIKE_RUN = {
     *("--backend", "--function", "--model", "--base-url", "--api-key-env", "--setting", "--vouch"),
     *("--env", "--secret-env"),
-    *("--record", "--replay", "--run-id-from", "--timeout", "--max-attempts", "--sandbox"),
+    *("--record", "--replay", "--tag", "--run-id-from", "--timeout", "--max-attempts", "--sandbox"),
     *("--quiet", "--ledger", "--config", "--no-config"),
 }
 """Options that a batch takes as a run does, for every line."""
