@@ -4,12 +4,14 @@ import json
 import subprocess
 import sys
 import threading
+import time
 import zipfile
 
 import pytest
 
 from tests.conftest import ROOT, contract_text, loaded_by
 from tests.report.test_live import Terminal
+from workermd.cli.registries import rows as rows_of
 from workermd.contract.page import cut, is_page
 from workermd.registry import lookup
 from workermd.workers import SHIPPED as WORKERS
@@ -429,3 +431,32 @@ def test_an_installed_package_has_the_registry(cli, tmp_path):
     ran = cli("run", "data-validation", document, "--env", "PYTHONPATH", cwd=cli.folder / "home")
     assert (ran.code, ran.document["status"]) == (0, "ok"), ran.err
     assert cli("docs", "validate").out == (ROOT / "docs" / "validate.md").read_bytes()
+
+
+def test_a_list_is_made_of_cards_that_are_kept(folder, monkeypatch, tmp_path):
+    """What a file says is read once; whether it is still the file is looked at each time."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("WORKERMD_CACHE", raising=False)
+    first = list(rows_of((str(folder),)))
+    reads = []
+    monkeypatch.setattr("workermd.registry.cards.read", lambda *_, **__: reads.append(1))
+    found = list(rows_of((str(folder),)))
+    assert reads == [], "from the cache of the call before"
+    assert found == first
+    assert found[0][1].worker_id
+    (folder / found[0][0].file).write_text("something else")
+    assert next(rows_of((str(folder),)))[1] is None
+
+
+def test_an_index_of_thousands_is_read_in_linear_time(tmp_path):
+    row = {"version": "1.0.0", "digest": "0" * 64, "source": "", "commit": "", "date": ""}
+
+    def index(count):
+        made = [row | {"name": f"w{number}", "file": f"w{number}.worker.md"} for number in range(count)]
+        (tmp_path / INDEX).write_text(json.dumps(made))
+        began = time.process_time()
+        assert len(lookup.entries(str(tmp_path))) == count
+        return time.process_time() - began
+
+    index(100)
+    assert index(8000) < 40 * index(400) + 0.2, "twenty times the entries; by their square it is four hundred times"

@@ -10,6 +10,7 @@ import unicodedata
 import pytest
 
 from tests.conftest import contract_text
+from workermd.cli import side_by_side
 
 BROKEN = "---\nid: a\nname: a\nversion: 1.0.0\n---\n# x\n"
 """Three errors: the sections are missing."""
@@ -344,3 +345,38 @@ def test_a_document_needs_one_usable_contract(cli, contract, tree):
         done = cli("validate", *missing)
         assert done.code == 2
         assert "no such file" in done.err
+
+
+# --- side by side ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def hundreds(cli):
+    """Contracts that were never checked, some of them bad, one of them gone in between."""
+    folder = cli.folder / "many"
+    folder.mkdir()
+    for number in range(150):
+        text = contract_text(id=f"w{number}")
+        (folder / f"{number:03}.worker.md").write_text(
+            text.replace('"type": "object"', '"type": "objct"') if number % 3 else text
+        )
+    (folder / "100.worker.md").unlink()
+    (folder / "100.worker.md").symlink_to("nowhere")
+    return folder
+
+
+def test_processes_side_by_side_find_the_same_in_the_same_order(cli, hundreds):
+    cli.environment["WORKERMD_CACHE"] = "off"
+    alone, together = (cli("validate", hundreds, "--jobs", jobs) for jobs in ("1", "3"))
+    assert alone.out.count(b"\n") > 90
+    assert (together.code, together.out, together.err) == (alone.code, alone.out, alone.err)
+    as_json = [cli("validate", hundreds, "--jobs", jobs, "--format", "json").out for jobs in ("1", "3")]
+    assert as_json[0] == as_json[1]
+    assert cli("validate", hundreds, "--jobs", "0").code == 2
+
+
+def test_other_processes_help_only_where_many_files_are_new(tmp_path):
+    done = list(side_by_side.in_order(range(200), lambda number: (number, os.getpid()), 2))
+    assert [number for number, _ in done] == list(range(200))
+    assert os.getpid() not in {pid for _, pid in done}
+    assert len({pid for _, pid in done}) <= 2

@@ -48,6 +48,7 @@ LOOK_UPS = {
     "old runs": (removal.finished("settled_at < ?", "settled_at"), (1, 500)),
     "old runs of a worker": (removal.finished("settled_at < ? AND worker_id = ?", "created_at"), (1, "w", 500)),
     "how many are old": ("SELECT count(*) FROM runs WHERE settled_at IS NOT NULL AND settled_at < ?", (1,)),
+    "open attempts": (statements.OPEN_TOKENS, ()),
     "workers": (statements.WORKERS, ()),
     "a rejection too many": (statements.FORGET_REJECTIONS, ("w",)),
 }  # fmt: skip

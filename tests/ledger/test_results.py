@@ -134,13 +134,13 @@ def test_sweep(tmp_path: Path) -> None:
     for name in ("notes.txt", "a" * 31, "g" * 32, ".swept"):
         (folder / name).touch()
         age(folder / name, 2 * DAY)
-    assert results.sweep(str(folder), {still_open}, DAY) == 4
+    assert results.sweep(str(folder), {still_open}, time.time() - DAY) == 4
     stay = {"notes.txt", "a" * 31, "g" * 32, ".swept"}
     for token in (still_open, fresh):
         stay |= {token, f"{token}.tmp", f"{token}.left"}
     assert set(os.listdir(folder)) == stay
     assert (tmp_path / "precious" / "file").exists()
-    assert results.sweep(str(folder), {still_open}, 0) == 3
+    assert results.sweep(str(folder), {still_open}, time.time()) == 3
 
 
 @pytest.mark.rule("S4.3")

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from workermd.cli import settings
-from workermd.contract.model import Contract
 from workermd.protocol.errors import ContractUnusable
 from workermd.registry import lookup
+from workermd.registry.cards import IndexCard, IndexCards
 from workermd.registry.lookup import IndexRow
 from workermd.report import registry as report
 from workermd.report import say
@@ -16,18 +16,21 @@ def folders(chosen: str | None, config: str | None, no_config: bool) -> tuple[st
     return (chosen,) if chosen else lookup.folders(settings.load(config, no_config))
 
 
-def rows(searched: tuple[str, ...]) -> Iterator[tuple[IndexRow, Contract | None]]:
+def rows(searched: tuple[str, ...]) -> Iterator[tuple[IndexRow, IndexCard | None]]:
     """Entries that cannot be read are given and said, so that one bad file hides no other."""
-    for entry in (entry for folder in searched for entry in lookup.entries(folder)):
-        contract = None
-        try:
-            contract = lookup.reading_of(entry).contract
-        except ContractUnusable as error:
-            say.error(error)
-        yield entry, contract
+    for folder in searched:
+        cards = IndexCards(folder)
+        for entry in lookup.entries(folder):
+            card = None
+            try:
+                card = cards.of(entry)
+            except ContractUnusable as error:
+                say.error(error)
+            yield entry, card
+        cards.end()
 
 
-def print_rows(found: list[tuple[IndexRow, Contract | None]], searched: tuple[str, ...], how: str, none: str) -> None:
+def print_rows(found: list[tuple[IndexRow, IndexCard | None]], searched: tuple[str, ...], how: str, none: str) -> None:
     if how == "json":
         say.document(report.listed(found, searched))
     else:

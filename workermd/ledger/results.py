@@ -150,21 +150,26 @@ def remove(folder: str, token: str) -> None:
     _unlink(journal_of(folder, token))
 
 
-def sweep(folder: str, open_tokens: set[str], older_than_seconds: float) -> int:
-    """Remove what attempts left behind that are no longer open; how many entries went.
+MOST_SWEPT = 1000
+"""Entries that one sweep removes: whoever runs something pays for no more."""
 
-    Call it under the ledger's write lock with the tokens of all open attempts. The age only spares what a
-    person may still want to look at; it is not what protects a result that nobody has adopted yet.
-    Entries that are not named like ours stay. Never raises.
+
+def sweep(folder: str, open_tokens: set[str], before: float) -> int:
+    """Remove what attempts left behind that are no longer open, and that is older than `before`; how many entries went.
+
+    `open_tokens` are those of all attempts that were open a while after `before`, by the same clock. They protect a
+    result that nobody has adopted yet, however old it is; the age protects those of attempts that began since. Entries
+    that are not named like ours stay. Never raises.
     """
     removed = 0
-    before = time.time() - older_than_seconds
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
                 token = entry.name.partition(".")[0]
                 if _is_token(token) and token not in open_tokens:
                     removed += _remove_if_older(entry, before)
+                if removed == MOST_SWEPT:
+                    break
     except OSError:
         return removed
     return removed

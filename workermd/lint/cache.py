@@ -43,6 +43,8 @@ class CheckedFiles:
         self._cache = Cache(KIND, ENTRY_FORMAT, RULES, MOST_ENTRIES)
         self._chosen = f"{selection!r}\n".encode()
         self._kept = False
+        self.missed = 0
+        """Files of which nothing was known."""
 
     def _key(self, data: bytes, path: str) -> str:
         name = os.fsencode(path.rpartition("/")[2])
@@ -55,6 +57,7 @@ class CheckedFiles:
             identity = tuple(entry["identity"]) if entry["identity"] else None
             return Checked(path, data.decode().removeprefix("\ufeff"), findings, identity)
         except (ValueError, KeyError, TypeError):
+            self.missed += 1
             return None
 
     def keep(self, data: bytes, checked: Checked) -> None:

@@ -156,10 +156,11 @@ def entries(folder: str) -> tuple[IndexRow, ...]:
     if not isinstance(rows, list):
         raise ConfigurationError(f"{path}: not a list of entries", "restore the file")
     found = tuple(_entry(row, f"{path}: entry {number}", folder) for number, row in enumerate(rows, 1))
-    words = [entry.word for entry in found]
-    for word in words:
-        if words.count(word) > 1:
-            raise ConfigurationError(f"{path}: {word} is entered twice", "keep one of the two")
+    seen: set[str] = set()
+    for entry in found:
+        if entry.word in seen:
+            raise ConfigurationError(f"{path}: {entry.word} is entered twice", "keep one of the two")
+        seen.add(entry.word)
     return found
 
 

@@ -3,8 +3,8 @@
 import sys
 from collections.abc import Callable, Iterable
 
-from workermd.contract.model import Contract
 from workermd.protocol.envelope import Document, encoded
+from workermd.registry.cards import IndexCard
 from workermd.registry.lookup import KEYS, IndexRow, RegistryFault
 from workermd.report.table import table as drawn
 from workermd.system.text import printable
@@ -13,8 +13,8 @@ SCHEMA_VERSION = 1
 
 _HEAD = ("NAME", "WORKER", "DATE", "SOURCE")
 
-Rows = Iterable[tuple[IndexRow, Contract | None]]
-"""Entries, each with its contract; None where the file cannot be used."""
+Rows = Iterable[tuple[IndexRow, IndexCard | None]]
+"""Entries, each with the card of its contract; None where the file cannot be used."""
 
 
 def table(rows: Rows) -> str:
@@ -23,9 +23,7 @@ def table(rows: Rows) -> str:
     A name mostly says the worker's id already, and 80 columns have no room for both; OWNER/REPO is what `derive` takes.
     """
     narrow = sys.stdout.isatty()
-    cells = (
-        (entry.word, contract.id if contract else "unusable", entry.date, entry.source) for entry, contract in rows
-    )
+    cells = ((entry.word, card.worker_id if card else "unusable", entry.date, entry.source) for entry, card in rows)
     if not narrow:
         return drawn(_HEAD, cells, frozenset())
     shown = (
@@ -39,11 +37,10 @@ def listed(rows: Rows, folders: Iterable[str]) -> bytes:
     """`{schema_version, registries, entries: [{name, version, digest, file, source, commit, date, registry, worker_id,
     title, mode, tags, purpose}]}`; the last five only where the file can be used."""
     made: list[Document] = []
-    for entry, contract in rows:
+    for entry, card in rows:
         row: Document = {key: getattr(entry, key) for key in KEYS} | {"registry": entry.folder}
-        if contract:
-            row |= {"worker_id": contract.id, "title": contract.name, "mode": contract.mode}
-            row |= {"tags": contract.front_matter.get("tags", []), "purpose": contract.purpose}
+        if card:
+            row |= card._asdict()
         made.append(row)
     return encoded({"schema_version": SCHEMA_VERSION, "registries": list(folders), "entries": made})
 

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from workermd.cli.registries import folders, print_rows, rows
-from workermd.contract.model import Contract
+from workermd.registry.cards import IndexCard
 from workermd.registry.lookup import IndexRow
 
 
@@ -17,14 +17,18 @@ class RegistrySearchOptions(NamedTuple):
 
 def execute(options: RegistrySearchOptions) -> int:
     searched = folders(options.registry, options.config, options.no_config)
-    found = [(entry, contract) for entry, contract in rows(searched) if _holds(entry, contract, options.text)]
+    found = [(entry, card) for entry, card in rows(searched) if _holds(entry, card, options.text)]
     print_rows(found, searched, options.format, "no contract holds that text\n")
     return 0
 
 
-def _holds(entry: IndexRow, contract: Contract | None, text: str) -> bool:
+def _holds(entry: IndexRow, card: IndexCard | None, text: str) -> bool:
     words = [entry.name]
-    if contract is not None:
-        tags = contract.front_matter.get("tags", [])
-        words += [contract.id, contract.name, contract.purpose, *(tags if isinstance(tags, list) else [str(tags)])]
+    if card is not None:
+        words += [
+            card.worker_id,
+            card.title,
+            card.purpose,
+            *(card.tags if isinstance(card.tags, list) else [str(card.tags)]),
+        ]
     return any(text.casefold() in word.casefold() for word in words)

@@ -5,10 +5,12 @@ neither of them, and they cost more than the rest of a call.
 """
 
 import sys
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from workermd.bench.naming import SUFFIXES as SUITES
 from workermd.bench.naming import is_suite
+from workermd.cli import side_by_side
 from workermd.cli.contract_paths import each_once
 from workermd.cli.documents import input_bytes, stdin_bytes
 from workermd.cli.settings import load
@@ -40,6 +42,7 @@ class ValidateOptions(NamedTuple):
     ignore: list[str]
     fail_on: Severity
     strict: bool
+    jobs: int | None
     baseline: str | None
     baseline_update: bool
     fix: bool
@@ -120,16 +123,13 @@ def execute(options: ValidateOptions) -> int:
     known = CheckedFiles(selection)
     changes = 0
     read: tuple[bytes, str] | None = None
-    for name in names:
-        try:
-            read = _data(name, mended=options.fix)
-            data = _mended(*read, options, selection)
-        except WorkermdError as error:
-            report.unchecked.append(error)
+    for found in _looked_at(names, options, selection, known):
+        if isinstance(found, WorkermdError):
+            report.unchecked.append(found)
             continue
-        checked = _checked(data if options.fix else read[0], read[1], selection, known)
+        checked, read = found.checked, found.read or read
         report.files += 1
-        changes += data != read[0]
+        changes += found.changed
         identities.add(checked)
         report.add(checked.findings, checked.path, checked.text, hideable=checked.identity is not None)
     known.end()
@@ -152,11 +152,57 @@ def execute(options: ValidateOptions) -> int:
     return EXIT_FINDINGS if report.fails(_threshold(options)) else 0
 
 
+class LookedAt(NamedTuple):
+    """A file that was checked. `read` are its bytes and its path, None where another process read it."""
+
+    checked: Checked
+    read: tuple[bytes, str] | None
+    changed: bool = False
+
+
+def _looked_at(
+    names: list[str | WorkermdError], options: ValidateOptions, selection: Selection, known: CheckedFiles
+) -> Iterator[LookedAt | WorkermdError]:
+    """Every file in its order. Where many have to be read anew, other processes help with the rest."""
+    jobs = 1 if options.fix or options.diff or "-" in names else options.jobs or side_by_side.cores()
+    for at, name in enumerate(names):
+        if jobs > 1 and known.missed >= side_by_side.WORTH_IT:
+            yield from _side_by_side(names[at:], options, selection, known, jobs)
+            return
+        yield _look_at(name, options, selection, known)
+
+
+def _side_by_side(
+    names: list[str | WorkermdError], options: ValidateOptions, selection: Selection, known: CheckedFiles, jobs: int
+) -> Iterator[LookedAt | WorkermdError]:
+    def check(name: str | WorkermdError) -> Checked | None:
+        found = _look_at(name, options, selection, known)
+        return None if isinstance(found, WorkermdError) else found.checked
+
+    for name, checked in zip(names, side_by_side.in_order(names, check, jobs), strict=True):
+        # What could not be checked is told by this process.
+        yield LookedAt(checked, None) if checked is not None else _look_at(name, options, selection, known)
+
+
+def _look_at(
+    name: str | WorkermdError, options: ValidateOptions, selection: Selection, known: CheckedFiles
+) -> LookedAt | WorkermdError:
+    try:
+        read = _data(name, mended=options.fix)
+        data = _mended(*read, options, selection)
+    except WorkermdError as error:
+        return error
+    checked = _checked(data if options.fix else read[0], read[1], selection, known)
+    return LookedAt(checked, read, changed=data != read[0])
+
+
 def _refuse_contradictions(options: ValidateOptions, count: int, documents: list[tuple[str, str]]) -> None:
     if [options.input, options.output_file, *options.paths].count("-") > 1:
         raise UsageError("standard input can be read once, but '-' is given twice", "name a file for one of them")
     if documents and count > 1:
         raise UsageError(f"a document is checked against one contract, found {count}", "name one file")
+    if options.jobs is not None and options.jobs < 1:
+        raise UsageError("--jobs takes a number from 1", "leave it out for as many as the machine has cores")
     if options.baseline_update and not options.baseline:
         raise UsageError("--baseline-update writes a baseline, but none is named", "add --baseline FILE")
     if options.fix and "-" in options.paths:

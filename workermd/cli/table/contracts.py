@@ -51,6 +51,9 @@ VALIDATE = CommandSpec(
             "error",
         ),
         OptionSpec(("--strict",), "flag", "The same as --fail-on warning."),
+        OptionSpec(
+            ("--jobs", "-j"), "count", "Processes that check side by side. Default: as many as there are cores.", "N"
+        ),
         OptionSpec(("--baseline",), "text", "Accept the findings that this file lists.", "FILE"),
         OptionSpec(("--baseline-update",), "flag", "Write the baseline from what is found now."),
         OptionSpec(("--fix",), "flag", "Make the safe fixes: those that leave the meaning as it is."),

@@ -195,7 +195,7 @@ class PostgresLedger(Ledger):
             with refusing(address):
                 connection.execute(MEET_EPOCH)
             os.makedirs(os.path.dirname(spool.base), mode=0o700, exist_ok=True)
-            ledger._tend_results()
+            ledger._sweep_if_due()()
         except BaseException:
             connection.close()
             raise

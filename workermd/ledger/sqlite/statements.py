@@ -11,6 +11,7 @@ FROM runs r LEFT JOIN attempts a ON a.run = r.id AND a.n = r.attempts AND a.outc
 RUN_BY_KEY = RUN + "WHERE r.worker_id = ? AND r.run_id = ?"
 SETTLED_AFTER = RUN + "WHERE r.id > ? AND r.state = 'done' ORDER BY r.id LIMIT ?"
 NEWEST = "SELECT max(id) FROM runs"
+OPEN_TOKENS = "SELECT token FROM attempts WHERE outcome IS NULL"
 WORKERS = """
 WITH RECURSIVE worker (id) AS (
   SELECT min(worker_id) FROM runs

@@ -11,7 +11,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -91,12 +91,13 @@ class Ledger(LedgerReader):
                     connection = connect(path, migrations)
                     ledger = cls(path, connection, queue, now)
                     try:
-                        ledger._tend_results()
+                        sweep = ledger._sweep_if_due()
                     except BaseException:
                         connection.close()
                         raise
                 finally:
                     queue.leave()
+                sweep()
             except BaseException:
                 queue.close()
                 raise
@@ -199,8 +200,11 @@ class Ledger(LedgerReader):
         self._transaction = Transaction(self.path, self._connection, self._now)
         return self._transaction
 
-    def _tend_results(self) -> None:
-        """Make the folder of result files; now and then sweep it."""
+    def _sweep_if_due(self) -> Callable[[], None]:
+        """Make the folder of result files. Now and then it is to be swept: by what is given, outside the queue.
+
+        The open attempts are those of now. What begins later writes files that are younger than any that goes.
+        """
         stamp = os.path.join(self.results_folder, ".swept")
         try:
             age = time.time() - os.stat(stamp).st_mtime
@@ -209,13 +213,21 @@ class Ledger(LedgerReader):
             results.sync_folder(os.path.dirname(self.results_folder))
         else:
             if abs(age) < _SWEEP_EVERY_SECONDS:
-                return
+                return lambda: None
         os.close(os.open(stamp, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
         os.utime(stamp)
-        results.sweep(self.results_folder, self._open_tokens(), _LEFTOVERS_STAY_SECONDS)
+        tokens = self._open_tokens()
+        before = time.time() - _LEFTOVERS_STAY_SECONDS
+
+        def sweep() -> None:
+            if results.sweep(self.results_folder, tokens, before) == results.MOST_SWEPT:
+                with suppress(OSError):
+                    os.utime(stamp, (0, 0))  # there is more: the next who opens the ledger goes on
+
+        return sweep
 
     def _open_tokens(self) -> set[str]:
-        return {token for (token,) in self._connection.execute("SELECT token FROM attempts WHERE outcome IS NULL")}
+        return {token for (token,) in self._connection.execute(statements.OPEN_TOKENS)}
 
 
 def _enter(queue: "WriteQueue", path: str, give_up_at: float) -> None:
