@@ -34,6 +34,10 @@ INSERT INTO attempts (run, n, token, owner, started_at, ended_at, outcome, detai
 """
 
 
+def run_id_of(n: int) -> str:
+    return f"r{n}"
+
+
 def rows(runs: int, days: float, seed: int, first: int = 1) -> Iterator[tuple[tuple[Any, ...], tuple[Any, ...]]]:
     """A run and its attempt, in the order in which they were admitted."""
     chance = random.Random(seed)
@@ -54,7 +58,21 @@ def rows(runs: int, days: float, seed: int, first: int = 1) -> Iterator[tuple[tu
         kept = json.dumps(envelope).encode()
         digest = answer_digest(output, kept)
         yield (
-            (n, worker, f"r{n}", bytes(32), b'{"n": 1}', bytes(32), status, output, kept, at, at + took, digest, code),
+            (
+                n,
+                worker,
+                run_id_of(n),
+                bytes(32),
+                b'{"n": 1}',
+                bytes(32),
+                status,
+                output,
+                kept,
+                at,
+                at + took,
+                digest,
+                code,
+            ),
             (n, f"{n:032x}", at, at + took, "timeout" if code == "timeout" else status, json.dumps(detail)),
         )
 
