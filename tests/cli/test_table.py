@@ -94,7 +94,7 @@ READ_QUICKLY = {
     "validate a -- --b": {"paths": ["a", "--b"]},
     "runs list": {"limit": 50, "format": "text"},
     "runs show x --worker w": {"run_id": "x", "worker": "w"},
-    "runs prune --older-than .5 --dry-run": {"older_than": 0.5, "dry_run": True, "all": False},
+    "runs prune --older-than .5 --dry-run": {"older_than": ".5", "dry_run": True, "all": False},
     "schema envelope": {"name": "envelope"},
 }
 
@@ -133,11 +133,11 @@ def test_the_forms_that_only_the_full_reader_knows_give_the_same_values():
 def test_a_number_is_decimal_and_within_reach(word):
     """A database and a clock have to hold it; int() and float() take far more."""
     limit = next(option for command in COMMANDS for option in command.options if option.name == "limit")
-    days = next(option for command in COMMANDS for option in command.options if option.name == "older_than")
-    for option in (limit, days):
+    seconds = next(option for command in COMMANDS for option in command.options if option.name == "timeout")
+    for option in (limit, seconds):
         with pytest.raises(UsageError, match="found"):
             converted(option, word)
-    assert (converted(limit, str(MOST)), converted(days, "0.5")) == (MOST, 0.5)
+    assert (converted(limit, str(MOST)), converted(seconds, "0.5")) == (MOST, 0.5)
 
 
 # --- the table ------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """`workermd runs prune`: remove what is finished, with its artifacts."""
 
 import os
+import re
 import time
 from typing import NamedTuple
 
@@ -15,6 +16,8 @@ from workermd.report import say
 from workermd.report.moments import seconds_of
 
 _DAY = 86_400
+_LONGEST = 1e12
+_DAYS = re.compile(r"[0-9]{0,9}\.?[0-9]{1,9}")
 
 
 class RunsPruneOptions(NamedTuple):
@@ -98,13 +101,9 @@ def _chosen(options: RunsPruneOptions, loaded: Settings) -> list[tuple[FinishedR
 
 def _seconds(text: str) -> float:
     """A number alone is days."""
-    try:
-        days = float(text)
-    except ValueError:
-        return seconds_of(text, "--older-than")
-    if not 0 <= days <= 1e9:
-        raise UsageError(f"--older-than {text[:40]!r} is no span of time", "write a number of days, or 12h, 30d, 8w")
-    return days * _DAY
+    if _DAYS.fullmatch(text) is None:
+        return min(seconds_of(text, "--older-than"), _LONGEST)
+    return min(float(text) * _DAY, _LONGEST)
 
 
 def _pruned(path: str, chosen: FinishedRuns, *, dry: bool) -> int:

@@ -112,7 +112,7 @@ FUZZ = CommandSpec(
         *(
             option
             for option in RUN.options
-            if option.flags[0] in LIKE_RUN - {"--run-id-from", "--timeout", "--max-attempts"}
+            if option.flags[0] in LIKE_RUN - {"--tag", "--run-id-from", "--timeout", "--max-attempts"}
         ),
     ),
 )
