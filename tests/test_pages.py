@@ -11,7 +11,7 @@ from workermd.config import configuration
 from workermd.protocol.envelope import ERROR_CODES
 from workermd.testing import Server
 
-PAGES = {"start": 12, "upgrade": 11, "bench": 3}
+PAGES = {"start": 12, "write": 9, "upgrade": 11, "bench": 3}
 """Each page, and how many commands it shows at least: a page that lost them would prove nothing."""
 
 
