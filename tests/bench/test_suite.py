@@ -52,6 +52,25 @@ def test_what_is_wrong_with_a_suite_is_found_with_its_place(old, new, line, mess
     assert any(at == line and message in words for at, words in found), found
 
 
+def test_a_jsonpath_without_its_library_is_a_note_for_validate_and_a_refusal_for_bench(cli, contract, tmp_path):
+    """The suite has no fault that the machine's lack of a library could show; and no run is paid for that nothing judges."""
+    contract()
+    (tmp_path / "paths.bench.yaml").write_text(GOOD.replace("path: /result", "path: $.result"))
+    lacking = tmp_path / "lacking"
+    lacking.mkdir()
+    (lacking / "jsonpath_rfc9535.py").write_text("raise ModuleNotFoundError")
+    without = {"PYTHONPATH": str(lacking)}
+    done = cli("validate", "paths.bench.yaml", "--strict", env=without)
+    assert (done.code, done.err) == (0, "0 errors, 0 warnings, 1 note in 1 file\n")
+    assert (
+        "info: JSONPaths of the suite are not checked: the JSONPath '$.result' needs jsonpath-rfc9535"
+        in done.out.decode()
+    )
+    refused = cli("bench", "paths.bench.yaml", env=without)
+    assert (refused.code, "pip install 'workermd[bench]'" in refused.err) == (2, True)
+    assert "not checked" not in cli("validate", "paths.bench.yaml").out.decode()
+
+
 def test_validate_looks_at_suites_and_holds_cases_against_the_contract(cli, contract, tmp_path):
     contract()
     (tmp_path / "good.bench.yaml").write_text(GOOD)

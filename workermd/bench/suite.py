@@ -13,7 +13,7 @@ from workermd.contract.schema import check_schema, checker
 from workermd.contract.yaml_values import YamlError, read
 from workermd.protocol.envelope import Document
 from workermd.protocol.errors import ConfigurationError
-from workermd.protocol.finding import Finding
+from workermd.protocol.finding import Finding, ordered
 
 CODE = "WM803"
 MAX_BYTES = 4 << 20
@@ -69,12 +69,14 @@ class Suite(NamedTuple):
 
 
 class SuiteReading(NamedTuple):
-    """What became of a suite file: `suite` is None when `findings` has errors."""
+    """What became of a suite file: `suite` is None when `findings` has errors. `unchecked` is why a part could not be
+    checked here, such as a library that is not installed: that is no fault of the suite, and nothing is measured with it."""
 
     path: str
     text: str
     suite: Suite | None
     findings: tuple[Finding, ...]
+    unchecked: ConfigurationError | None = None
 
 
 def read_suite(data: bytes, path: str) -> SuiteReading:
@@ -89,11 +91,18 @@ def read_suite(data: bytes, path: str) -> SuiteReading:
     except YamlError as error:
         problems.add(CODE, Span(0, 0), f"The suite cannot be read: {error}.", "See: workermd docs bench")
         return SuiteReading(path, text, None, problems.findings())
-    found = _mismatches(document.value) or _meant(document.value)
+    found, unchecked = _mismatches(document.value), None
+    if not found:
+        found = _meant(document.value)
+        unchecked = _unchecked(document.value)
     for pointer, message, hint in found:
         problems.add(CODE, _place(pointer, document.places), f"{pointer or 'The suite'} {message}", hint)
     suite = None if found else _suite(document.value, path)
-    return SuiteReading(path, text, suite, problems.findings())
+    told = problems.findings()
+    if unchecked is not None:
+        note = f"JSONPaths of the suite are not checked: {unchecked.message}"
+        told = ordered((*told, Finding(path, 1, 1, 1, "info", CODE, note, unchecked.hint)))
+    return SuiteReading(path, text, suite, told, unchecked)
 
 
 _Found = list[tuple[str, str, str]]
@@ -133,8 +142,8 @@ def _unusable_path(pointer: str, asked: Document) -> _Found:
         return []
     try:
         problem = paths.check(asked["path"])
-    except ConfigurationError as error:
-        return [(f"{pointer}/path", f"cannot be checked: {error.message}", error.hint)]
+    except ConfigurationError:
+        return []  # a note says so, once
     if problem:
         return [(f"{pointer}/path", problem, "See: workermd docs bench")]
     pattern = asked.get("matches")
@@ -142,6 +151,17 @@ def _unusable_path(pointer: str, asked: Document) -> _Found:
         refused = check_schema({"pattern": pattern})
         return [(f"{pointer}/matches", each.message, each.hint) for each in refused[:1]]
     return []
+
+
+def _unchecked(value: Document) -> ConfigurationError | None:
+    """Why a path cannot be checked on this machine."""
+    for score in value.get("score", []):
+        for asked in (score, score.get("pass", {})):
+            try:
+                paths.check(asked.get("path", ""))
+            except ConfigurationError as error:
+                return error
+    return None
 
 
 def _same_ids(ids: list[str]) -> _Found:

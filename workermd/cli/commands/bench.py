@@ -111,7 +111,8 @@ def _say_end(live: BenchLive, document: Document, signals: Signals) -> None:
 
 
 def suite_named(path: str) -> Suite:
-    """Raises ContractUnusable with everything that is wrong with the suite."""
+    """Raises ContractUnusable with everything that is wrong with the suite, ConfigurationError where a part of it needs
+    a library that is not installed."""
     try:
         with open(path, "rb") as file:
             data = at_most(file, MAX_BYTES)
@@ -128,6 +129,8 @@ def suite_named(path: str) -> Suite:
             reading.findings,
             reading.text,
         )
+    if reading.unchecked is not None:  # a bench that began would pay for runs that nothing judges
+        raise reading.unchecked
     return reading.suite
 
 
