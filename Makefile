@@ -101,6 +101,13 @@ command-lines: $(VENV)/.ready
 # The properties of the ledger and the command line with all their examples, and what one kind of agents stands for with all; crash points in pairs, seeded faults and a kill storm. SECONDS_LONG bounds the storm; SEED repeats one.
 SECONDS_LONG ?= 300
 SEED ?=
+.PHONY: cluster-demo storm-cluster
+cluster-demo: $(VENV)/.ready
+	$(BIN)/python -m tests.cluster.demo
+
+storm-cluster: $(VENV)/.ready
+	$(BIN)/python -m tests.cluster.storm $(or $(SECONDS_LONG),120) $(or $(SEED),1) $(or $(SEEDS),10)
+
 storm: $(VENV)/.ready
 	WORKERMD_EXAMPLES=deep $(BIN)/python -m pytest -q tests/ledger/test_model.py tests/cli/test_table.py \
 	  tests/backends/agents/test_mcp.py tests/backends/agents/test_tools.py tests/backends/agents/test_watching.py

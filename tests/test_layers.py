@@ -33,7 +33,7 @@ registry:  protocol system contract config
 attempt:   protocol system sandbox task ledger
 backends:  protocol system sandbox task contract config workers
 runner:    protocol system sandbox task contract ledger config attempt
-batch:     protocol sandbox task contract ledger attempt runner
+batch:     protocol system sandbox task contract ledger attempt runner
 bench:     protocol system sandbox task contract config ledger runner batch
 fuzz:      protocol system task contract runner batch
 library:   protocol system contract ledger config registry runner batch
@@ -94,6 +94,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "uvicorn": ("workermd.serve.listen", "workermd.serve.connection"),
     "sqlite3": ("workermd.ledger.sqlite",),
     "psycopg": ("workermd.ledger.postgres",),
+    "dbos": ("workermd.batch.cluster.dbos_engine",),
     "httpx": ("workermd.workers", "workermd.derive.transport"),
     "docutils": ("workermd.derive.restructured",),
     "hishel": ("workermd.derive.transport", "workermd.derive.api_cache"),
@@ -247,7 +248,7 @@ def test_a_planted_violation_is_found(place, line, expected):
     assert any(expected in violation for violation in violations(texts))
 
 
-LEFT_OUT = {"workermd.testing.__main__", "workermd.serve.a2a_server"}
+LEFT_OUT = {"workermd.testing.__main__", "workermd.serve.a2a_server", "workermd.batch.cluster.dbos_engine"}
 """A program, and the module of an extra that is no part of `all`."""
 
 

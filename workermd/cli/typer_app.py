@@ -34,7 +34,12 @@ Exit codes of run:
   7    another status of the contract's own
 """
 
-_GROUPS = {"runs": "Look after runs", "registry": "Contracts by name", "ledger": "Care for the ledger"}
+_GROUPS = {
+    "runs": "Look after runs",
+    "registry": "Contracts by name",
+    "ledger": "Care for the ledger",
+    "node": "Machines that share a ledger",
+}
 _MOST_DEEDS = 5
 """Of a group, in the list of commands."""
 

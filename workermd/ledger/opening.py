@@ -32,6 +32,11 @@ def refuse_address(name: str, command: str, instead: str) -> None:
         raise UsageError(f"{command} is for a ledger in a file, and this one is in a database", instead)
 
 
+def refuse_without_library() -> None:
+    """Raises ConfigurationError where the database's library is not installed."""
+    _postgres()
+
+
 def _postgres() -> "type[PostgresLedger]":
     if importlib.util.find_spec("psycopg") is None:
         raise ConfigurationError(

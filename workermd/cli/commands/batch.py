@@ -59,6 +59,10 @@ class BatchOptions(NamedTuple):
     by: str | None
     batch_max_cost_usd: float | None
     batch_max_tokens: int | None
+    cluster: bool
+    detach: bool
+    queue: str
+    engine: str
     isolation: str
     report: list[str]
     backend: str | None
@@ -115,7 +119,7 @@ def execute(options: BatchOptions) -> int:
         with (
             batch_streams.source(options, reading) as source,
             batch_streams.places(options, contract.output_schema, signals) as places,
-            Progress(quiet=options.quiet, expected=source.expected) as progress,
+            Progress(quiet=options.quiet or options.detach, expected=source.expected) as progress,
         ):
             orders = Orders(
                 worker=worker,
@@ -131,12 +135,18 @@ def execute(options: BatchOptions) -> int:
                 ordered=not options.unordered,
                 retried_by=(options.by or "") if options.retry_failed else "",
             )
-            Batch(orders, hosts).carry_out(_until_interrupted(source.lines, signals))
+            lines = _until_interrupted(source.lines, signals)
+            if options.cluster:
+                from workermd.cli.cluster_batch import carry_out
+
+                carry_out(orders, lines, options)
+            else:
+                Batch(orders, hosts).carry_out(lines)
     finally:
         hosts.close()
     if pages:
         _write_pages(pages, options, f"{contract.id} {contract.version}: batch", _why(signals, brakes), progress)
-    if not options.quiet:
+    if not options.quiet and not options.detach:
         _say_end(progress, hosts, signals, brakes)
     if signals.noted:
         return EXIT_INTERRUPTED
@@ -144,6 +154,13 @@ def execute(options: BatchOptions) -> int:
 
 
 def _refuse_contradictions(options: BatchOptions) -> None:
+    if options.detach and not options.cluster:
+        raise UsageError("--detach goes with --cluster", "add --cluster, or leave --detach out")
+    if options.cluster and (options.retry_failed or options.rate or any(_limits(options)[1:])):
+        raise UsageError(
+            "--cluster excludes --retry-failed, --rate and the ceilings of a batch: nodes carry the runs out",
+            "leave them out, or run the batch here",
+        )
     if options.retry_failed and not options.by:
         raise UsageError("--retry-failed grants further starts, and nobody is named", "say who grants them: --by NAME")
     if options.by and not options.retry_failed:

@@ -4,6 +4,7 @@
 which is built on argparse and tells mistakes. `typer_app` shows help and completes words.
 """
 
+from workermd.cli.table.cluster import CLUSTER_COMMANDS
 from workermd.cli.table.contracts import DERIVE, DIFF, FMT, REGISTRY_COMMANDS, VALIDATE
 from workermd.cli.table.form import CommandSpec
 from workermd.cli.table.ledger import LEDGER_COMMANDS
@@ -25,6 +26,7 @@ COMMANDS: tuple[CommandSpec, ...] = (
     DOCTOR,
     *LEDGER_COMMANDS,
     *REGISTRY_COMMANDS,
+    *CLUSTER_COMMANDS,
     DERIVE,
     CONFORMANCE,
     *OTHERS,

@@ -80,7 +80,7 @@ class CommandSpec(NamedTuple):
 
 
 _LINUX = (
-    *(("run",), ("batch",), ("serve",), ("bench",), ("doctor",), ("approve",)),
+    *(("run",), ("submit",), ("node", "run"), ("batch",), ("serve",), ("bench",), ("doctor",), ("approve",)),
     *(("runs", "reopen"), ("runs", "prune")),
 )
 """Commands that need what only Linux has: pidfds, subreapers, open file description locks."""

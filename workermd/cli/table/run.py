@@ -200,6 +200,12 @@ BATCH = CommandSpec(
         OptionSpec(
             ("--batch-max-tokens",), "count", "Begin no run that could take the batch above so many tokens.", "N"
         ),
+        OptionSpec(("--cluster",), "flag", "Hand the runs to the nodes that share a ledger in PostgreSQL, and wait."),
+        OptionSpec(("--detach",), "flag", "With --cluster: do not wait; the same command later prints the answers."),
+        OptionSpec(
+            ("--queue",), "text", "With --cluster: the queue that nodes take them from.", "NAME", default="default"
+        ),
+        OptionSpec(("--engine",), "text", "With --cluster: what brings runs to nodes.", "NAME", default="ledger"),
         OptionSpec(
             ("--isolation",),
             "text",

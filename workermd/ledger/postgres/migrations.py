@@ -252,4 +252,26 @@ SELECT r.worker_id, r.run_id, a.n, a.outcome,
        d.name AS node, a.owner, a.token, e.lines AS events
 FROM attempts a JOIN runs r ON r.id = a.run JOIN nodes d ON d.id = a.node LEFT JOIN events e ON e.run = a.run AND e.n = a.n;
 """,
+    """
+CREATE TABLE dispatches (                 -- runs that were handed to the nodes
+  run bigint PRIMARY KEY REFERENCES runs (id) ON DELETE CASCADE,
+  queue text NOT NULL CHECK (queue <> ''), priority integer NOT NULL, tenant text NOT NULL,
+  not_before timestamptz NOT NULL DEFAULT '-infinity',
+  due boolean NOT NULL DEFAULT true,      -- the run waits for an attempt
+  hidden_until timestamptz NOT NULL DEFAULT '-infinity',                 -- somebody is about to claim one, or was told to come later
+  generation integer NOT NULL DEFAULT 0,  -- how often an engine was given it again
+  submitted_at timestamptz NOT NULL DEFAULT clock_timestamp()            -- when an engine was given it last
+);
+CREATE INDEX dispatches_due ON dispatches (queue, priority DESC, run) WHERE due;
+CREATE FUNCTION dispatch_again() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  UPDATE dispatches SET due = NEW.state = 'waiting', hidden_until =
+    CASE WHEN OLD.state = 'running' AND NEW.state = 'waiting' THEN clock_timestamp() + interval '35 s' ELSE '-infinity' END
+  WHERE run = NEW.id;
+  RETURN NULL;
+END $$;
+CREATE TRIGGER dispatch_again AFTER UPDATE OF state ON runs FOR EACH ROW WHEN (OLD.state IS DISTINCT FROM NEW.state)
+EXECUTE FUNCTION dispatch_again();
+""",
 )
+"""Between two attempts that one invocation makes, its pause lasts at most 30 s: for that long no other node is handed the run."""

@@ -69,7 +69,8 @@ class PostgresTransaction(Transaction):
     def start_attempt(self, run: Run, token: str, owner: str, key: bytes | None = None) -> Run:
         """A machine without a lease takes nothing: LedgerBusy."""
         n, node = run.attempts + 1, self._ledger.leased_node()
-        self._change_one(statements.CLAIM, (run.id, run.attempts))
+        if self._execute(statements.CLAIM, (run.id, run.attempts)).rowcount != 1:
+            raise self._not_waiting(run)
         values = (run.id, n, token, owner, self._now(), key, node, node)
         if self._execute(_START, values).rowcount != 1:
             self._broken = True
@@ -79,6 +80,14 @@ class PostgresTransaction(Transaction):
             )
         self._kind = "t1"
         return run._replace(state="running", attempts=n, open_token=token, open_key=key)
+
+    def _not_waiting(self, run: Run) -> LedgerBusy | LedgerFault:
+        """Between two attempts another machine may have gone on with the run."""
+        found = self._again(run)
+        if found.attempts > run.attempts:
+            self._broken = True
+            return LedgerBusy("another machine has gone on with this run", "run the same command again")
+        return self._fault("a change of one row found 0")
 
     def take_call(self, scope: bytes, calls: int, seconds: int, token: str) -> float:
         """One transaction at a time counts calls of a scope."""
@@ -98,6 +107,10 @@ class PostgresTransaction(Transaction):
         elif not (holder[0] or holder[1]):
             raise self._refused(f"it is being executed on {holder[2]}")
         return super().close_attempt(run, outcome, detail, answer, question)
+
+    def change(self, sql: str, values: Sequence[object]) -> int:
+        """A change of a table beside the ledger's own; how many rows it changed."""
+        return int(self._execute(sql, values).rowcount)
 
     def _refused(self, reason: str) -> LedgerBusy:
         self._broken = True
@@ -232,6 +245,10 @@ class PostgresLedger(Ledger):
 
     def held_elsewhere(self, worker_id: str, run_id: str) -> bool:
         return bool(self._select(_ELSEWHERE, (worker_id, run_id, self.spool.node)))
+
+    def ask(self, sql: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
+        """A statement of a table beside the ledger's own, by itself; its rows."""
+        return self._select(sql, values)
 
     def look(self, worker_id: str, run_id: str) -> Run | None:
         """In a transaction the run is locked: what follows finds it as it was looked at."""

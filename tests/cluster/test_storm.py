@@ -1,0 +1,52 @@
+"""Twenty seconds of the storm: kills of nodes and machines, stops of the database, frozen nodes. `make storm-cluster` has hours."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.cluster import storm
+from tests.cluster.machines import Machines, Verdict, shorten_leases, wait_until_done
+from tests.conftest import patience, wait_for
+from tests.postgres_server import WHY_NOT, Server, binaries
+
+pytestmark = pytest.mark.skipif(not binaries(), reason=WHY_NOT)
+
+
+@pytest.mark.rule("S3.2", "S4.2", "S4.3", "S4.4")
+def test_nothing_is_lost_doubled_or_begun_beyond_its_bound() -> None:
+    seed = int(os.environ.get("SEED", "5"))
+    verdict, deeds = storm.stormed(seed, 20, 60, patience(100))
+    assert verdict.faults() == [], (seed, dict(deeds), vars(verdict))
+    assert sum(deeds.values()) >= 5
+
+
+@pytest.mark.rule("S4.2", "S4.3")
+def test_a_frozen_node_loses_its_attempt_to_another_before_that_one_begins(tmp_path: Path) -> None:
+    """The attempt's keeper watches the lease: it ends the attempt although the node's own process stands still."""
+    server = Server()
+    machines = None
+    try:
+        server.start()
+        address = server.fresh()
+        shorten_leases(server, address, 4, 1, 0.5)
+        machines = Machines(tmp_path, address, jobs=2)
+        machines.start("first")
+        (tmp_path / "in.json").write_text('{"run_id": "long", "seconds": 25}')
+        assert machines.call("submit", "count.worker.md", "in.json").returncode == 0
+        wait_for(lambda: "start long 1" in machines.evidence.read_text())
+        machines.nodes["first"].send_signal(signal.SIGSTOP)
+        machines.start("second")
+        wait_for(lambda: "start long 2" in machines.evidence.read_text(), seconds=patience(20))
+        time.sleep(0.5)
+        machines.nodes["first"].send_signal(signal.SIGCONT)
+        assert wait_until_done(server, address, patience(60))
+        machines.close()
+        assert "end long 1" not in machines.evidence.read_text(), "the first attempt was ended with the lease"
+        assert Verdict(server, machines, 1).faults() == []
+    finally:
+        if machines is not None:
+            machines.close()
+        server.close()
