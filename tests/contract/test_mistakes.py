@@ -25,6 +25,7 @@ MISTAKES = {
     "no blank after a colon": (edit("name: Demo", "name:Demo"), 3, "WM201", "'name'", "Write `name: Demo`"),
     "no blank in a constraint": (bullet("timeout_seconds: 30", "- timeout_seconds:30"), 39, "WM601", "a blank", "Write `- timeout_seconds: 30`"),
     "tab in yaml": (edit("name: Demo", "name:\tDemo"), 3, "WM208", "a TAB", "spaces"),
+    "tab before a key": (edit("name: Demo", "\tname: Demo"), 3, "WM208", "a TAB", "spaces"),
     "Inputs": (edit("### Input schema", "### Inputs"), 13, "WM301", "Input schema is missing; this line", "### Input schema"),
     "Outputs": (edit("### Output schema", "## Outputs"), 23, "WM301", "Output schema is missing; this line", "### Output schema"),
     "Ouput schema": (edit("### Output schema", "### Ouput schema"), 23, "WM301", "this line is no heading", "### Output schema"),

@@ -115,6 +115,8 @@ def _read_value(key: str, value: Tree, entry: JsonPlace, fields: FrontMatterFiel
         fields.values[key] = FIELDS[key](value, True)
     except WrongForm as wrong:
         span = entry.value if isinstance(value, str) else entry.key or entry.value
+        if "\t" in problems.lines.text[span.start : span.end]:
+            return  # a line that begins with a TAB goes on the value above it: WM208 tells the cause
         message = f"{key} is {quoted(value)}; allowed is {wrong}"
         unseen = told(value, problems.lines.position(span.start).column) if isinstance(value, str) else ""
         problems.add("WM115", span, message, f"Remove {unseen}." if unseen else hint(FIELDS[key], value, True, wrong))
