@@ -8,6 +8,7 @@ import pytest
 
 from tests.conftest import contract_text
 from workermd.batch import columns, exact, outputs, sources
+from workermd.batch import lines as line_reader
 from workermd.batch.sources import LineReading, UnreadableLine
 from workermd.cli import batch_streams
 from workermd.protocol.errors import UsageError
@@ -179,3 +180,13 @@ def test_a_table_is_counted_by_its_rows(tmp_path):
 def test_leaves_are_the_columns_of_an_output():
     schema = json.loads(contract_text().split("```json")[2].split("```")[0])
     assert [".".join(path) for path, _ in columns.leaves(schema)] == ["run_id", "status", "result"]
+
+
+@pytest.mark.rule("S6.4")
+def test_a_line_without_an_end_is_refused_and_a_long_one_passed_over(monkeypatch):
+    """A device never ends its line: reading on would last for ever."""
+    monkeypatch.setattr(line_reader, "MOST_SKIPPED", 1 << 20)
+    with open("/dev/zero", "rb") as endless, pytest.raises(UsageError, match="has no end after 1 MiB"):
+        list(line_reader.lines(endless, 10))
+    long = io.BytesIO(b"x" * 500_000 + b"\n{}\n")
+    assert list(line_reader.lines(long, 10)) == [b"x" * 11, b"{}"]

@@ -3,7 +3,12 @@
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from workermd.protocol.errors import UsageError
+
 _SKIPPED_AT_ONCE = 1 << 16
+
+MOST_SKIPPED = 1 << 30
+"""Bytes of one line that are passed over: a line of more than these has no end, as that of a device has none."""
 
 
 def lines(file: BinaryIO, cap: int) -> Iterator[bytes]:
@@ -17,8 +22,13 @@ def lines(file: BinaryIO, cap: int) -> Iterator[bytes]:
 
 
 def _skip_the_rest(file: BinaryIO) -> None:
+    """Raises UsageError for a line without an end: nothing behind it could ever be read."""
+    skipped = 0
     while (rest := file.readline(_SKIPPED_AT_ONCE)) and not rest.endswith(b"\n"):
-        pass
+        skipped += len(rest)
+        if skipped > MOST_SKIPPED:
+            message = f"a line of the inputs has no end after {MOST_SKIPPED >> 20} MiB"
+            raise UsageError(message, "give JSON Lines: one document a line")
 
 
 def on_one_line(document: bytes) -> bytes:
