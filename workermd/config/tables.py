@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from workermd.config import keys
@@ -91,7 +92,8 @@ def checked(binding: Binding, place: str) -> Binding:
     if binding.kind not in KINDS:
         known = ", ".join(sorted(KINDS))
         raise ConfigurationError(
-            f"{place}: unknown backend {binding.kind[:40]!r}; known: {known}", "choose one of these"
+            f"{place}: unknown backend {binding.kind[:40]!r}; known: {known}",
+            near(binding.kind, KINDS) or "choose one of these",
         )
     takes = KINDS[binding.kind].takes
     if binding.kind == "function" and not binding.function:
@@ -558,8 +560,17 @@ def only(fields: dict[str, Any], known: tuple[str, ...], place: str) -> None:
     for name in fields:
         if name not in known:
             raise ConfigurationError(
-                f"{place}: unknown key {name[:40]!r}; known: {', '.join(known)}", "remove or correct it"
+                f"{place}: unknown key {name[:40]!r}; known: {', '.join(known)}",
+                near(name, known) or "remove or correct it",
             )
+
+
+def near(word: str, known: Iterable[str]) -> str:
+    """A question for a mistyped word; empty where none is near."""
+    from difflib import get_close_matches
+
+    found = get_close_matches(word[:40], known, 1, 0.75)
+    return f"did you mean {found[0]}?" if found else ""
 
 
 def text_of(fields: dict[str, Any], name: str, place: str) -> str:
