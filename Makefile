@@ -101,9 +101,12 @@ command-lines: $(VENV)/.ready
 # The properties of the ledger and the command line with all their examples, and what one kind of agents stands for with all; crash points in pairs, seeded faults and a kill storm. SECONDS_LONG bounds the storm; SEED repeats one.
 SECONDS_LONG ?= 300
 SEED ?=
-.PHONY: cluster-demo storm-cluster
+.PHONY: cluster-demo storm-cluster bench-cluster
 cluster-demo: $(VENV)/.ready
 	$(BIN)/python -m tests.cluster.demo
+
+bench-cluster: $(VENV)/.ready
+	$(BIN)/python -m tests.cluster.bench
 
 storm-cluster: $(VENV)/.ready
 	$(BIN)/python -m tests.cluster.storm $(or $(SECONDS_LONG),120) $(or $(SEED),1) $(or $(SEEDS),10)

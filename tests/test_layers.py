@@ -95,6 +95,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "sqlite3": ("workermd.ledger.sqlite",),
     "psycopg": ("workermd.ledger.postgres",),
     "dbos": ("workermd.batch.cluster.dbos_engine",),
+    "celery": ("workermd.batch.cluster.celery_engine",),
     "httpx": ("workermd.workers", "workermd.derive.transport"),
     "docutils": ("workermd.derive.restructured",),
     "hishel": ("workermd.derive.transport", "workermd.derive.api_cache"),
@@ -248,8 +249,9 @@ def test_a_planted_violation_is_found(place, line, expected):
     assert any(expected in violation for violation in violations(texts))
 
 
-LEFT_OUT = {"workermd.testing.__main__", "workermd.serve.a2a_server", "workermd.batch.cluster.dbos_engine"}
-"""A program, and the module of an extra that is no part of `all`."""
+ENGINES = {f"workermd.batch.cluster.{name}_engine" for name in ("celery", "dbos")}
+LEFT_OUT = {"workermd.testing.__main__", "workermd.serve.a2a_server", *ENGINES}
+"""A program, and modules of extras that are no part of `all`."""
 
 
 def test_no_module_takes_the_place_of_a_public_name():

@@ -85,7 +85,11 @@ class Machines:
         """Tokens of attempts whose result was on disk when their node or machine was killed."""
 
     def environment(self, spool: str) -> dict[str, str]:
-        passed = {name: os.environ[name] for name in ("PATH", "MEMORY_BROKER") if name in os.environ}
+        passed = {
+            name: os.environ[name]
+            for name in ("PATH", "MEMORY_BROKER", "WORKERMD_BROKER", "UNRELIABLE_ENGINE")
+            if name in os.environ
+        }
         return passed | {
             "HOME": str(self.folder / "home"),
             "WORKERMD_SPOOL": str(self.folder / spool),

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.demo import submit_all, wait_for_half
-from tests.cluster.machines import Machines, Verdict, shorten_leases, wait_until_done
-from tests.conftest import patience
+from tests.cluster.machines import TOKEN, Machines, Verdict, shorten_leases, wait_until_done
+from tests.conftest import patience, wait_for
 from tests.postgres_server import WHY_NOT, Server, binaries
 
 
@@ -76,3 +76,19 @@ def test_a_ledger_in_a_file_is_no_place_for_nodes(machines: Machines) -> None:
         done = machines.call(*words, "--ledger", "here.db")
         assert done.returncode == 2
         assert b"nodes share a ledger in PostgreSQL" in done.stderr
+
+
+@pytest.mark.rule("S4.3")
+def test_what_a_killed_node_had_begun_is_adopted_by_the_next_on_its_machine(server: Server, machines: Machines) -> None:
+    shorten_leases(server, machines.address, 60, 2, 1)
+    machines.start("first")
+    submit_all(machines, 1, 1.0)
+    wait_for(lambda: "start r0 1" in machines.evidence.read_text())
+    machines.kill("first", machine=False)
+    results = machines.folder / "first" / "ledger.results"
+    wait_for(lambda: any(TOKEN.fullmatch(each.name) for each in results.iterdir()))
+    machines.start("first")
+    assert wait_until_done(server, machines.address, patience(30))
+    machines.close()
+    verdict = Verdict(server, machines, 1)
+    assert (verdict.faults(), verdict.attempts) == ([], 1)

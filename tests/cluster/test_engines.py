@@ -1,11 +1,15 @@
 """What an engine may do wrong, and what comes of it: nothing. One kit for every engine."""
 
 import importlib.util
+import shutil
+import socket
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.cluster import unreliable
 from tests.cluster.demo import submit_all
 from tests.cluster.machines import Machines, Verdict, shorten_leases, wait_until_done
 from tests.cluster.memory_engine import NAME, Badness, Broker
@@ -62,9 +66,34 @@ def test_an_engine_that_loses_doubles_delays_and_hands_to_all_costs_nothing(serv
     assert broker.handed > RUNS
 
 
-def test_dbos_brings_every_run(server, machines):
+def test_dbos_brings_every_run(server, machines, monkeypatch):
     if importlib.util.find_spec("dbos") is None:
         pytest.skip("the extra dbos is not installed")
-    verdict = carried_out(server, machines, "dbos")
+    monkeypatch.setenv("UNRELIABLE_ENGINE", "workermd.batch.cluster.dbos_engine:DbosEngine")
+    verdict = carried_out(server, machines, unreliable.NAME)
+    assert verdict.faults() == []
+    assert verdict.attempts == RUNS
+
+
+@pytest.fixture
+def redis(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    program = shutil.which("redis-server")
+    if program is None or importlib.util.find_spec("celery") is None:
+        pytest.skip("no redis-server, or the extra celery is not installed")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    words = [program, "--port", str(port), "--bind", "127.0.0.1", "--appendonly", "yes", "--dir", str(tmp_path)]
+    server = subprocess.Popen([*words, "--save", ""], stdout=subprocess.DEVNULL)
+    address = f"redis://127.0.0.1:{port}/0"
+    monkeypatch.setenv("WORKERMD_BROKER", address)
+    yield address
+    server.kill()
+    server.wait()
+
+
+def test_celery_brings_every_run(server, machines, redis, monkeypatch):
+    monkeypatch.setenv("UNRELIABLE_ENGINE", "workermd.batch.cluster.celery_engine:CeleryEngine")
+    verdict = carried_out(server, machines, unreliable.NAME)
     assert verdict.faults() == []
     assert verdict.attempts == RUNS
