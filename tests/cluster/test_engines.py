@@ -16,7 +16,7 @@ from tests.cluster.memory_engine import NAME, Badness, Broker
 from tests.conftest import patience
 from tests.postgres_server import WHY_NOT, Server, binaries
 
-RUNS = 40
+RUNS = 30
 
 
 @pytest.fixture(scope="module")

@@ -39,7 +39,9 @@ class EngineProcess:
         self._ended.set()
         process = self._process
         if process is not None:
-            process.terminate()
+            assert process.stdin is not None
+            with contextlib.suppress(OSError):
+                process.stdin.close()  # which tells it to leave
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(_END_SECONDS)
             process.kill()
