@@ -58,6 +58,7 @@ class ClusterNode:
         self._engine_name = engine_name
         self._keys: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._turn = threading.Lock()
+        self._wake = threading.Event()
         self._under_way: dict[str, list[Callable[[Dispatched], None]]] = {}
         self._failed: BaseException | None = None
 
@@ -115,7 +116,8 @@ class ClusterNode:
                         self._take(ledger)
                 except LedgerUnavailable as error:
                     orders.tell(error.message)
-                time.sleep(orders.poll_seconds)
+                self._wake.wait(orders.poll_seconds)
+                self._wake.clear()
         finally:
             ledger.close()
 
@@ -159,6 +161,7 @@ class ClusterNode:
             waiting = self._under_way.pop(key)
         for told in waiting:
             told(outcome)
+        self._wake.set()
 
 
 def _untold(outcome: Dispatched) -> None:
