@@ -10,6 +10,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -44,7 +45,31 @@ GATEWAY: dict[str, Any] = {
 }
 
 
-def honest(*arguments: object) -> list[str]:
+PRELOADED: list[str] = []
+"""The path of the loaded server of the SDK, while this module's tests run."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _preloaded() -> Iterator[None]:
+    program = [sys.executable, str(SERVERS / "preloaded.py")]
+    with tempfile.TemporaryDirectory() as folder:
+        path = str(Path(folder) / "socket")
+        with subprocess.Popen([*program, "serve", path], stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"ready\n"
+            PRELOADED.append(path)
+            yield
+            PRELOADED.clear()
+            process.kill()
+
+
+def honest() -> list[str]:
+    """A server of the SDK on stdio."""
+    return [sys.executable, "-S", str(SERVERS / "preloaded.py"), *PRELOADED]
+
+
+def started(*arguments: object) -> list[str]:
+    """The same with a start of its own."""
     return [sys.executable, str(SERVERS / "honest.py"), *map(str, arguments)]
 
 
@@ -95,7 +120,7 @@ def address() -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    process = subprocess.Popen(honest(port), stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(started(port), stderr=subprocess.DEVNULL)
     try:
         wait_for(lambda: _listens(port))
         yield f"http://127.0.0.1:{port}/mcp"
@@ -115,7 +140,7 @@ def _listens(port: int) -> bool:
 
 @pytest.mark.rule("S7.2")
 def test_a_tool_is_called_and_its_result_is_the_output(gateway, cli):
-    done = gateway("add", {"a": 1, "b": 2})
+    done = gateway("add", {"a": 1, "b": 2}, server=started())
     assert done.code == 0, done.err
     assert done.document["outputs"] == {"run_id": "a", "status": "ok", "result": {"result": 3}}
     assert done.document["usage"] == {"turns": 0, "tool_calls": 1}
@@ -305,7 +330,7 @@ def test_a_server_gets_the_listed_variables_alone(gateway):
 
 
 def test_a_server_of_the_flags_gets_their_variables(gateway):
-    done = gateway("variables", {}, "--env", "FOR_IT", env={"FOR_IT": "1", "HIDDEN": "2"})
+    done = gateway("variables", {}, "--env", "FOR_IT", server=started(), env={"FOR_IT": "1", "HIDDEN": "2"})
     seen = done.document["outputs"]["result"]
     assert (seen["FOR_IT"], "HIDDEN" in seen) == ("1", False)
 
