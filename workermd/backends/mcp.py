@@ -11,7 +11,8 @@ from typing import Any
 
 from workermd.backends.agents import tools
 from workermd.backends.agents.conversation import Conversation, performed
-from workermd.backends.agents.mcp_client import ANSWERS, OTHER_ANSWER, CallError, Medium, connected, media_of, text_of
+from workermd.backends.agents.mcp_client import ANSWERS, OTHER_ANSWER, CallError, connected
+from workermd.backends.agents.mcp_said import Medium, media_of, text_of
 from workermd.backends.agents.tools import Runner
 from workermd.backends.reply import result_of
 from workermd.protocol.envelope import Document

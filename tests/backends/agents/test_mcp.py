@@ -30,7 +30,7 @@ from workermd.testing import Call, Text, ToolCalls
 if LATE:
     from mcp import types
 
-    from workermd.backends.agents import mcp_client
+    from workermd.backends.agents import mcp_client, mcp_said, mcp_streams
     from workermd.backends.agents.mcp_client import CallError, connected, runners
     from workermd.backends.mcp import document_of
 
@@ -444,7 +444,7 @@ def asked(*deed: object, seconds: float = 30) -> Any:
     ],
 )
 def test_a_hostile_server_is_bounded_and_reported(deed, kind, said, monkeypatch):
-    monkeypatch.setattr(mcp_client, "MAX_MESSAGES", 2000)
+    monkeypatch.setattr(mcp_streams, "MAX_MESSAGES", 2000)
     before = set(processes.descendants(os.getpid()))
     with pytest.raises(kind) as raised:
         asked(deed)
@@ -455,16 +455,16 @@ def test_a_hostile_server_is_bounded_and_reported(deed, kind, said, monkeypatch)
 @pytest.mark.parametrize("deed", ["prints garbage", "answers everything", "lists a name twice", "has a deep schema"])
 def test_a_clumsy_server_is_put_up_with(deed):
     expected = {"prints garbage": "still", "answers everything": "first"}.get(deed, "went")
-    assert mcp_client.text_of(asked(deed)) == expected
+    assert mcp_said.text_of(asked(deed)) == expected
 
 
 def test_whatever_a_server_asks_for_is_refused():
-    assert mcp_client.text_of(asked("asks the client")) == "[true, true, true]"
+    assert mcp_said.text_of(asked("asks the client")) == "[true, true, true]"
 
 
 def test_a_server_that_does_not_end_is_ended():
     before = set(processes.descendants(os.getpid()))
-    assert mcp_client.text_of(asked("ignores the end")) == "never"
+    assert mcp_said.text_of(asked("ignores the end")) == "never"
     assert set(processes.descendants(os.getpid())) <= before
 
 
@@ -633,7 +633,7 @@ def web(deed: str) -> Iterator[tuple[ServerBinding, type[Web]]]:
     ],
 )  # fmt: skip
 def test_a_hostile_address_is_bounded_and_reported(deed, kind, said, monkeypatch):
-    monkeypatch.setattr(mcp_client, "MAX_MESSAGES", 2000)
+    monkeypatch.setattr(mcp_streams, "MAX_MESSAGES", 2000)
     with web(deed) as (server, handler):
 
         async def call() -> None:
@@ -645,7 +645,7 @@ def test_a_hostile_address_is_bounded_and_reported(deed, kind, said, monkeypatch
             asyncio.run(call())
         assert said in str(raised.value)
         assert "4711" not in str(raised.value)
-        assert handler.gets <= mcp_client.MAX_RESUMPTIONS
+        assert handler.gets <= mcp_streams.MAX_RESUMPTIONS
 
 
 # --- for agents -------------------------------------------------------------------------------------------------

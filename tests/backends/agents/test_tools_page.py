@@ -16,7 +16,7 @@ from workermd.config.configuration import Flags
 from workermd.protocol import tool_pattern
 
 if LATE:
-    from workermd.backends.agents import code, mcp_client, tools
+    from workermd.backends.agents import code, mcp_client, mcp_said, mcp_streams, tools
 
 needs("mcp", "mcp is not installed, so the page's server cannot run")
 
@@ -57,10 +57,12 @@ def test_the_patterns_fit_as_the_table_says():
     [
         lambda: f"longer than {tools.MAX_RESULT} characters",
         lambda: f"at most {mcp_client.MAX_PAGES} pages or {mcp_client.MAX_TOOLS} tools",
-        lambda: f"cut at {mcp_client.MAX_DESCRIPTION};",
+        lambda: f"cut at {mcp_said.MAX_DESCRIPTION};",
         lambda: f"more than {mcp_client.MAX_SCHEMA_CHARACTERS} characters",
-        lambda: f"more than {mcp_client.MAX_MESSAGE_BYTES >> 20} MiB, {mcp_client.MAX_TRAFFIC_BYTES >> 20} MiB in all",
-        lambda: f"or {mcp_client.MAX_MESSAGES} messages",
+        lambda: (
+            f"more than {mcp_streams.MAX_MESSAGE_BYTES >> 20} MiB, {mcp_streams.MAX_TRAFFIC_BYTES >> 20} MiB in all"
+        ),
+        lambda: f"or {mcp_streams.MAX_MESSAGES} messages",
         lambda: f"outputs {code.PRINTED_BYTES >> 20} MiB is read",
     ],
     ids=range(7),
