@@ -75,10 +75,10 @@ def model(received: Received) -> Text:
 
 
 def command(kind: str, contract: str, config: Path, ledger: Path, *flags: object) -> list[str]:
-    """The call that runs one of the examples."""
+    """The words of the call that runs one of the examples."""
     given = ROOT / "contracts" / "examples" / f"{contract}.input.json"
     words = ["run", ROOT / "contracts" / f"{contract}.worker.md", given, "--config", config, "--ledger", ledger, *flags]
-    return [sys.executable, "-m", "workermd", *map(str, words)]
+    return [*map(str, words)]
 
 
 def record(kind: str, contract: str, target: Path) -> None:
@@ -89,7 +89,7 @@ def record(kind: str, contract: str, target: Path) -> None:
         config.write_text(re.sub(r'base_url = ".*"', f'base_url = "{server.url}"', said))
         flags = ("--record", target, "--quiet")
         subprocess.run(
-            command(kind, contract, config, Path(folder) / "ledger.db", *flags),
+            [sys.executable, "-m", "workermd", *command(kind, contract, config, Path(folder) / "ledger.db", *flags)],
             check=True,
             cwd=ROOT,
             stdout=subprocess.DEVNULL,

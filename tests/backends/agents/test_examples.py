@@ -2,7 +2,6 @@
 
 import importlib.util
 import json
-import subprocess
 
 import jsonschema
 import pytest
@@ -21,15 +20,15 @@ def test_every_kind_with_a_model_has_an_example():
 
 
 @pytest.mark.parametrize(("kind", "contract"), CASES)
-def test_a_recorded_conversation_replays_without_model_and_key(kind, contract, tmp_path):
+def test_a_recorded_conversation_replays_without_model_and_key(kind, contract, cli, tmp_path):
     """Red after a prompt has changed: record anew with `python -m tests.backends.agents.recordings`."""
     if importlib.util.find_spec(MODULES[kind]) is None:
         pytest.skip(f"{MODULES[kind]} is not installed, so the kind {kind} cannot be tried")
     flags = ("--replay", FOLDER / kind, "--envelope")
     words = command(kind, contract, FOLDER / f"{kind}.toml", tmp_path / "ledger.db", *flags)
-    done = subprocess.run(words, capture_output=True, text=True, cwd=ROOT, check=False)
-    assert done.returncode == 0, done.stderr
-    envelope = json.loads(done.stdout)
+    done = cli(*words, cwd=ROOT)
+    assert done.code == 0, done.err
+    envelope = done.document
     kept = json.loads((ROOT / "contracts" / "examples" / f"{contract}.output.json").read_text())
     assert (envelope["backend"], envelope["outputs"]) == (kind, kept)
     assert envelope["usage"]["turns"] == (1 if contract == "ticket-triage" else 3)
