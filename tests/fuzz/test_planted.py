@@ -25,7 +25,17 @@ def planted_in(folder, planted):
 @pytest.mark.parametrize("planted", PLANTED, ids=[each.name for each in PLANTED])
 def test_a_planted_fault_is_found_kept_and_played_first(planted, cli, tmp_path):
     planted_in(tmp_path, planted)
-    call = ["fuzz", "planted.worker.md", "--function", "planted:run", "--in-process", "--seed", 3, "--hang", 2]
+    call = [
+        "fuzz",
+        "planted.worker.md",
+        "--function",
+        "planted:run",
+        "--in-process",
+        "--seed",
+        planted.seed,
+        "--hang",
+        2,
+    ]
     call += ["--secret-env", "TOKEN", "--format", "json"]
     began = time.monotonic()
     done = cli(*call, "--seconds", 60, "--until-found", env={"TOKEN": "x"})
