@@ -143,9 +143,9 @@ HOSTILE = {
 
 @pytest.mark.parametrize("text", [pytest.param(text, id=name) for name, text in HOSTILE.items()])
 def test_hostile_text_takes_bounded_time(text: str) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     reading = read(text.encode(), "demo.worker.md")
-    assert time.monotonic() - started < 20
+    assert time.process_time() - started < 20
     assert len(reading.findings) < 200
 
 

@@ -38,7 +38,7 @@ def test_a_planted_fault_is_found_kept_and_played_first(planted, cli, tmp_path):
     ]
     call += ["--secret-env", "TOKEN", "--format", "json"]
     began = time.monotonic()
-    done = cli(*call, "--seconds", 60, "--until-found", env={"TOKEN": "x"})
+    done = cli(*call, "--seconds", round(patience(50)), "--until-found", env={"TOKEN": "x"})
     assert done.code == 1, done.err
     assert time.monotonic() - began < patience(60)
     found = {each["check"]: each for each in done.document["found"]}

@@ -163,7 +163,7 @@ def test_what_an_attempt_imports_when_it_asks_is_imported_before_it_is_forked(at
 def test_a_hanging_endpoint_is_left_at_the_deadline(bound, start):
     seconds = 3 if start == "forked" else round(patience(3))
     began = time.monotonic()
-    ran = bound([Hang()] * 2, "--timeout", seconds)
+    ran = bound([Hang()] * 2, "--timeout", seconds, constraints={"timeout_seconds": 600})
     assert time.monotonic() - began < seconds + patience(7)
     assert (ran.envelope["status"], ran.envelope["error"]["code"]) == ("retryable_error", "timeout")
     assert ran.envelope["usage"] == {"turns": 1}
