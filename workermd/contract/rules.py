@@ -358,6 +358,16 @@ RULES: dict[str, Rule] = {
         "Some kind of backend can hold each bound.",
         "A bound that nothing can hold refuses every run, unless the operator vouches for it (S3.6).",
     ),
+    "WM627": Rule(
+        "warning",
+        "`max_memory_mb`, `max_processes` and `max_artifact_mb` are bounds that a machine could come to.",
+        "A bound above what machines have is none, and one below an interpreter's own needs ends every attempt (S3.12).",
+    ),
+    "WM628": Rule(
+        "warning",
+        "`network` lists few hosts, by name, and none of the machine itself.",
+        "An address of the machine, or of its cloud's keeper of keys, is an operator's matter; a contract goes elsewhere too (S10.8).",
+    ),
     "WM701": Rule("error", "The constraints have a `timeout_seconds`.", "A run without a limit may never end (S3.1)."),
     "WM702": Rule(
         "warning",
@@ -376,16 +386,6 @@ RULES: dict[str, Rule] = {
         "error",
         "The idempotency key, where one is named or `run_id` is a field, is a required string property of the input schema.",
         "Without the key a repeated request cannot be told from a new one (S4.1).",
-    ),
-    "WM627": Rule(
-        "warning",
-        "`max_memory_mb`, `max_processes` and `max_artifact_mb` are bounds that a machine could come to.",
-        "A bound above what machines have is none, and one below an interpreter's own needs ends every attempt (S3.12).",
-    ),
-    "WM628": Rule(
-        "warning",
-        "`network` lists few hosts, by name, and none of the machine itself.",
-        "An address of the machine, or of its cloud's keeper of keys, is an operator's matter; a contract goes elsewhere too (S10.8).",
     ),
     "WM706": Rule(
         "error",
