@@ -463,7 +463,8 @@ def test_whatever_a_server_asks_for_is_refused():
     assert mcp_said.text_of(asked("asks the client")) == "[true, true, true]"
 
 
-def test_a_server_that_does_not_end_is_ended():
+def test_a_server_that_does_not_end_is_ended(monkeypatch):
+    monkeypatch.setattr(mcp_client, "CLOSING_SECONDS", patience(0.5))  # until it is left to the attempt's end
     before = set(processes.descendants(os.getpid()))
     assert mcp_said.text_of(asked("ignores the end")) == "never"
     assert set(processes.descendants(os.getpid())) <= before
