@@ -193,7 +193,8 @@ def correct_calls(parameters: list[dict[str, Any]], interface: Interface) -> lis
     several = {name for name in values if sum(p["name"] == name for p in parameters) > 1}
     for name in several:
         labels = interface.input_schema["properties"].get(name, {})
-        labels = labels.get("enum") or labels.get("items", {}).get("enum")
+        ways = [labels, labels.get("items", {}), *labels.get("anyOf", ())]
+        labels = next((way["enum"] for way in ways if "enum" in way), None)
         values[name] = labels[0] if labels else values[name]
     odd = {p["name"] for p in parameters if p["kind"] not in KNOWN_KINDS and not p["choices"] and not p["flag"]}
     values = {name: value for name, value in values.items() if name not in odd or name in required}

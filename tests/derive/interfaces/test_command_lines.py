@@ -299,3 +299,31 @@ def test_an_object_that_meets_unread_code_may_have_more(tmp_path):
     main = commands(tmp_path, ARGPARSE + plugins)["tool"]
     assert is_open(main)
     assert "size" in arguments(main)
+
+
+def test_settings_of_arguments_are_told_or_doubted(tmp_path):
+    table = (
+        "from enum import Enum, auto\nclass Q(Enum):\n    MANY = auto()\nMAP = {Q.MANY: argparse.ZERO_OR_MORE}\n"
+        "SPEC = [('rest', {'nargs': Q.MANY}), ('--size', {'type': int, 'default': argparse.SUPPRESS, 'dest': 'large'})]\n"
+        "def main():\n    p = argparse.ArgumentParser()\n    for name, given in SPEC:\n"
+        "        p.add_argument(name, **{k: MAP[v] if isinstance(v, Q) else v for k, v in given.items()})\n    p.parse_args()\n"
+    )
+    main = commands(tmp_path / "a", ARGPARSE + table)["tool"]
+    assert main.input_schema["properties"] == {
+        "rest": {"type": "array", "items": {"type": "string"}},
+        "large": {"type": "integer", "description": "--size"},
+    }
+    unread = "import os\ndef main():\n    p = argparse.ArgumentParser()\n    p.add_argument('--size', dest=os.environ['X'])\n    p.parse_args()\n"
+    assert is_open(commands(tmp_path / "b", ARGPARSE + unread)["tool"])
+
+
+def test_an_action_that_a_parser_registers_is_followed(tmp_path):
+    made = (
+        "class Manual(argparse.Action):\n    def __init__(self, option_strings, dest=argparse.SUPPRESS, help=None):\n"
+        "        super().__init__(option_strings=option_strings, dest=dest, nargs=0, help=help)\n"
+        "def main():\n    p = argparse.ArgumentParser()\n    p.register('action', 'manual', Manual)\n"
+        "    p.add_argument('--manual', action='manual')\n    p.add_argument('--size')\n    p.parse_args()\n"
+    )
+    main = commands(tmp_path, ARGPARSE + made)["tool"]
+    assert arguments(main) == {"manual", "size"}
+    assert main.input_schema["properties"]["manual"]["type"] == "boolean"

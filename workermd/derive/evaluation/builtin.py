@@ -24,6 +24,7 @@ from workermd.derive.evaluation.values import (
     Rough,
     Unknown,
     Wrapped,
+    is_known,
 )
 
 
@@ -192,6 +193,8 @@ def _isinstance(_evaluator: Calls, call: Invocation) -> Any:
             answers.append(isinstance(value, named[kind.name]))
         elif isinstance(kind, Class) and isinstance(value, Instance | Modelled) and value.made_of is not None:
             answers.append(kind in value.made_of.lineage())
+        elif isinstance(kind, Class) and (isinstance(value, EnumMember) or is_known(value)):
+            answers.append(isinstance(value, EnumMember) and kind in value.made_of.lineage())
         else:
             return UNKNOWN
     return any(answers)
@@ -394,6 +397,11 @@ CONSTANTS: dict[str, Any] = {
     "sys.platform": "linux",
     "os.name": "posix",
     "sys.version_info": (3, 13, 0, "final", 0),
+    "argparse.OPTIONAL": "?",
+    "argparse.ZERO_OR_MORE": "*",
+    "argparse.ONE_OR_MORE": "+",
+    "argparse.REMAINDER": "...",
+    "argparse.SUPPRESS": "==SUPPRESS==",
     "os.sep": "/",
     "os.pathsep": ":",
     "os.linesep": "\n",

@@ -15,6 +15,7 @@ from workermd.derive.evaluation.values import (
     Native,
     Rough,
     Stopped,
+    Unknown,
 )
 from workermd.derive.interfaces.commands import (
     MAX_COMMANDS,
@@ -87,6 +88,8 @@ class Parser(Modelled):
         self.is_child = False
         self.is_parent = False
         self.lacks: list[str] = []
+        self.actions: dict[str, Any] = {}
+        """Actions of its own, by the word that `register` gives them."""
 
     def initialise(self, _evaluator: Calls, call: Invocation) -> None:
         self.given = call.keywords
@@ -122,11 +125,17 @@ class Parser(Modelled):
                 return Native(name, self._ask)
             case "_add_action":
                 return Native(name, self._take)
+            case "register":
+                return Native(name, self._register)
             case "set_defaults":
                 return Native(name, lambda _evaluator, _call: None)
             case "description" | "prog" | "epilog" | "usage":
                 return self.given.get(name, UNKNOWN)
         return UNKNOWN
+
+    def _register(self, _evaluator: Calls, call: Invocation) -> Any:
+        if call.get(0, "registry_name") == "action" and isinstance(call.get(1, "value"), str):
+            self.actions[call.get(1, "value")] = call.get(2, "object")
 
     def _stop(self, _evaluator: Calls, _call: Invocation) -> Any:
         raise Stopped(self)
@@ -156,7 +165,11 @@ class Parser(Modelled):
         if call.is_open or len(names) != len(call.arguments) or len(self.arguments) >= MAX_ARGUMENTS:
             self.doubt("an argument whose name is computed")
         action = Action()
+        untold = any(isinstance(call.keywords.get(name), Unknown | External) for name in ("dest", "nargs"))
+        if untold or isinstance(call.keywords.get("action"), Unknown):
+            self.doubt("an argument with settings that are computed")
         kind = call.keywords.get("action")
+        kind = self.actions.get(kind, kind) if isinstance(kind, str) else kind
         rest = {name: value for name, value in call.keywords.items() if name != "action"}
         if isinstance(kind, Class):
             made = evaluator.call(kind, call._replace(arguments=[names, rest.get("dest", UNKNOWN)], keywords={**rest}))
@@ -263,6 +276,10 @@ def root_of(made: list[Parser]) -> Parser | None:
     return None
 
 
+SUPPRESSED = "==SUPPRESS=="
+"""argparse's own word for a default, a help or a destination that is left out."""
+
+
 class _Above(NamedTuple):
     """What leads to a parser: the words, their options, and what of them is not read."""
 
@@ -325,6 +342,9 @@ def _action_of(action: Action) -> str:
 def _option(action: Action, prefix: str, level: int) -> CommandOption | None:
     """One argument; None for what is no argument (`--help`, `--version`)."""
     values = {**action.values, **{name: value for name, value in action.attributes.items() if name != "completer"}}
+    if values.get("dest") == SUPPRESSED:  # it keeps nothing: it prints, and the program ends
+        return None
+    values = {name: value for name, value in values.items() if not (isinstance(value, str) and value == SUPPRESSED)}
     kind = _action_of(action)
     flags = tuple(name for name in action.names if name[:1] in prefix)
     if kind in _NAMELESS:
@@ -366,7 +386,7 @@ def _const(kind: str, values: dict[str, Any]) -> Any:
 def _nargs(values: dict[str, Any]) -> Any:
     nargs = values.get("nargs")
     if isinstance(nargs, External):
-        return "rest" if nargs.dotted.endswith("REMAINDER") else nargs.dotted
+        return "rest" if nargs.dotted.endswith("REMAINDER") else None
     return "rest" if nargs == "..." else nargs
 
 
