@@ -103,7 +103,17 @@ def _supported(summary: readme.ReadmeStatement, others: list[str], name: str) ->
     """Whether the README's words are worth more than the manifest's: another source agrees, or they speak of the project."""
     if any(confidence.overlap(summary.text, other) >= AGREE for other in others):
         return True
-    return summary.kind == "early" and bool(re.search(rf"\b{re.escape(name)}\b", summary.text[:120], re.IGNORECASE))
+    called = re.escape(name).replace("\\-", "[- _]?")
+    return summary.kind == "early" and bool(
+        re.search(rf"\b{called}\b[^.!?]{{0,60}}?\s{_TELLS}", summary.text[:200], re.IGNORECASE)
+    )
+
+
+_TELLS = (
+    r"(is an?|is the|are|provides?|lets?|allows?|enables?|helps?|brings?|makes?|turns?|adds?|implements?|offers?|pulls?"
+    r"|generates?|creates?|converts?|wraps?|extends?|simplifies|manages?|supports?)\b"
+)
+"""The verb of a sentence that says what a project is for."""
 
 
 def _languages(repository: Repository) -> Iterator[Claim]:
@@ -127,18 +137,36 @@ def _licences(repository: Repository, stated: tuple[Manifest, ...]) -> Iterator[
 
 
 def _versions(page: Readme | None, stated: tuple[Manifest, ...]) -> Iterator[Claim]:
-    """A manifest binds its installer, so it comes before what the README says of the same runtime."""
+    """A manifest binds its installer: what the README says otherwise of the same runtime is a note to it."""
     seen: set[str] = set()
+    told = {_runtime(each.kind): each for each in (readme.versions(page) if page else ())}
     for manifest in stated:
         for runtime in manifest.runtimes:
-            if runtime.kind.lower() not in seen:
-                seen.add(runtime.kind.lower())
-                yield Claim(
-                    "supported_versions", marked(f"{runtime.kind} {runtime.text}", 80), (runtime.evidence,), 1.0
-                )
-    for statement in readme.versions(page) if page else ():
-        note = "A manifest states this runtime too." if statement.kind.lower() in seen else ""
-        yield Claim("supported_versions", statement.text, (statement.evidence,), 0.8, note)
+            other, text = told.pop(_runtime(runtime.kind), None), marked(f"{runtime.kind} {runtime.text}", 80)
+            if _runtime(runtime.kind) in seen:
+                continue
+            seen.add(_runtime(runtime.kind))
+            agrees = other is not None and _least(other.text) == _least(text)
+            note = f"The README says {other.text}." if other is not None and not agrees else ""
+            evidence = (runtime.evidence, other.evidence) if other is not None and agrees else (runtime.evidence,)
+            yield Claim("supported_versions", text, evidence, 1.0, note)
+    for statement in told.values():
+        yield Claim("supported_versions", statement.text, (statement.evidence,), 0.8)
+
+
+def _runtime(kind: str) -> str:
+    """A runtime under all its names."""
+    plain = re.sub(r"[^a-z]", "", kind.lower())
+    return {"cpython": "python", "node": "nodejs", "golang": "go", "rustc": "rust", "jdk": "java"}.get(plain, plain)
+
+
+def _least(text: str) -> list[int]:
+    """The first version of a statement, its zeros at the end left out."""
+    match = re.search(r"\d+(?:\.\d+)*", text)
+    parts = [int(part) for part in match[0].split(".")] if match else []
+    while parts and not parts[-1]:
+        parts.pop()
+    return parts
 
 
 def _links(repository: Repository, page: Readme | None, stated: tuple[Manifest, ...]) -> Iterator[Claim]:
@@ -171,7 +199,8 @@ def _links(repository: Repository, page: Readme | None, stated: tuple[Manifest, 
 
 def _is_own_page(target: str, repository: Repository) -> bool:
     """A homepage that is the repository itself says nothing new."""
-    return target.lower().rstrip("/").removesuffix(".git") == repository.facts.url.lower().rstrip("/")
+    plain = target.lower().partition("#")[0].rstrip("/").removesuffix(".git").replace("://www.", "://")
+    return plain == repository.facts.url.lower().rstrip("/")
 
 
 def _changelog(repository: Repository) -> Iterator[Claim]:

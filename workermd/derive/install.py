@@ -319,10 +319,19 @@ def _command(words: list[str], line: _Line, readme: Readme, own_names: frozenset
     if len(text) > MAX_COMMAND or marked(text, MAX_COMMAND) != text:
         return None
     role = _role(words[len(start) :], tool, readme, own_names)
-    if tool == "npx" and role != "package" and not {"-y", "--yes"} & set(words):
-        return None  # it runs something of others, and installs nothing that stays
+    if _is_use(words, tool, role, readme.repository.facts.name):
+        return None
     placeholders = tuple(dict.fromkeys(_PLACEHOLDER.findall(text)))
     return InstallCommand(text, tool, role, placeholders, readme.evidence(line.first, line.last), line.inline)
+
+
+def _is_use(words: list[str], tool: str, role: Role, project: str) -> bool:
+    """A command that shows how something is used: the project's own, npx with options or of others, a clone of others."""
+    if tool == "npx":
+        consent = {"-y", "--yes"} & set(words)
+        further = any(word.startswith("-") and word not in consent for word in words)
+        return (role != "package" and not consent) or further
+    return normal(words[0]) == normal(project) or (tool == "git" and role == "other")
 
 
 def _script(url: str, text: str, line: _Line, readme: Readme) -> InstallCommand | None:
@@ -346,13 +355,17 @@ _MANIFESTS: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
 )
 
 
+_ASIDE = re.compile(r"(?:^|/)(?:ui|web|webui|website|frontend|site|docs?|examples?|tests?|samples?)/").search
+"""Folders whose manifests are not those of what is installed."""
+
+
 def _is_made_for(tool: str, readme: Readme) -> bool:
     """False for the client of another language: the repository has manifests, and none of the tool's sort."""
     wanted = next((names for tools, names in _MANIFESTS if tool in tools), None)
     if wanted is None:
         return True
     every = tuple(name for _, names in _MANIFESTS for name in names)
-    paths = [file.path for file in readme.repository.files() if file.path.endswith(every)]
+    paths = [file.path for file in readme.repository.files() if file.path.endswith(every) and not _ASIDE(file.path)]
     return not paths or any(path.endswith(wanted) for path in paths)
 
 
@@ -374,11 +387,22 @@ def _role(rest: list[str], tool: str, readme: Readme, own_names: frozenset[str])
     plain = [normal(_bare(name)) for name in names]
     if any(_DEV_EXTRA.search(name) for name in names) or _DEV_FLAGS & set(rest) or _dev_group(rest):
         return "development"
-    if not names or all(name.startswith((".", "/")) for name in names):
-        return "source"
-    if any(_is_own(name, own, normal(facts.name)) for name in plain) or _is_assembly(names, tool, readme):
+    from_here = re.compile(rf"git\+\w+://\S*/{re.escape(facts.name)}(\.git)?([@#]|$)|[./]", re.IGNORECASE)
+    if all(from_here.match(name) for name in names):
+        return "source" if names or tool not in _SYSTEM else "other"
+    dotted = tool in ("dotnet", "winget") and any(_is_dotted(name, facts.name) for name in names)
+    if dotted or any(_is_own(name, own, normal(facts.name)) for name in plain) or _is_assembly(names, tool, readme):
         return "package" if _is_made_for(tool, readme) else "other"
-    return "development" if any(_bare(name) in DEVELOPMENT for name in names) else "other"
+    return "development" if all(_bare(name) in DEVELOPMENT for name in names) else "other"
+
+
+_SYSTEM = {"brew", "apt", "dnf", "docker", "helm", "winget", "choco", "scoop"}
+
+
+def _is_dotted(name: str, project: str) -> bool:
+    """`Owner.Project` and what stands below it, as NuGet and winget name packages."""
+    wanted = re.sub(r"[^a-z0-9]", "", project.lower())
+    return any(re.sub(r"[^a-z0-9]", "", part.lower()) == wanted for part in name.split("."))
 
 
 def _dev_group(rest: list[str]) -> bool:
@@ -394,6 +418,8 @@ def _names(rest: list[str]) -> list[str]:
     for word in rest:
         if skip:
             skip = False
+        elif word.startswith("--id="):
+            names.append(word.removeprefix("--id="))
         elif word.startswith("-"):
             skip = word in _VALUE_FLAGS
         else:

@@ -51,6 +51,7 @@ _ASIDE = {
     "build",
     "site-packages",
     ".venv",
+    ".yarn",
     "docs",
     "doc",
 }

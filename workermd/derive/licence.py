@@ -105,6 +105,10 @@ _CODE = re.compile(r"[-_.](code|software|src)\b", re.IGNORECASE)
 _DOCS = re.compile(r"[-_.](docs?|documentation|content|text|cc|assets|media)\b", re.IGNORECASE)
 _PLAIN = re.compile(r"[^a-z0-9]+")
 _FIRST_WORDS = 400
+_SEVERAL = re.compile(
+    r"licens\w+ transition|(?:MIT|Apache|MPL|BSD)\b[^\n]{0,400}\b(?:remain|otherwise|portions|parts|dual)[^\n]{0,200}\b(?:MIT|Apache|MPL|BSD)\b",
+    re.IGNORECASE,
+)
 
 
 def recognise(text: str) -> tuple[Recognised, ...]:
@@ -113,6 +117,8 @@ def recognise(text: str) -> tuple[Recognised, ...]:
     plain = _PLAIN.sub(" ", text.lower()).strip()
     words = plain.count(" ") + 1
     opening = " ".join(plain.split(" ", _FIRST_WORDS)[:_FIRST_WORDS])
+    if _SEVERAL.search(text[:1500]):  # its first words say that more than one licence follows
+        opening = plain
     found: list[Recognised] = []
     for each in _TEXTS:
         if each.opening in (opening if words > 600 else plain) and all(phrase in plain for phrase in each.phrases):

@@ -120,7 +120,8 @@ def _linked(
     """The first link of each kind that is an address."""
     for kind, words in _LINK_WORDS:
         for name, target in links:
-            place = at("", target) if words.fullmatch(name.strip()) and re.match("https?://", target) else None
+            named = words.fullmatch(name.strip()) and re.match("https?://", target)
+            place = at(name.strip(), target) if named else None
             if place:
                 yield ManifestStatement(kind, target.strip(), place)
                 break
@@ -131,7 +132,9 @@ def _pairs(value: object) -> tuple[tuple[str, str], ...]:
 
 
 def _words(value: object) -> tuple[str, ...]:
-    """Keywords: a list of texts, or one text with commas or lines."""
+    """Keywords: a list of texts, or one text with commas or lines, else with spaces as setuptools has it."""
+    if isinstance(value, str) and not re.search(r"[,\n]", value[:4000]):
+        value = value[:4000].split()
     listed = (
         re.split(r"[,\n]", value[:4000]) if isinstance(value, str) else value if isinstance(value, list | tuple) else []
     )

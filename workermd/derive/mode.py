@@ -127,7 +127,7 @@ def _signals(
         if weight:
             left[side] -= weight
             yield Signal(side, weight, f"topic {topic.lower()}", evidence)
-    yield from _words(repository, summary)
+    yield from _words(repository, summary, manifests)
     yield from _tree(repository)
     for manifest in manifests:
         for name, evidence in manifest.dependencies:
@@ -159,11 +159,16 @@ def _tree(repository: Repository) -> Iterator[Signal]:
                 break
 
 
-def _words(repository: Repository, summary: ReadmeStatement | None) -> Iterator[Signal]:
-    """Each pattern once: in the README's first paragraph, else in the description."""
+def _words(
+    repository: Repository, summary: ReadmeStatement | None, manifests: tuple[Manifest, ...]
+) -> Iterator[Signal]:
+    """Each pattern once: in the README's first paragraph, else in a manifest's description, else in the host's."""
     texts: list[tuple[str, str, Evidence]] = []
     if summary:
         texts.append(("summary", summary.text, summary.evidence))
+    described = next((manifest.description for manifest in manifests if manifest.description), None)
+    if described:
+        texts.append(("description of the manifest", described.text[:1000], described.evidence))
     if repository.facts.description:
         texts.append(
             ("description", repository.facts.description[:1000], of_fact(repository, repository.facts.description))

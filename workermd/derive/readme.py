@@ -183,10 +183,12 @@ def summary(readme: Readme) -> ReadmeStatement | None:
 _PLEA = re.compile(
     r"\W*(please\b|if you (like|find|enjoy|want to support)|consider\b|join (us|our)|follow us|star (us|this)|support (us|the|this)"
     r"|like this project|we('re| are) (hiring|looking for)|looking for|check out|visit|see also|help us|donate|thanks? to"
+    r"|learn more|video\b|watch\b|(we|i) (wanted|built|wrote|made|created)\b|to get (help|started)|new in\b|read more"
     r"|note\b|warning\b|caution\b|important\b|tip\b|important:|this (folder|directory|file|document|readme)\b|read this in"
     r"|documentation\b|docs?\b|source code\b|this is the (readme|documentation))",
     re.IGNORECASE,
 )
+_QUESTION = re.compile(r"[^.!?]{10,300}\?(\s|$)|\(")
 _ALERT_MARK = re.compile(r"\W*\[!\w+\]")
 
 
@@ -195,7 +197,12 @@ def _may_tell(read: Read) -> bool:
     passage = read.passage
     if passage.listed or passage.kind in ("fence", "code", "cell") or _ASIDE.match(read.heading):
         return False
-    if _PLEA.match(passage.text) or _ALERT_MARK.match(passage.text) or not is_prose(passage):
+    if (
+        _PLEA.match(passage.text)
+        or _QUESTION.match(passage.text)
+        or _ALERT_MARK.match(passage.text)
+        or not is_prose(passage)
+    ):
         return False
     if passage.kind == "heading":
         return 2 <= passage.rank <= 6 and read.intro and passage.first_line <= TOP_LINES and passage.rank >= 3
@@ -222,7 +229,7 @@ _STATES: tuple[tuple[str, re.Pattern[str]], ...] = (
     (
         "moved",
         re.compile(
-            r"\b(has|have|is|was|been|now)\s+(now\s+|been\s+)*(moved|migrated|renamed|superseded|replaced|succeeded)\s+(to|by|as|with)\b"
+            r"\bmoved\s+from\b.{1,120}?\bto\b|\b(has|have|is|was|been|now)\s+(now\s+|been\s+)*(moved|migrated|renamed|superseded|replaced|succeeded)\s+(to|by|as|with)\b"
             r"|\bmoved to\b",
             re.IGNORECASE,
         ),
@@ -336,8 +343,13 @@ def _is_about(sentence: str, name: str) -> bool:
     return bool(
         _SUBJECT.search(sentence)
         or _BARE_STATE.fullmatch(sentence)
-        or (len(name) > 2 and re.search(rf"(?<!\w){re.escape(name)}\s+(is|has|was|will)\b", sentence.lower()))
+        or (len(name) > 2 and re.search(rf"(?<!\w){_spoken(name)}\s+(is|has|was|will|moved)\b", sentence.lower()))
     )
+
+
+def _spoken(name: str) -> str:
+    """A project's name as a sentence may write it: hyphens as spaces too."""
+    return re.sub(r"[-_]+", "[-_ ]?", re.sub(r"[^\w-]+", "-", name))
 
 
 # --- versions ---
@@ -348,7 +360,7 @@ _VERSION = (
     r"(?:,?\s?<=?\s?\d{1,3}(?:\.\d{1,3}){0,2}(?:\.x)?)?"
     r"(?:\s?(?:or|and) (?:later|newer|higher|above|up|greater)|\s?[-\u2013]\s?\d{1,3}\.\d{1,3})?)"
 )
-_RUNTIME_VERSION = re.compile(rf"(?<!\w){_RUNTIME}\s(?:version(?:s)?\s)?{_VERSION}(?!\w)", re.IGNORECASE)
+_RUNTIME_VERSION = re.compile(rf"(?<!\w){_RUNTIME}:?\s(?:version(?:s)?\s)?{_VERSION}(?!\w)", re.IGNORECASE)
 _REQUIRES = re.compile(
     r"\b(requires?|required|needs?|supports?|supported|compatible|works (with|on)|tested|minimum|prerequisites?)\b",
     re.IGNORECASE,
@@ -400,6 +412,9 @@ _SAYS_DOCS = re.compile(
 _STARTS_DOCS = re.compile(
     r"\W*(full |online |the |official |complete )*(docs?|documentation)\b(?! of | for )", re.IGNORECASE
 )
+_DOCS_HEADING = re.compile(r"\W*(the |full |official )?(docs?|documentation)\W*", re.IGNORECASE)
+_SIBLING = re.compile(r"\b(equivalent|alternative|sibling|companion|counterpart|port(ed)?|looking for) ", re.IGNORECASE)
+"""Words before what is another project of the same people."""
 _HERE = re.compile(r"\W*(here|this|website|site|link|https?://\S+|[\w.-]+\.\w{2,}(/\S*)?)\W*", re.IGNORECASE)
 _SHARED_SITES = frozenset({"github", "gitlab", "readthedocs", "pypi", "npmjs"})
 """Sites that hold many projects, by the last label but one of their hosts; a host under github.io is one project's."""
@@ -451,7 +466,9 @@ def _kind(link: Link, read: Read, readme: Readme, own_hosts: frozenset[str]) -> 
         return "changelog", 2
     if _SAYS_DOCS.search(read.passage.text[:400]) and (_HERE.fullmatch(text) or own) and not _is_repository(target):
         return "documentation", 3 if own else 2
-    if own and _DOCS_HOST.search(target):
+    if own and _DOCS_HEADING.fullmatch(read.heading) and re.match("https?:", target) and not _is_repository(target):
+        return "documentation", 3
+    if own and _DOCS_HOST.search(target) and not _SIBLING.search(read.passage.text[:300]):
         return "documentation", 2
     return "", 0
 
@@ -473,9 +490,13 @@ def _is_own_site(target: str, readme: Readme, own_hosts: frozenset[str]) -> bool
     if match is None:
         return False
     host = match[1].lower().removeprefix("www.")
+    facts = readme.repository.facts
+    if host == "docs.github.com":
+        return False
+    if _is_repository(target):
+        return match[2].lower().strip("/").startswith(f"{facts.owner}/{facts.name}".lower())
     if host in own_hosts and not _is_shared(host):
         return True
-    facts = readme.repository.facts
     plain = re.sub(r"[^a-z0-9]", "", f"{host}{match[2] if _is_shared(host) or len(match[2]) < 60 else ''}".lower())
     names = [re.sub(r"[^a-z0-9]", "", name.lower()) for name in (facts.name, facts.owner if _is_shared(host) else "")]
     return any(len(name) > 2 and name in plain for name in names)

@@ -317,3 +317,46 @@ def test_what_installs_the_project_and_no_client_of_another_language(build, text
     assert opened is not None
     found = install.commands(opened, frozenset({"widget"}) if not files else frozenset())
     assert [each.text for each in found if each.role == "package"] == expected
+
+
+MENDED_INSTALLS = {
+    "winget install --id=astral-sh.uv -e": "development",
+    "brew install uv sqlite3": "other",
+    "pip install git+https://github.com/example/widget.git@main": "source",
+    "winget install example.widget": "package",
+    "widget install other": None,
+    "npx widget --port 80": None,
+    "git clone https://github.com/example/other": None,
+}
+
+
+@pytest.mark.parametrize("command", MENDED_INSTALLS)
+def test_commands_of_other_tools_and_ways_to_use_the_project_are_told_apart(page, command):
+    found = install.commands(page(f"# W\n\n```sh\n{command}\n```\n"), frozenset({"widget"}))
+    assert [each.role for each in found] == [role for role in [MENDED_INSTALLS[command]] if role]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("# W\n\nHave you always wished for order? Widget is for you.\n\nWidget sorts things by size.\n", "Widget sorts things by size."),
+        ("# W\n\nWe wanted a simple sorter for widgets, and there was none.\n\nWidget sorts things by size.\n", "Widget sorts things by size."),
+        ("# W\n\nVideo introduction to widget: how to sort beautiful things.\n\nWidget sorts things by size.\n", "Widget sorts things by size."),
+    ],
+)  # fmt: skip
+def test_questions_stories_and_videos_are_no_summary(page, text, expected):
+    assert readme.summary(page(text)).text == expected
+
+
+def test_a_move_is_told_by_where_it_went(page):
+    found = readme.banners(page("# W\n\n> **Move:** Widget moved from the `example` organization to [other](https://github.com/other). The repository moved whole.\n"))  # fmt: skip
+    assert [each.kind for each in found] == ["moved to https://github.com/other"]
+
+
+def test_documentation_below_its_heading_comes_before_that_of_a_sibling(page):
+    text = (
+        "# Widget\n\nFor an equivalent in Rust look at the [docs of the other](https://docs.widget.example/rust/widget).\n\n"
+        "## Documentation\n\n- [docs.widget.example](https://docs.widget.example/python/widget) tells everything\n"
+    )
+    found = {each.kind: each.text for each in readme.links(page(text))}
+    assert found["documentation"] == "https://docs.widget.example/python/widget"

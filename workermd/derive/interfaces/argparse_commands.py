@@ -125,15 +125,14 @@ class Parser(Modelled):
                 return Native(name, self._ask)
             case "_add_action":
                 return Native(name, self._take)
-            case "register":
+            case "register" | "set_defaults":
                 return Native(name, self._register)
-            case "set_defaults":
-                return Native(name, lambda _evaluator, _call: None)
             case "description" | "prog" | "epilog" | "usage":
                 return self.given.get(name, UNKNOWN)
         return UNKNOWN
 
     def _register(self, _evaluator: Calls, call: Invocation) -> Any:
+        """`register`; `set_defaults` has keywords alone, and adds nothing that is given."""
         if call.get(0, "registry_name") == "action" and isinstance(call.get(1, "value"), str):
             self.actions[call.get(1, "value")] = call.get(2, "object")
 
