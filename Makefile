@@ -98,6 +98,10 @@ bench-serve: $(VENV)/.ready
 command-lines: $(VENV)/.ready
 	$(BIN)/python -m tests.benchmarks.command_lines $(if $(FOLDER),--folder $(FOLDER)) -v
 
+# What the confidence of derived claims means: the shares fitted again on labelled repositories, and held against others.
+calibration: $(VENV)/.ready
+	$(BIN)/python -m tests.benchmarks.calibration
+
 # The properties of the ledger and the command line with all their examples, and what one kind of agents stands for with all; crash points in pairs, seeded faults and a kill storm. SECONDS_LONG bounds the storm; SEED repeats one.
 SECONDS_LONG ?= 300
 SEED ?=

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from workermd.derive import confidence, install, languages, licence, mode, readme
+from workermd.derive.calibration import calibrated
 from workermd.derive.evidence import languages_of, of_fact, of_lines, open_source
 from workermd.derive.manifest import Manifest, manifests
 from workermd.derive.mode import ModeChoice
@@ -43,7 +44,13 @@ def gather(
         _mode_claim(choice),
         *_interface_claim(interface, notes),
     ]
-    return tuple(claim._replace(evidence=claim.evidence[:MOST_EVIDENCE]) for claim in claims), choice
+    return tuple(_weighed(claim)._replace(evidence=claim.evidence[:MOST_EVIDENCE]) for claim in claims), choice
+
+
+def _weighed(claim: Claim) -> Claim:
+    """The claim with the confidence that its support is worth; what the host or the caller decided stays certain."""
+    decided = claim.confidence == 1.0 and claim.field in ("status", "worker_mode")
+    return claim if decided else claim._replace(confidence=calibrated(claim.field, claim.confidence))
 
 
 def _status(repository: Repository, page: Readme | None, stated: tuple[Manifest, ...]) -> Iterator[Claim]:

@@ -141,7 +141,7 @@ def test_a_changed_interface_changes_the_schema_where_nobody_touched_it(build):
         ('"claims": [', '"claims": [7, ', "damaged"),
         ('"commit": "', '"commit": "--upload-pack=', "names no commit"),
         ('"stars": 1234', '"stars": 1234,', "no strict JSON"),
-        ('"confidence": 1.0', '"confidence": "1"', "damaged"),
+        ('"confidence": 0.99', '"confidence": "1"', "damaged"),
     ],
 )
 def test_a_damaged_block_is_refused(build, contract, old, new, message):
