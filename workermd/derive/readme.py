@@ -302,7 +302,7 @@ def _notices(readme: Readme) -> Iterator[_Notice]:
                 or (passage.rank == 2 and bool(_SUBJECT.search(passage.text) or passage.text.isupper()))
             )
         )
-        about = read.intro or is_title or _STATUS_HEADING.fullmatch(read.heading)
+        about = is_title or (read.intro and passage.kind != "heading") or _STATUS_HEADING.fullmatch(read.heading)
         if not about or passage.kind in ("fence", "code", "cell") or passage.listed:
             continue
         text, first, last = passage.text[:2000], passage.first_line, passage.last_line
