@@ -1,0 +1,55 @@
+"""Cost is bounded by size: a megabyte of any language that is read takes less than five seconds of processor time."""
+
+import json
+import time
+
+import pytest
+
+from tests.derive.interfaces.interface_cases import build
+from workermd.derive.claims import gather
+from workermd.derive.interfaces.kinds import survey
+
+SECONDS_A_MEGABYTE = 5
+PROJECT = (
+    '=== pyproject.toml\n[project]\nname = "tool"\n[project.scripts]\ntool = "tool.cli:main"\n=== tool/__init__.py\n'
+)
+PARAMETERS = [{"name": "a", "in": "query", "schema": {"type": "string", "description": "x" * 60}}]
+PATHS = {
+    f"/p{number}": {
+        "get": {"operationId": f"o{number}", "parameters": PARAMETERS, "responses": {"200": {"description": "ok"}}}
+    }
+    for number in range(4000)
+}
+API = json.dumps({"openapi": "3.1.0", "info": {"title": "t", "version": "1"}, "paths": PATHS})
+TOOL = "@m.tool()\ndef t{0}(a: int, b: str = 'x') -> str:\n    return b\n"
+ROUTE = "@app.get('/x{0}')\ndef t{0}(a: int, b: str = 'x') -> str:\n    return b\n"
+
+
+def prose(link: str, code: str) -> str:
+    return (f"Some *words* with {link} and {code} inside. " * 6 + "\n\n") * 1800
+
+
+TEXTS = {
+    "argparse": PROJECT
+    + "=== tool/cli.py\nimport argparse\ndef main():\n    p = argparse.ArgumentParser()\n"
+    + "".join(f"    p.add_argument('--o{number}', type=int, help='{'x' * 40}')\n" for number in range(5000))
+    + "    p.parse_args()\n",
+    "markdown": "=== README.md\n# T\n\n" + prose("[a link](https://e.example/x)", "`pip install tool`"),
+    "reST": "=== README.rst\nT\n=\n\n" + prose("`a link <https://e.example/x>`_", "``pip install tool``"),
+    "asciidoc": "=== README.adoc\n= T\n\n" + prose("https://e.example/x[link]", "`pip install tool`"),
+    "openapi": f"=== openapi.json\n{API}",
+    "openapi in YAML": f"=== openapi.yaml\n{API}",
+    "mcp": "=== server.py\nfrom mcp.server.fastmcp import FastMCP\nm = FastMCP('x')\n"
+    + "".join(TOOL.format(number) for number in range(4000)),
+    "fastapi": "=== main.py\nfrom fastapi import FastAPI\napp = FastAPI()\n"
+    + "".join(ROUTE.format(number) for number in range(4000)),
+}
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_a_megabyte_takes_seconds(tmp_path, name):
+    repository = build(tmp_path, TEXTS[name])
+    start = time.process_time()
+    survey(repository)
+    gather(repository, None)
+    assert time.process_time() - start < SECONDS_A_MEGABYTE * max(1, len(TEXTS[name]) / 1_000_000)
