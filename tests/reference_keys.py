@@ -95,6 +95,8 @@ MODEL: Words = {
     "api_key_env": ("text", "`OPENAI_API_KEY` for OpenAI's endpoint", "The variable that holds the key."),
     "api_key_file": ("text", "", "The file that holds the key, relative to the configuration: a secret of Docker or Kubernetes."),
     "api_key_keyring": ("text", "", "`SERVICE/USER`: the key in the system's keyring."),
+    "api_key_command": ("list of text", "", "A program that prints the key, such as a token of Entra ID."),
+    "bearer": ("true or false", "`false`", "Beside `api_version`: the key is a token, and goes as one."),
     "structured": ("text", '`"auto"`', "How the form of an answer is asked for: `auto`, `schema`, `json` or `text`."),
     "api_version": ("text", "", "Makes the requests those of an Azure deployment."),
     "options": ("table", "`{}`", "Sent with every request as they are."),

@@ -1,6 +1,8 @@
 """Keys from files and from a keyring: like any other key, and told where they cannot be had."""
 
+import json
 import os
+import sys
 
 import pytest
 
@@ -55,6 +57,57 @@ def test_a_key_from_a_file_is_sent_and_masked(cli, configured, contract, given, 
         "the key cannot be read (No such file or directory); mend api_key_file" in each
         for each in found.document["problems"]
     )
+
+
+TOKEN = """import os, sys
+open("asked", "a").write("x")
+print(os.environ["TOKEN_OF"])
+"""
+
+
+@pytest.mark.rule("S6.3")
+def test_a_token_that_a_program_prints_goes_as_one(cli, contract, given, tmp_path):
+    """As with Azure and Entra ID: a token of this hour, sent as a bearer token beside `api_version`."""
+    (tmp_path / "token.py").write_text(TOKEN)
+    answer = Text('{"status": "ok", "result": {"said": "' + KEY + '"}}')
+    with Server([answer], key=KEY) as server:
+        words = f'api_key_command = ["{sys.executable}", "token.py"]\napi_version = "2024-10-21"\nbearer = true'
+        (tmp_path / "workermd.toml").write_text(CONFIG.format(url=server.url, key=words))
+        done = cli("run", contract(), given(), env={"TOKEN_OF": KEY})
+        assert (done.code, done.document["result"]) == (0, {"said": "***"}), done.err
+        sent = server.requests[0].headers
+        assert (sent["authorization"], "api-key" in sent) == (f"Bearer {KEY}", False)
+        assert "api-version=2024-10-21" in server.requests[0].query
+        assert KEY not in done.out.decode() + done.err
+        assert (tmp_path / "asked").read_text() == "x"
+        told = cli("doctor", env={"TOKEN_OF": KEY}).out.decode()
+        assert f"key in command {sys.executable}, answers" in told.replace("\n" + " " * 17, " ")
+        assert 'api_version = "2024-10-21", bearer = true' in told
+        (tmp_path / "token.py").write_text("raise SystemExit(3)")
+        refused = cli("run", contract(), given("r2"), env={"TOKEN_OF": KEY})
+        assert (refused.code, "no key could be had from its command" in refused.err) == (2, True), refused.err
+        problems = cli("doctor", "--json", env={"TOKEN_OF": KEY}).document["problems"]
+        assert any(
+            "the key cannot be had (it ended with 3); run the words of api_key_command" in each for each in problems
+        )
+
+
+def test_doctor_shows_every_key_of_a_model_that_was_set(cli, tmp_path):
+    written = {
+        "structured": "json", "names": False, "system": "user", "merge_roles": True, "stream": True, "ca_file": "ours.pem",
+        "proxy_env": "OUR_PROXY", "fallback": ["second"], "headers": {"X-Team": "OUR_TEAM"}, "options": {"temperature": 0},
+    }  # fmt: skip
+    lines = "\n".join(f"{key} = {json.dumps(value)}" for key, value in written.items() if not isinstance(value, dict))
+    lines += '\nheaders = { X-Team = "OUR_TEAM" }\noptions = { temperature = 0 }'
+    second = '[models.second]\nmodel = "m"\nprovider = "anthropic"\n'
+    (tmp_path / "workermd.toml").write_text(f'[models.first]\nmodel = "m"\n{lines}\n{second}')
+    models = cli("doctor", "--json", "--offline", "--exit-zero").document["models"]
+    expected = written | {"ca_file": str(tmp_path / "ours.pem"), "options": ["temperature"]}
+    assert (models["first"]["keys"], models["second"]["keys"]) == (expected, {})
+    assert models["second"]["provider"] == "anthropic"
+    told = " ".join(cli("doctor", "--offline", "--exit-zero").out.decode().split())
+    for word in (*written, "m by anthropic"):
+        assert word in told
 
 
 def test_doctor_names_the_source_and_never_the_key(cli, configured, tmp_path):

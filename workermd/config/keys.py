@@ -1,10 +1,13 @@
-"""Keys that stand in files (Docker's and Kubernetes' secrets) or in the system's keyring.
+"""Keys that stand in files (Docker's and Kubernetes' secrets), in the system's keyring, or that a program prints.
 
 Each becomes a variable of this process, and from there on it is a key like any other: passed to the attempts of the
 binding that needs it, masked in everything that is written, sent to its own endpoint alone (S6.3).
 """
 
+import json
 import re
+import subprocess
+import time
 from collections.abc import Iterable
 
 from workermd.protocol.errors import ConfigurationError
@@ -13,9 +16,14 @@ from workermd.system.bounded import at_most
 from workermd.system.digest import sha256
 from workermd.task.binding import Model
 
-FILE, KEYRING = "file", "keyring"
+FILE, KEYRING, COMMAND = "file", "keyring", "command"
 
 _MOST_BYTES = 1 << 16
+_PATIENCE = 60.0
+_HELD_SECONDS = 60.0
+"""So long a program is not asked for the same key again: a command line binds several workers one after the other."""
+
+_held: dict[str, tuple[float, str]] = {}
 
 
 def variable_for(source: str) -> str:
@@ -45,11 +53,25 @@ def why_missing(model: Model) -> str:
     return ""
 
 
+def shown(source: str) -> str:
+    """A source as it is told; a program without its arguments, which may be long."""
+    kind, _, place = source.partition(":")
+    return f"{kind}:{json.loads(place)[0]}" if kind == COMMAND else source
+
+
+def of_command(words: Iterable[str], folder: str) -> str:
+    """The source of a key that a program prints."""
+    return f"{COMMAND}:{json.dumps([*words, folder])}"
+
+
 def _read(source: str) -> str:
     kind, _, place = source.partition(":")
-    key = _of_file(place) if kind == FILE else _of_keyring(place)
+    key = {FILE: _of_file, KEYRING: _of_keyring, COMMAND: _of_command}[kind](place)
     if not key or "\0" in key or "\n" in key:
-        raise ConfigurationError(f"{place}: holds no key, or more than one line", f"store the key alone in the {kind}")
+        raise ConfigurationError(
+            f"{shown(source).partition(':')[2]}: holds no key, or more than one line",
+            "the key has to stand there alone, on one line",
+        )
     return key
 
 
@@ -81,3 +103,35 @@ def _of_keyring(place: str) -> str:
             f"the keyring has no key for {service} and {user}", f"store it: keyring set {service} {user}"
         )
     return found.strip()
+
+
+def _of_command(place: str) -> str:
+    """What the program prints, run without a shell in the configuration's folder. What it says else is not kept."""
+    held = _held.get(place)
+    if held and time.monotonic() - held[0] < _HELD_SECONDS:
+        return held[1]
+    *words, folder = json.loads(place)
+    try:
+        done = subprocess.run(
+            words,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=_PATIENCE,
+            cwd=folder or None,
+            env=dict(environment.variables()),
+            check=True,
+        )
+        key = done.stdout[:_MOST_BYTES].decode().strip()
+    except subprocess.CalledProcessError as error:
+        reason = f"it ended with {error.returncode}"
+    except subprocess.TimeoutExpired:
+        reason = f"it took longer than {_PATIENCE:.0f} s"
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it printed no text"
+    else:
+        _held[place] = (time.monotonic(), key)
+        return key
+    raise ConfigurationError(
+        f"{words[0]}: the key cannot be had ({reason})", "run the words of api_key_command yourself to see why"
+    ) from None

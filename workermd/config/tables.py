@@ -27,7 +27,7 @@ _BINDING_KEYS = (
 VOUCHABLE = ("max_tokens", "max_cost_usd", "max_tool_calls", "max_turns", "tools_allowed", "rate_limit")
 """Bounds that an operator may vouch for; never those of time and attempts, nor the key (S3.6)."""
 _MODEL_KEYS = ("model", "base_url", "api_key_env", "structured", "api_version", "options", "price")
-_KEY_KEYS = ("api_key_env", "api_key_file", "api_key_keyring")
+_KEY_KEYS = ("api_key_env", "api_key_file", "api_key_keyring", "api_key_command", "bearer")
 _DIALECT_KEYS = ("names", "system", "merge_roles", "stream")
 _WAY_KEYS = ("headers", "ca_file", "proxy_env", "fallback", "provider")
 _OWN_WIRE_KEYS = ("api_version", "headers", "ca_file", "proxy_env", "stream")
@@ -294,6 +294,7 @@ def _model(fields: Any, place: str, folder: str = "") -> Model:
         fallback=words_of(fields, "fallback", place),
         provider=provider,
         key_from=key_from,
+        bearer=_flag(fields, "bearer", place),
     )
     return priced(model)
 
@@ -311,7 +312,7 @@ def _provider(fields: dict[str, Any], place: str) -> str:
 
 def _key_from(fields: dict[str, Any], place: str, folder: str) -> str:
     """Where the key stands, if not in a variable. A file's path is relative to the configuration."""
-    given = [key for key in _KEY_KEYS if key in fields]
+    given = [key for key in _KEY_KEYS if key in fields and key != "bearer"]
     if len(given) > 1:
         raise ConfigurationError(f"{place}: names {' and '.join(given)}", "name one of them")
     if path := text_of(fields, "api_key_file", place):
@@ -322,6 +323,8 @@ def _key_from(fields: dict[str, Any], place: str, folder: str) -> str:
                 f"{place}: api_key_keyring is no SERVICE/USER", 'write api_key_keyring = "workermd/openai"'
             )
         return f"{keys.KEYRING}:{named}"
+    if words := words_of(fields, "api_key_command", place):
+        return keys.of_command(words, folder)
     return ""
 
 

@@ -1,5 +1,6 @@
 """What `doctor` found, for people."""
 
+import json
 import textwrap
 
 from workermd.protocol.envelope import Document
@@ -70,7 +71,10 @@ def _models(models: Document) -> list[Line]:
         source = (model["api_key_from"] or "").replace(":", " ", 1) or model["api_key_env"]
         key = f", key in {source}" if source else ", no key"
         endpoint = f", {model['endpoint']}" if model["endpoint"] else ""
-        told.append(("model", f"{name}: {model['model']} at {model['base_url']}{key}{endpoint}"))
+        provider = f" by {model['provider']}" if model["provider"] else ""
+        told.append(("model", f"{name}: {model['model']}{provider} at {model['base_url']}{key}{endpoint}"))
+        further = ", ".join(f"{key} = {json.dumps(value)}" for key, value in model["keys"].items())
+        told += [("", further)] if further else []
     return told
 
 

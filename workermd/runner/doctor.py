@@ -124,20 +124,47 @@ def _model(name: str, model: Model, problems: list[str], *, offline: bool) -> Do
         "base_url": model.base_url,
         "provider": model.provider or None,
         "api_key_env": None if model.key_from else model.api_key_env or None,
-        "api_key_from": model.key_from or None,
+        "api_key_from": keys.shown(model.key_from) or None,
+        "keys": _further(model),
         "key_set": key_set if model.api_key_env else None,
         "priced": model.input_price is not None,
         "endpoint": answer,
     }
 
 
+_SHOWN = (
+    "structured",
+    "api_version",
+    "bearer",
+    "names",
+    "system",
+    "merge_roles",
+    "stream",
+    "ca_file",
+    "proxy_env",
+    "fallback",
+)
+"""Keys of a model's table that are shown where they are not as they are without being written."""
+
+
+def _further(model: Model) -> Document:
+    """How the endpoint is spoken to, as far as the model's table says so. Of a header its variable is named."""
+    plain = Model(model.name)
+    told = {key: getattr(model, key) for key in _SHOWN if getattr(model, key) != getattr(plain, key)}
+    told |= {key: list(value) for key, value in told.items() if isinstance(value, tuple)}
+    if model.headers:
+        told["headers"] = dict(model.headers)
+    if model.options:
+        told["options"] = sorted(model.options)
+    return told
+
+
 def _asked(model: Model) -> str:
     """Whether the endpoint answers; any answer will do, but one that refuses the key."""
     request = urllib.request.Request(model.base_url.rstrip("/") + "/models", headers={"user-agent": "workermd"})  # noqa: S310 - http by the configuration's own check
     if key := os.environ.get(model.api_key_env) if model.api_key_env else None:
-        request.add_header(
-            "api-key" if model.api_version else "authorization", key if model.api_version else f"Bearer {key}"
-        )
+        name, before = model.key_header
+        request.add_header(name, f"{before}{key}")
     try:
         _straight.open(request, timeout=PATIENCE).close()
     except urllib.error.HTTPError as error:

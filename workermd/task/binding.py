@@ -41,7 +41,15 @@ class Model(NamedTuple):
     fallback: tuple[str, ...] = ()
     provider: str = ""
     key_from: str = ""
-    """`file:PATH` or `keyring:SERVICE/USER`, from which the variable of the key is filled; empty: the caller fills it."""
+    """`file:PATH`, `keyring:SERVICE/USER` or `command:WORDS`, from which the variable of the key is filled; empty: the
+    caller fills it."""
+    bearer: bool = False
+    """A key beside `api_version` is a token: it goes as one, and not as Azure's key."""
+
+    @property
+    def key_header(self) -> tuple[str, str]:
+        """The header that carries the key, and what stands before it."""
+        return ("api-key", "") if self.api_version and not self.bearer else ("authorization", "Bearer ")
 
     @property
     def variables(self) -> tuple[str, ...]:
@@ -157,7 +165,9 @@ class Binding(NamedTuple):
 def unset_variable(model: Model) -> str:
     """Which variable of a model is not set; empty when all are."""
     if model.key_from and not os.environ.get(model.api_key_env):
-        return f"model {model.name}: no key could be had from its {model.key_from.replace(':', ' ', 1)}; see: workermd doctor"
+        return (
+            f"model {model.name}: no key could be had from its {model.key_from.partition(':')[0]}; see: workermd doctor"
+        )
     wanted = [(model.api_key_env, "the endpoint's key"), (model.proxy_env, "the proxy's address")]
     wanted += [(variable, f"the header {header}") for header, variable in model.headers.items()]
     for variable, what in wanted:

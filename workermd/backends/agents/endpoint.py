@@ -96,8 +96,8 @@ class Endpoint:
         headers["user-agent"] = "workermd"
         headers |= {name: os.environ.get(variable, "") for name, variable in self.model.headers.items()}
         if self.key:
-            of_azure = bool(self.model.api_version)
-            headers |= {"api-key": self.key} if of_azure else {"authorization": f"Bearer {self.key}"}
+            name, before = self.model.key_header
+            headers[name] = f"{before}{self.key}"
         if traceparent := os.environ.get("TRACEPARENT"):
             version, trace_id, _, flags = traceparent.split("-", 3)
             headers["traceparent"] = f"{version}-{trace_id}-{span}-{flags}"
