@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := .demo
 
-.PHONY: galleries demo demo-agents bench-demo docs release test coverage matrix lint bench bench-serve command-lines storm fuzz sandbox-table mutants conformance conformance-ablation clean
+.PHONY: foreign-servers small-model galleries demo demo-agents bench-demo docs release test coverage matrix lint bench bench-serve command-lines storm fuzz sandbox-table mutants conformance conformance-ablation clean
 
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
@@ -46,6 +46,14 @@ demo-agents: $(VENV)/.ready
 # Two shipped suites, with a scripted server where a model is needed, and the page of each.
 bench-demo: $(VENV)/.ready
 	$(BIN)/python -m tests.bench.demo $(DEMO)/bench
+
+# The shipped contracts for agents against a gateway, a mock server and a local inference server of others, each in an environment of its own below .abroad. Needs Node.js, a compiler and package indexes.
+foreign-servers: $(VENV)/.ready
+	$(BIN)/python -m tests.abroad.servers
+
+# How often a very small model fills three fields of a ticket, with constrained decoding and without.
+small-model: $(VENV)/.ready
+	$(BIN)/python -m tests.abroad.small_model
 
 # Which teams of AutoGen, and which declarative files of Agent Framework, load out of a clone of yours: DIR is it, or a folder of several.
 galleries: $(VENV)/.ready
