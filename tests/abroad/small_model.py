@@ -25,7 +25,6 @@ from workermd.bench.statistics import wilson
 
 HOME = ROOT / ".abroad"
 ATTEMPTS, SECONDS = 3, 300
-FIELDS = ("category", "priority", "expects_reply")
 WHO = ("A customer", "Our largest client", "A new user", "A reseller", "A teacher")
 WHAT = (
     ("Charged twice", "was charged twice for invoice {n} and wants the second payment back."),
@@ -59,24 +58,20 @@ def cut(contract: str) -> str:
     return contract.replace("max_turns: 4", "max_turns: 12")
 
 
-def schema() -> dict[str, Any]:
-    """What decoding is held to: an answer of the contract, no failure."""
-    fields = {
-        "category": {"enum": ["billing", "bug", "how-to", "account", "other"]},
-        "priority": {"enum": ["low", "normal", "high"]},
-        "expects_reply": {"type": "boolean"},
-    }
-    result = {"type": "object", "properties": fields, "required": list(FIELDS), "additionalProperties": False}
-    properties = {"status": {"enum": ["ok"]}, "result": result}
-    return {"type": "object", "properties": properties, "required": ["status", "result"], "additionalProperties": False}
+def grammar() -> str:
+    """What decoding is held to, in the server's own grammar: an answer of the contract, no failure."""
+    category = " | ".join(f'"\\"{each}\\""' for each in ("billing", "bug", "how-to", "account", "other"))
+    priority = " | ".join(f'"\\"{each}\\""' for each in ("low", "normal", "high"))
+    fields = f'"{{\\"category\\": " ({category}) ", \\"priority\\": " ({priority}) ", \\"expects_reply\\": " ("true" | "false") "}}"'
+    return f'root ::= "{{\\"status\\": \\"ok\\", \\"result\\": " {fields} "}}"'
 
 
 def configuration(url: str, *, constrained: bool) -> str:
-    """`llama-cpp-python` takes the schema inside `json_object`; that is no word of OpenAI's, so it is an option here."""
-    form = json.dumps({"type": "json_object", "schema": schema()}).replace('": ', '" = ')
-    options = f"options = {{ temperature = 0, max_tokens = 200{f', response_format = {form}' if constrained else ''} }}"
+    """`llama-cpp-python` knows no `json_schema`, so the form goes as an option of its own."""
+    form = f", grammar = {json.dumps(grammar())}" if constrained else ""
     return (
-        f'[models.small]\nmodel = "smollm2"\nbase_url = "{url}"\nstructured = "text"\n{options}\n\n'
+        f'[models.small]\nmodel = "smollm2"\nbase_url = "{url}"\nstructured = "text"\n'
+        f"options = {{ temperature = 0, max_tokens = 200{form} }}\n\n"
         '[workers.ticket-triage]\nbackend = "chat"\nmodel = "small"\n'
     )
 
