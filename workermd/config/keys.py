@@ -6,7 +6,6 @@ binding that needs it, masked in everything that is written, sent to its own end
 
 import json
 import re
-import subprocess
 import time
 from collections.abc import Iterable
 
@@ -110,6 +109,8 @@ def _of_command(place: str) -> str:
     held = _held.get(place)
     if held and time.monotonic() - held[0] < _HELD_SECONDS:
         return held[1]
+    import subprocess  # most runs take their key from a variable
+
     *words, folder = json.loads(place)
     try:
         done = subprocess.run(
