@@ -165,9 +165,9 @@ class Binding(NamedTuple):
 def unset_variable(model: Model) -> str:
     """Which variable of a model is not set; empty when all are."""
     if model.key_from and not os.environ.get(model.api_key_env):
-        return (
-            f"model {model.name}: no key could be had from its {model.key_from.partition(':')[0]}; see: workermd doctor"
-        )
+        kind, _, place = model.key_from.partition(":")
+        source = kind if kind == "command" else f"{kind} {place}"
+        return f"model {model.name}: no key could be had from its {source}; see: workermd doctor"
     wanted = [(model.api_key_env, "the endpoint's key"), (model.proxy_env, "the proxy's address")]
     wanted += [(variable, f"the header {header}") for header, variable in model.headers.items()]
     for variable, what in wanted:
