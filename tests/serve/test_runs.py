@@ -12,9 +12,12 @@ from workermd.ledger.sqlite.store import Ledger
 from workermd.runner.decisions import Choice, decide
 from workermd.runner.run_key import KeySource
 from workermd.runner.trace import of_traceparent
+from workermd.runner.worker import Worker
+from workermd.sandbox.policy import Sandbox
 from workermd.serve import promises
 from workermd.serve.jobs import RunCall
 from workermd.system import processes
+from workermd.task.binding import Binding
 
 ECHO = 'evidence(task["run_id"]); reply({"result": {"said": task["input"].get("task")}})'
 SLOW = "wait()\n" + ECHO
@@ -43,6 +46,42 @@ def test_a_run_is_answered_and_its_replay_starts_no_process(tmp_path, evidence):
     assert replayed.headers["idempotent-replayed"] == "true"
     assert started == set()
     assert evidence() == ["r/1", "ü"]
+
+
+FILES = """
+from workermd import Reply
+
+def work(task):
+    with open(task.artifacts_dir + "/plot.svg", "w") as file:
+        file.write("<svg/>")
+    return Reply({"result": {}}, artifacts=({"name": "a plot.svg", "path": "plot.svg", "media_type": "image/svg+xml"},))
+"""
+
+
+def test_a_file_that_an_attempt_left_is_fetched_by_its_digest(tmp_path):
+    (tmp_path / "leaves_a_file.py").write_text(FILES)
+    offer = offered(tmp_path, "")
+    bound = Binding(kind="function", origin="the test", function="leaves_a_file:work", folder=str(tmp_path))
+    offer = offer._replace(worker=Worker(offer.worker.contract, bound, sandbox=Sandbox("off")))
+
+    async def scenario():
+        async with serving(tmp_path, offer) as served:
+            await served.run({"run_id": "r/1", "task": "x"})
+            envelope = (await served.client.get("/workers/echo/runs/r%2F1")).json()
+            (file,) = envelope["artifacts"]
+            home = "/workers/echo/runs/r%2F1/artifacts"
+            others = [
+                await served.client.get(f"{home}{query}")
+                for query in ("", "?sha256=00", f"?sha256=../{file['sha256']}")
+            ]
+            return file, await served.client.get(file["uri"]), others
+
+    file, found, others = asyncio.run(scenario())
+    assert file["uri"] == f"/workers/echo/runs/r%2F1/artifacts?sha256={file['sha256']}"
+    assert found.text == "<svg/>"
+    assert found.headers["content-disposition"] == "attachment; filename*=UTF-8''a%20plot.svg"
+    assert found.headers["content-type"] == "application/octet-stream"
+    assert [each.status_code for each in others] == [404] * 3
 
 
 def test_whoever_does_not_wait_is_told_where_to_look(tmp_path):

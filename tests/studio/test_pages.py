@@ -1,14 +1,18 @@
 """The studio's pages over a real ledger: what is seen of a run, what a person does, and who is let in."""
 
 import asyncio
+import html
 import json
 import re
 
 import httpx
 import pytest
 
+from tests.conftest import patience
+from tests.late import needs
 from tests.serve.serving import ADDRESS
 from tests.studio.opened import folder_with, opened, plain
+from workermd.testing import Hang, Server, Text
 
 MOODS = """
 said = task["input"].get("task")
@@ -197,6 +201,66 @@ def test_a_report_is_one_file_that_needs_nothing_else(tmp_path):
     assert "<form" not in report.text
     assert ".source" in report.text
     assert "must be one of the 2 values" in plain(report.text)
+
+
+FILES = """
+import os
+from workermd import Reply
+
+def work(task):
+    path = os.path.join(task.artifacts_dir, "plot <1>.html")
+    with open(path, "w") as file:
+        file.write("<script>alert(1)</script>")
+    return Reply({"result": {"mood": "good"}}, artifacts=({"name": "plot <1>.html", "path": path, "media_type": "text/html"},))
+"""
+
+
+def test_a_file_that_an_attempt_left_is_kept_and_never_shown(tmp_path):
+    async def scenario():
+        folder = folder_with(tmp_path, "")
+        (folder / "leaves_a_file.py").write_text(FILES)
+        bound = '[workers.echo]\nbackend = "function"\nfunction = "leaves_a_file:work"\n'
+        (folder / "workermd.toml").write_text(f'ledger = "ledger.db"\nsandbox = "off"\n{bound}')
+        async with opened(folder) as studio:
+            await studio.send("start", worker="echo", input='{"run_id": "r", "task": "x"}')
+            await studio.settled("echo", "r")
+            page = await studio.page("run?worker=echo&run=r")
+            link = html.unescape(re.search(r'href="(/studio/artifact[^"]+)"', page)[1])
+            found = await studio.browser.get(link)
+            unknown = await studio.browser.get(link[:-1] + ("0" if link[-1] != "0" else "1"))
+            (kept,) = tmp_path.glob("ledger.db.artifacts/*/plot*")
+            kept.write_text("changed")
+            return found, unknown, await studio.browser.get(link)
+
+    found, *gone = asyncio.run(scenario())
+    assert found.text == "<script>alert(1)</script>"
+    assert found.headers["content-type"] == "application/octet-stream"
+    assert found.headers["content-disposition"] == "attachment; filename*=UTF-8''plot%20%3C1%3E.html"
+    assert "default-src 'none'" in found.headers["content-security-policy"]
+    assert [each.status_code for each in gone] == [404, 404], "no other digest, and no file that is another now"
+
+
+def test_a_conversation_is_read_while_it_goes_on(tmp_path):
+    team = '[workers.echo]\nbackend = "team"\nmodel = "local"\npattern = "round-robin"\nagents = [{name = "writer"}, {name = "editor"}]\n'
+
+    async def scenario(url):
+        folder = folder_with(tmp_path, MOODS)
+        model = f'[models.local]\nmodel = "small"\nbase_url = "{url}"\n'
+        (folder / "workermd.toml").write_text(f'ledger = "ledger.db"\nsandbox = "off"\n{model}{team}')
+        async with opened(folder) as studio:
+            await studio.send("start", worker="echo", input='{"run_id": "r", "task": "x"}')
+            async with asyncio.timeout(patience(60)):
+                while "A first draft" not in (page := plain(await studio.page("run?worker=echo&run=r"))):
+                    await asyncio.sleep(0.05)
+            await studio.send("cancel", worker="echo", run="r")
+            await studio.until("echo", "r", lambda _: ("echo", "r") not in studio.desk.jobs)
+            return page, plain(await studio.page("run?worker=echo&run=r"))
+
+    with Server([Text("A first draft"), Hang()]) as server:
+        during, after = asyncio.run(scenario(server.url))
+    assert "running" in during
+    assert "writer" in during
+    assert "A first draft" in after, "what was told live is in the ledger afterwards"
 
 
 @pytest.mark.parametrize("address", ["run?worker=echo&run=nothing", "contract?worker=nobody", "run", "report?run=x"])

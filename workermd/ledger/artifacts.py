@@ -6,11 +6,21 @@ What an approved call of a tool answered lies beside them, in a file by the id o
 
 import contextlib
 import os
+import stat
 from collections.abc import Iterable
+from typing import BinaryIO, Protocol
 
 from workermd.ledger import attempt_logs
-from workermd.ledger.records import QUESTION_ID_LENGTH
+from workermd.ledger.records import QUESTION_ID_LENGTH, Attempt
 from workermd.protocol.envelope import Document
+
+
+class ArtifactLedger(Protocol):
+    """What is asked of a ledger here."""
+
+    artifacts_folder: str
+
+    def attempts(self, run_row_id: int) -> tuple[Attempt, ...]: ...
 
 
 def folder_of(ledger_path: str) -> str:
@@ -87,6 +97,36 @@ def located_at(uri: str, folder: str) -> str:
     from urllib.parse import quote  # most runs have no artifacts
 
     return f"file://{quote(folder)}/{inside}"
+
+
+def found(ledger: ArtifactLedger, run_row_id: int, digest: str) -> tuple[str, BinaryIO] | None:
+    """A run's artifact of this SHA-256, in hexadecimal: its name and the file."""
+    for attempt in ledger.attempts(run_row_id):
+        for each in (attempt.detail or {}).get("artifacts", ()):
+            if each.get("sha256") == digest and (file := _opened(ledger.artifacts_folder, attempt.token, each)):
+                return str(each.get("name", digest)), file
+    return None
+
+
+def _opened(folder: str, token: str, artifact: Document) -> BinaryIO | None:
+    """An attempt's artifact, open at its begin; None where it is not there any more, or no longer what it was."""
+    import hashlib  # as `unquote`, for the few who fetch an artifact
+    from urllib.parse import unquote
+
+    path = os.path.realpath(unquote(located_at(str(artifact.get("uri", "")), folder).removeprefix("file://")))
+    if not path.startswith(os.path.join(folder, token) + os.sep):
+        return None
+    try:
+        file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK), "rb")
+    except OSError:
+        return None
+    if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        if digest == artifact.get("sha256"):
+            file.seek(0)
+            return file
+    file.close()
+    return None
 
 
 def remove(folder: str, tokens: Iterable[str]) -> None:

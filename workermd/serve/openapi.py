@@ -138,6 +138,15 @@ def _paths(offer: Offer) -> Document:
                 _header("Last-Event-ID", "The number of the event that was seen last."),
             )
         },
+        f"{root}/runs/{{run_id}}/artifacts": {
+            "get": _operation(
+                f"artifact {offer.id}",
+                "A file that an attempt left, as the envelope addresses it.",
+                {"200": {"description": "The file.", "content": {"application/octet-stream": {}}}},
+                run,
+                {"name": "sha256", "in": "query", "required": True, "schema": _TEXT},
+            )
+        },
         f"{root}/runs/{{run_id}}/cancel": {
             "post": _operation(f"cancel {offer.id}", "End the run early.", {"202": state}, run)
         },

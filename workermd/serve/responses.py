@@ -1,16 +1,19 @@
 """Answers of runs as responses of HTTP: the table of docs/serve.md."""
 
 import http
-from typing import Any
+import os
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+from urllib.parse import quote
 
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from workermd.contract.json import quick
 from workermd.contract.json.strict import JsonError
 from workermd.protocol.envelope import Document, Status, encoded
 from workermd.runner.answers import Answered
 from workermd.runner.worker import Worker
-from workermd.serve.jobs import RunCall
+from workermd.serve.jobs import Name, RunCall
 from workermd.serve.problem import HttpProblem
 from workermd.serve.reading import JSON
 
@@ -72,7 +75,7 @@ def of_answer(answered: Answered, call: RunCall, more: dict[str, str] | None = N
         error.get("message", ""),
         error.get("hint", ""),
         **problem,
-        envelope=envelope,
+        envelope=addressed(envelope),
     )
     if error.get("retryable"):
         headers["Retry-After"] = RETRY_AFTER
@@ -80,7 +83,35 @@ def of_answer(answered: Answered, call: RunCall, more: dict[str, str] | None = N
     return told.response()
 
 
+def addressed(envelope: Document) -> Document:
+    """An envelope whose artifacts can be fetched from this server, in place."""
+    attempts, home = envelope.get("attempts") or (), address((envelope["worker_id"], envelope["run_id"] or ""))
+    for each in (*envelope.get("artifacts", ()), *(file for made in attempts for file in made.get("artifacts", ()))):
+        each["uri"] = f"{home}/artifacts?sha256={each['sha256']}"
+    return envelope
+
+
+def address(name: Name) -> str:
+    """The path of a run."""
+    return f"/workers/{quote(name[0], safe='')}/runs/{quote(name[1], safe='')}"
+
+
+def of_file(name: str, file: BinaryIO) -> Response:
+    """A file to keep: whatever it is, no browser shows it as a page of this server's."""
+    headers = {
+        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}",
+        "Content-Length": str(os.fstat(file.fileno()).st_size),
+    }
+    return StreamingResponse(_parts(file), 200, headers, "application/octet-stream")
+
+
+def _parts(file: BinaryIO) -> Iterator[bytes]:
+    with file:
+        yield from iter(lambda: file.read(1 << 16), b"")
+
+
 def of_envelope(envelope: Document) -> Response:
+    addressed(envelope)
     return Response(encoded(envelope), 200, _headers(envelope), JSON)
 
 

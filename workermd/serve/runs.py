@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from urllib.parse import quote
+from typing import BinaryIO
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from workermd.ledger import artifacts
 from workermd.ledger.records import Run, RunChoice, RunSummary
 from workermd.protocol.envelope import Document, timestamp
 from workermd.protocol.errors import UsageError
@@ -16,6 +17,7 @@ from workermd.report.runs import parsed
 from workermd.runner.answers import Answered
 from workermd.runner.decisions import DENY, Choice
 from workermd.runner.run_key import OF_INPUT, KeySource
+from workermd.runner.session import Session
 from workermd.runner.trace import of_traceparent
 from workermd.serve import reading, responses, stream
 from workermd.serve.catalogue import Offer
@@ -46,6 +48,7 @@ class Runs:
         self._deeds: dict[str, dict[str, Callable[[Request, Name], Awaitable[Response]]]] = {
             "": {"GET": self._look},
             "events": {"GET": self._events},
+            "artifacts": {"GET": self._artifact},
             "cancel": {"POST": self._cancel},
             "decisions": {"POST": self._decide},
             "reopenings": {"POST": self._reopen},
@@ -85,7 +88,7 @@ class Runs:
         if isinstance(found, Answered):
             return responses.of_answer(found, call)
         seconds, applied = preference or reading.preference_of(request)
-        link = address(found.name)
+        link = responses.address(found.name)
         if seconds is None or seconds > 0:
             waiting = asyncio.shield(asyncio.wrap_future(found.answer))
             try:
@@ -140,6 +143,19 @@ class Runs:
         if told is None:
             raise reading.no_such_run()
         return stream.of_ledger(lambda: self._desk.told(name), told, seen)
+
+    async def _artifact(self, request: Request, name: Name) -> Response:
+        """GET: a file that an attempt left, by its digest, as the envelope names it."""
+        digest = request.query_params.get("sha256", "")
+
+        def looked_for(session: Session) -> tuple[str, BinaryIO] | None:
+            run = session.ledger.look(*name)
+            return None if run is None else artifacts.found(session.ledger, run.id, digest)
+
+        found = await self._desk.ask(looked_for)
+        if found is None:
+            raise HttpProblem(404, "no_such_artifact", "This run has no file of this digest.", "see its envelope")
+        return responses.of_file(*found)
 
     async def _cancel(self, _request: Request, name: Name) -> Response:
         """POST: what runs here ends soon; the attempts that are left stay."""
@@ -200,11 +216,11 @@ class Runs:
         except HttpProblem as problem:
             return {"status": problem.status, "code": problem.code, "detail": problem.detail}
         if isinstance(found, Job):
-            return {"status": 202, "run_id": found.name[1], "location": address(found.name)}
+            return {"status": 202, "run_id": found.name[1], "location": responses.address(found.name)}
         status, document = responses.status_of(found.envelope), found.envelope
         error = document.get("error", {})
         told = {"code": error["code"], "detail": error["message"]} if status >= 400 else {}
-        place = {"location": address((offer.id, document["run_id"]))} if status < 400 else {}
+        place = {"location": responses.address((offer.id, document["run_id"]))} if status < 400 else {}
         return {"status": status, "run_id": document["run_id"]} | place | told
 
 
@@ -218,7 +234,3 @@ def summary(run: Run | RunSummary) -> Document:
         "max_attempts": run.max_attempts,
         "created_at": timestamp(run.created_at),
     }
-
-
-def address(name: Name) -> str:
-    return f"/workers/{quote(name[0], safe='')}/runs/{quote(name[1], safe='')}"

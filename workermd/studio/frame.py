@@ -47,7 +47,7 @@ class StartFailures:
 
 class StudioRoom(NamedTuple):
     """What every page is made from. `settings` reads the configuration anew; `under_way` tells of a run that this server
-    carries out; `acts` says that runs are started here; `edit` is the folder that may be written to, empty where none may."""
+    carries out, `happening` what happened in it so far; `acts` says that runs are started here; `edit` is the folder that may be written to, empty where none may."""
 
     ledger: str
     shelf: Shelf
@@ -55,6 +55,7 @@ class StudioRoom(NamedTuple):
     entrance: Entrance
     failures: StartFailures
     under_way: Callable[[RunName], Document | None] = lambda _name: None
+    happening: Callable[[RunName], list[Document]] = lambda _name: []
     acts: bool = False
     edit: str = ""
 

@@ -36,7 +36,11 @@ class Studio:
             job = desk.jobs.get(name)
             return job.document if job is not None else None
 
-        frame = PageFrame(self._room._replace(acts=True, under_way=under_way))
+        def happening(name: tuple[str, str]) -> list[dict[str, object]]:
+            job = desk.jobs.get(name)
+            return list(job.feed.documents) if job is not None else []
+
+        frame = PageFrame(self._room._replace(acts=True, under_way=under_way, happening=happening))
         contracts = ContractPages(frame)
         deeds = Deeds(frame, contracts, desk)
         routes: list[BaseRoute] = [

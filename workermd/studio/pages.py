@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import parse_qsl
 
 from starlette.concurrency import run_in_threadpool
@@ -12,8 +12,10 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from workermd import __version__
+from workermd.ledger import artifacts
 from workermd.ledger.sqlite.store import Ledger
 from workermd.protocol.envelope import Document
+from workermd.serve.responses import of_file
 from workermd.studio import rendering, run_view, runs_view
 from workermd.studio.conversation import SaidWords, conversation
 from workermd.studio.frame import PageFrame, PageProblem, RunName
@@ -35,6 +37,7 @@ class RunPages:
             Route("/studio/", self.runs),
             Route("/studio/run", self.run),
             Route("/studio/report", self.report),
+            Route("/studio/artifact", self.artifact),
             Route("/studio/live", self.live),
             Route("/studio/pending", self.pending),
         ]
@@ -71,9 +74,29 @@ class RunPages:
             text = ledger.contract_of(found.run.id)
             shelved = self._room.shelf.of_run(found.run) or (self._room.shelf.kept(text) if text is not None else None)
             reading = shelved.reading if shelved is not None else None
-            return run_view.view(found, reading, *_told(ledger, found), time.time_ns() // 1000)
+            said, logs = _told(ledger, found)
+            said = self._said_now(found) | said
+            return run_view.view(found, reading, said, logs, time.time_ns() // 1000)
 
         return looked(self._room.ledger, read)
+
+    def _said_now(self, found: run_view.KeptRun) -> dict[int, tuple[SaidWords, ...]]:
+        """What is being said in attempts that have not ended: the ledger has it when they do."""
+        return _conversations(self._room.happening((found.run.worker_id, found.run.run_id)))
+
+    def artifact(self, request: Request) -> Response:
+        """A file that an attempt left, to keep and never to show."""
+        name, digest = _name(request), request.query_params.get("sha256", "")
+
+        def looked_for(ledger: Ledger | None) -> tuple[str, BinaryIO] | None:
+            run = ledger.look(*name) if ledger is not None else None
+            return artifacts.found(ledger, run.id, digest) if ledger is not None and run is not None else None
+
+        found = looked(self._room.ledger, looked_for)
+        if found is None:
+            told = PageProblem("No such file", "This run has no file of this digest any more.")
+            return self._frame.problem(request, 404, told)
+        return of_file(*found)
 
     def report(self, request: Request) -> Response:
         """The run as one file that needs no server, no network and no script."""
@@ -111,18 +134,26 @@ class RunPages:
             found = run_view.kept(ledger, *name) if ledger is not None else None
             if found is None:
                 return "preparing" if self._room.under_way(name) is not None else None
-            return None if found.run.state == "done" else run_view.mark(found)
+            if found.run.state == "done":
+                return None
+            return f"{run_view.mark(found)}.{run_view.words(self._said_now(found))}"
 
         return mark
 
 
 def _told(ledger: Ledger, found: run_view.KeptRun) -> tuple[dict[int, tuple[SaidWords, ...]], dict[int, str]]:
     """What was said in each attempt, and what each wrote to its log."""
-    events: dict[int, list[Document]] = {}
-    for event in ledger.events_of(found.run.id):
-        events.setdefault(event.n, []).append(event.document)
+    events = [{**event.document, "attempt": event.n} for event in ledger.events_of(found.run.id)]
     logs = {each.n: ledger.log_of(each.token).decode("utf-8", "replace") for each in found.attempts}
-    return {n: conversation(each) for n, each in events.items()}, {n: text for n, text in logs.items() if text}
+    return _conversations(events), {n: text for n, text in logs.items() if text}
+
+
+def _conversations(events: list[Document]) -> dict[int, tuple[SaidWords, ...]]:
+    """By attempt."""
+    of_attempts: dict[int, list[Document]] = {}
+    for event in events:
+        of_attempts.setdefault(event.get("attempt", 0), []).append(event)
+    return {n: said for n, each in of_attempts.items() if (said := conversation(each))}
 
 
 def _name(request: Request) -> RunName:

@@ -146,8 +146,13 @@ def view(
         lines=tuple(reading.text.splitlines()) if reading is not None else (),
         marked=_marked(attempts),
         command=_command(reading),
-        mark=mark(found) + f".{sum(len(each) for each in said.values())}",
+        mark=f"{mark(found)}.{words(said)}",
     )
+
+
+def words(said: dict[int, tuple[SaidWords, ...]]) -> int:
+    """How much was said in all attempts."""
+    return sum(len(each) for each in said.values())
 
 
 def mark(found: KeptRun) -> str:
