@@ -9,7 +9,6 @@ import httpx
 import pytest
 
 from tests.conftest import patience
-from tests.late import needs
 from tests.serve.serving import ADDRESS
 from tests.studio.opened import folder_with, opened, plain
 from workermd.testing import Hang, Server, Text
@@ -250,7 +249,7 @@ def test_a_conversation_is_read_while_it_goes_on(tmp_path):
         async with opened(folder) as studio:
             await studio.send("start", worker="echo", input='{"run_id": "r", "task": "x"}')
             async with asyncio.timeout(patience(60)):
-                while "A first draft" not in (page := plain(await studio.page("run?worker=echo&run=r"))):
+                while "A first draft" not in (page := plain(await studio.page("run?worker=echo&run=r"))):  # noqa: ASYNC110
                     await asyncio.sleep(0.05)
             await studio.send("cancel", worker="echo", run="r")
             await studio.until("echo", "r", lambda _: ("echo", "r") not in studio.desk.jobs)
