@@ -40,7 +40,7 @@ library:   protocol system contract ledger config registry runner batch
 report:    protocol system contract ledger derive registry runner batch bench fuzz
 editor:    protocol system contract lint config
 serve:     protocol system sandbox task contract ledger config runner batch report
-studio:    protocol system task contract ledger lint config registry runner report serve
+studio:    protocol system task contract ledger lint config registry backends runner report serve
 testing:   protocol system contract report
 cli:       protocol system task contract ledger lint config derive registry backends runner batch bench fuzz report editor serve studio testing
 """

@@ -4,6 +4,7 @@ import asyncio
 import html
 import json
 import re
+import tomllib
 
 import httpx
 import pytest
@@ -360,6 +361,72 @@ def test_a_team_is_bound_through_a_patch_and_names_nothing_that_the_operator_did
     assert saved.status_code == 303
     assert after.startswith(before)
     assert 'aria-label="round-robin: writer, model small; editor, model small"' in page
+
+
+GRAPH = """
+[models.big]
+model = "large"
+base_url = "http://127.0.0.1:9/v1"
+
+[workers.echo]
+backend = "team"
+model = "local"
+pattern = "graph"
+tools = []
+agents = [
+  { name = "writer", instructions = "Draft.", team = { pattern = "pair" } },
+  { name = "editor", tools = [] },
+  { name = "last" },
+]
+edges = [{ from = "writer", to = "editor", when = "READY", group = "g" }, { from = "editor", to = "last" }]
+"""
+
+
+def test_what_a_form_of_a_team_does_not_show_stays_in_the_file(tmp_path):
+    async def scenario():
+        folder = folder_with(tmp_path, MOODS)
+        (folder / "workermd.toml").write_text(f'ledger = "ledger.db"\n{MODEL}{GRAPH}')
+        async with opened(folder, edit=True) as studio:
+            page = await studio.page("team?worker=echo")
+            fields = dict(re.findall(r'<input id="[^"]*" name="(agent[^"]+|start|tools)" value="([^"]*)"', page))
+            edges = html.unescape(re.search(r'name="edges"[^>]*>\n(.*?)</textarea>', page, re.DOTALL)[1])
+            fields |= {"agent-0-instructions": "Draft.", "agent-1-model": "big", "start": "writer"}
+            form = {"worker": "echo", "backend": "team", "model": "local", "pattern": "graph", "edges": edges, **fields}
+            preview = await studio.send("team/preview", **form)
+            hidden = html.unescape(re.search(r'name="wanted" value="([^"]*)"', preview.text)[1])
+            saved = await studio.send("team/save", worker="echo", wanted=hidden, digest=digest_in(preview.text))
+            wrong = await studio.send("team/preview", **(form | {"edges": "writer editor"}))
+            return fields, edges, saved, wrong, tomllib.loads((folder / "workermd.toml").read_text())["workers"]["echo"]
+
+    fields, edges, saved, wrong, table = asyncio.run(scenario())
+    assert (fields["agent-1-tools"], fields["agent-0-tools"]) == ("none", "")
+    assert edges == "writer -> editor: READY\neditor -> last"
+    assert saved.status_code == 303
+    assert table["agents"][0] == {"name": "writer", "instructions": "Draft.", "team": {"pattern": "pair"}}
+    assert table["agents"][1] == {"name": "editor", "tools": [], "model": "big"}
+    assert table["edges"][0] == {"from": "writer", "to": "editor", "when": "READY", "group": "g"}
+    assert (table["models"], table["start"]) == (["big"], "writer")
+    assert wrong.status_code == 409
+    assert "'writer editor' is no edge" in plain(wrong.text)
+
+
+def test_a_team_is_exported_for_autogen_studio(tmp_path):
+    async def scenario():
+        folder = folder_with(tmp_path, MOODS)
+        (folder / "workermd.toml").write_text(f'ledger = "ledger.db"\n{MODEL}{GRAPH}start = "writer"\n')
+        async with opened(folder) as studio:
+            link = html.unescape(
+                re.search(r'href="(/studio/team/export[^"]+)"', await studio.page("team?worker=echo"))[1]
+            )
+            found = await studio.browser.get(link)
+            (folder / "workermd.toml").write_text('ledger = "ledger.db"\n')
+            return found, await studio.browser.get(link)
+
+    found, none = asyncio.run(scenario())
+    assert found.status_code == 200, plain(found.text)
+    assert found.headers["content-disposition"] == 'attachment; filename="echo.team.json"'
+    assert found.json()["provider"] == "autogen_agentchat.teams.GraphFlow"
+    assert none.status_code == 404
 
 
 def test_a_team_of_autogen_studio_is_taken_over_without_its_models_and_tools(tmp_path):

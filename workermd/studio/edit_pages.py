@@ -9,8 +9,8 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from workermd.contract.layout import laid_out
-from workermd.protocol.errors import UsageError
-from workermd.studio import addresses, autogen_import, contract_view, editing, rendering, team_view
+from workermd.protocol.errors import ConfigurationError, UsageError
+from workermd.studio import addresses, autogen_import, contract_view, editing, rendering, team_form, team_view
 from workermd.studio.compare_pages import patch
 from workermd.studio.deeds import Deeds, Form
 from workermd.studio.entrance import BrowserSession
@@ -18,6 +18,7 @@ from workermd.studio.frame import PageFrame, PageProblem
 from workermd.studio.shelf import Shelved
 
 _SPARE_ROWS = 2
+_NEEDS_AUTOGEN = "pip install 'workermd[agentchat]'"
 
 
 class EditPages:
@@ -38,6 +39,7 @@ class EditPages:
         return [
             Route("/studio/edit", self.edit),
             Route("/studio/team", self.team),
+            Route("/studio/team/export", self.export),
             *(self._deeds.route(name, deed) for name, deed in forms.items()),
         ]
 
@@ -116,20 +118,43 @@ class EditPages:
                 "backend": binding.kind if binding is not None and drawn is not None else "team",
                 "model": names.get(id(binding.model), "") if binding is not None else "",
                 "pattern": str(arrangement.get("pattern", "")),
+                "start": str(arrangement.get("start", "")),
                 "agents": list(arrangement.get("agents", [])),
+                "edges": arrangement.get("edges", []),
                 "tools": [tool.name for tool in binding.tools] if binding is not None else [],
             }
-        agents = [*wanted["agents"], *({} for _ in range(_SPARE_ROWS))]
+        agents = [team_form.fields_of(agent) for agent in (*wanted["agents"], *({} for _ in range(_SPARE_ROWS)))]
         values: dict[str, Any] = {
             "each": each,
             "team": drawn,
             "wanted": wanted,
             "agents": agents,
+            "edges": team_form.lines_of(wanted["edges"]),
             "left_out": left_out,
             "fixed": fixed,
+            "exportable": binding is not None and binding.kind == "team",
         }
         values |= {"kinds": editing.KINDS, "patterns": editing.PATTERNS, "models": sorted(settings.models)}
         return self._frame.page("team.html", request, "contracts", **values, origin=settings.origin)
+
+    def export(self, request: Request) -> Response:
+        """The team as a component file, which AutoGen Studio takes."""
+        each, settings = self._room.shelf.of(request.query_params.get("worker", "")), self._room.settings()
+        binding = contract_view.binding_of(each.contract, settings)[0] if each and each.contract else None
+        if each is None or binding is None or binding.kind != "team":
+            told = PageProblem("No team to export", "Only a worker whose backend is `team` has one.")
+            return self._frame.problem(request, 404, told)
+        try:
+            from workermd.backends.autogen.exporting import exported  # loads AutoGen, a second the first time
+        except ImportError:
+            told = PageProblem("AutoGen is not installed", "A team is written by its own words.", _NEEDS_AUTOGEN)
+            return self._frame.problem(request, 409, told)
+        try:
+            document = exported(binding, each.id)
+        except ConfigurationError as error:
+            return self._frame.problem(request, 409, PageProblem("This is no team yet", error.message, error.hint))
+        headers = {**rendering.HEADERS, "Content-Disposition": f'attachment; filename="{each.id}.team.json"'}
+        return Response(json.dumps(document, ensure_ascii=False, indent=2), 200, headers, "application/json")
 
     async def _preview_team(self, request: Request, _session: BrowserSession, form: Form) -> Response:
         change = await run_in_threadpool(self._change, form)
@@ -157,6 +182,7 @@ class EditPages:
     async def _import(self, request: Request, _session: BrowserSession, form: Form) -> Response:
         team = autogen_import.imported(form.get("component", ""))
         wanted = {"backend": "team", "model": "", "pattern": team.pattern, "agents": list(team.agents), "tools": []}
+        wanted |= {"start": "", "edges": []}
         return await run_in_threadpool(self._team, request, form.get("worker", ""), wanted, team.left_out)
 
 
@@ -165,14 +191,4 @@ def _wanted(form: Form) -> dict[str, Any]:
     if "wanted" in form:
         found = json.loads(form["wanted"])
         return found if isinstance(found, dict) else {}
-    agents = []
-    for n in range(50):
-        agent = {
-            key: form.get(f"agent-{n}-{key}", "").replace("\r\n", "\n").strip()
-            for key in ("name", "description", "instructions")
-        }
-        if agent["name"]:
-            agents.append({key: value for key, value in agent.items() if value})
-    words = {key: form.get(key, "").strip() for key in ("backend", "model", "pattern")}
-    tools = [word.strip() for word in form.get("tools", "").split(",") if word.strip()]
-    return {**words, "agents": agents, "tools": tools}
+    return team_form.wanted(form)

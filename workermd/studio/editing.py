@@ -11,16 +11,18 @@ from typing import Any, NamedTuple
 from workermd.config import configuration, rewrite
 from workermd.config.configuration import Flags, Settings
 from workermd.protocol.errors import ConfigurationError, UsageError
+from workermd.studio import team_form
 from workermd.studio.shelf import Shelved, shelved
 from workermd.system import files
 from workermd.system.digest import sha256
+from workermd.task.binding import Binding
 
 KINDS = ("chat", "team", "ag2", "agent-framework")
 """Of bindings that may be changed: agents and models, and nothing that names code, a program or an address."""
 
-PATTERNS = ("", "pair", "round-robin", "selector", "swarm", "magentic", "sequential")
-_WRITTEN = ("backend", "model", "pattern", "agents", "tools", "instructions")
-_AGENT_KEYS = ("name", "description", "instructions", "tools")
+PATTERNS = ("", "pair", "round-robin", "selector", "swarm", "graph", "magentic", "sequence", "nested")
+_WRITTEN = ("backend", "model", "models", "pattern", "agents", "tools", "instructions", "edges", "start")
+_AGENT_KEYS = (*team_form.AGENT_WORDS, *team_form.AGENT_LISTS)
 
 
 def inside(folder: str, path: str) -> str:
@@ -70,13 +72,32 @@ def team_change(folder: str, settings: Settings, worker_id: str, wanted: dict[st
         raise UsageError(
             f"no model of this name in the configuration; it has: {known}", "write [models.NAME] into the file first"
         )
-    table["agents"] = [{key: agent[key] for key in _AGENT_KEYS if agent.get(key)} for agent in wanted.get("agents", ())]
-    if not table["agents"]:
-        del table["agents"]
-    gone = tuple(key for key in _WRITTEN if key not in table)
+    arrangement = bound.arrangement if bound is not None else {}
+    chosen = [{key: agent[key] for key in _AGENT_KEYS if key in agent} for agent in wanted.get("agents", ())]
+    table |= {"agents": team_form.kept(chosen, arrangement.get("agents"))} if chosen else {}
+    if "edges" in table:
+        table["edges"] = team_form.kept_edges(table["edges"], arrangement.get("edges"))
+    if further := _further_models(table, settings, bound):
+        table["models"] = further
+    gone = tuple(key for key in _WRITTEN if key not in table and key != "instructions")
     rewritten = rewrite.with_table(path, ("workers", worker_id), table, gone)
     _check(rewritten.after, path)
     return TeamChange(path, rewritten.before, rewritten.after)
+
+
+def _further_models(table: dict[str, Any], settings: Settings, bound: Binding | None) -> list[str]:
+    """The models that a worker lists beside its own: those that it listed, and those of its agents. Raises UsageError."""
+    names = [name for name in (bound.models if bound is not None else ()) if name in settings.models]
+    for agent in table.get("agents", ()):
+        if (name := agent.get("model")) and name not in names:
+            names.append(name)
+    for name in names:
+        if name not in settings.models:
+            known = ", ".join(sorted(settings.models))
+            raise UsageError(
+                f"no model {name[:40]!r} in the configuration; it has: {known}", "write it into the file first"
+            )
+    return [name for name in dict.fromkeys(names) if name != table["model"]]
 
 
 def _check(text: str, path: str) -> None:

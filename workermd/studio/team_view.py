@@ -91,7 +91,8 @@ def drawn(binding: Binding) -> TeamPicture | None:
         row_height = max(row_height, height)
     tools = [box for part, box in zip(found, boxes, strict=True) for box in _tools(part, box)]
     head = TeamBox("pattern", width // 2 - 110, _MARGIN, 220, 44, pattern or "one agent", (f"backend {binding.kind}",))
-    arrows = _arrows(pattern, found, boxes, head)
+    ways = _ways(binding, found)
+    arrows = _arrows(pattern, ways, found, boxes, head)
     return TeamPicture(
         binding.kind,
         pattern,
@@ -119,11 +120,24 @@ def _tools(part: TeamPart, box: TeamBox) -> list[TeamBox]:
     ]
 
 
-def _arrows(pattern: str, found: tuple[TeamPart, ...], boxes: list[TeamBox], head: TeamBox) -> tuple[TeamArrow, ...]:
-    """One after the other where the pattern says so; from the one who chooses to each elsewhere; to whom one hands over."""
-    if any(part.handoffs for part in found):
-        at = {part.name: box for part, box in zip(found, boxes, strict=True)}
-        return tuple(_line(at[part.name], at[to]) for part in found for to in part.handoffs if to in at)
+def _ways(binding: Binding, found: tuple[TeamPart, ...]) -> list[tuple[str, str]]:
+    """From whom to whom the work goes where the table says so: hand-overs, or the edges of a graph."""
+    edges = binding.arrangement.get("edges")
+    named = (
+        [(str(each.get("from")), str(each.get("to"))) for each in edges if isinstance(each, dict)]
+        if isinstance(edges, list)
+        else []
+    )
+    return [(part.name, to) for part in found for to in part.handoffs] or named
+
+
+def _arrows(
+    pattern: str, ways: list[tuple[str, str]], found: tuple[TeamPart, ...], boxes: list[TeamBox], head: TeamBox
+) -> tuple[TeamArrow, ...]:
+    """Along the ways where there are any; else one after the other, or from the one who chooses to each."""
+    at = {part.name: box for part, box in zip(found, boxes, strict=True)}
+    if drawable := [(at[one], at[other]) for one, other in ways if one in at and other in at and one != other]:
+        return tuple(_line(one, other) for one, other in drawable)
     if pattern in ("round-robin", "pair", "sequential", "sequence", "graph"):
         return (_down(head, boxes[0]), *(_line(one, other) for one, other in pairwise(boxes)))
     return tuple(_down(head, box) for box in boxes)
