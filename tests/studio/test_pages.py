@@ -4,6 +4,7 @@ import asyncio
 import html
 import json
 import re
+import sqlite3
 import tomllib
 
 import httpx
@@ -107,16 +108,34 @@ def test_a_run_is_cancelled_goes_on_and_gets_a_further_start(tmp_path):
     assert refused.status_code == 409
 
 
+def test_a_decision_goes_on_under_the_contract_that_the_run_was_begun_with(tmp_path):
+    async def scenario():
+        folder = folder_with(tmp_path, MOODS)
+        async with opened(folder) as studio:
+            await studio.send("start", worker="echo", input='{"run_id": "q", "task": "ask"}')
+            before = await studio.settled("echo", "q")
+            path = folder / "echo.worker.md"
+            path.write_text(path.read_text().replace("Answer one question.", "Answer another question."))
+            sent = await studio.send("decide", worker="echo", run="q", answer="approve")
+            return sent, before, await studio.settled("echo", "q")
+
+    sent, before, after = asyncio.run(scenario())
+    assert (sent.status_code, after.status) == (303, "ok"), plain(sent.text)
+    assert after.contract_sha256 == before.contract_sha256
+
+
 def test_a_decision_that_could_not_go_on_is_refused_before_it_is_recorded(tmp_path):
     async def scenario():
         folder = folder_with(tmp_path, MOODS)
         async with opened(folder) as studio:
             await studio.send("start", worker="echo", input='{"run_id": "q", "task": "ask"}')
             await studio.settled("echo", "q")
-            path = folder / "echo.worker.md"
-            path.write_text(path.read_text().replace("Answer one question.", "Answer another question."))
-            sent = await studio.send("decide", worker="echo", run="q", answer="approve")
-            return sent, await studio.page("pending")
+            (folder / "echo.worker.md").unlink()
+            with sqlite3.connect(folder / "ledger.db") as ledger:  # as a version before kept no text
+                ledger.executescript("DROP TRIGGER key_is_fixed; DROP TRIGGER settled_run_is_final; UPDATE runs SET contract = NULL")
+            ledger.close()
+            forgotten = await studio.send("decide", worker="echo", run="q", answer="approve")
+            return forgotten, await studio.page("pending")
 
     sent, pending = asyncio.run(scenario())
     assert sent.status_code == 409

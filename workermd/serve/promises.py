@@ -104,7 +104,7 @@ def _worker(offer: Offer, text: ContractText | None) -> Worker:
     if text is None or text.sha256 == offer.text.sha256:
         return offer.worker
     contract, _ = cache.load(text.text.encode(), offer.path)
-    return Worker(contract, offer.worker.binding, sandbox=offer.worker.sandbox)
+    return Worker(contract, offer.worker.binding, sandbox=offer.worker.sandbox, text=text.text.encode())
 
 
 def _has_unused_grant(ledger: Ledger, run: Run) -> bool:

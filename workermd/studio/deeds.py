@@ -13,6 +13,7 @@ from workermd.ledger.records import Run
 from workermd.protocol.errors import WorkermdError
 from workermd.runner.answers import Answered
 from workermd.runner.decisions import DENY, Choice
+from workermd.runner.request import means_the_same
 from workermd.runner.run_key import KeySource
 from workermd.runner.trace import of_traceparent
 from workermd.serve.catalogue import Offer
@@ -23,6 +24,7 @@ from workermd.studio import addresses, entrance, offers, rendering
 from workermd.studio.contract_pages import ContractPages
 from workermd.studio.entrance import BrowserSession
 from workermd.studio.frame import PageFrame, PageProblem, RunName
+from workermd.studio.open_ledger import looked
 from workermd.studio.shelf import Shelved
 
 Form = dict[str, str]
@@ -141,16 +143,24 @@ class Deeds:
         run = await self._desk.look(name)
         if run is None:
             raise HttpProblem(404, "no_such_run", "This ledger has no run of this name.")
-        shelved = await run_in_threadpool(self._room.shelf.of_run, run)
+        shelved = await run_in_threadpool(self._begun_with, run)
         if shelved is None:
             raise HttpProblem(
                 409,
                 "contract_not_served",
-                f"The contract that this run was begun with is not open here: {name[0]!r} is missing or means something else now.",
+                f"The contract that this run was begun with is not at hand: {name[0]!r} is missing or means something else now.",
                 "open the studio with that contract, or give the same command in a terminal",
             )
         await self._offered(shelved)
         return name, run
+
+    def _begun_with(self, run: Run) -> Shelved | None:
+        """The contract of a run: a file that means the same still, else the text that the ledger kept of it."""
+        if (shelved := self._room.shelf.of_run(run)) is not None:
+            return shelved
+        text = looked(self._room.ledger, lambda ledger: ledger.contract_of(run.id) if ledger is not None else None)
+        kept = self._room.shelf.kept(text) if text is not None else None
+        return kept if kept is not None and kept.contract is not None and means_the_same(run, kept.contract) else None
 
     async def _offered(self, shelved: Shelved) -> Offer:
         """A contract as its file and the configuration are now, offered to all who call. Raises ConfigurationError,

@@ -17,7 +17,7 @@ def of(room: StudioRoom, shelved: Shelved) -> ReadyContract:
     assert contract is not None
     binding = configuration.binding_for(contract.id, contract.mode, settings, Flags())
     sandbox = configuration.sandbox_for(binding, settings, Flags())
-    return Worker(contract, binding, sandbox=sandbox), shelved.data, shelved.path
+    return Worker(contract, binding, sandbox=sandbox, text=shelved.data), shelved.data, shelved.path
 
 
 def usable(room: StudioRoom) -> list[ReadyContract]:
