@@ -132,7 +132,9 @@ def test_a_decision_that_could_not_go_on_is_refused_before_it_is_recorded(tmp_pa
             await studio.settled("echo", "q")
             (folder / "echo.worker.md").unlink()
             with sqlite3.connect(folder / "ledger.db") as ledger:  # as a version before kept no text
-                ledger.executescript("DROP TRIGGER key_is_fixed; DROP TRIGGER settled_run_is_final; UPDATE runs SET contract = NULL")
+                ledger.executescript(
+                    "DROP TRIGGER key_is_fixed; DROP TRIGGER settled_run_is_final; UPDATE runs SET contract = NULL"
+                )
             ledger.close()
             forgotten = await studio.send("decide", worker="echo", run="q", answer="approve")
             return forgotten, await studio.page("pending")

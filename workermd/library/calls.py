@@ -199,12 +199,13 @@ def _carried_out(
 def _request(
     means: SharedMeans, spec: Path, given: Given, options: CallOptions, stopped: Callable[[], bool]
 ) -> Request:
-    contract = _contract(means, spec)
+    text, place = contract_named(os.fspath(spec), means.flags)
+    contract, _ = cache.load(text, place)
     data = given if isinstance(given, bytes) else json.dumps(given, ensure_ascii=False).encode("utf-8", "surrogatepass")
     key = run_key.chosen(options.get("run_id"), options.get("run_id_from"), new=False)
     trace = of_environment()
     request = Request(
-        worker=_worker(means, contract, options),
+        worker=_worker(means, contract, text, options),
         read_input=lambda: data,
         publish=lambda _: None,
         interrupted=stopped,
@@ -231,11 +232,7 @@ def _publisher(told: Callable[[RunEvent], None], request: Request) -> Callable[[
     return publish
 
 
-def _contract(means: SharedMeans, spec: Path) -> Contract:
-    return cache.load(*contract_named(os.fspath(spec), means.flags))[0]
-
-
-def _worker(means: SharedMeans, contract: Contract, options: CallOptions) -> Worker:
+def _worker(means: SharedMeans, contract: Contract, text: bytes, options: CallOptions) -> Worker:
     settings, flags = means.settings, means.flags._replace(sandbox=options.get("sandbox", ""))
     fields = options.get("binding")
     given = configuration.binding_of(dict(fields), settings, "binding") if fields is not None else None
@@ -246,6 +243,7 @@ def _worker(means: SharedMeans, contract: Contract, options: CallOptions) -> Wor
         timeout=options.get("timeout"),
         max_attempts=options.get("max_attempts"),
         sandbox=configuration.sandbox_for(binding, settings, flags),
+        text=text,
     )
 
 

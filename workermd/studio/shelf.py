@@ -1,6 +1,7 @@
 """The contracts at hand: files, read again as soon as they change, and the texts that the ledger kept."""
 
 import os
+import re
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ from workermd.system.bounded import at_most
 from workermd.system.digest import sha256
 
 _MOST_KEPT = 200
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 
 
 class Shelved(NamedTuple):
@@ -31,8 +33,12 @@ class Shelved(NamedTuple):
 
     @property
     def id(self) -> str:
-        """Of a contract that cannot be used the name of its file."""
-        return self.contract.id if self.contract is not None else os.path.basename(self.path)
+        """Of a contract that cannot be used what stands there, so that its page is still found; else its file's name."""
+        if self.contract is not None:
+            return self.contract.id
+        place = self.reading.places.get("/front_matter/id")
+        written = self.reading.text[place.start : place.end].strip(" \"'") if place is not None else ""
+        return written if _ID.fullmatch(written) else os.path.basename(self.path)
 
 
 def shelved(data: bytes, path: str) -> Shelved:

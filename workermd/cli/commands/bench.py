@@ -164,7 +164,8 @@ def subject_of(name: str, words: Document, contract_path: str, folder: str, base
     """A contract with the binding that a suite's words choose for it."""
     flags = flags_for(words, folder, base)
     settings = configuration.load(flags)
-    contract, _ = cache.load(*contract_named(contract_path, flags))
+    text, place = contract_named(contract_path, flags)
+    contract, _ = cache.load(text, place)
     binding = configuration.binding_for(contract.id, contract.mode, settings, flags)
     worker = Worker(
         contract,
@@ -172,6 +173,7 @@ def subject_of(name: str, words: Document, contract_path: str, folder: str, base
         timeout=words.get("timeout"),
         max_attempts=words.get("max_attempts"),
         sandbox=configuration.sandbox_for(binding, settings, flags),
+        text=text,
     )
     return BenchSubject(name, worker, digest_of(binding))
 
