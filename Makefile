@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := .demo
 
-.PHONY: foreign-servers small-model galleries demo demo-agents bench-demo docs release test coverage matrix lint bench bench-serve command-lines storm fuzz sandbox-table mutants conformance conformance-ablation clean
+.PHONY: browser foreign-servers small-model galleries demo demo-agents bench-demo docs release test coverage matrix lint bench bench-serve command-lines storm fuzz sandbox-table mutants conformance conformance-ablation clean
 
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
@@ -73,8 +73,14 @@ release: $(VENV)/.ready
 
 # The whole test suite, with twice as many processes as there are cores. TESTS names a part of it.
 TESTS ?=
-test: $(VENV)/.ready
+test: $(VENV)/.ready browser
 	$(BIN)/python -m pytest -n auto --dist worksteal $(TESTS)
+
+# Chromium for the studio's tests, by apt where that can be used; where there is none they are skipped and say so.
+browser:
+	@command -v chromium || command -v chromium-browser || command -v google-chrome || \
+	  { [ "$$(id -u)" = 0 ] && command -v apt-get && apt-get -qq update && apt-get -qq install -y chromium; } >/dev/null 2>&1 || \
+	  echo "There is no Chromium, and apt cannot bring one: the studio's browser test is skipped."
 
 # How much of the code the tests run, child processes and forks included: at least 95 %. It takes about twice as long.
 coverage: $(VENV)/.ready
