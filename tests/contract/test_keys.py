@@ -1,6 +1,7 @@
 """The JSON Schema of a contract's keys: it says what the forms say, and real contracts match it."""
 
 import json
+import re
 from pathlib import Path
 
 import frontmatter
@@ -84,6 +85,13 @@ def test_the_command_prints_it(cli):
     done = cli("schema", "contract")
     assert (done.code, done.document) == (0, SCHEMA)
     Draft202012Validator.check_schema(done.document)
+    needless = re.compile(r"\\(?:\\\\)*[^\\sSwWdDbBnrtfv0pPuxkc()\[\]{}.*+?^$|/-]")
+    patterns = re.findall(r'"pattern": "((?:[^"\\]|\\.)*)"', json.dumps(done.document))
+    assert patterns
+    for pattern in patterns:
+        assert not needless.search(json.loads(f'"{pattern}"')), (
+            "strict readers of ECMA patterns refuse a needless escape"
+        )
     assert all(
         "description" in each
         for group in (SCHEMA, SCHEMA["$defs"]["constraints"])

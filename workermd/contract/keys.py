@@ -130,7 +130,7 @@ _WORDS: dict[str, Any] = {
 }
 _TOOLS: dict[str, Any] = {
     **_WORDS,
-    "items": {"type": "string", "pattern": rf"^({_WORD}|[^\s,\[\]{{}}\"'\\()]+\([^\n]+\)|{_WORD} \(optional\))$"},
+    "items": {"type": "string", "pattern": rf"""^({_WORD}|[^\s,\[\]{{}}"'\\()]+\([^\n]+\)|{_WORD} \(optional\))$"""},
 }
 _HOSTS: dict[str, Any] = {
     "type": "array",

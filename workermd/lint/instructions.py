@@ -99,7 +99,7 @@ def _found(text: str) -> Iterator[tuple[int, int, str]]:
     found = [
         (match.start(), order, match.end(), approach.what)
         for order, approach in enumerate(APPROACHES)
-        if all(any(word in small for word in words) for words in approach.needed)
+        if _may_say(approach, small)
         for match in approach.pattern.finditer(text)
     ]
     last = 0
@@ -107,6 +107,17 @@ def _found(text: str) -> Iterator[tuple[int, int, str]]:
         if start >= last:
             yield start, end, what
             last = end
+
+
+def _may_say(approach: Approach, small: str) -> bool:
+    """Asked for every passage of every contract: loops cost a third of `all(any(...))`."""
+    for words in approach.needed:
+        for word in words:
+            if word in small:
+                break
+        else:
+            return False
+    return True
 
 
 def _passages(subject: Subject) -> Iterator[tuple[int, str]]:
