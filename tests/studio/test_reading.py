@@ -1,15 +1,16 @@
 """What the pages are made of: pages of runs by key, lines of broken rules, words for numbers."""
 
+import os
 import sqlite3
 
 import pytest
 
-from tests.conftest import contract_text
+from tests.conftest import ROOT, contract_text
 from workermd.contract.reader import read
 from workermd.ledger.records import Cursor, RunChoice
 from workermd.ledger.sqlite import listing
 from workermd.ledger.sqlite.store import Ledger
-from workermd.studio import runs_view, violations, wording
+from workermd.studio import rendering, runs_view, violations, wording
 from workermd.studio.contract_view import example
 
 
@@ -209,3 +210,10 @@ def test_a_form_begins_with_what_has_to_be_there():
         },
     }
     assert example(schema) == {"run_id": "", "ticket": {"a": 7}, "tags": [], "n": 1}
+
+
+def test_every_bundled_asset_stands_in_the_notice():
+    """What others made would need its licence there."""
+    known = {"studio.css", "studio.js", "icon.svg"}
+    assert set(os.listdir(rendering.STATIC)) == known
+    assert "workermd/studio/static" in (ROOT / "NOTICE").read_text()
