@@ -8,7 +8,7 @@ import hmac
 import os
 import secrets
 import stat
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from workermd.protocol.errors import ConfigurationError
 from workermd.system.bounded import at_most
@@ -21,6 +21,22 @@ _MOST_BYTES = 1 << 20
 class Caller(NamedTuple):
     name: str
     digest: bytes
+
+
+class KnowsCallers(Protocol):
+    """Says whose token it is; empty where it is nobody's."""
+
+    def named(self, token: str) -> str: ...
+
+
+class EitherCallers(NamedTuple):
+    """Those of a file, and those whom somebody else lets in."""
+
+    ours: KnowsCallers
+    others: KnowsCallers
+
+    def named(self, token: str) -> str:
+        return self.ours.named(token) or self.others.named(token)
 
 
 class Callers(NamedTuple):

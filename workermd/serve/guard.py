@@ -13,7 +13,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from workermd.serve.callers import Callers
+from workermd.serve.callers import KnowsCallers
 from workermd.serve.observation import Observation
 from workermd.serve.problem import HttpProblem
 
@@ -40,7 +40,7 @@ class Access(NamedTuple):
     every request.
     """
 
-    callers: Callers
+    callers: KnowsCallers
     hosts: frozenset[str]
     origins: frozenset[str]
     max_body_bytes: int

@@ -35,7 +35,8 @@ async def on_standard_streams(desk: Desk, caller: str, ready: Callable[[], None]
 class OverHttp:
     """The route, and what has to run beside it. The guard has checked host, origin and token before it is asked."""
 
-    def __init__(self, desk: Desk, most_bytes: int, *, key_by_model: bool = False) -> None:
+    def __init__(self, desk: Desk, most_bytes: int, *, key_by_model: bool = False, issuer: str = "") -> None:
+        self._issuer = issuer
         self._manager = StreamableHTTPSessionManager(
             server(desk, _caller, key_by_model=key_by_model),
             max_request_body_size=most_bytes,
@@ -44,12 +45,24 @@ class OverHttp:
 
     @property
     def addition(self) -> Addition:
-        return Addition([Route(PATH, self), at(METADATA, GET=_metadata)], open_paths=[METADATA])
+        return Addition([Route(PATH, self), at(METADATA, GET=self._metadata)], open_paths=[METADATA])
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         async with self._manager.run():
             yield
+
+    async def _metadata(self, request: Request) -> Response:
+        """Protected resource metadata (RFC 9728): where tokens come from, if not from the operator alone."""
+        issued = {"authorization_servers": [self._issuer]} if self._issuer else {}
+        return responses.of_document(
+            {
+                "resource": f"{str(request.base_url).rstrip('/')}{PATH}",
+                "bearer_methods_supported": ["header"],
+                "resource_name": "workermd",
+            }
+            | issued
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """A session belongs to the caller that began it: the SDK compares them."""
@@ -60,14 +73,3 @@ class OverHttp:
 def _caller(context: Any) -> str:
     caller: str = context.request.state.caller
     return caller
-
-
-async def _metadata(request: Request) -> Response:
-    """Protected resource metadata (RFC 9728): tokens come from the operator, by no server of ours."""
-    return responses.of_document(
-        {
-            "resource": f"{str(request.base_url).rstrip('/')}{PATH}",
-            "bearer_methods_supported": ["header"],
-            "resource_name": "workermd",
-        }
-    )

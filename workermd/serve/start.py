@@ -33,6 +33,7 @@ class Wanted(NamedTuple):
     jobs: int
     queue: int
     tokens: str
+    issuer: str
     name: str
     public: tuple[str, ...]
     certificate: str
@@ -83,17 +84,16 @@ def serve(
     with listen.listener(listening) as made:
         port = made.getsockname()[1]
         hosts = listen.hosts_of(wanted.host, port)
+        own = f"{listening.scheme}://{_shown(wanted.host)}:{port}"
+        address = public[0][1] if public else own
         access = Access(
-            known,
+            _with_issued(known, wanted.issuer, [own, *(origin for _, origin in public)]),
             hosts | {host for host, _ in public},
             frozenset(f"{listening.scheme}://{host}" for host in hosts) | {origin for _, origin in public},
             wanted.max_input_bytes,
             calls_per_minute=wanted.calls_per_minute,
             log=_print_line if wanted.log else None,
         )
-
-        own = f"{listening.scheme}://{_shown(wanted.host)}:{port}"
-        address = public[0][1] if public else own
 
         def ready() -> None:
             say(f"serving {len(offers)} contracts at {own}")
@@ -111,6 +111,16 @@ def serve(
                 await listen.serve(app, desk, made, listening, ready)
 
         asyncio.run(run())
+
+
+def _with_issued(known: callers.Callers, issuer: str, addresses: list[str]) -> callers.KnowsCallers:
+    """Whoever an authorization server lets in, too. Its tokens are for one of our addresses, with or without MCP's path."""
+    if not issuer:
+        return known
+    from workermd.serve.issued_tokens import IssuedTokens
+
+    audiences = [address + path for address in addresses for path in ("", "/", "/mcp")]
+    return callers.EitherCallers(known, IssuedTokens(issuer, audiences))
 
 
 async def _go_on(desk: Desk, say: Callable[[str], None]) -> None:
@@ -135,7 +145,7 @@ async def _built(
     if wanted.mcp == "http":
         from workermd.serve.mcp_transport import METADATA, OverHttp
 
-        tools = OverHttp(desk, wanted.max_input_bytes, key_by_model=wanted.key_by_model)
+        tools = OverHttp(desk, wanted.max_input_bytes, key_by_model=wanted.key_by_model, issuer=wanted.issuer)
         await beside.enter_async_context(tools.running())
         additions.append(tools.addition)
         access = access._replace(described=METADATA.removeprefix("/"))

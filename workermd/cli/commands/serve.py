@@ -22,6 +22,7 @@ class ServeOptions(NamedTuple):
     jobs: int | None
     queue: int | None
     tokens: str | None
+    issuer: str | None
     public: list[str]
     tls_cert: str | None
     tls_key: str | None
@@ -39,7 +40,7 @@ class ServeOptions(NamedTuple):
 
 
 def execute(options: ServeOptions) -> int:
-    start = _imported(mcp=bool(options.mcp), a2a=options.a2a)
+    start = _imported(mcp=bool(options.mcp or options.issuer), a2a=options.a2a)
     flags = configuration.Flags(
         ledger=options.ledger or "",
         config=options.config or "",
@@ -58,6 +59,7 @@ def execute(options: ServeOptions) -> int:
         jobs=jobs,
         queue=4 * jobs if options.queue is None else options.queue,
         tokens=options.tokens or "",
+        issuer=options.issuer or "",
         name=login() or "operator",
         public=tuple(options.public),
         certificate=options.tls_cert or "",

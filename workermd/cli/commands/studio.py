@@ -60,6 +60,7 @@ def execute(options: StudioOptions) -> int:
         jobs=jobs,
         queue=4 * jobs if options.queue is None else options.queue,
         tokens="",
+        issuer="",
         name=login() or "operator",
         public=tuple(options.public),
         certificate=options.tls_cert or "",

@@ -28,6 +28,12 @@ SERVE = CommandSpec(
             "FILE",
         ),
         OptionSpec(
+            ("--issuer",),
+            "text",
+            "Let in by access tokens of this authorization server too (OAuth, JWT), as clients of MCP get them.",
+            "URL",
+        ),
+        OptionSpec(
             ("--public",), "many", "The address under which a proxy shows this server, https://HOST. Repeatable.", "URL"
         ),
         OptionSpec(("--tls-cert",), "text", "Serve HTTPS with this certificate (PEM).", "FILE"),
