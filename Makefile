@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := .demo
 
-.PHONY: browser foreign-servers small-model galleries demo demo-agents bench-demo docs release test coverage matrix lint bench bench-serve command-lines storm fuzz sandbox-table mutants conformance conformance-ablation clean
+.PHONY: browser foreign-servers small-model galleries demo demo-agents bench-demo docs release test coverage matrix lint bench bench-serve command-lines storm fuzz sandbox-table mutants conformance conformance-ablation cluster-demo storm-cluster bench-cluster clean
 
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
@@ -119,7 +119,6 @@ calibration: $(VENV)/.ready
 # The properties of the ledger and the command line with all their examples, and what one kind of agents stands for with all; crash points in pairs, seeded faults and a kill storm. SECONDS_LONG bounds the storm; SEED repeats one.
 SECONDS_LONG ?= 300
 SEED ?=
-.PHONY: cluster-demo storm-cluster bench-cluster
 cluster-demo: $(VENV)/.ready
 	$(BIN)/python -m tests.cluster.demo
 

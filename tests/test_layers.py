@@ -90,7 +90,6 @@ OWNERS: dict[str, tuple[str, ...]] = {
         "workermd.serve.mcp_server",
         "workermd.serve.mcp_transport",
     ),
-    "mcp": ("workermd.backends.agents.mcp_client", "workermd.serve.mcp_server", "workermd.serve.mcp_transport"),
     "jwt": ("workermd.serve.issued_tokens",),
     "a2a": ("workermd.serve.a2a_server",),
     "google": ("workermd.serve.a2a_server",),
