@@ -131,9 +131,13 @@ def test_what_is_not_allowed_is_refused_with_the_keys_that_help(refused, tmp_pat
 @pytest.mark.parametrize(
     ("provider", "told"),
     [
-        ("no_such_package.agents.Clerk", "needs the Python module no_such_package, which is not here; install it where"),
+        (
+            "no_such_package.agents.Clerk",
+            "needs the Python module no_such_package, which is not here; install it where",
+        ),
         ("autogen_ext.agents.no_such.Clerk", "where attempts run: pip install 'autogen-ext[no-such]'"),
-        ("autogen_agentchat.agents.Clerk", "there is no class Clerk in autogen_agentchat.agents; correct provider"),
+        ("autogen_agentchat.agents.Clerk", "there is no such class; allowed is MODULE.CLASS"),
+        ("Clerk", "there is no such class; allowed is MODULE.CLASS"),
     ],
 )
 def test_a_class_that_is_not_there_is_named(perform, tmp_path, provider, told):

@@ -161,11 +161,13 @@ def _not_there(document: Document) -> str:
             continue
         module, _, name = provider.rpartition(".")
         try:
-            getattr(importlib.import_module(module), name)
+            there = bool(module) and hasattr(importlib.import_module(module), name)
         except ModuleNotFoundError as missing:
             return f"{provider} needs the Python module {missing.name}, which is not here; {_install(module)}"
-        except AttributeError:
-            return f"{provider}: there is no class {name} in {module}; correct provider in the component file"
+        if not there:
+            return (
+                f"{provider}: there is no such class; allowed is MODULE.CLASS; correct provider in the component file"
+            )
     return ""
 
 
