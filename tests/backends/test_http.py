@@ -35,7 +35,7 @@ class Service(BaseHTTPRequestHandler):
         split = urlsplit(self.path)
         seen = {
             "method": self.command, "path": split.path, "query": parse_qsl(split.query), "body": self.rfile.read(length).decode(),
-            "headers": {key.lower(): value for key, value in self.headers.items()},
+            "headers": {key.lower(): value for key, value in self.headers.items()}, "all_headers": self.headers.items(),
         }  # fmt: skip
         self.server.seen.append(seen)
         status, headers, body = (
@@ -136,6 +136,19 @@ def test_a_post_without_the_runs_key_is_not_repeated(run, service):
     assert result.failure is not None
     assert result.failure["kind"] == "refused"
     assert json.loads(service.seen[0]["body"]) == {"name": "x"}
+
+
+def test_the_input_chooses_what_it_accepts_and_no_key(run, service, monkeypatch):
+    monkeypatch.setenv("PET_KEY", "secret")
+    names = ("accept", "authorization", "idempotency-key")
+    call = ("http", "GET /pets", *(json.dumps({"in": "header", "name": name, "from": name}) for name in names))
+    assert run(call, dict.fromkeys(names, "text/csv"), key_env="PET_KEY").output is not None
+    sent = service.seen[0]["all_headers"]
+    assert [(name.lower(), value) for name, value in sent if name.lower() in names] == [
+        ("accept", "text/csv"),
+        ("idempotency-key", "run-1"),
+        ("authorization", "Bearer secret"),
+    ]
 
 
 def test_methods_are_the_operators_choice(run, service):

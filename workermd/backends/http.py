@@ -48,7 +48,7 @@ def perform(task: Task, binding: Binding, limits: Limits) -> Result:  # noqa: PL
         return failed(*OTHER, f"the contract says no way to call a service: {error}; derive it again, or write x-call")
     except Unsendable as error:
         return failed(*REJECTED, str(error))
-    headers.update(_own_headers(task, binding))
+    headers = _together(headers, _own_headers(task, binding))
     try:
         status, kind, said, after = _asked(binding, (call["method"], target), headers, body, limits)
     except TimeoutError:
@@ -160,6 +160,14 @@ def _own_headers(task: Task, binding: Binding) -> dict[str, str]:
         header = str(binding.arrangement.get("key_header", "Authorization"))
         own[header] = f"Bearer {key}" if header == "Authorization" else key
     return {name: value for name, value in own.items() if value and value.isascii() and value.isprintable()}
+
+
+def _together(given: dict[str, str], own: dict[str, str]) -> dict[str, str]:
+    """Each header once, however it is spelled. The key and the run's identity are not the input's to choose; what it accepts is."""
+    if any(name.lower() == "accept" for name in given):
+        own = {name: value for name, value in own.items() if name != "Accept"}
+    taken = {name.lower() for name in own}
+    return {name: value for name, value in given.items() if name.lower() not in taken} | own
 
 
 def _asked(

@@ -32,6 +32,9 @@ _TYPES: tuple[tuple[type, str], ...] = (
 )
 """The first that fits: a bool is an int to Python."""
 
+MAX_CHOICES = 4
+"""Choices and references within each other that are looked into."""
+
 
 def unusable(binding: Binding) -> str:
     """Why the server cannot be had, or a tool of the binding."""
@@ -122,8 +125,8 @@ def document_of(structured: Any, text: str, schema: Document) -> Document:
 
     The value is the structured content, else the text where that is a JSON object or list, else the text. An object
     that has the names and types of the output schema's own properties is the output as it is. Everything else stands
-    under `result`, in the first of these forms whose type that property allows: the value; for a value that SDKs have
-    put under a lone `result`, what stands there; `{"text": …}`; the text.
+    under `result`, in the first of these forms that has the type and the names of that property: the value; for a value
+    that SDKs have put under a lone `result`, what stands there; `{"text": …}`; `{"result": …}`, as SDKs would; the text.
     """
     value = structured if structured is not None else _read(text)
     if isinstance(value, dict) and (_fits(value, schema) or "result" not in schema.get("properties", {})):
@@ -132,9 +135,9 @@ def document_of(structured: Any, text: str, schema: Document) -> Document:
     if isinstance(value, dict) and value.keys() == {"result"}:
         forms.append(value["result"])
     if structured is None:
-        forms = [value, {"text": text}, text] if value is not text else [{"text": text}, text]
+        forms = [*([value] if value is not text else []), {"text": text}, {"result": value}, text]
     wanted = schema.get("properties", {}).get("result", {})
-    return {"result": next((form for form in forms if _is_of(form, wanted)), forms[0])}
+    return {"result": next((form for form in forms if _is_of(form, wanted, schema)), forms[0])}
 
 
 def _read(text: str) -> Any:
@@ -147,23 +150,37 @@ def _read(text: str) -> Any:
 
 
 def _fits(value: Document, schema: Document) -> bool:
-    """By names and types of the top level alone: the output check looks at the rest."""
+    """By names and types alone: the output check looks at the rest."""
     properties = schema.get("properties", {})
-    needed = set(schema.get("required", ())) - {"run_id", "status"}
-    if not needed <= value.keys() or (
-        schema.get("additionalProperties") is False and not value.keys() <= properties.keys()
-    ):
-        return False
-    return all(_is_of(each, properties.get(name, {})) for name, each in value.items())
+    return _has_names_of(value, schema, {"run_id", "status"}) and all(
+        _is_of(each, properties.get(name, {}), schema) for name, each in value.items()
+    )
 
 
-def _is_of(value: Any, schema: Any) -> bool:
-    wanted = schema.get("type") if isinstance(schema, dict) else None
-    if wanted is None:
+def _has_names_of(value: Document, schema: Document, given: set[str]) -> bool:
+    """All names that are required, less those that workermd gives; and no other where none is allowed."""
+    is_closed = schema.get("additionalProperties") is False
+    return set(schema.get("required", ())) - given <= value.keys() and (
+        not is_closed or value.keys() <= schema.get("properties", {}).keys()
+    )
+
+
+def _is_of(value: Any, schema: Any, whole: Document, deep: int = 0) -> bool:
+    """The type, an object's names, and those of one of the schemas that are a choice: an answer, or an error."""
+    if not isinstance(schema, dict) or deep > MAX_CHOICES:
         return True
+    wanted = schema.get("type")
     found = next(name for kind, name in _TYPES if isinstance(value, kind))
-    allowed = {wanted} if isinstance(wanted, str) else set(wanted)
-    return found in allowed or (found == "integer" and "number" in allowed)
+    allowed = {wanted} if isinstance(wanted, str) else set(wanted or (found,))
+    if found not in allowed and not (found == "integer" and "number" in allowed):
+        return False
+    if isinstance(value, dict) and not _has_names_of(value, schema, set()):
+        return False
+    referred = whole.get("$defs", {}).get(str(schema.get("$ref", "")).removeprefix("#/$defs/"))
+    choice = schema.get("anyOf", schema.get("oneOf", ()))
+    return _is_of(value, referred, whole, deep + 1) and (
+        not choice or any(_is_of(value, each, whole, deep + 1) for each in choice)
+    )
 
 
 def _written(media: tuple[Medium, ...], folder: str) -> list[Document]:

@@ -115,26 +115,19 @@ def error(done: Any) -> tuple[str, str, bool]:
     return told["status"], told["error"]["code"], told["error"]["retryable"]
 
 
-@contextlib.contextmanager
-def listening(*words: str) -> Iterator[str]:
-    """A server of the SDK on loopback: where it is."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    process = subprocess.Popen(started(port, *words), stderr=subprocess.DEVNULL)
-    try:
-        wait_for(lambda: _listens(port))
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.kill()
-        process.wait()
-
-
 @pytest.fixture
 def address() -> Iterator[str]:
     """A server of the SDK over streamable HTTP on loopback."""
-    with listening() as origin:
-        yield f"{origin}/mcp"
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    process = subprocess.Popen(started(port), stderr=subprocess.DEVNULL)
+    try:
+        wait_for(lambda: _listens(port))
+        yield f"http://127.0.0.1:{port}/mcp"
+    finally:
+        process.kill()
+        process.wait()
 
 
 def _listens(port: int) -> bool:
@@ -412,6 +405,33 @@ def test_how_a_result_becomes_an_output(structured, text, result, expected):
     assert document_of(structured, text, schema) == expected
 
 
+def one_of(answer: dict[str, Any]) -> dict[str, Any]:
+    """As a derived contract says it: an answer or an error."""
+    failure = {"type": "object", "required": ["error"], "properties": {"error": {}}, "additionalProperties": False}
+    result = {"type": "object", "anyOf": [{"$ref": "#/$defs/answer"}, {"$ref": "#/$defs/failure"}]}
+    defs = {"answer": {"type": "object", **answer}, "failure": failure}
+    return {**REGISTRY, "properties": {**REGISTRY["properties"], "result": result}, "$defs": defs}
+
+
+BELOW = {"required": ["result"], "properties": {"result": {}}, "additionalProperties": False}
+
+
+@pytest.mark.parametrize(
+    ("structured", "text", "answer", "expected"),
+    [
+        ({"result": {"a": 1}}, "", BELOW, {"result": {"a": 1}}),
+        ({"result": {"a": 1}}, "", {"required": ["a"]}, {"a": 1}),
+        ({"a": 1}, "", {"required": ["a"]}, {"a": 1}),
+        (None, "words", BELOW, {"result": "words"}),
+        (None, "[1]", BELOW, {"result": [1]}),
+        (None, "words", {}, {"text": "words"}),
+        ({"b": 1}, "", {"required": ["a"]}, {"b": 1}),
+    ],
+)
+def test_an_answer_has_the_names_of_one_of_the_schemas_to_choose_from(structured, text, answer, expected):
+    assert document_of(structured, text, one_of(answer)) == {"result": expected}
+
+
 def test_an_output_of_another_shape_is_taken_as_it_is():
     assert document_of({"summary": "x"}, "", {"properties": {"summary": {"type": "string"}}}) == {"summary": "x"}
     assert document_of(None, '{"summary": "x"}', {"properties": {"summary": {}}}) == {"summary": "x"}
@@ -655,23 +675,6 @@ def test_a_hostile_address_is_bounded_and_reported(deed, kind, said, monkeypatch
         assert said in str(raised.value)
         assert "4711" not in str(raised.value)
         assert handler.gets <= mcp_streams.MAX_RESUMPTIONS
-
-
-def test_a_server_of_the_older_transport_is_named():
-    """What the SDK serves over SSE; a path beside it is no server at all."""
-
-    async def call(url: str) -> None:
-        async with asyncio.timeout(patience(30)), connected(ServerBinding("h", url=url), Binding("mcp", "here")):
-            pass
-
-    with listening("sse") as origin:
-        with pytest.raises(Refused) as raised:
-            asyncio.run(call(f"{origin}/sse?key=4711"))
-        assert str(raised.value).startswith("server h speaks only the older transport of MCP (HTTP with SSE)")
-        assert "allowed is streamable HTTP; name its address for that" in str(raised.value)
-        assert "4711" not in str(raised.value)
-        with pytest.raises(Refused, match=r"has no MCP server at this address \(HTTP 404\)"):
-            asyncio.run(call(f"{origin}/elsewhere"))
 
 
 # --- for agents -------------------------------------------------------------------------------------------------

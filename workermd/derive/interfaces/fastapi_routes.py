@@ -186,6 +186,14 @@ class _Operation:
         self.arguments: list[_Argument] = []
         self.unread = False
 
+    def _id(self) -> str:
+        """The `operation_id` that the decorator gives, as the application's own document would say it."""
+        given = keywords(self.decorator).get("operation_id")
+        try:
+            return name_of(self.sources.literal(self.scope, given)) if given is not None else ""
+        except NotLiteral:
+            return ""
+
     def interface(self, method: str, prefix: str | None, path: str, taken: set[str]) -> Interface | None:
         whole = _PARAMETER.sub(r"{\1}", (prefix or "") + path) or "/"
         if prefix is None:
@@ -200,7 +208,7 @@ class _Operation:
         line = self._line(whole, schema)
         if self.unread:
             schema = {**schema, "additionalProperties": True}
-        name = name_of(f"{method.upper()} {whole}") or cleaned(self.node.name, 60)
+        name = self._id() or name_of(f"{method.upper()} {whole}") or cleaned(self.node.name, 60)
         call: Document = {"kind": "http", "method": method.upper(), "path": whole, "line": line}
         return Interface(
             kind="openapi",

@@ -254,7 +254,7 @@ class _Module:
         if node is None:
             return None
         word = name_of(self._literal(given.get("name"))) or name_of(node.name)
-        return self._function(node, word, self._literal(given.get("description")))
+        return self._function(node, word, given)
 
     def _schema(self, node: ast.expr, types: Types) -> Document | None:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
@@ -275,10 +275,10 @@ class _Module:
                 given = keywords(decorator) if isinstance(decorator, ast.Call) else {}
                 first = decorator.args[0] if isinstance(decorator, ast.Call) and decorator.args else None
                 name = name_of(self._literal(given.get("name", first))) or name_of(node.name)
-                return self._function(node, name, self._literal(given.get("description")))
+                return self._function(node, name, given)
         return None
 
-    def _function(self, node: Function, name: str, description: Any) -> Interface | None:
+    def _function(self, node: Function, name: str, given: dict[str, ast.expr]) -> Interface | None:
         notes = Notes()
         try:
             found = signature(self.sources, self.scope, node, notes, _GIVEN)
@@ -289,9 +289,18 @@ class _Module:
             kind="mcp",
             path=self.scope.path,
             name=unique(name, self.taken),
-            summary=summary_of(first_paragraph(description), found.said.summary, f"The tool {name}."),
+            summary=summary_of(
+                first_paragraph(self._literal(given.get("description"))), found.said.summary, f"The tool {name}."
+            ),
             input_schema=found.input_schema,
-            output_schema=found.output_schema,
+            output_schema=None if self._literal(given.get("structured_output")) is False else _sent(found.output_schema),
             evidence=found.evidence,
             notes=notes.all(),
         )
+
+
+def _sent(returned: Document | None) -> Document | None:
+    """What a server sends for what its function returns: the protocol's answers are objects, so others stand under `result`."""
+    if returned is None or returned.get("type") == "object":
+        return returned
+    return {"type": "object", "properties": {"result": returned}, "required": ["result"], "additionalProperties": False}
