@@ -293,7 +293,9 @@ class _Module:
                 first_paragraph(self._literal(given.get("description"))), found.said.summary, f"The tool {name}."
             ),
             input_schema=found.input_schema,
-            output_schema=None if self._literal(given.get("structured_output")) is False else _sent(found.output_schema),
+            output_schema=None
+            if self._literal(given.get("structured_output")) is False
+            else _sent(found.output_schema),
             evidence=found.evidence,
             notes=notes.all(),
         )
