@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := .demo
 
-.PHONY: browser foreign-servers small-model galleries demo demo-agents bench-demo docs release test coverage matrix lint bench bench-serve command-lines storm fuzz sandbox-table mutants conformance conformance-ablation cluster-demo storm-cluster bench-cluster clean
+.PHONY: browser foreign-servers small-model galleries demo demo-agents bench-demo docs release test coverage matrix lint bench bench-serve command-lines derived-programs storm fuzz sandbox-table mutants conformance conformance-ablation cluster-demo storm-cluster bench-cluster clean
 
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
@@ -111,6 +111,10 @@ bench-serve: $(VENV)/.ready
 # What derive says of command lines, counted against the programs themselves. Needs git, a network and a package index.
 command-lines: $(VENV)/.ready
 	$(BIN)/python -m tests.benchmarks.command_lines $(if $(FOLDER),--folder $(FOLDER)) -v
+
+# Contracts derived from real command lines, bound and run with inputs that mean something. Needs the same.
+derived-programs: $(VENV)/.ready
+	$(BIN)/python -m tests.benchmarks.derived_programs $(if $(FOLDER),--folder $(FOLDER))
 
 # What the confidence of derived claims means: the shares fitted again on labelled repositories, and held against others.
 calibration: $(VENV)/.ready

@@ -91,7 +91,9 @@ CALLS: dict[str, tuple[Call, ...]] = {
         Call("pipx list", {"output": "json"}, "pipx_spec_version"),
     ),
     "autoflake": (
-        Call("autoflake", {"files": ["old.py"], "remove_all_unused_imports": True, "write_to_stdout": True}, "def words"),
+        Call(
+            "autoflake", {"files": ["old.py"], "remove_all_unused_imports": True, "write_to_stdout": True}, "def words"
+        ),
     ),
     "sqlfluff": (
         Call(
@@ -162,7 +164,9 @@ def ran(folder: Path, file: str, call: Call, run_id: str) -> Ending:
     made = folder / "runs" / call.made
     told = made.read_text() if call.made and made.is_file() else said
     told = told[told.find(call.shows) if call.made and call.shows in told else 0 :]
-    return Ending(answer["status"], result.get("exit_code"), told, answer["status"] == call.status and call.shows in told)
+    return Ending(
+        answer["status"], result.get("exit_code"), told, answer["status"] == call.status and call.shows in told
+    )
 
 
 def laid_out(folder: Path) -> None:
