@@ -106,6 +106,10 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "celery": ("workermd.batch.cluster.celery_engine",),
     "httpx": ("workermd.workers", "workermd.derive.transport"),
     "docutils": ("workermd.derive.restructured",),
+    **dict.fromkeys(
+        ("tree_sitter", "tree_sitter_typescript", "tree_sitter_javascript"),
+        ("workermd.derive.interfaces.ecmascript.parser",),
+    ),
     "hishel": ("workermd.derive.transport", "workermd.derive.api_cache"),
     "httpcore": ("workermd.workers",),
     "selectolax": ("workermd.workers",),

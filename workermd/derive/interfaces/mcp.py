@@ -1,4 +1,4 @@
-"""Tools of MCP servers: manifests, saved tool lists, and Python servers read by syntax tree."""
+"""Tools of MCP servers: manifests, saved tool lists, and servers in Python, TypeScript and JavaScript read by syntax tree."""
 
 import ast
 import re
@@ -7,6 +7,7 @@ from typing import Any
 
 from workermd.derive.interfaces.annotations import Types
 from workermd.derive.interfaces.dialect import Dialect, arguments, fitted
+from workermd.derive.interfaces.ecmascript import tools as ecmascript_tools
 from workermd.derive.interfaces.reading import Data, RepositoryReading, reading
 from workermd.derive.interfaces.scope import Inexpressible, NotLiteral, Scope, Sources, keywords
 from workermd.derive.interfaces.signatures import Function, Untyped, signature
@@ -33,7 +34,7 @@ _GIVEN = frozenset({"Context", "FastMCP"})
 
 
 def find(repository: Repository) -> Iterator[Interface]:
-    """Tools by file: `server.json`, `manifest.json`, tool lists as JSON, then Python modules that use an MCP library."""
+    """Tools by file: `server.json`, `manifest.json`, tool lists as JSON, then modules that use an MCP library."""
     files = reading(repository)
     for path in files.named("server.json"):
         data = files.data(path)
@@ -46,6 +47,7 @@ def find(repository: Repository) -> Iterator[Interface]:
         if data is not None:
             yield from _listed(data, is_manifest=path in manifests)
     yield from _modules(files)
+    yield from ecmascript_tools.find(files)
 
 
 # --- JSON ---
