@@ -476,7 +476,7 @@ def test_a_provider_that_the_operator_names_is_loaded_with_our_client(perform, t
     parrot = {"provider": "ownagents.Parrot", "config": {"name": "parrot", "model_client": client()}}
     (tmp_path / "team.json").write_text(json.dumps(round_robin(parrot, max_turns=1)))
     ended = perform([Text("polly"), said(DONE)], {"component": "team.json", "allow_providers": ["ownagents.Parrot"]})
-    assert ended.asked == ["other", "reporter"]
+    assert ended.asked == ["parrot", "reporter"]
     assert "parrot: polly" in messages(ended, 1)
     assert ended.output == DONE
 

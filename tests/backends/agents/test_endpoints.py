@@ -149,6 +149,21 @@ def test_a_dialect_is_spoken_where_the_models_table_says_so(attempt, name):
     assert ran.result.usage == ONE
 
 
+@pytest.mark.parametrize("structured", ["auto", "json", "text"])
+def test_a_form_of_answer_among_the_options_is_sent_as_it_is(attempt, structured):
+    form = {"type": "json_schema", "json_schema": {"name": "mine", "schema": {"type": "object"}}}
+    ran = attempt([Text(ANSWER)], model={"structured": structured, "options": {"response_format": form}})
+    assert [request.body["response_format"] for request in ran.server.requests] == [form]
+    assert ran.ending == ("", ""), ran.message
+
+
+def test_a_form_of_answer_among_the_options_is_not_given_up(attempt):
+    options = {"options": {"response_format": {"type": "json_object"}}}
+    ran = attempt([Problem(400, "response_format is not supported")] * 2, model=options)
+    assert ran.ending == ("refused", "backend_failed")
+    assert len(ran.server.requests) == 1
+
+
 def test_what_an_endpoint_cannot_do_is_said_with_its_own_words(attempt):
     ran = attempt([], serve={"refuses": {"system"}})
     assert ran.ending == ("refused", "backend_failed")

@@ -115,19 +115,26 @@ def error(done: Any) -> tuple[str, str, bool]:
     return told["status"], told["error"]["code"], told["error"]["retryable"]
 
 
-@pytest.fixture
-def address() -> Iterator[str]:
-    """A server of the SDK over streamable HTTP on loopback."""
+@contextlib.contextmanager
+def listening(*words: str) -> Iterator[str]:
+    """A server of the SDK on loopback: where it is."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    process = subprocess.Popen(started(port), stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(started(port, *words), stderr=subprocess.DEVNULL)
     try:
         wait_for(lambda: _listens(port))
-        yield f"http://127.0.0.1:{port}/mcp"
+        yield f"http://127.0.0.1:{port}"
     finally:
         process.kill()
         process.wait()
+
+
+@pytest.fixture
+def address() -> Iterator[str]:
+    """A server of the SDK over streamable HTTP on loopback."""
+    with listening() as origin:
+        yield f"{origin}/mcp"
 
 
 def _listens(port: int) -> bool:
@@ -675,6 +682,23 @@ def test_a_hostile_address_is_bounded_and_reported(deed, kind, said, monkeypatch
         assert said in str(raised.value)
         assert "4711" not in str(raised.value)
         assert handler.gets <= mcp_streams.MAX_RESUMPTIONS
+
+
+def test_a_server_of_the_older_transport_is_named():
+    """What the SDK serves over SSE; a path beside it is no server at all."""
+
+    async def call(url: str) -> None:
+        async with asyncio.timeout(patience(30)), connected(ServerBinding("h", url=url), Binding("mcp", "here")):
+            pass
+
+    with listening("sse") as origin:
+        with pytest.raises(Refused) as raised:
+            asyncio.run(call(f"{origin}/sse?key=4711"))
+        assert str(raised.value).startswith("server h speaks only the older transport of MCP (HTTP with SSE)")
+        assert "allowed is streamable HTTP; name its address for that" in str(raised.value)
+        assert "4711" not in str(raised.value)
+        with pytest.raises(Refused, match=r"has no MCP server at this address \(HTTP 404\)"):
+            asyncio.run(call(f"{origin}/elsewhere"))
 
 
 # --- for agents -------------------------------------------------------------------------------------------------

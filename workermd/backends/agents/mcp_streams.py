@@ -30,6 +30,12 @@ MAX_MESSAGES = 20_000
 MAX_RESUMPTIONS = 100
 """Requests by which a server lets us come back for the rest of an answer."""
 
+OLDER = "speaks only the older transport of MCP (HTTP with SSE)"
+"""What a server is that answers no request by POST, and a GET with an event that names another address."""
+_OLDER_STATUSES = (400, 404, 405)
+"""By these a server refuses a request that it does not know, as the protocol has it for servers of the older kind."""
+_OLDER_SECONDS = 5.0
+_ENDPOINT = re.compile(rb"^event:[ ]?endpoint\r?$", re.MULTILINE)
 _NO_ID = re.compile(rb'"id"\s*:\s*null')
 _LOOK = 0.005
 CLOSING_SECONDS = 0.5
@@ -68,6 +74,7 @@ class Traffic:
         self._messages = 0
         self.wrong = ""
         self.status = 0
+        self.older = False
         self.exit_code: int | None = None
 
     @property
@@ -84,6 +91,11 @@ class Traffic:
         who = named(server)
         if self.wrong:
             return Refused(f"{who} sent {self.wrong}; nothing more of it is read")
+        if self.older:
+            return Refused(
+                f"{who} {OLDER}; allowed is streamable HTTP; name its address for that, which often ends in /mcp, or "
+                "run a program between the two, such as mcp-proxy: command = […]"
+            )
         if self.status >= 400:
             broken = (Retryable, "failed on its side") if self.status >= 500 else (Refused, "refused the request")
             kind, told = _STATUSES.get(self.status, broken)
@@ -229,6 +241,9 @@ async def _reached(url: str, headers: dict[str, str], traffic: Traffic) -> Async
         yield streams
 
 
+_OF_A_BODY = frozenset({"accept", "content-length", "content-type", "transfer-encoding"})
+
+
 class _Counting(httpx2.AsyncBaseTransport):
     """Below the SDK: every byte is counted, statuses are kept, and no stream is opened that only the server fills."""
 
@@ -244,7 +259,10 @@ class _Counting(httpx2.AsyncBaseTransport):
                 return httpx2.Response(405, request=request)
         response = await self._live.handle_async_request(request)
         if request.method == "POST":
+            first = not self._traffic.status
             self._traffic.status = response.status_code
+            if first and response.status_code in _OLDER_STATUSES:
+                self._traffic.older = await self._is_older(request)
         return httpx2.Response(
             response.status_code,
             headers=response.headers,
@@ -253,8 +271,32 @@ class _Counting(httpx2.AsyncBaseTransport):
             request=request,
         )
 
+    async def _is_older(self, request: httpx2.Request) -> bool:
+        """Whether the address opens a stream that begins by naming another address."""
+        kept = {name: value for name, value in request.headers.items() if name not in _OF_A_BODY}
+        asked = httpx2.Request("GET", request.url, headers={**kept, "accept": "text/event-stream"})
+        with contextlib.suppress(httpx2.HTTPError, OSError, TimeoutError):
+            async with asyncio.timeout(_OLDER_SECONDS):
+                response = await self._live.handle_async_request(asked)
+                try:
+                    return response.status_code == 200 and await _begins_older(response)
+                finally:
+                    await response.aclose()
+        return False
+
     async def aclose(self) -> None:
         await self._live.aclose()
+
+
+async def _begins_older(response: httpx2.Response) -> bool:
+    """Looks at the first KiB."""
+    seen = b""
+    if response.headers.get("content-type", "").startswith("text/event-stream"):
+        async for chunk in response.aiter_raw():
+            seen += chunk[:1024]
+            if _ENDPOINT.search(seen) or len(seen) >= 1024:
+                break
+    return bool(_ENDPOINT.search(seen))
 
 
 class _Counted(httpx2.AsyncByteStream):

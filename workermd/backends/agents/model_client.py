@@ -75,10 +75,14 @@ class _Way:
         self.endpoint = ProviderEndpoint(model) if model.provider else Endpoint(model)
         self.level = response_format.FIRST[model.structured]
 
+    @property
+    def has_form_of_its_own(self) -> bool:
+        return "response_format" in self.model.options
+
     def request(self, wish: Document) -> Document:
-        """What a framework wishes, as this endpoint is asked for it."""
+        """What a framework wishes, as this endpoint is asked for it. An option is sent as it is, a form of answer too."""
         asked = {**wish, "model": self.model.name, **self.model.options}
-        if "response_format" in asked:
+        if "response_format" in asked and not self.has_form_of_its_own:
             weaker = response_format.weakened(asked.pop("response_format"), self.level)
             asked |= {} if weaker is None else {"response_format": weaker}
         return dialect.spoken(asked, self.model)
@@ -137,6 +141,8 @@ class ModelClient(httpx2.AsyncBaseTransport):
         """Whether the endpoint may be asked again for less: it refused the form that was asked for."""
         told = response.content[:4096].decode("utf-8", "replace")
         if response.status not in (400, 404, 415, 422, 500, 501) or "response_format" not in sent:
+            return False
+        if way.has_form_of_its_own:  # the operator's choice
             return False
         if way.model.structured != "auto" or not _UNFIT.search(told) or way.level + 1 >= len(response_format.LADDER):
             return False

@@ -123,7 +123,7 @@ class Adoption:
             return _ours("Person", {key: value for key, value in config.items() if value is not None})
         if provider in components.FORMS and components.FORMS[provider].role == "team":
             return self.team(node, f"{prefix}{config.get('name') or 'team'}.")
-        return {"component_type": "agent"} | self._foreign(node)
+        return {"component_type": "agent"} | self._foreign(node, f"{prefix}{_name(node)}")
 
     def _assistant(self, config: Document, prefix: str, cast: Roster) -> Document:
         name = config["name"]
@@ -198,17 +198,17 @@ class Adoption:
         models = self._conversation.binding.models
         return next((name for name, model in models.items() if wanted and wanted in (name, model.name)), "")
 
-    def _foreign(self, node: Document) -> Document:
-        """What is loaded as it stands, but for the model clients in it."""
+    def _foreign(self, node: Document, agent: str = "other") -> Document:
+        """What is loaded as it stands, but for the model clients in it, which ask under the agent's name."""
         provider = provider_of(node)
         if provider in components.FORMS and components.FORMS[provider].role == "model":
-            return self._client("other", node)
-        return {key: self._within(each) for key, each in node.items()}
+            return self._client(agent, node)
+        return {key: self._within(each, agent) for key, each in node.items()}
 
-    def _within(self, value: Any) -> Any:
+    def _within(self, value: Any, agent: str) -> Any:
         if isinstance(value, list):
-            return [self._within(each) for each in value]
-        return self._foreign(value) if isinstance(value, dict) else value
+            return [self._within(each, agent) for each in value]
+        return self._foreign(value, agent) if isinstance(value, dict) else value
 
 
 def _heard(condition: Document, names: list[str]) -> Document:

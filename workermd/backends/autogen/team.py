@@ -1,5 +1,6 @@
 """The kind `team`: several agents of AutoGen's AgentChat, arranged by a table of the configuration or by a file."""
 
+import importlib
 import os
 import sys
 from collections.abc import Sequence
@@ -141,12 +142,41 @@ def perform(task: Task, binding: Binding, limits: Limits) -> Result:
 async def _talk(conversation: Conversation) -> str | Result:
     quiet()
     plan = plan_of(conversation.binding)
+    if reason := _not_there(plan.document):
+        return failed("refused", "backend_failed", reason)
     document = Adoption(conversation, plan.answers, plan.rounds).team(plan.document)
     with loading(conversation):
         team = Team.load_component(document)
     result = await _ran(team, TextMessage(content=_order(conversation, plan), source="user"), conversation)
     spoken = [message for message in result.messages if isinstance(message, BaseChatMessage)]
     return _answer(spoken, plan) if plan.answers else await _reported(conversation, spoken)
+
+
+def _not_there(document: Document) -> str:
+    """Why a class that the operator allowed cannot be had here; empty when all can. To look is to import, so it waits
+    for the attempt."""
+    providers = {provider_of(node): None for _, node, _ in components.nodes(document) if "provider" in node}
+    for provider in providers:
+        if provider in components.FORMS or provider == components.PERSON:
+            continue
+        module, _, name = provider.rpartition(".")
+        try:
+            there = bool(module) and hasattr(importlib.import_module(module), name)
+        except ModuleNotFoundError as missing:
+            return f"{provider} needs the Python module {missing.name}, which is not here; {_install(module)}"
+        if not there:
+            return (
+                f"{provider}: there is no such class; allowed is MODULE.CLASS; correct provider in the component file"
+            )
+    return ""
+
+
+def _install(module: str) -> str:
+    """What to install for a module. AutoGen names its extras for agents as their modules."""
+    extra = module.removeprefix("autogen_ext.agents.").replace("_", "-")
+    if "." in extra or extra == module:
+        return "install it where attempts run"
+    return f"where attempts run: pip install {shell_word(f'autogen-ext[{extra}]')}"
 
 
 async def _ran(team: Team, order: TextMessage, conversation: Conversation) -> TaskResult:

@@ -1,4 +1,5 @@
-"""A server of the official SDK: `honest.py` on stdio, `honest.py PORT` over streamable HTTP."""
+"""A server of the official SDK: `honest.py` on stdio, `honest.py PORT` over streamable HTTP, `honest.py PORT sse` over
+the transport that was before it."""
 
 import os
 import sys
@@ -76,7 +77,9 @@ def die() -> str:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
+    if sys.argv[2:] == ["sse"]:
+        server.run("sse", host="127.0.0.1", port=int(sys.argv[1]))
+    elif len(sys.argv) > 1:
         server.run("streamable-http", host="127.0.0.1", port=int(sys.argv[1]))
     else:
         server.run("stdio")
