@@ -464,16 +464,19 @@ def test_a_team_of_autogen_studio_is_taken_over_without_its_models_and_tools(tmp
         folder = folder_with(tmp_path, MOODS)
         (folder / "workermd.toml").write_text(f'ledger = "ledger.db"\n{MODEL}')
         async with opened(folder, edit=True) as studio:
-            return await studio.send("team/import", worker="echo", component=json.dumps(team)), await studio.send(
-                "team/import", worker="echo", component="{}"
-            )
+            gallery = {"components": {"teams": [team | {"label": "One"}, team | {"label": "Two"}]}}
+            return [
+                await studio.send("team/import", worker="echo", component=text)
+                for text in (json.dumps(team), "{}", json.dumps(gallery))
+            ]
 
-    page, refused = asyncio.run(scenario())
+    page, refused, several = asyncio.run(scenario())
     assert "Left out: the model of writer, the tools of writer" in plain(page.text)
     assert 'value="selector" selected' in page.text
     assert "Draft it." in page.text
     assert "import os" not in page.text
-    assert refused.status_code == 409
+    assert (refused.status_code, several.status_code) == (409, 409)
+    assert "found a gallery with the teams 'One', 'Two'" in plain(several.text)
 
 
 def test_two_of_a_kind_are_compared(tmp_path):

@@ -4,18 +4,19 @@ Models, tools and code of the file are left out: they are the operator's to name
 same file whole.
 """
 
-import json
 from typing import Any, NamedTuple
 
+from workermd.backends.autogen import components, studio
+from workermd.backends.autogen.components import Unfit, config_of, provider_of
 from workermd.protocol.errors import UsageError
 
 _PATTERNS = {
-    "RoundRobinGroupChat": "round-robin",
-    "SelectorGroupChat": "selector",
-    "Swarm": "swarm",
-    "MagenticOneGroupChat": "magentic",
+    components.ROUND_ROBIN: "round-robin",
+    components.SELECTOR: "selector",
+    components.SWARM: "swarm",
+    components.MAGENTIC: "magentic",
 }
-_MOST = 1 << 20
+_HINT = "paste one team as AutoGen Studio exports it"
 
 
 class ImportedTeam(NamedTuple):
@@ -29,31 +30,27 @@ class ImportedTeam(NamedTuple):
 def imported(text: str) -> ImportedTeam:
     """Raises UsageError for what is no team of AutoGen's."""
     try:
-        document: Any = json.loads(text[:_MOST])
-    except (ValueError, RecursionError):
-        raise UsageError("this is no JSON", "paste the team as AutoGen Studio exports it") from None
-    if isinstance(document, dict) and isinstance(document.get("components"), dict):
-        teams = document["components"].get("teams")
-        document = teams[0] if isinstance(teams, list) and teams else {}
-    config = document.get("config") if isinstance(document, dict) else None
-    if not isinstance(config, dict) or not isinstance(config.get("participants"), list):
-        raise UsageError("this is no team: it has no participants", "paste the team as AutoGen Studio exports it")
+        team = studio.read(text.encode("utf-8", "replace"), "")
+    except Unfit as unfit:
+        raise UsageError(f"this is no team: {str(unfit).partition(';')[0]}", _HINT) from None
+    config = config_of(team)
+    if not isinstance(config.get("participants"), list):
+        raise UsageError("this is no team: it has no participants", _HINT)
     left_out: list[str] = []
     agents = tuple(_agent(each, left_out) for each in config["participants"] if isinstance(each, dict))
     left_out += ["its termination condition"] if config.get("termination_condition") else []
     left_out += ["the selector's model"] if config.get("model_client") else []
-    name = str(document.get("provider", "")).rpartition(".")[2]
-    return ImportedTeam(_PATTERNS.get(name, "round-robin"), agents, tuple(dict.fromkeys(left_out)))
+    left_out += ["its graph"] if config.get("graph") else []
+    return ImportedTeam(_PATTERNS.get(provider_of(team), "round-robin"), agents, tuple(dict.fromkeys(left_out)))
 
 
 def _agent(node: dict[str, Any], left_out: list[str]) -> dict[str, str]:
-    given = node.get("config")
-    config: dict[str, Any] = given if isinstance(given, dict) else {}
+    config = config_of(node)
     name = str(config.get("name", ""))
     left_out += [f"the model of {name}"] if config.get("model_client") else []
     left_out += [f"the tools of {name}"] if config.get("tools") or config.get("workbench") else []
     return {
         "name": name,
-        "description": str(config.get("description", "")),
+        "description": str(config.get("description") or ""),
         "instructions": str(config.get("system_message") or ""),
     }

@@ -94,7 +94,7 @@ class Traffic:
         if self.older:
             return Refused(
                 f"{who} {OLDER}; allowed is streamable HTTP; name its address for that, which often ends in /mcp, or "
-                "run a program between the two, such as mcp-proxy: command = […]"
+                'run a program between the two: command = ["mcp-proxy", "ADDRESS"]'
             )
         if self.status >= 400:
             broken = (Retryable, "failed on its side") if self.status >= 500 else (Refused, "refused the request")

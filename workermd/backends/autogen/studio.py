@@ -18,6 +18,11 @@ def opened(path: str, label: str) -> Document:
             content = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise Unfit(f"the file cannot be read ({error.strerror}); name one of AutoGen's") from None
+    return read(content, label)
+
+
+def read(content: bytes, label: str) -> Document:
+    """The same out of a file's content. Raises `Unfit`."""
     if len(content) > MAX_BYTES:
         raise Unfit(f"found more than {MAX_BYTES} bytes; a team needs fewer; take it apart")
     try:
