@@ -25,6 +25,7 @@ class Choices(NamedTuple):
     quotes: str
     worker_id: str | None
     folder: str = ""
+    registry_url: str = ""
 
 
 class Derivation(NamedTuple):

@@ -39,6 +39,8 @@ ATTEMPT_TIMEOUT_SECONDS = 14
 MAX_ATTEMPTS = 2
 """The registry's bounds, and one attempt short enough for a second one to fit."""
 
+_DERIVED = "-repo-derived-worker"
+"""How an id ends that is made from the names; the registry shows the entry without it."""
 _PUNCTUATION = re.compile(r"([\\`*_\[\]<>&!|~#])")
 
 
@@ -66,18 +68,26 @@ def derive(
     derived_on: str | None = None,
     quotes: str = "full",
     worker_id: str | None = None,
+    registry_url: str = "",
 ) -> Derived:
     """The contract of a repository. The same commit, facts and choices give the same bytes.
 
-    `mode` overrules the signals, `worker_id` the id that is made from the names. `derived_on` (YYYY-MM-DD) is by default
+    `mode` overrules the signals, `worker_id` the id that is made from the names. `registry_url` is the
+    address below which a registry shows its entries. `derived_on` (YYYY-MM-DD) is by default
     the day of the repository's last change, not today. `quotes="none"` cites the repository's sentences by place and
     digest and repeats none of them; so does a contract that a sentence of the repository would keep from passing
     `validate --strict`, with a note why. An interface that no contract can hold gives the starter, and a note.
     Raises DeriveError where no usable contract comes out.
     """
-    wishes = _Wishes(mode, derived_on, quotes, worker_id)
+    wishes = _Wishes(mode, derived_on, quotes, worker_id, registry_url)
     derived = _derived(repository, interface, wishes)
     fault = _fault(derived)
+    if fault and registry_url:
+        wishes = wishes._replace(registry_url="")
+        derived = _derived(repository, interface, wishes)
+        note = f"source_registry_url is left out, because it would break {fault.code}: {fault.message}."
+        derived = derived._replace(notes=(*derived.notes, note))
+        fault = _fault(derived)
     if fault and quotes == "full":
         derived = _derived(repository, interface, wishes._replace(quotes="none"))
         note = f"No sentence of the repository is quoted, because one would break {fault.code}: {fault.message}."
@@ -99,6 +109,7 @@ class _Wishes(NamedTuple):
     derived_on: str | None
     quotes: str
     worker_id: str | None
+    registry_url: str
 
 
 def _derived(repository: Repository, interface: Interface | None, wishes: _Wishes) -> Derived:
@@ -118,6 +129,10 @@ def _derived(repository: Repository, interface: Interface | None, wishes: _Wishe
     record = _record(repository, claims, choice.mode, used, made=made, wishes=wishes)
     text = "".join(piece.text for piece in pieces(record, made))
     return Derived(text, record, made, (*notes, *_unread(repository)))
+
+
+def _page(registry_url: str, worker_id: str) -> str:
+    return f"{registry_url.rstrip('/')}/{worker_id.removesuffix(_DERIVED)}/" if registry_url else ""
 
 
 def _unread(repository: Repository) -> Iterator[str]:
@@ -149,6 +164,7 @@ def _record(
     name = slug(facts.name) or slug(facts.owner) or "repository"
     name += f"-{slug(folder.rpartition('/')[2], 40)}" if folder else ""
     part = f"-{slug(interface.name, 40) or interface.kind}" if interface else ""
+    worker_id = wishes.worker_id or f"{name}{part}{_DERIVED}"
     return DerivationRecord(
         owner=marked(facts.owner, 100),
         name=marked(facts.name, 100),
@@ -158,7 +174,7 @@ def _record(
         commit=repository.commit,
         derived_on=wishes.derived_on or (facts.updated_on if _has_form(date, facts.updated_on) else ""),
         stars=facts.stars,
-        worker_id=wishes.worker_id or f"{name}{part}-repo-derived-worker",
+        worker_id=worker_id,
         mode=mode,
         interface=marked(claim_documents.named(interface), 400) if interface else "",
         input_sha256=text_sha256(written(made.input_schema)),
@@ -167,6 +183,7 @@ def _record(
         quotes=wishes.quotes,
         folder=folder,
         call=_call(interface),
+        registry_page=_page(wishes.registry_url, worker_id),
     )
 
 
@@ -232,6 +249,7 @@ def _front(record: DerivationRecord, block: str) -> Iterator[Piece]:
         "id": record.worker_id,
         "name": _title(record),
         "version": "1.0.0",
+        "source_registry_url": record.registry_page,
         "source_repository": record.url,
         "repository_default_branch": record.default_branch,
         "repository_language": language,

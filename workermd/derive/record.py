@@ -47,6 +47,8 @@ class DerivationRecord(NamedTuple):
     """The project's folder in the repository; "" for the whole."""
     call: tuple[str, ...] = ()
     """The texts of `x-call`; () where no backend calls the interface so."""
+    registry_page: str = ""
+    """Where the registry shows the contract; "" where the caller names no registry."""
 
     def of(self, *fields: str) -> tuple[Claim, ...]:
         return tuple(claim for claim in self.claims if claim.field in fields)
@@ -66,8 +68,9 @@ def encoded(record: DerivationRecord) -> str:
         del values["quotes"]
     if not record.call:
         del values["call"]
-    if not record.folder:
-        del values["folder"]
+    for name in ("folder", "registry_page"):
+        if not values[name]:
+            del values[name]
     values["claims"] = [claim_documents.document(claim) for claim in record.claims]
     return json_shown(json.dumps(_whole(values), ensure_ascii=False, indent=1))
 

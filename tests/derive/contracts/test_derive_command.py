@@ -81,6 +81,8 @@ def test_derive_as_json(cli, clone, tmp_path):
         (("--check", "x", "--mode", "tool-gateway-worker"), "from the contract"),
         (("--mode", "robot"), "no such mode"),
         (("--id", "a b"), "--id: expected letters, digits"),
+        (("--registry-url", "example.org"), "--registry-url: expected a URL"),
+        (("--check", "x", "--registry-url", "https://x.example"), "leave --registry-url out"),
         (("--quotes", "some"), "allowed: full, none"),
         (("--check", "x", "--quotes", "none", "--id", "y"), "leave --quotes and --id out"),
         (("--interface", "openapi"), "nothing of the kind openapi is found in this repository. Found: cli."),
@@ -95,6 +97,35 @@ def test_calls_that_contradict_themselves(cli, clone, arguments, message):
     assert (done.code, done.out) == (2, b"")
     assert message in done.err
     assert "Traceback" not in done.err
+
+
+@pytest.mark.parametrize("wished", [(), ("--id", "sorting-repo-derived-worker")])
+def test_the_registry_that_the_contract_goes_into(cli, build, clone, tmp_path, wished):
+    path = tmp_path / "widget.worker.md"
+    keywords = COMMAND["pyproject.toml"].replace("[project]\n", '[project]\nkeywords = ["sorting"]\n')
+    build({"pyproject.toml": keywords})
+    git(clone, "remote", "add", "origin", "https://github.com/example/widget")
+    done = cli("derive", clone, "-o", path, "--registry-url", "https://example.org/registry/", *wished)
+    assert (done.code, "left out" in done.err) == (0, False)
+    slug = front(path)["id"].removesuffix("-repo-derived-worker")
+    page = f"https://example.org/registry/{slug}/"
+    assert front(path)["source_registry_url"] == page
+    assert cli("derive", clone, "--check", path).code == 0
+    build({"README.md": README.replace("arrange", "rearrange")})
+    assert cli("derive", clone, "--check", path, "--update").code == 0
+    assert front(path)["source_registry_url"] == page
+
+
+def test_a_contract_that_lacks_what_an_entry_needs_names_no_registry(cli, clone, tmp_path):
+    path = tmp_path / "widget.worker.md"
+    done = cli("derive", clone, "-o", path, "--registry-url", "https://example.org/registry")
+    assert (done.code, "source_registry_url" in front(path)) == (0, False)
+    assert "source_registry_url is left out, because it would break WM121" in done.err
+
+
+def front(path):
+    lines = path.read_text().split("---\n")[1].splitlines()
+    return dict(line.split(": ", 1) for line in lines if ": " in line)
 
 
 def test_a_contract_held_against_another_repository_is_told(cli, clone, tmp_path):

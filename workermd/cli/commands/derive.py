@@ -24,6 +24,7 @@ class DeriveOptions(NamedTuple):
     list_interfaces: bool
     mode: str | None
     id: str | None
+    registry_url: str | None
     quotes: str | None
     offline: bool
     check: str | None
@@ -67,12 +68,11 @@ def execute(options: DeriveOptions) -> int:
 def _check_call(options: DeriveOptions) -> None:
     if options.update and not options.check:
         raise UsageError("--update rewrites a contract, and none is named", "add --check FILE")
-    given = [
-        name for name in ("interface", "path", "list_interfaces", "mode", "quotes", "id") if getattr(options, name)
-    ]
+    chosen = ("interface", "path", "list_interfaces", "mode", "quotes", "id", "registry_url")
+    given = [name for name in chosen if getattr(options, name)]
     if options.check and given:
         raise UsageError(
-            "--check takes id, interface, path, mode and quotes from the contract",
+            "--check takes id, interface, path, mode, quotes and the registry from the contract",
             f"leave {' and '.join('--' + name.replace('_', '-') for name in given)} out",
         )
     if options.mode:
@@ -80,13 +80,7 @@ def _check_call(options: DeriveOptions) -> None:
 
         if options.mode not in MODES:
             raise UsageError("--mode: no such mode", f"allowed are {', '.join(MODES)}")
-    if options.id is not None:
-        from workermd.contract.forms import WrongForm, identifier
-
-        try:
-            identifier(options.id, True)
-        except WrongForm as wrong:
-            raise UsageError(f"--id: expected {wrong}", "for example --id widget-sorting-worker") from None
+    _check_forms(options)
     if options.interface and options.interface != NONE:
         from workermd.derive.interfaces.kinds import kind_of
 
@@ -95,6 +89,21 @@ def _check_call(options: DeriveOptions) -> None:
         _refuse_reports(options)
     if options.write and options.check and not options.update:
         raise UsageError("-o with --check writes what --update makes", "add --update, or leave -o out")
+
+
+def _check_forms(options: DeriveOptions) -> None:
+    """What goes into the front matter as it is given has the form that the key asks for."""
+    from workermd.contract.forms import WrongForm, identifier, url
+
+    for option, value, form, example in (
+        ("--id", options.id, identifier, "widget-sorting-worker"),
+        ("--registry-url", options.registry_url, url, "https://example.org/registry"),
+    ):
+        try:
+            if value is not None:
+                form(value, True)
+        except WrongForm as wrong:
+            raise UsageError(f"{option}: expected {wrong}", f"for example {option} {example}") from None
 
 
 def _refuse_reports(options: DeriveOptions) -> None:
@@ -119,7 +128,14 @@ def _contract_text(path: str) -> str:
 
 
 def _derive(repository: Repository, options: DeriveOptions) -> int:
-    choices = Choices(options.interface, options.mode, options.quotes or "full", options.id, folder_of(repository))
+    choices = Choices(
+        options.interface,
+        options.mode,
+        options.quotes or "full",
+        options.id,
+        folder_of(repository),
+        options.registry_url or "",
+    )
     result = result_of(repository, choices, lambda: _made(repository, choices))
     if options.write:
         _write(options.write, result.text)
@@ -137,7 +153,14 @@ def _made(repository: Repository, choices: Choices) -> Derivation:
     from workermd.derive.compose import derive
 
     interface, offers = _chosen(repository, choices.interface)
-    derived = derive(repository, interface, mode=choices.mode, quotes=choices.quotes, worker_id=choices.worker_id)
+    derived = derive(
+        repository,
+        interface,
+        mode=choices.mode,
+        quotes=choices.quotes,
+        worker_id=choices.worker_id,
+        registry_url=choices.registry_url,
+    )
     return Derivation(derived.text, _report(derived), tuple(_remarks(derived, repository, offers)))
 
 

@@ -158,6 +158,12 @@ DERIVE = CommandSpec(
         ),
         OptionSpec(("--id",), "text", "The worker's id, instead of one made from the repository's name.", "ID"),
         OptionSpec(
+            ("--registry-url",),
+            "text",
+            "Address of the registry that the contract goes into: `source_registry_url` is its page there.",
+            "URL",
+        ),
+        OptionSpec(
             ("--quotes",),
             "text",
             "Whether the repository's sentences are quoted (full, the default) or only cited, by place and digest (none).",
