@@ -14,7 +14,8 @@ from tests.backends.agents.kinds import KindUnderTest
 from tests.backends.agents.test_components import client, dumped, refused, round_robin
 from tests.backends.agents.test_team import DONE, FACTS, PLAN, ledger, messages, perform, said
 from tests.late import LATE, needs
-from workermd.testing import Call, Text, ToolCalls
+from workermd.task.task import Budget
+from workermd.testing import Call, Problem, Text, ToolCalls
 
 if LATE:
     from autogen_agentchat.agents import CodeExecutorAgent
@@ -97,6 +98,18 @@ def test_a_file_surfer_reads_what_lies_where_the_run_began(run, cli):
     assert ran.envelope["status"] == "ok", ran.done.err
     assert ran.envelope["usage"]["turns"] == 2
     assert "the answer is 42" in json.dumps(ran.server.requests[1].body)
+
+
+@extra("file-surfer")
+@pytest.mark.parametrize(
+    ("turn", "budget", "code"),
+    [(Text("x"), Budget(max_turns=1), "budget_exceeded"), (Problem(500), None, "backend_unavailable")],
+)
+def test_an_agent_that_catches_everything_catches_no_ending(team, turn, budget, code):
+    """A file surfer goes on after any exception."""
+    ended = team([turn] * 2, round_robin(surfer(FILES, "a"), surfer(FILES, "b"), max_turns=2), budget=budget)
+    assert ended.failure["code"] == code
+    assert ended.asked == ["a"]
 
 
 @extra("file-surfer")
