@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := .demo
 
-.PHONY: browser foreign-servers small-model galleries demo demo-agents bench-demo docs release test coverage matrix lint bench bench-serve command-lines derived-programs storm fuzz sandbox-table mutants conformance conformance-ablation cluster-demo storm-cluster bench-cluster clean
+.PHONY: browser foreign-servers small-model galleries demo demo-agents bench-demo docs release test coverage matrix lint bench bench-serve command-lines derived-programs storm fuzz sandbox-table mutants conformance conformance-ablation calibration cluster-demo storm-cluster bench-cluster clean
 
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 

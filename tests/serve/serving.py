@@ -83,8 +83,9 @@ async def serving(
     bounds: Capacity = Capacity(2, 4, 1 << 20),  # noqa: B008 - frozen
     access: Access | None = None,
     additions: Sequence[Addition] = (),
+    ledger: str = "",
 ) -> AsyncIterator[Served]:
-    desk = Desk(catalogue([*offers]), str(folder / "ledger.db"), bounds)
+    desk = Desk(catalogue([*offers]), ledger or str(folder / "ledger.db"), bounds)
     try:
         transport = httpx.ASGITransport(application(desk, access or access_of(), *additions))
         async with httpx.AsyncClient(transport=transport, base_url=ADDRESS, headers=bearer("ada")) as client:

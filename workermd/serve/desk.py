@@ -36,6 +36,14 @@ CLERKS = 4
 """Threads that look into the ledger while attempts hold theirs."""
 
 
+CarriesOut = Callable[[Session, Request], Answered]
+"""Runs a request to its answer: in a process of this machine, or on the nodes of a cluster. Raises as `invoke` does."""
+
+
+def _here(session: Session, request: Request) -> Answered:
+    return invoke(session, request)
+
+
 class Capacity(NamedTuple):
     """`jobs` runs at a time and `queue` that wait for their turn; bytes of an input."""
 
@@ -47,7 +55,9 @@ class Capacity(NamedTuple):
 class Desk:
     """One ledger and the contracts that are served on it. Made inside the running loop; `close` ends its threads."""
 
-    def __init__(self, catalogue: Catalogue, ledger: str, bounds: Capacity) -> None:
+    def __init__(
+        self, catalogue: Catalogue, ledger: str, bounds: Capacity, carry_out: CarriesOut | None = None
+    ) -> None:
         self.catalogue = catalogue
         self.ledger = ledger
         self.bounds = bounds
@@ -55,6 +65,7 @@ class Desk:
         self.draining = False
         self.ended: Counter[tuple[str, str]] = Counter()
         """Answers by worker and status, since the start."""
+        self._invoke = carry_out or _here
         self._loop = asyncio.get_running_loop()
         self._hosts = SharedHosts()
         self._clerks = Crew("clerk", CLERKS, lambda: self._hosts.session(ledger))
@@ -128,7 +139,7 @@ class Desk:
         run = session.ledger.look(*job.name)
         if run is not None:
             job.feed.begin(told_events.told(session.ledger, run))
-        answered = invoke(session, self._request(job.call, job))
+        answered = self._invoke(session, self._request(job.call, job))
         if answered.envelope["status"] == Status.INVALID_REQUEST or (job.cancelled.is_set() and not self.draining):
             promises.withdraw(session, job.name)
         return answered

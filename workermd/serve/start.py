@@ -18,7 +18,7 @@ from workermd.runner.worker import Worker
 from workermd.serve import callers, listen
 from workermd.serve.application import Addition, application
 from workermd.serve.catalogue import Catalogue, Offer, catalogue
-from workermd.serve.desk import Capacity, Desk
+from workermd.serve.desk import Capacity, CarriesOut, Desk
 from workermd.serve.guard import Access
 from workermd.system.text import folded
 
@@ -46,6 +46,7 @@ class Wanted(NamedTuple):
     key_by_model: bool
     ledger: str
     max_input_bytes: int
+    carry_out: CarriesOut | None = None
 
 
 class Guest(NamedTuple):
@@ -103,7 +104,9 @@ def serve(
                 say(f"the token of {wanted.name}, shown this once: {token}")
 
         async def run() -> None:
-            desk = Desk(offers, wanted.ledger, Capacity(wanted.jobs, wanted.queue, wanted.max_input_bytes))
+            desk = Desk(
+                offers, wanted.ledger, Capacity(wanted.jobs, wanted.queue, wanted.max_input_bytes), wanted.carry_out
+            )
             await _go_on(desk, say)
             additions = (guest.addition(desk),) if guest is not None else ()
             async with contextlib.AsyncExitStack() as beside:
@@ -160,7 +163,9 @@ def _on_standard_streams(offers: Catalogue, wanted: Wanted, say: Callable[[str],
     from workermd.serve.mcp_transport import on_standard_streams
 
     async def run() -> None:
-        desk = Desk(offers, wanted.ledger, Capacity(wanted.jobs, wanted.queue, wanted.max_input_bytes))
+        desk = Desk(
+            offers, wanted.ledger, Capacity(wanted.jobs, wanted.queue, wanted.max_input_bytes), wanted.carry_out
+        )
         ready = functools.partial(say, f"{len(offers)} tools on standard input and output")
         try:
             await on_standard_streams(desk, wanted.name, ready, key_by_model=wanted.key_by_model)

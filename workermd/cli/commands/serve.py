@@ -3,8 +3,9 @@
 import os
 from importlib import import_module
 from types import ModuleType
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
+from workermd.cli.cluster import engine_of, submitted_worker
 from workermd.cli.contract_paths import each_once
 from workermd.config import configuration
 from workermd.contract import cache
@@ -13,6 +14,9 @@ from workermd.registry.contract_files import contract_named
 from workermd.report import say
 from workermd.runner.worker import Worker
 from workermd.system.environment import login
+
+if TYPE_CHECKING:
+    from workermd.serve.desk import CarriesOut
 
 
 class ServeOptions(NamedTuple):
@@ -26,6 +30,9 @@ class ServeOptions(NamedTuple):
     public: list[str]
     tls_cert: str | None
     tls_key: str | None
+    cluster: bool
+    cluster_queue: str
+    engine: str
     rate: int
     grace: float
     access_log: bool
@@ -49,8 +56,12 @@ def execute(options: ServeOptions) -> int:
     )
     settings = configuration.load(flags)
     secrets = tuple(filter(None, (options.tokens, options.tls_key)))
-    workers = [_worker(path, settings, flags, secrets) for path in _paths(options.specs, settings)]
-    jobs = options.jobs if options.jobs is not None else len(os.sched_getaffinity(0))
+    carry_out = _elsewhere(options, settings.ledger) if options.cluster else None
+    workers = [
+        _worker(path, settings, flags, secrets, elsewhere=options.cluster) for path in _paths(options.specs, settings)
+    ]
+    here = _WAITING if options.cluster else len(os.sched_getaffinity(0))
+    jobs = options.jobs if options.jobs is not None else here
     if jobs < 1:
         raise UsageError("--jobs takes a number from 1", "leave it out for as many as the machine has cores")
     wanted = start.Wanted(
@@ -72,9 +83,22 @@ def execute(options: ServeOptions) -> int:
         key_by_model=options.mcp_run_id == "model",
         ledger=settings.ledger,
         max_input_bytes=settings.max_input_bytes,
+        carry_out=carry_out,
     )
     start.serve(workers, wanted, say.note)
     return 0
+
+
+_WAITING = 64
+"""Runs on the nodes that a server waits for at a time: each takes a thread, and no core."""
+
+
+def _elsewhere(options: ServeOptions, ledger: str) -> "CarriesOut":
+    """Raises UsageError where no other machine reaches the ledger, ConfigurationError."""
+    engine = engine_of(options.engine, ledger)
+    from workermd.serve.elsewhere import Elsewhere
+
+    return Elsewhere(engine, options.cluster_queue)
 
 
 def _imported(*, mcp: bool, a2a: bool) -> ModuleType:
@@ -101,11 +125,18 @@ def _paths(specs: list[str], settings: configuration.Settings) -> list[str]:
 
 
 def _worker(
-    spec: str, settings: configuration.Settings, flags: configuration.Flags, secrets: tuple[str, ...]
+    spec: str,
+    settings: configuration.Settings,
+    flags: configuration.Flags,
+    secrets: tuple[str, ...],
+    *,
+    elsewhere: bool,
 ) -> tuple[Worker, bytes, str]:
     """A contract with what performs it; no attempt sees the files of secrets."""
     data, path = contract_named(spec, flags)
     contract, _ = cache.load(data, path)
+    if elsewhere:
+        return submitted_worker(contract, data, settings, flags), data, path
     binding = configuration.binding_for(contract.id, contract.mode, settings, flags)
     sandbox = configuration.sandbox_for(binding, settings, flags)._replace(hidden=secrets)
     return Worker(contract, binding, sandbox=sandbox, text=data), data, path

@@ -38,6 +38,15 @@ SERVE = CommandSpec(
         ),
         OptionSpec(("--tls-cert",), "text", "Serve HTTPS with this certificate (PEM).", "FILE"),
         OptionSpec(("--tls-key",), "text", "The certificate's key (PEM).", "FILE"),
+        OptionSpec(("--cluster",), "flag", "Hand the runs to the nodes that share a ledger in PostgreSQL."),
+        OptionSpec(
+            ("--cluster-queue",),
+            "text",
+            "With --cluster: the queue that nodes take them from.",
+            "NAME",
+            default="default",
+        ),
+        OptionSpec(("--engine",), "text", "With --cluster: what brings runs to nodes.", "NAME", default="ledger"),
         OptionSpec(("--rate",), "count", "Requests a minute that one caller may send.", "N", default=6000),
         OptionSpec(
             ("--grace",),
