@@ -52,8 +52,14 @@ LOOK_UPS = {
     "workers": (statements.WORKERS, ()),
     "a rejection too many": (statements.FORGET_REJECTIONS, ("w",)),
 }  # fmt: skip
-STEPS = ("SCAN json_each", "SCAN worker", "SCAN CONSTANT ROW", "SCAN 2 CONSTANT ROWS")
-"""What a statement has made itself."""
+STEPS = (
+    "SCAN json_each",
+    "SCAN attempts USING INDEX one_open_attempt",
+    "SCAN worker",
+    "SCAN CONSTANT ROW",
+    "SCAN 2 CONSTANT ROWS",
+)
+"""What a statement has made itself; and the index that holds nothing but open attempts."""
 BY_ORDER = ("SCAN r USING INDEX runs_by_time", "SCAN r USING COVERING INDEX runs_by_time")
 """Without any condition: a scan in the order that is asked for ends with the page."""
 

@@ -56,7 +56,7 @@ def test_a_run_is_answered_and_replayed_over_a_database(server, tmp_path, eviden
     assert (first.status_code, again.content, again.headers["idempotent-replayed"]) == (200, first.content, "true")
     assert told.status_code == 202
     assert {each["run_id"] for each in listed.json()["runs"]} >= {"a"}
-    assert "event: run" in events.text
+    assert '"event": "run"' in events.text
     assert evidence().count("a") == 1
 
 
