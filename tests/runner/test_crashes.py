@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -213,7 +214,7 @@ def function(cli, contract, given, tmp_path):
 
 @pytest.mark.rule("S3.3", "S4.4")
 def test_orphans_without_the_lock_end_before_the_next_attempt(cli, function, tmp_path):
-    """Both are dead, and what the task had started let go of the lock."""
+    """All three are dead, the keeper too, and what the task had started let go of the lock."""
     call, env = function(
         "import os, subprocess, sys, time\n"
         "def run(task):\n"
@@ -226,8 +227,11 @@ def test_orphans_without_the_lock_end_before_the_next_attempt(cli, function, tmp
     process = cli.start(*call, env=env)
     wait_for((tmp_path / "pids").exists)
     host, orphan = map(int, (tmp_path / "pids").read_text().split())
-    process.kill()
-    os.kill(host, signal.SIGKILL)
+    keeper = int(Path(f"/proc/{host}/stat").read_text().rpartition(")")[2].split()[1])
+    assert keeper != process.pid
+    for each in (process.pid, keeper, host):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(each, signal.SIGKILL)
     process.communicate()
     assert alive(orphan)
     done = cli(*call, env=env)

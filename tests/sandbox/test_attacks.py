@@ -7,12 +7,13 @@ import sys
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, patience
 from tests.sandbox.attacks import BOUNDED, BOUNDED_WITHOUT_A_FENCE, CONFINED, REACHED, WITHOUT_A_FENCE
 from tests.sandbox.hogs import HOGS, PRELUDE
 from workermd.sandbox import landlock
 
-NOBODY = 65534
+NOBODY = 65534 - int("0" + "".join(filter(str.isdigit, os.environ.get("PYTEST_XDIST_WORKER", ""))))
+"""An ordinary user of this process of tests alone: attackers of one user may well reach each other."""
 ORDINARY = ["/usr/bin/python3.13", "/usr/bin/python3.12", "/usr/bin/python3.11", "/usr/bin/python3"]
 
 
@@ -39,7 +40,7 @@ def tried(mode, user, folder, *more):
                 each.chmod(each.stat().st_mode | 0o055)
     environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(
-        words, capture_output=True, text=True, cwd=ROOT, env=environment, check=False, timeout=120, **other
+        words, capture_output=True, text=True, cwd=ROOT, env=environment, check=False, timeout=patience(120), **other
     )
     if "this machine does not hold" in done.stderr:
         pytest.skip(f"this machine cannot hold {mode}: {done.stderr.strip().splitlines()[-1]}")
