@@ -31,6 +31,11 @@ FUNCTIONS = {
     *("arrow_function", "function_expression", "function_declaration", "method_definition", "generator_function"),
     *("generator_function_declaration", "function"),
 }
+_INNER = _SCOPES | FUNCTIONS
+_DECLARING = FUNCTIONS | {
+    *("lexical_declaration", "variable_declaration", "enum_declaration", "class_declaration", "import_statement"),
+    *("export_statement", "for_in_statement", "catch_clause"),
+}
 _WRAPPED = {"parenthesized_expression", "as_expression", "satisfies_expression", "non_null_expression"}
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "v": "\v", "0": "\0", "\n": "", "\r\n": ""}
 
@@ -106,13 +111,14 @@ class SyntaxModule:
         waiting: list[tuple[SyntaxNode, NameBlock]] = [(child, self.top) for child in reversed(root.children)]
         while waiting:
             node, block = waiting.pop()
-            inner = block
-            if node.kind in _SCOPES or node.kind in FUNCTIONS:
+            inner, kind = block, node.kind
+            if kind in _INNER:
                 inner = self._inner[id(node)] = NameBlock(self, block)
-            self._declare(node, block, inner)
-            if node.kind == "call_expression":
+            if kind in _DECLARING:
+                self._declare(node, block, inner)
+            elif kind == "call_expression":
                 self.calls.append(Expression(node, block))
-            waiting.extend((child, inner) for child in reversed(node.children))
+            waiting.extend([(child, inner) for child in reversed(node.children) if child.children])
 
     def _declare(self, node: SyntaxNode, block: NameBlock, inner: NameBlock) -> None:
         kind = node.kind
