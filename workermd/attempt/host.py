@@ -69,10 +69,16 @@ def attempt(backend: Backend, kept: keeper.Kept) -> None:
     gc.freeze()  # it was off since the first line: what imports make stays
     gc.enable()
     os.write(STATUS_FD, f"ready {json.dumps(kept.held._asdict())}\n".encode())
-    order = receive(ORDER_FD)
-    if order is None:
-        os._exit(0)  # The supervisor needs no attempt, or is gone before there was one.
-    _hold_bounds(order, kept.fence.max_artifact_mb)
+    while (order := receive(ORDER_FD)) is not None:
+        result = _carried_out(backend, binding, order, kept)
+        if not kept.fence.shared:
+            _leave(kept, result)
+        _stay(kept, result)
+    os._exit(0)  # The supervisor needs no attempt, or is gone before there was one.
+
+
+def _carried_out(backend: Backend, binding: Binding, order: Order, kept: keeper.Kept) -> Result:
+    _hold_bounds(order, kept.fence.max_artifact_mb, stays=bool(kept.fence.shared))
     if kept.journal_fd >= 0:
         order = order._replace(limits=order.limits._replace(journal=f"/proc/self/fd/{kept.journal_fd}"))
     order = order._replace(limits=order.limits._replace(conversation=kept.conversation_fd))
@@ -83,7 +89,7 @@ def attempt(backend: Backend, kept: keeper.Kept) -> None:
     point("host_before_task")
     result = _perform(backend, order, binding)
     point("host_after_task")
-    _leave(kept, result)
+    return result
 
 
 def load(kind: str) -> Backend:
@@ -106,13 +112,21 @@ def _refuse(message: str) -> None:
     os._exit(1)
 
 
-def _hold_bounds(order: Order, max_artifact_mb: int = -1) -> None:
-    """Limits that hold even when the supervisor is gone and when Python code cannot run (S3.3)."""
+def _hold_bounds(order: Order, max_artifact_mb: int = -1, *, stays: bool) -> None:
+    """Limits that hold even when the supervisor is gone and when Python code cannot run (S3.3).
+
+    A host that stays has used time before; what it may use in all can be raised again for the next attempt.
+    """
     left = max(0.001, order.limits.deadline - time.monotonic())
     signal.setitimer(signal.ITIMER_REAL, left + TIMER_GRACE)
     cpu = int(left + TIMER_GRACE + 1) * (os.cpu_count() or 1) + 1
+    if stays:
+        used = int(time.process_time()) + 1
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_CPU, (used + cpu, resource.getrlimit(resource.RLIMIT_CPU)[1]))
+    else:
+        _limit(resource.RLIMIT_CPU, cpu)
     _limit(resource.RLIMIT_CORE, 0)
-    _limit(resource.RLIMIT_CPU, cpu)
     _limit(resource.RLIMIT_FSIZE, MAX_FILE_BYTES if max_artifact_mb < 0 else _largest_file(max_artifact_mb))
     _limit(resource.RLIMIT_NOFILE, MAX_OPEN_FILES)
     os.environ.update(order.environment)
@@ -155,8 +169,18 @@ def _perform(backend: Backend, order: Order, binding: Binding) -> Result:
 
 def _leave(kept: keeper.Kept, result: Result) -> None:
     """End without running anybody's exit handlers: the task is over once its keeper has the result."""
+    _hand_over(kept, result)
+    os._exit(0)
+
+
+def _stay(kept: keeper.Kept, result: Result) -> None:
+    """For the next attempt. The timer goes first: from now on none is under way."""
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    _hand_over(kept, result)
+
+
+def _hand_over(kept: keeper.Kept, result: Result) -> None:
     with contextlib.suppress(OSError, ValueError):
         sys.stdout.flush()
         sys.stderr.flush()
     keeper.leave(kept.result_fd, result.to_json().encode())
-    os._exit(0)

@@ -20,7 +20,8 @@ import time
 from typing import NamedTuple, NoReturn
 
 from workermd.attempt.order import END, KEEPER_FD, LOCK_FD, Commission, receive_document
-from workermd.ledger import held_log, lease, results
+from workermd.ledger import held_log as logs
+from workermd.ledger import lease, results
 from workermd.sandbox import hold, kernel, watch
 from workermd.sandbox.fence import OFF, Fence, Proxy
 from workermd.sandbox.hold import Held
@@ -67,7 +68,7 @@ def part() -> Kept:
         os._exit(0)
     wanted = Fence.of(document)
     kernel.adopt_orphans()
-    log = _held_log(wanted)
+    log = held_log(wanted)
     journal = results.open_journal(wanted.journal) if wanted.journal else -1
     conversation = results.open_conversation(wanted.conversation) if wanted.conversation else -1
     held = hold.outer(wanted)
@@ -89,11 +90,11 @@ def part() -> Kept:
     return Kept(theirs, journal, conversation, recordings, decided, held, wanted)
 
 
-def _held_log(wanted: Fence) -> int:
+def held_log(wanted: Fence) -> int:
     """What keeps the ledger's log where the host hides it; -1 where nothing is hidden or there is no ledger yet."""
     if wanted.mode != OFF and wanted.ledger:
         with contextlib.suppress(OSError):
-            return held_log.hold(wanted.ledger)
+            return logs.hold(wanted.ledger)
     return -1
 
 

@@ -9,13 +9,14 @@ import select
 import signal
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from workermd.attempt.in_turn import MOST_ATTEMPTS, KeeperGone, KeeperInTurn
 from workermd.attempt.order import encode_binding, encode_environment, framed
-from workermd.attempt.spawn import Ends, Host, Tick, boot, is_unreaped, new_marker, readable, task_environment
-from workermd.attempt.zygote import FORK, KEEP, MARKER_PLACE, NUMBER_BYTES, REAP, REQUESTS_FD
-from workermd.sandbox.fence import Fence
+from workermd.attempt.spawn import Ends, Host, Tick, boot, is_unreaped, new_marker, open_log, readable, task_environment
+from workermd.attempt.zygote import FORK, KEEP, LASTING, MARKER_PLACE, NUMBER_BYTES, REAP, REQUESTS_FD
+from workermd.sandbox.fence import ANY, STRICT, Fence
 from workermd.system import environment as caller
 from workermd.system.environment import MARKER
 from workermd.task.binding import Binding
@@ -25,6 +26,13 @@ LOADING_SECONDS = 60.0
 
 MOST_FORKS = 10_000
 """A zygote is replaced after as many."""
+
+
+MOST_KEEPERS = 4
+"""Of one supervisor, each for another kind or environment."""
+
+SHARED_FOLDERS = ".hosts"
+"""Beside the folders of the attempts: those of the hosts that stay."""
 
 
 class ZygoteGone(Exception):
@@ -108,12 +116,33 @@ class Zygote:
         host.tell(encode_environment(task_environment(binding, marker)) + encode_binding(binding))
         return host
 
-    def _ask(self, held: tuple[int, ...]) -> socket.socket:
+    def keeper(self, environment: Mapping[str, str], lock_fd: int, log_dir: str) -> KeeperInTurn:
+        """A keeper of many attempts, with the folder of this process. Raises ZygoteGone."""
+        self.forks += 1
+        marker = new_marker()
+        log_fd = open_log(log_dir, marker)
+        ours, theirs = socket.socketpair()
+        null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+        line = self._ask((null, log_fd, log_fd, null, null, lock_fd, theirs.fileno()), LASTING)
+        theirs.close()
+        os.close(null)
+        try:
+            keeper = KeeperInTurn(_number(line), line, ours, log_fd, marker)
+            line.sendall(KEEP)
+            ours.sendall(encode_environment({**environment, MARKER: marker}))
+        except (OSError, ZygoteGone):
+            for each in (line, ours):
+                each.close()
+            os.close(log_fd)
+            raise ZygoteGone from None
+        return keeper
+
+    def _ask(self, held: tuple[int, ...], word: bytes = FORK) -> socket.socket:
         """Ask for a fork. The attempt's line comes back, on which its number will be told."""
         ours, theirs = socket.socketpair()
         folder = os.open(caller.folder() or ".", os.O_PATH | os.O_CLOEXEC)
         with theirs, contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            socket.send_fds(self.requests, [FORK], [theirs.fileno(), folder, *held])
+            socket.send_fds(self.requests, [word], [theirs.fileno(), folder, *held])
         os.close(folder)
         return ours
 
@@ -158,6 +187,16 @@ class HostPool:
                 self._drop(zygote)
         return Host.start(binding, lock_fd, log_dir, fence)
 
+    def keeper(self, binding: Binding, lock_fd: int, log_dir: str) -> KeeperInTurn | None:
+        """A keeper of many attempts of one supervisor; None where none can be forked."""
+        zygote = self._zygote(binding)
+        if zygote is not None:
+            try:
+                return zygote.keeper(task_environment(binding, MARKER_PLACE), lock_fd, log_dir)
+            except ZygoteGone:
+                self._drop(zygote)
+        return None
+
     def close(self) -> None:
         for zygote in filter(None, [*self._zygotes.values()]):
             self._drop(zygote)
@@ -185,3 +224,52 @@ class HostPool:
     def _drop(self, zygote: Zygote) -> None:
         zygote.close()
         self._zygotes = {key: each for key, each in self._zygotes.items() if each is not zygote}
+
+
+class Turns:
+    """The hosts of one supervisor, which has one attempt at a time and one file of locks: forked by keepers that last.
+
+    `ask` makes a keeper. `stays` has a host perform one attempt after the other.
+    """
+
+    def __init__(self, ask: Callable[[Binding], KeeperInTurn | None], *, stays: bool = False) -> None:
+        self._ask = ask
+        self._stays = stays
+        self._keepers: dict[object, KeeperInTurn] = {}
+
+    def start(self, binding: Binding, fence: Fence) -> Host | None:
+        """None where no such keeper can be had, or none does for such a fence."""
+        if fence.mode == STRICT or fence.network != ANY:
+            return None
+        key = (binding.kind, frozenset(task_environment(binding, "").items()), caller.folder(), fence.mode)
+        for _ in range(2):
+            keeper = self._keepers.get(key)
+            if keeper is None or keeper.gone or keeper.attempts >= MOST_ATTEMPTS:
+                self._let_go(key)
+                if (keeper := self._ask(binding)) is None:
+                    return None
+                self._make_room()
+                self._keepers[key] = keeper
+            try:
+                return keeper.host(binding, self._shared(fence, keeper) if self._stays else fence)
+            except KeeperGone:
+                continue
+        return None
+
+    def _shared(self, fence: Fence, keeper: KeeperInTurn) -> Fence:
+        """In the place of all artifacts, the folder of this keeper's hosts."""
+        folder = os.path.join(os.path.dirname(fence.own), SHARED_FOLDERS, keeper.marker)
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        return fence._replace(shared=folder)
+
+    def _make_room(self) -> None:
+        if len(self._keepers) >= MOST_KEEPERS:
+            self._let_go(next(iter(self._keepers)))
+
+    def _let_go(self, key: object) -> None:
+        if (keeper := self._keepers.pop(key, None)) is not None:
+            keeper.close()
+
+    def close(self) -> None:
+        for key in [*self._keepers]:
+            self._let_go(key)

@@ -74,7 +74,7 @@ class Ends(NamedTuple):
     def open(cls, log_dir: str, marker: str) -> "Ends":
         order, status, keeper = (os.pipe2(os.O_CLOEXEC) for _ in range(3))
         null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
-        return cls(*order, *status, *keeper, null, _open_log(log_dir, marker))
+        return cls(*order, *status, *keeper, null, open_log(log_dir, marker))
 
     def theirs(self, lock_fd: int) -> tuple[int, ...]:
         """What the host gets as `HOST_FDS`."""
@@ -91,6 +91,9 @@ class Ends(NamedTuple):
 
 class Host:
     """An attempt's process. Made by `start`, ended by `finish` or `discard`."""
+
+    stays = False
+    """Whether it performs further attempts, and its process is not this attempt's alone."""
 
     def __init__(self, pid: int, ends: "Ends", marker: str) -> None:
         self.pid = pid
@@ -203,6 +206,9 @@ class Host:
             processes.end(self.pid)
         self._reap()
 
+    def give_up(self) -> None:
+        """Its attempt came to nothing good: no further one is to be performed by it. None is, but where a host stays."""
+
     def _number_is_its_own(self) -> bool:
         """Before it is reaped neither its number nor its group's can belong to a stranger. In a program that calls us, a
         handler of SIGCHLD that is not ours may have reaped it."""
@@ -282,7 +288,7 @@ def readable(fd: int, until: float, tick: Tick) -> bool:
         tick()
 
 
-def _open_log(log_dir: str, name: str) -> int:
+def open_log(log_dir: str, name: str) -> int:
     """A file without a name: gone with the last process that has it open."""
     path = os.path.join(log_dir, f"{name}.log")
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)

@@ -25,16 +25,24 @@ from importlib import import_module
 from typing import NamedTuple, NoReturn
 
 from workermd.attempt import host
-from workermd.attempt.order import FIRST_OWN_FD, HOST_FDS, MARKER_CHARACTERS, ORDER_FD, receive_environment
+from workermd.attempt.lasting_keeper import LastingKeeper
+from workermd.attempt.order import (
+    FIRST_OWN_FD,
+    HOST_FDS,
+    KEEPER_FD,
+    MARKER_CHARACTERS,
+    ORDER_FD,
+    receive_environment,
+)
 from workermd.sandbox import kernel
-from workermd.system import crash
+from workermd.system import chance, crash
 from workermd.system.environment import MARKER
 from workermd.task.task import KINDS, Backend
 
 REQUESTS_FD = 3
 """Where requests come in; each is one message, so that many processes may share the other end."""
 
-FORK, KEEP, REAP = b"f", b"k", b"r"
+FORK, LASTING, KEEP, REAP = b"f", b"l", b"k", b"r"
 NUMBER_BYTES = 4
 REQUEST_FDS = 2 + len(HOST_FDS)
 """The attempt's own line to the zygote, its working directory, and what a host holds."""
@@ -115,12 +123,12 @@ class _Zygote:
         word, fds, _, _ = socket.recv_fds(self.requests, 16, REQUEST_FDS)
         for fd in fds:  # `recv_fds` of Python 3.11 has no flag for it
             os.set_inheritable(fd, False)
-        if word != FORK or len(fds) != REQUEST_FDS:
+        if word not in (FORK, LASTING) or len(fds) != REQUEST_FDS:
             _close(fds)
             return bool(word)
         pid = os.fork()
         if pid == 0:
-            self.become(fds)
+            self.become(fds, lasting=word == LASTING)
         line = socket.socket(fileno=fds[0])
         _close(fds[1:])
         self.children[line.fileno()] = _Child(pid, line)
@@ -152,8 +160,8 @@ class _Zygote:
         os.waitpid(self.left.pop(pidfd), 0)
         os.close(pidfd)
 
-    def become(self, fds: list[int]) -> NoReturn:
-        """In the fork: be what a host is after its imports."""
+    def become(self, fds: list[int], *, lasting: bool) -> NoReturn:
+        """In the fork: be what a host is after its imports, or the keeper of many."""
         os.setsid()
         for child in self.children.values():
             child.line.close()
@@ -165,22 +173,20 @@ class _Zygote:
         for fd, target in zip(copies, HOST_FDS, strict=True):
             os.dup2(fd, target)
         _close(copies)
-        self._surround()
-        host.attempt(self.backend, host.begin())
+        self._surround(KEEPER_FD if lasting else ORDER_FD)
+        host.attempt(self.backend, LastingKeeper().serve() if lasting else host.begin())
         raise AssertionError
 
-    def _surround(self) -> None:
+    def _surround(self, fd: int) -> None:
         """The environment of this attempt, in Python, in C and where the kernel shows it; chance of its own."""
-        environment = receive_environment(ORDER_FD)
+        environment = receive_environment(fd)
         if environment is None:
             os._exit(0)
         ctypes.memmove(self.place, environment[MARKER].encode(), len(MARKER_PLACE))
         os.environ.clear()
         os.environ.update(environment)
         crash.look_up()
-        for name, reseed in (("random", "seed"), ("numpy.random", "seed")):
-            if name in sys.modules:
-                getattr(sys.modules[name], reseed)()
+        chance.reseed()
 
 
 def _close(fds: Iterable[int]) -> None:

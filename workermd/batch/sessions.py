@@ -3,24 +3,38 @@
 A connection stays in the thread that opened it. The loaded processes are shared, one request at a time.
 """
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from workermd.attempt.pool import HostPool, Unused
+from workermd.attempt.in_turn import KeeperInTurn
+from workermd.attempt.pool import HostPool, Turns, Unused
 from workermd.attempt.spawn import Host
 from workermd.ledger.run_lock import RunLock
 from workermd.runner import session as sessions
-from workermd.runner.session import Session
+from workermd.runner.session import Hosts, Session
 from workermd.sandbox.fence import Fence
 from workermd.task.binding import Binding
 
 
-class SharedHosts:
-    """Hosts for the attempts of all threads. What cannot be forked is started: slower, and as good. `cold`: all are."""
+def _after(before_start: Callable[[], None], start: Hosts) -> Hosts:
+    def started(binding: Binding, lock: RunLock, fence: Fence) -> Host:
+        before_start()
+        return start(binding, lock, fence)
 
-    def __init__(self, *, cold: bool = False) -> None:
+    return started
+
+
+class SharedHosts:
+    """Hosts for the attempts of all threads. What cannot be forked is started: slower, and as good. `cold`: all are.
+
+    `reuse`: a host performs one attempt after the other, and each sees what the one before left in the process.
+    """
+
+    def __init__(self, *, cold: bool = False, reuse: bool = False) -> None:
         self._cold = cold
+        self._reuse = reuse
         self._pool = HostPool()
         self._turn = threading.Lock()
 
@@ -40,15 +54,28 @@ class SharedHosts:
         """A session for the calling thread. `before_start` is called before each attempt's process; it may wait, and
         raise Interrupted. Raises as `sessions.opened` does."""
         with sessions.opened(ledger_path, give_up_at=give_up_at) as alone:
+            if self._cold:
+                yield alone._replace(hosts=_after(before_start, alone.hosts))
+                return
+            with RunLock.open(alone.ledger.path) as lock:
 
-            def start(binding: Binding, lock: RunLock, fence: Fence) -> Host:
-                before_start()
-                if self._cold:
-                    return alone.hosts(binding, lock, fence)
-                with self._turn:
-                    return self._pool.start(binding, lock.fd, alone.results_folder, fence)
+                def ask(binding: Binding) -> KeeperInTurn | None:
+                    with self._turn:
+                        return self._pool.keeper(binding, lock.fd, alone.results_folder)
 
-            yield alone._replace(hosts=start)
+                def start(binding: Binding, lock: RunLock, fence: Fence) -> Host:
+                    if (host := turns.start(binding, fence)) is not None:
+                        return host
+                    if self._reuse:
+                        os.makedirs(fence.own, mode=0o700, exist_ok=True)
+                    with self._turn:
+                        return self._pool.start(binding, lock.fd, alone.results_folder, fence)
+
+                turns = Turns(ask, stays=self._reuse)
+                try:
+                    yield alone._replace(hosts=_after(before_start, start), locks=lock.lent, reuses=self._reuse)
+                finally:
+                    turns.close()
 
     def close(self) -> None:
         """Let the loaded processes end. Attempts that were forked from them go on."""

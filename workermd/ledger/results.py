@@ -45,17 +45,20 @@ def new_key() -> bytes:
     return os.urandom(_KEY_BYTES)
 
 
-def write(folder: str, token: str, data: bytes, deadline: float, key: bytes = b"") -> bool:
+def write(
+    folder: str, token: str, data: bytes, deadline: float, key: bytes = b"", *, synced: bool = True
+) -> bool:
     """Leave `data` as the result of the attempt `token`, marked with its key; False when that came too late.
 
-    `deadline` is on `time.monotonic()`'s clock. True means that the file will survive a loss of power.
+    `deadline` is on `time.monotonic()`'s clock. True means that the file will survive the death of every process, and
+    where it is `synced` a loss of power: after one, a file that is not synced may be torn, and a torn one counts as absent.
     Raises OSError when the file cannot be written; whether it stands under its name then is for `read`
     to say (only the sync of the folder comes after the renaming).
     """
     path = os.path.join(folder, token)
     unfinished = path + _UNFINISHED
     try:
-        _write_synced(unfinished, _mark(data, key) + data)
+        _write(unfinished, _mark(data, key) + data, synced=synced)
         point("result_written")
         in_time = time.monotonic() < deadline
         if in_time:
@@ -67,7 +70,8 @@ def write(folder: str, token: str, data: bytes, deadline: float, key: bytes = b"
         _unlink(unfinished)
         return False
     point("result_renamed")
-    sync_folder(folder)
+    if synced:
+        sync_folder(folder)
     return True
 
 
@@ -184,14 +188,15 @@ def sync_folder(folder: str) -> None:
         os.close(descriptor)
 
 
-def _write_synced(path: str, data: bytes) -> None:
+def _write(path: str, data: bytes, *, synced: bool) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
         half = len(data) // 2
         _write_all(descriptor, data[:half])
         point("result_half")
         _write_all(descriptor, data[half:])
-        os.fsync(descriptor)
+        if synced:
+            os.fsync(descriptor)
     finally:
         os.close(descriptor)
 

@@ -105,6 +105,10 @@ class RunLock:
             self.fd = -1
             self._offset = None
 
+    def lent(self) -> "LentLock":
+        """For one run after the other: a keeper that serves them all has inherited this very file."""
+        return LentLock(self.path, self.fd)
+
     def __enter__(self) -> Self:
         return self
 
@@ -127,6 +131,13 @@ class RunLock:
                 f"the run lock in {self.path} cannot be set: {error.strerror}", "choose a ledger on a local file system"
             ) from error
         return True
+
+
+class LentLock(RunLock):
+    """A lock whose file stays open for the next run; only the lock goes."""
+
+    def close(self) -> None:
+        self.release()
 
 
 def _open(path: str) -> int:

@@ -31,12 +31,14 @@ OSError."""
 
 
 class Session(NamedTuple):
-    """`owner` names this process for people who look at a run that does not end."""
+    """`owner` names this process for people who look at a run that does not end. `reuses`: a host performs many attempts,
+    and makes their folders itself."""
 
     ledger: Ledger
     locks: Locks
     hosts: Hosts
     owner: str
+    reuses: bool = False
 
     @property
     def results_folder(self) -> str:
@@ -81,10 +83,13 @@ class Session(NamedTuple):
 
     def drop_artifacts(self, token: str) -> None:
         """Remove the folder of an attempt that left nothing in it, or that never began."""
-        artifacts.drop(self.artifacts_folder, token)
+        if not self.reuses:
+            artifacts.drop(self.artifacts_folder, token)
 
     def prepare_artifacts(self, token: str) -> None:
         """A fresh folder for an attempt's artifacts. Raises LedgerUnavailable."""
+        if self.reuses:
+            return
         with self.beside_the_ledger("no attempt can be prepared"):
             artifacts.prepare(self.artifacts_folder, token)
 

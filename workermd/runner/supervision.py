@@ -163,13 +163,16 @@ class Supervisor:
             judged = verdict.timed_out(whole_run=until == deadline)
         elif judged is None:
             judged = verdict.crashed(_how(ending))
+        if judged.outcome != Status.OK.value:
+            host.give_up()
         return judged._replace(sandbox=self._held(host)), round((time.monotonic() - began) * 1000, 3)
 
     def _held(self, host: Host) -> Document:
         held = {name: by for name, by in host.held.items() if by} | reach_bounds.contained(
             self._worker.binding, self._worker.reach
         )
-        return {"mode": self._worker.sandbox.mode, "held": held}
+        document: Document = {"mode": self._worker.sandbox.mode, "held": held}
+        return document | {"isolation": "reuse"} if host.stays else document
 
     def pause(self, row: Run, judged: Verdict, deadline: float) -> bool:
         """Wait for the next attempt, its process loading meanwhile. False when none would get a useful share.

@@ -14,7 +14,7 @@ ANY, HOSTS, LOOPBACK, NONE = "any", "hosts", "loopback", "none"
 
 
 class Fence(NamedTuple):
-    """`journal` is this attempt's and `conversation` its run's; the host gets both opened. So it does `recordings` and `decided`, folders. `results` and `own` are the folders of the ledger's results and of this attempt. `hidden` is out of reach,
+    """`journal` is this attempt's and `conversation` its run's; the host gets both opened. So it does `recordings` and `decided`, folders. `results` and `own` are the folders of the ledger's results and of this attempt. `shared` stands in the place of the folder that `own` is in, for a process of many attempts. `hidden` is out of reach,
     `kept` may be read. `readable` and `writable` are for `strict`: there is nothing else, but for the system.
     `listed`: files go by a list, as in `strict`. `network` is `any`, `hosts` (those listed, and the attempt's own
     loopback), `loopback` or `none`. 0 is no bound, and of artifacts -1. `at_end` is what the keeper runs where an attempt leaves no result: it ends what is no child of it."""
@@ -27,6 +27,7 @@ class Fence(NamedTuple):
     decided: str = ""
     results: str = ""
     own: str = ""
+    shared: str = ""
     hidden: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
     readable: tuple[str, ...] = ()

@@ -13,12 +13,15 @@ import resource
 import signal
 import sys
 from collections.abc import Callable
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 from workermd.sandbox import kernel, landlock, namespaces
-from workermd.sandbox.fence import ANY, AUTO, HOSTS, LOOPBACK, NONE, OFF, STRICT, Fence, Proxy
+from workermd.sandbox import view as views
 from workermd.sandbox.kernel import CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID
 from workermd.sandbox.namespaces import Hidden
+from workermd.sandbox.view import View
 from workermd.system.environment import PROXIES, PROXY
 
 LANDLOCK = "landlock"
@@ -204,25 +207,25 @@ def opened_folder(path: str) -> int:
     return descriptor
 
 
-def inner(fence: Fence, held: Held) -> Held:
-    """In the host, before it loads anything of the task's. Never raises."""
+def inner(fence: Fence, held: Held, view: View | None = None) -> Held:
+    """In the host, before it loads anything of the task's. Never raises. `view` is one that was made for it."""
     global _held  # noqa: PLW0603 - a process has one fence, and its forks ask for it
     _held = held
     if fence.mode == OFF:
         return held
-    for step in _steps(fence):
+    for step in _steps(fence, view):
         try:
             _held = step(fence, _held)
         except OSError as error:
-            _held = _held._replace(failed=_held.failed or f"{step.__name__[1:]}: {error.strerror}")
+            _held = _held._replace(failed=_held.failed or f"{_name(step)}: {error.strerror}")
     return _held
 
 
-def _steps(fence: Fence) -> list[Callable[[Fence, Held], Held]]:
+def _steps(fence: Fence, view: View | None) -> list[Callable[[Fence, Held], Held]]:
     strict, bounded = fence.mode == STRICT, any(bounds_of(fence).values())
     return [
         *([_entered] if _group else []),
-        _files,
+        _files if view is None else partial(_copied, view),
         *([_network] if fence.network != ANY else []),
         *([_listed] if strict or fence.listed else []),
         *([_shared_memory] if fence.max_memory_mb and not (strict or fence.listed) else []),
@@ -241,6 +244,16 @@ def _entered(_fence: Fence, held: Held) -> Held:
     except OSError as error:
         return held._replace(max_memory_mb="", max_processes="", failed=f"group: {error.strerror}")
     return held
+
+
+def _name(step: Callable[[Fence, Held], Held]) -> str:
+    return "files" if isinstance(step, partial) else step.__name__[1:]
+
+
+def _copied(view: View, fence: Fence, held: Held) -> Held:
+    """What `_files` does, from a view that was made before."""
+    views.enter_copy(view, fence)
+    return held._replace(files="mounts")
 
 
 def _files(fence: Fence, held: Held) -> Held:

@@ -74,6 +74,10 @@ def unshare(flags: int) -> None:
     _checked(_libc.unshare(ctypes.c_int(flags)))
 
 
+def enter_namespace(descriptor: int, kind: int) -> None:
+    _checked(_libc.setns(ctypes.c_int(descriptor), ctypes.c_int(kind)))
+
+
 def mount(source: str, target: str, kind: str = "", flags: int = 0, data: str = "") -> None:
     encoded = [os.fsencode(text) or None for text in (source, target, kind, data)]
     _checked(_libc.mount(encoded[0], encoded[1], encoded[2], ctypes.c_ulong(flags), encoded[3]))
@@ -111,6 +115,15 @@ class _CapabilityHead(ctypes.Structure):
 
 def keep_capabilities(kept: frozenset[int]) -> None:
     """Give up every capability but these, for this process and all that it will ever start."""
+    bound_capabilities(kept)
+    bits = sum(1 << number for number in kept) & permitted()
+    words = (ctypes.c_uint32 * 6)(*([bits & 0xFFFFFFFF] * 2), 0, *([bits >> 32] * 2), 0)
+    head = _CapabilityHead(_CAPABILITY_VERSION, 0)
+    numbered("capset", ctypes.byref(head), ctypes.byref(words))
+
+
+def bound_capabilities(kept: frozenset[int]) -> None:
+    """No program that this process or a fork of it becomes gets another capability than these."""
     for number in range(_CAPABILITIES):
         if number not in kept:
             try:
@@ -121,10 +134,6 @@ def keep_capabilities(kept: frozenset[int]) -> None:
                 if error.errno == errno.EINVAL:
                     break  # the kernel knows no more of them
                 raise
-    bits = sum(1 << number for number in kept) & permitted()
-    words = (ctypes.c_uint32 * 6)(*([bits & 0xFFFFFFFF] * 2), 0, *([bits >> 32] * 2), 0)
-    head = _CapabilityHead(_CAPABILITY_VERSION, 0)
-    numbered("capset", ctypes.byref(head), ctypes.byref(words))
 
 
 def permitted() -> int:

@@ -25,7 +25,9 @@ from workermd.runner import run_key
 from workermd.runner.answers import Answered
 from workermd.runner.events import Event, Subscriber, to_all
 from workermd.runner.worker import Worker
+from workermd.sandbox.fence import STRICT
 from workermd.system import files
+from workermd.task.binding import Binding
 from workermd.task.task import KINDS
 
 EXIT_STOPPED = 8
@@ -104,6 +106,7 @@ def execute(options: BatchOptions) -> int:
         text=text,
         tags=tags_of(options.tag),
     )
+    _refuse_reuse(options, binding, worker)
     brakes = Brakes(_limits(options), contract.constraints)
     jobs = _jobs(options.jobs, converses=KINDS[binding.kind].converses)
     signals = Signals()
@@ -114,7 +117,7 @@ def execute(options: BatchOptions) -> int:
         count = len(warnings)
         say.note(f"{options.spec}: {count} warning{'s' * (count != 1)}; see: workermd validate {options.spec}")
     signals.catch()
-    hosts = SharedHosts(cold=options.isolation == "cold")
+    hosts = SharedHosts(cold=options.isolation == "cold", reuse=options.isolation == "reuse")
     try:
         with (
             batch_streams.source(options, reading) as source,
@@ -169,6 +172,20 @@ def _refuse_contradictions(options: BatchOptions) -> None:
         raise UsageError("--fail-fast is --max-failures 1", "leave one of the two out")
     if options.write and options.errors and os.path.realpath(options.write) == os.path.realpath(options.errors):
         raise UsageError(f"{options.errors}: -o and --errors name one file", "name two")
+
+
+def _refuse_reuse(options: BatchOptions, binding: Binding, worker: Worker) -> None:
+    """What a process is reused for is to save the milliseconds of a fork."""
+    if options.isolation == "reuse" and KINDS[binding.kind].converses:
+        raise UsageError(
+            f"--isolation reuse is for kinds that do not wait for a model, and backend {binding.kind!r} does",
+            "leave --isolation out: the fork of a process costs milliseconds, an answer of a model seconds",
+        )
+    if options.isolation == "reuse" and worker.sandbox.mode == STRICT:
+        raise UsageError(
+            "--isolation reuse lets an attempt see what the last one left, and --sandbox strict does not",
+            "leave one of the two out",
+        )
 
 
 def _limits(options: BatchOptions) -> BatchLimits:

@@ -209,9 +209,9 @@ BATCH = CommandSpec(
         OptionSpec(
             ("--isolation",),
             "text",
-            "What an attempt's process is made from: a fork of a loaded one, or a start of its own (cold).",
-            "fork|cold",
-            ("fork", "cold"),
+            "What an attempt's process is: a fork of a loaded one, the one of the attempt before (reuse), or started for it (cold).",
+            "fork|reuse|cold",
+            ("fork", "reuse", "cold"),
             "fork",
         ),
         OptionSpec(
