@@ -229,11 +229,13 @@ class HostPool:
 class Turns:
     """The hosts of one supervisor, which has one attempt at a time and one file of locks: forked by keepers that last.
 
-    `ask` makes a keeper. `stays` has a host perform one attempt after the other.
+    `ask` makes a keeper. `stays` has a host perform one attempt after the other. `steady`: the environment never changes.
     """
 
-    def __init__(self, ask: Callable[[Binding], KeeperInTurn | None], *, stays: bool = False) -> None:
+    def __init__(self, ask: Callable[[Binding], KeeperInTurn | None], *, stays: bool = False, steady: bool = False) -> None:
         self._ask = ask
+        self._steady = steady
+        self._places: dict[int, tuple[Binding, object]] = {}
         self._stays = stays
         self._keepers: dict[object, KeeperInTurn] = {}
 
@@ -241,7 +243,7 @@ class Turns:
         """None where no such keeper can be had, or none does for such a fence."""
         if fence.mode == STRICT or fence.network != ANY:
             return None
-        key = (binding.kind, frozenset(task_environment(binding, "").items()), caller.folder(), fence.mode)
+        key = self._place_of(binding), fence.mode
         for _ in range(2):
             keeper = self._keepers.get(key)
             if keeper is None or keeper.gone or keeper.attempts >= MOST_ATTEMPTS:
@@ -255,6 +257,15 @@ class Turns:
             except KeeperGone:
                 continue
         return None
+
+    def _place_of(self, binding: Binding) -> object:
+        """What a process inherits at its start; asked anew for every attempt, unless it is known to stay as it is."""
+        if self._steady and id(binding) in self._places:
+            return self._places[id(binding)][1]
+        place = binding.kind, frozenset(task_environment(binding, "").items()), caller.folder()
+        if self._steady:
+            self._places[id(binding)] = binding, place
+        return place
 
     def _shared(self, fence: Fence, keeper: KeeperInTurn) -> Fence:
         """In the place of all artifacts, the folder of this keeper's hosts."""

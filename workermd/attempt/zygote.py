@@ -65,6 +65,8 @@ def main() -> None:
     for name in KINDS[sys.argv[2]].first_used:
         with contextlib.suppress(ImportError):
             import_module(name)
+    if "workermd.backends.core" in sys.modules:
+        sys.modules["workermd.backends.core"].warm_up()
     kernel.die_with_parent(0)
     gc.collect()
     gc.freeze()

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from importlib.machinery import PathFinder
 from typing import Any, Literal, Self
 
 from autogen_core import (
@@ -41,6 +42,9 @@ FailureOf = Callable[[BaseException], Result]
 
 LEFTOVER_GRACE = 0.25
 """Seconds that background tasks of a finished task get to end after they were cancelled."""
+
+
+_WARM_UPS, _WARM_UP_SECONDS = 20, 10.0
 
 
 class Caught:
@@ -242,6 +246,20 @@ def dispatch(task: Task, perform: Performer, deadline: float, failure_of: Failur
     if token.is_cancelled() or time.monotonic() >= deadline:  # H3: a blocked loop answers late
         return timed_out()
     return ending if isinstance(ending, Result) else failure_of(ending)
+
+
+def warm_up() -> None:
+    """Perform nothing, a few times: what is made on first use is there then for every process forked from this one, and
+    the interpreter has settled on its quick instructions, which it writes into the code, page by page.
+    """
+
+    async def nothing(_task: Task, _token: CancellationToken) -> Result:
+        return Result(output="{}")
+
+    nobody = Task("warm-up", "", "warm-up", 1, 1, 1.0, "", "", {}, {}, None, (), (), {}, "", {})
+    for _ in range(_WARM_UPS):
+        dispatch(nobody, nothing, time.monotonic() + _WARM_UP_SECONDS, lambda _error: Result())
+    PathFinder.find_spec("no_such_module_anywhere")  # reads the folders in which modules are looked for
 
 
 async def _exchanged(task: Task, perform: Performer, token: CancellationToken, failure_of: FailureOf) -> Result:

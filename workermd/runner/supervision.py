@@ -44,7 +44,9 @@ MOST_LAST_WORDS = 1 << 24
 def order_of(session: Session, worker: Worker, claim: ClaimedAttempt, until: float, trace: Trace) -> Order:
     """All that an attempt's process is told. The attempt ends at `until` (`time.monotonic()`)."""
     contract, row = worker.contract, claim.row
-    closed = [attempt for attempt in session.ledger.attempts(row.id) if attempt.outcome is not None]
+    first = row.attempts == 1  # nothing came before it that the ledger could know of
+    attempts = () if first else session.ledger.attempts(row.id)
+    closed = [attempt for attempt in attempts if attempt.outcome is not None]
     earlier = [attempt.detail or {} for attempt in closed]
     folder = os.path.join(session.artifacts_folder, claim.token)
     budget = worker.budget_after(summed(detail.get("usage") for detail in earlier))
@@ -61,7 +63,7 @@ def order_of(session: Session, worker: Worker, claim: ClaimedAttempt, until: flo
         output_schema=contract.output_schema,
         tools_allowed=contract.constraints.tools_allowed,
         feedback=tuple(earlier[-1].get("feedback", ()) if earlier else ()),
-        decisions=decisions.told(session.ledger.questions(row.id)),
+        decisions=() if first else decisions.told(session.ledger.questions(row.id)),
         trace=trace.document(row.attempts),
         artifacts_dir=folder,
         settings=worker.binding.settings,

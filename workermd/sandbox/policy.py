@@ -1,6 +1,8 @@
 """From what an operator wants to a fence: which paths belong to a ledger, and what of a run a task may not change."""
 
 import os
+import time
+from functools import lru_cache
 from typing import NamedTuple
 
 from workermd.sandbox.fence import ANY, AUTO, STRICT, Fence
@@ -57,17 +59,24 @@ def fence_around(
 ) -> Fence:
     """The fence of one attempt. `own` is the folder of its artifacts, which exists. `contracts` are cached ones."""
     contracts = contracts or cache.folder_of("contracts") or ""
+    around = _around(sandbox, ledger, contracts, int(time.monotonic() / _FRESH_SECONDS))
+    return around._replace(own=own, journal=journal, conversation=conversation, decided=decided)
+
+
+_FRESH_SECONDS = 1.0
+"""So old may be what is known of links: a batch asks thousands of times."""
+
+
+@lru_cache(maxsize=16)
+def _around(sandbox: Sandbox, ledger: str, contracts: str, _moment: int) -> Fence:
+    """What the attempts of a worker have in common."""
     kept = [_PACKAGE, *(each for each in (contracts, sandbox.configuration) if each)]
     recordings = os.path.realpath(sandbox.recordings) if sandbox.recordings else ""
     return Fence(
         mode=sandbox.mode,
         ledger=ledger,
-        journal=journal,
-        conversation=conversation,
         recordings=recordings,
-        decided=decided,
         results=f"{ledger}.results",
-        own=own,
         hidden=(
             *(ledger + suffix for suffix in BESIDE_A_LEDGER),
             *filter(None, (recordings,)),

@@ -117,7 +117,7 @@ def execute(options: BatchOptions) -> int:
         count = len(warnings)
         say.note(f"{options.spec}: {count} warning{'s' * (count != 1)}; see: workermd validate {options.spec}")
     signals.catch()
-    hosts = SharedHosts(cold=options.isolation == "cold", reuse=options.isolation == "reuse")
+    hosts = SharedHosts(cold=options.isolation == "cold", reuse=options.isolation == "reuse", steady=True)
     try:
         with (
             batch_streams.source(options, reading) as source,

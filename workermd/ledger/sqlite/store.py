@@ -11,7 +11,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -58,6 +58,7 @@ class Ledger(LedgerReader):
         self._now = now
         self._busy_milliseconds = int(BUSY_SECONDS * 1000)
         self._transaction: Transaction | None = None
+        self._shared: Callable[[float], AbstractContextManager[Transaction]] | None = None
 
     @classmethod
     def open(
@@ -142,20 +143,45 @@ class Ledger(LedgerReader):
         Waits for others who write until `give_up_at` (on `time.monotonic()`'s clock). Raises LedgerUnavailable
         when nothing was written, or when the disk failed while it was; LedgerFault for a bug of ours.
         """
+        if self._shared is not None:
+            with self._shared(give_up_at) as transaction:
+                yield transaction
+            return
+        transaction = self.begin(give_up_at)
+        done = False
+        try:
+            yield transaction
+            done = True
+        finally:
+            self.end(transaction, commit=done)
+
+    def share_commits(self, transaction: "Callable[[float], AbstractContextManager[Transaction]]") -> None:
+        """From now on this connection only reads; its write transactions are parts of `transaction`, which several
+        connections of a process share. They keep what `transaction` promises: the part is on disk at the block's end."""
+        self._shared = transaction
+
+    def begin(self, give_up_at: float) -> "Transaction":
+        """Begin a write transaction that `end` ends: the two halves of `transaction`. Raises as it does."""
         if self._queue is None or self._transaction is not None:
             raise LedgerFault("a transaction needs a ledger that is open for writing and has none under way")
         with refusing(self.path):
             _enter(self._queue, self.path, give_up_at)
         try:
-            transaction = self._begin(give_up_at)
-            try:
-                yield transaction
+            return self._begin(give_up_at)
+        except BaseException:
+            self._queue.leave()
+            raise
+
+    def end(self, transaction: "Transaction", *, commit: bool) -> None:
+        """Commit it and have it synced, or roll it back."""
+        assert self._queue is not None
+        try:
+            if commit:
                 transaction.commit()
                 log_mark.note(self._queue.fd, self.path)
-            finally:
-                transaction.end()
-                self._transaction = None
         finally:
+            transaction.end()
+            self._transaction = None
             self._queue.leave()
 
     def give_space_back(self, pages: int) -> None:
