@@ -29,7 +29,7 @@ from workermd.attempt.order import KEEPER_FD, LOCK_FD, ORDER_FD, STATUS_FD, Comm
 from workermd.ledger import results
 from workermd.sandbox import hold, kernel
 from workermd.sandbox import view as views
-from workermd.sandbox.fence import OFF, Fence
+from workermd.sandbox.fence import Fence
 from workermd.sandbox.hold import Held
 from workermd.sandbox.view import View
 from workermd.system import chance, processes

@@ -16,7 +16,7 @@ from workermd.attempt.in_turn import MOST_ATTEMPTS, KeeperGone, KeeperInTurn
 from workermd.attempt.order import encode_binding, encode_environment, framed
 from workermd.attempt.spawn import Ends, Host, Tick, boot, is_unreaped, new_marker, open_log, readable, task_environment
 from workermd.attempt.zygote import FORK, KEEP, LASTING, MARKER_PLACE, NUMBER_BYTES, REAP, REQUESTS_FD
-from workermd.sandbox.fence import ANY, STRICT, Fence
+from workermd.sandbox.fence import Fence
 from workermd.system import environment as caller
 from workermd.system.environment import MARKER
 from workermd.task.binding import Binding
@@ -232,7 +232,9 @@ class Turns:
     `ask` makes a keeper. `stays` has a host perform one attempt after the other. `steady`: the environment never changes.
     """
 
-    def __init__(self, ask: Callable[[Binding], KeeperInTurn | None], *, stays: bool = False, steady: bool = False) -> None:
+    def __init__(
+        self, ask: Callable[[Binding], KeeperInTurn | None], *, stays: bool = False, steady: bool = False
+    ) -> None:
         self._ask = ask
         self._steady = steady
         self._places: dict[int, tuple[Binding, object]] = {}
@@ -241,7 +243,7 @@ class Turns:
 
     def start(self, binding: Binding, fence: Fence) -> Host | None:
         """None where no such keeper can be had, or none does for such a fence."""
-        if fence.mode == STRICT or fence.network != ANY:
+        if not fence.is_plain:
             return None
         key = self._place_of(binding), fence.mode
         for _ in range(2):

@@ -45,9 +45,7 @@ def new_key() -> bytes:
     return os.urandom(_KEY_BYTES)
 
 
-def write(
-    folder: str, token: str, data: bytes, deadline: float, key: bytes = b"", *, synced: bool = True
-) -> bool:
+def write(folder: str, token: str, data: bytes, deadline: float, key: bytes = b"", *, synced: bool = True) -> bool:
     """Leave `data` as the result of the attempt `token`, marked with its key; False when that came too late.
 
     `deadline` is on `time.monotonic()`'s clock. True means that the file will survive the death of every process, and

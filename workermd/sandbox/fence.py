@@ -40,6 +40,12 @@ class Fence(NamedTuple):
     max_artifact_mb: int = -1
     at_end: tuple[str, ...] = ()
 
+    @property
+    def is_plain(self) -> bool:
+        """Nothing has to be made, or counted, for each attempt but its view of the files."""
+        bounded = self.max_memory_mb or self.max_processes or self.max_artifact_mb >= 0
+        return self.mode != STRICT and self.network == ANY and not self.listed and not bounded
+
     @classmethod
     def of(cls, document: Document) -> Self:
         """From JSON, which knows lists only."""

@@ -13,12 +13,12 @@ import resource
 import signal
 import sys
 from collections.abc import Callable
-from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
 from workermd.sandbox import kernel, landlock, namespaces
 from workermd.sandbox import view as views
+from workermd.sandbox.fence import ANY, AUTO, HOSTS, LOOPBACK, NONE, OFF, STRICT, Fence, Proxy
 from workermd.sandbox.kernel import CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID
 from workermd.sandbox.namespaces import Hidden
 from workermd.sandbox.view import View

@@ -33,8 +33,7 @@ class View(NamedTuple):
 
 
 def is_possible(fence: Fence) -> bool:
-    """What `strict` and a contract's bounds ask for begins with a PID or a network of the attempt's own."""
-    return fence.mode == AUTO and bool(fence.own)
+    return fence.mode == AUTO and fence.is_plain and bool(fence.own)
 
 
 def seen_by(fence: Fence) -> tuple[object, ...]:
