@@ -2,7 +2,6 @@
 
 import os
 import time
-from functools import lru_cache
 from typing import NamedTuple
 
 from workermd.sandbox.fence import ANY, AUTO, STRICT, Fence
@@ -59,7 +58,7 @@ def fence_around(
 ) -> Fence:
     """The fence of one attempt. `own` is the folder of its artifacts, which exists. `contracts` are cached ones."""
     contracts = contracts or cache.folder_of("contracts") or ""
-    around = _around(sandbox, ledger, contracts, int(time.monotonic() / _FRESH_SECONDS))
+    around = _around(sandbox, ledger, contracts)
     return around._replace(own=own, journal=journal, conversation=conversation, decided=decided)
 
 
@@ -67,9 +66,24 @@ _FRESH_SECONDS = 1.0
 """So old may be what is known of links: a batch asks thousands of times."""
 
 
-@lru_cache(maxsize=16)
-def _around(sandbox: Sandbox, ledger: str, contracts: str, _moment: int) -> Fence:
-    """What the attempts of a worker have in common."""
+_MOST_KNOWN = 16
+_known: dict[tuple[int, str, str], tuple[float, Sandbox, Fence]] = {}
+
+
+def _around(sandbox: Sandbox, ledger: str, contracts: str) -> Fence:
+    """What the attempts of a worker have in common. Threads may both make it: they make the same."""
+    key, now = (id(sandbox), ledger, contracts), time.monotonic()
+    found = _known.get(key)
+    if found is not None and found[1] is sandbox and now - found[0] < _FRESH_SECONDS:
+        return found[2]
+    made = _made_around(sandbox, ledger, contracts)
+    if len(_known) >= _MOST_KNOWN:
+        _known.clear()
+    _known[key] = now, sandbox, made
+    return made
+
+
+def _made_around(sandbox: Sandbox, ledger: str, contracts: str) -> Fence:
     kept = [_PACKAGE, *(each for each in (contracts, sandbox.configuration) if each)]
     recordings = os.path.realpath(sandbox.recordings) if sandbox.recordings else ""
     return Fence(
