@@ -161,7 +161,9 @@ class HostInTurn(Host):
 
     def send(self, order: Order, give_up_at: float, tick: Tick, key: bytes = b"") -> None:
         limits = order.limits
-        commission = Commission(limits.deadline, order.results_dir, order.token, limits.max_output_bytes, key.hex())
+        commission = Commission(
+            limits.deadline, order.results_dir, order.token, limits.max_output_bytes, key.hex(), order.lease
+        )
         with contextlib.suppress(OSError):
             self._keeper.tell(COMMISSION + framed(commission._asdict()))
         self._write(encode(order), give_up_at, tick)

@@ -24,9 +24,9 @@ import sys
 import time
 from typing import NamedTuple
 
-from workermd.attempt.keeper import GRACE, MOST_BESIDE_OUTPUT, Kept, held_log
+from workermd.attempt.keeper import GRACE, LOOK_SECONDS, MOST_BESIDE_OUTPUT, Kept, held_log
 from workermd.attempt.order import KEEPER_FD, LOCK_FD, ORDER_FD, STATUS_FD, Commission, receive_document
-from workermd.ledger import results
+from workermd.ledger import lease, results
 from workermd.sandbox import hold, kernel
 from workermd.sandbox import view as views
 from workermd.sandbox.fence import Fence
@@ -89,7 +89,7 @@ class LastingKeeper:
                 while not self.whole() and self.read_some():
                     continue
                 self.over(self.result())
-            elif self.commission is not None and time.monotonic() >= self.commission.deadline + GRACE:
+            elif self.commission is not None and self.is_over(self.commission):
                 self.over(None)
             elif not ready:
                 self.reap_orphans()
@@ -100,7 +100,12 @@ class LastingKeeper:
         if self.commission is None:
             return _REAP_EVERY_SECONDS * 1000
         left = max(0.0, self.commission.deadline + GRACE - time.monotonic())
-        return min(left, _REAP_EVERY_SECONDS) * 1000 + 1
+        return min(left, LOOK_SECONDS if self.commission.lease else _REAP_EVERY_SECONDS) * 1000 + 1
+
+    def is_over(self, commission: Commission) -> bool:
+        """The deadline has passed, or the lease of this machine: by then another may make the next attempt."""
+        over = time.monotonic() >= commission.deadline + GRACE
+        return over or (bool(commission.lease) and lease.is_over(commission.lease))
 
     def hear(self) -> Kept | None:
         """One word of the supervisor's. In a new host, what it has of its keeper."""
@@ -322,7 +327,12 @@ class LastingKeeper:
         try:
             key = bytes.fromhex(commission.key)
             return results.write(
-                commission.results_dir, commission.token, result, commission.deadline, key, synced=False
+                commission.results_dir,
+                commission.token,
+                result,
+                commission.deadline,
+                key,
+                synced=bool(commission.lease),
             )
         except OSError as error:
             sys.stderr.write(f"workermd: the result cannot be written ({error.strerror})\n")

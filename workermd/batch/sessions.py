@@ -59,12 +59,12 @@ class SharedHosts:
         """A session for the calling thread. `before_start` is called before each attempt's process; it may wait, and
         raise Interrupted. Raises as `sessions.opened` does."""
         with sessions.opened(ledger_path, give_up_at=give_up_at) as alone:
-            if self._steady:
+            if self._steady and isinstance(alone.ledger, Ledger):  # a server shares its waits for the disk itself
                 alone.ledger.share_commits(self._group(alone.ledger.path, give_up_at).transaction)
             if self._cold:
                 yield alone._replace(hosts=_after(before_start, alone.hosts))
                 return
-            with RunLock.open(alone.ledger.path) as lock:
+            with RunLock.open(alone.ledger.files) as lock:
 
                 def ask(binding: Binding) -> KeeperInTurn | None:
                     with self._turn:

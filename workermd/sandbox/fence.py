@@ -44,7 +44,7 @@ class Fence(NamedTuple):
     def is_plain(self) -> bool:
         """Nothing has to be made, or counted, for each attempt but its view of the files."""
         bounded = self.max_memory_mb or self.max_processes or self.max_artifact_mb >= 0
-        return self.mode != STRICT and self.network == ANY and not self.listed and not bounded
+        return self.mode != STRICT and self.network == ANY and not (self.listed or bounded or self.at_end)
 
     @classmethod
     def of(cls, document: Document) -> Self:
