@@ -5,7 +5,7 @@ import os
 import socket
 import time
 
-from workermd.attempt.lasting_keeper import COMMISSION, END, ENDED, HOST, SAID, STAYS
+from workermd.attempt.lasting_keeper import COMMISSION, END, ENDED, HOST, MADE, SAID, STAYS
 from workermd.attempt.order import Commission, Order, encode, encode_binding, framed
 from workermd.attempt.spawn import Ending, Host, Tick, readable
 from workermd.sandbox.fence import Fence
@@ -142,6 +142,7 @@ class HostInTurn(Host):
         self._open = True
         self._made_of = (binding, fence._replace(own=os.path.dirname(fence.own)))
         self._is_ready = False
+        self._said: tuple[bytes, int] | None = None
         self.stays = bool(fence.shared)
         self._code = _code_of(binding) if fence.shared else ()
 
@@ -166,18 +167,29 @@ class HostInTurn(Host):
         )
         with contextlib.suppress(OSError):
             self._keeper.tell(COMMISSION + framed(commission._asdict()))
+        self._said = self._before_the_order(give_up_at, tick) if self.stays else None
         self._write(encode(order), give_up_at, tick)
+
+    def _before_the_order(self, give_up_at: float, tick: Tick) -> tuple[bytes, int] | None:
+        """A host that stays begins as soon as it has its order: the folder of its files has to be there by then. Returns
+        what the keeper says instead, where the host has ended."""
+        if not readable(self._keeper.words.fileno(), give_up_at, tick):
+            return None
+        said = self._keeper.heard()
+        return None if said is None or said[0] == MADE else said
 
     def finish(self, deadline: float, tick: Tick) -> Ending:
         try:
-            ended = readable(self._keeper.words.fileno(), deadline, tick)
+            ended = self._said is not None or readable(self._keeper.words.fileno(), deadline, tick)
         except BaseException:
             self.discard()
             raise
         if not ended:
             self.discard()
             return Ending(by_deadline=True, exit_code=None, signal=None)
-        said = self._keeper.heard()
+        said = self._said or self._keeper.heard()
+        if said is not None and said[0] == MADE:  # it came too late for whoever waited for it
+            said = self._keeper.heard()
         self._ended = True
         if said is not None and said[0] == STAYS:
             self._keeper.staying = self

@@ -35,9 +35,10 @@ from workermd.sandbox.view import View
 from workermd.system import chance, processes
 
 HOST, COMMISSION, END = b"h", b"c", b"e"
-STAYS, OVER, ENDED = b"s", b"o", b"e"
+MADE, STAYS, OVER, ENDED = b"m", b"s", b"o", b"e"
 SAID = struct.Struct(">ci")
-"""What a supervisor is told: an attempt is over, its host stays or had this wait status; or all has ended, as asked."""
+"""What a supervisor is told: the folder of an attempt is made, where its host stays; an attempt is over, its host stays or
+had this wait status; or all has ended, as asked."""
 
 _LENGTH_BYTES = 8
 _EXIT_SECONDS = 0.05
@@ -200,6 +201,7 @@ class LastingKeeper:
         if (fence := self.shared()) and self.commission is not None:
             with contextlib.suppress(OSError):
                 os.mkdir(os.path.join(self.parent_of_folders(fence), self.commission.token), 0o700)
+            self.say(MADE, 0)
 
     def keep_folder(self) -> None:
         """Where every attempt's files are, unless there are none."""
