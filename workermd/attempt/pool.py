@@ -226,7 +226,7 @@ class HostPool:
         self._zygotes = {key: each for key, each in self._zygotes.items() if each is not zygote}
 
 
-class Turns:
+class KeepersInTurn:
     """The hosts of one supervisor, which has one attempt at a time and one file of locks: forked by keepers that last.
 
     `ask` makes a keeper. `stays` has a host perform one attempt after the other. `steady`: the environment never changes.

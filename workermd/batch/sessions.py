@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from workermd.attempt.in_turn import KeeperInTurn
-from workermd.attempt.pool import HostPool, Turns, Unused
+from workermd.attempt.pool import HostPool, KeepersInTurn, Unused
 from workermd.attempt.spawn import Host
 from workermd.ledger.run_lock import RunLock
 from workermd.ledger.sqlite.group import CommitGroup
@@ -78,7 +78,7 @@ class SharedHosts:
                     with self._turn:
                         return self._pool.start(binding, lock.fd, alone.results_folder, fence)
 
-                turns = Turns(ask, stays=self._reuse, steady=self._steady)
+                turns = KeepersInTurn(ask, stays=self._reuse, steady=self._steady)
                 try:
                     yield alone._replace(hosts=_after(before_start, start), locks=lock.lent, reuses=self._reuse)
                 finally:
