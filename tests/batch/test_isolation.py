@@ -108,9 +108,10 @@ def test_the_files_of_reused_hosts_are_where_every_attempts_are(batch, cli, tmp_
 
 @pytest.mark.rule("S10.11")
 def test_code_that_was_edited_is_loaded_anew(batch, tmp_path, cli, contract):
-    """Between two attempts of one batch: the first one edits it, in its own folder of sources."""
+    """Between two attempts of one batch: the first one edits it, in its own folder of sources. Its length changes: within one
+    second Python takes a module of the same length for the same."""
     source = (tmp_path / "mine.py").read_text()
-    edit = '    if asked == "edit":\n        path = pathlib.Path(__file__)\n        path.write_text(path.read_text().replace("VERSION = 1", "VERSION = 2"))\n'
+    edit = '    if asked == "edit":\n        path = pathlib.Path(__file__)\n        path.write_text(path.read_text().replace("VERSION = 1", "VERSION = 1 + 1"))\n'
     (tmp_path / "mine.py").write_text(source.replace('    if asked == "fail":', edit + '    if asked == "fail":'))
     _, envelopes = batch(("a", "edit"), ("b", ""))
     assert [each["outputs"]["result"]["seen"] for each in envelopes] == [1, 2]
