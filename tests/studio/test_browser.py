@@ -8,6 +8,7 @@ import subprocess
 import pytest
 
 from tests.late import LATE, needs
+from tests.studio.opened import folder_with
 from workermd.testing import Server, Text
 
 needs("playwright", "the browser's driver is not installed")
@@ -146,7 +147,7 @@ def test_a_newcomer_derives_binds_runs_reads_why_mends_approves_and_keeps_the_re
                 f"team?worker={WORKER}",
                 "doctor",
                 "compare",
-                f"compare?what=runs&a={WORKER}/r1&b={WORKER}/r2",
+                f"compare?what=runs&a=r1&b=r2",
             ):
                 page.goto(f"{address}/studio/{name}")
                 visitor.look(name or "runs")
@@ -156,3 +157,63 @@ def test_a_newcomer_derives_binds_runs_reads_why_mends_approves_and_keeps_the_re
     assert visitor.faults == []
     assert "answered “approve”" in kept
     assert "<script" not in kept
+
+
+MOODS = """
+said = task["input"].get("task")
+if said == "wait":
+    wait()
+reply({"result": {"mood": said if said in ("good", "bad", "foul") else "good"}})
+"""
+
+
+def test_every_other_deed_of_a_page_is_done_in_the_browser(cli, tmp_path):
+    """Cancel, go on, grant a start, run again, copy, filter, compare."""
+    folder_with(tmp_path, MOODS)
+    process = cli.start("studio", tmp_path, "--port", 0, "--config", tmp_path / "workermd.toml")
+    process.stderr.readline()
+    link = re.search(r"http\S+", process.stderr.readline().decode())
+    assert link is not None
+    address = link[0].split("/studio")[0]
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        visitor = Visitor(browser.new_page(viewport={"width": 1280, "height": 900}))
+        page = visitor.page
+        page.set_default_timeout(60_000)
+        page.goto(link[0])
+
+        def begin(run_id, task):
+            page.goto(f"{address}/studio/contract?worker=echo")
+            page.get_by_label("run_id").fill(run_id)
+            page.get_by_label("task").fill(task)
+            visitor.press("Run")
+
+        begin("c1", "wait")
+        page.locator("#headline", has_text="running").wait_for()
+        visitor.press("Cancel")
+        page.get_by_role("button", name="Go on", exact=True).wait_for()
+        (tmp_path / "go").touch()
+        visitor.press("Go on")
+        page.locator("#headline", has_text="ok").wait_for()
+        begin("r2", "foul")
+        page.locator("#headline", has_text="invalid output").wait_for()
+        page.get_by_text("Grant another start").click()
+        page.get_by_label("Reason").fill("once more")
+        visitor.press("Grant and go on")
+        page.get_by_role("heading", name=re.compile("Attempt 3")).wait_for()
+        page.locator(".audit", has_text="once more").wait_for()
+        page.get_by_role("button", name="Copy as a command").click()
+        page.get_by_role("button", name=re.compile("Copied|workermd run")).wait_for()
+        page.get_by_role("link", name="Run again with this input").click()
+        assert page.get_by_label("task").input_value() == "foul"
+        page.goto(f"{address}/studio/")
+        page.get_by_label("Status").select_option("ok")
+        visitor.press("Show")
+        page.get_by_role("link", name="c1").wait_for()
+        assert page.get_by_role("link", name="r2").count() == 0
+        page.goto(f"{address}/studio/compare?what=runs&a=c1&b=r2")
+        visitor.look("compare")
+        browser.close()
+    process.terminate()
+    process.communicate(timeout=30)
+    assert visitor.faults == []
