@@ -147,7 +147,7 @@ def test_a_newcomer_derives_binds_runs_reads_why_mends_approves_and_keeps_the_re
                 f"team?worker={WORKER}",
                 "doctor",
                 "compare",
-                f"compare?what=runs&a=r1&b=r2",
+                "compare?what=runs&a=r1&b=r2",
             ):
                 page.goto(f"{address}/studio/{name}")
                 visitor.look(name or "runs")
