@@ -484,7 +484,7 @@ def test_a_hostile_server_is_bounded_and_reported(deed, kind, said, monkeypatch)
     with pytest.raises(kind) as raised:
         asked(deed)
     assert said in str(raised.value)
-    assert set(processes.descendants(os.getpid())) <= before
+    wait_for(lambda: set(processes.descendants(os.getpid())) <= before)
 
 
 @pytest.mark.parametrize("deed", ["prints garbage", "answers everything", "lists a name twice", "has a deep schema"])
@@ -501,7 +501,7 @@ def test_a_server_that_does_not_end_is_ended(monkeypatch):
     monkeypatch.setattr(mcp_client, "CLOSING_SECONDS", patience(0.5))  # until it is left to the attempt's end
     before = set(processes.descendants(os.getpid()))
     assert mcp_said.text_of(asked("ignores the end")) == "never"
-    assert set(processes.descendants(os.getpid())) <= before
+    wait_for(lambda: set(processes.descendants(os.getpid())) <= before)
 
 
 def test_an_error_is_told_without_control_characters():

@@ -4,7 +4,6 @@
 the grammar, a length and the source; the answer is the tree in preorder, three numbers a node, and the names of kinds.
 """
 
-import resource
 import struct
 import sys
 from array import array
@@ -38,6 +37,8 @@ def grammar(name: str) -> Any:
 
 
 def main() -> None:
+    import resource  # Windows has none: there the process ends at once, and derive says that nothing was read
+
     for what, most in ((resource.RLIMIT_AS, MAX_MEMORY), (resource.RLIMIT_CPU, MAX_SECONDS), (resource.RLIMIT_CORE, 0)):
         resource.setrlimit(what, (most, most))
     from tree_sitter import Parser
