@@ -48,6 +48,15 @@ def repository(tmp_path):
     return folder
 
 
+def opened_studio(cli, *words):
+    """The process, the link that lets a browser in, and the address of the server."""
+    process = cli.start("studio", *words, "--port", 0, "--config", words[-1] / "workermd.toml")
+    process.stderr.readline()
+    link = re.search(r"http\S+", process.stderr.readline().decode())
+    assert link is not None
+    return process, link[0], link[0].split("/studio")[0]
+
+
 class Visitor:
     """A browser's page, and what axe and the page's own script had against it."""
 
@@ -96,16 +105,12 @@ def test_a_newcomer_derives_binds_runs_reads_why_mends_approves_and_keeps_the_re
         (tmp_path / "workermd.toml").write_text(
             f'ledger = "{tmp_path / "ledger.db"}"\n[models.local]\nmodel = "small"\nbase_url = "{server.url}"\n'
         )
-        process = cli.start("studio", "--edit", tmp_path, "--port", 0, "--config", tmp_path / "workermd.toml")
-        process.stderr.readline()
-        link = re.search(r"http\S+", process.stderr.readline().decode())
-        assert link is not None
-        address = link[0].split("/studio")[0]
+        process, link, address = opened_studio(cli, "--edit", tmp_path)
         with sync_playwright() as driver:
             browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
             visitor = Visitor(browser.new_page(viewport={"width": 390, "height": 844}))
             page = visitor.page
-            page.goto(link[0])
+            page.goto(link)
             visitor.look("no runs")
             page.get_by_role("link", name="Contracts").click()
             visitor.look("contracts")
@@ -170,17 +175,13 @@ reply({"result": {"mood": said if said in ("good", "bad", "foul") else "good"}})
 def test_every_other_deed_of_a_page_is_done_in_the_browser(cli, tmp_path):
     """Cancel, go on, grant a start, run again, copy, filter, compare."""
     folder_with(tmp_path, MOODS)
-    process = cli.start("studio", tmp_path, "--port", 0, "--config", tmp_path / "workermd.toml")
-    process.stderr.readline()
-    link = re.search(r"http\S+", process.stderr.readline().decode())
-    assert link is not None
-    address = link[0].split("/studio")[0]
+    process, link, address = opened_studio(cli, tmp_path)
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         visitor = Visitor(browser.new_page(viewport={"width": 1280, "height": 900}))
         page = visitor.page
         page.set_default_timeout(60_000)
-        page.goto(link[0])
+        page.goto(link)
 
         def begin(run_id, task):
             page.goto(f"{address}/studio/contract?worker=echo")

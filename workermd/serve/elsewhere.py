@@ -28,5 +28,8 @@ class Elsewhere:
             return outcome
         answered = submitter.wait(request, outcome, request.interrupted)
         if answered is None:
-            raise Interrupted("this server waits no more for the run; a node goes on with it", "look at it later")
+            raise Interrupted(
+                "this server waits no more for the run; a node goes on with it",
+                "ask for the run at its own address later",
+            )
         return answered
