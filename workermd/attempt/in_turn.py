@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import socket
 import time
 
@@ -195,8 +196,8 @@ class HostInTurn(Host):
             self._keeper.staying = self
             return Ending(by_deadline=False, exit_code=0, signal=None)
         self.forget()
-        if said is None:
-            return Ending(by_deadline=False, exit_code=None, signal=None)
+        if said is None:  # a keeper that goes without a word was killed, and took its host along
+            return Ending(by_deadline=False, exit_code=None, signal=signal.SIGKILL)
         code = os.waitstatus_to_exitcode(said[1])
         return Ending(by_deadline=False, exit_code=code if code >= 0 else None, signal=-code if code < 0 else None)
 
