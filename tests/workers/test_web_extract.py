@@ -297,7 +297,7 @@ def test_a_body_that_drips_ends_at_the_deadline(extract, server):
 def test_a_server_that_is_silent_or_not_there_is_retryable(extract):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
-        with pytest.raises(Retryable, match="in time"):
+        with pytest.raises(Retryable, match=r"in time|the time was used up"):  # a slow machine comes to ask nobody
             extract(f"http://127.0.0.1:{port}/", seconds=1.3)
     with pytest.raises(Retryable, match="connection"):
         extract(f"http://127.0.0.1:{port}/")
