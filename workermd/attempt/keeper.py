@@ -182,6 +182,7 @@ class _Keeper:
         if not self.bounds.any or not (above := watch.breach(self.bounds, os.getpid(), self.host, self.proxy.pid)):
             return
         self.end_processes()  # first: it grows while we write
+        self.await_ends()  # a killed process still ends the call that it is in, which may make one more file
         self.end(self.above(above))
 
     def above(self, bound: str) -> bytes:
@@ -251,16 +252,10 @@ class _Keeper:
         if result is None and self.at_end:
             self.ask_for_the_end()
         self.end_processes()
-        until = time.monotonic() + _REAP_SECONDS
-        with contextlib.suppress(ChildProcessError):
-            while time.monotonic() < until:
-                pid, status = os.waitpid(-1, os.WNOHANG)
-                if pid == self.host and self.status is None:
-                    self.status = status if result is None else None
-                if pid == 0:
-                    if processes.children(os.getpid()) == [self.proxy.pid]:
-                        break  # it ends with us, and may be slow to hear that it should
-                    time.sleep(0.0005)
+        before = self.status
+        self.await_ends()
+        if result is not None:
+            self.status = before  # our kill says nothing of a result that could not be kept
         kept = self.leave_group(result) or kept
         if kept or self.ended_on_purpose:
             os._exit(0)
@@ -280,6 +275,19 @@ class _Keeper:
             if self.status is None:
                 processes.send(self.host, signal.SIGKILL)  # with it, all of its PID namespace
             processes.end_descendants(os.getpid())
+
+    def await_ends(self) -> None:
+        """Until what was killed is gone; not for ever, for a call into a broken disk does not end."""
+        until = time.monotonic() + _REAP_SECONDS
+        with contextlib.suppress(ChildProcessError):
+            while time.monotonic() < until:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+                if pid == self.host and self.status is None:
+                    self.status = status
+                if pid == 0:
+                    if processes.children(os.getpid()) == [self.proxy.pid]:
+                        break  # it ends with us, and may be slow to hear that it should
+                    time.sleep(0.0005)
 
     def leave_group(self, result: bytes | None) -> bool:
         """Remove the attempt's control group; True where the kernel had ended it for its memory, which is its result."""
