@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := .demo
 
-.PHONY: browser foreign-servers small-model galleries demo demo-agents bench-demo docs release test coverage matrix lint bench bench-serve command-lines derived-programs storm fuzz sandbox-table mutants conformance conformance-ablation calibration cluster-demo storm-cluster bench-cluster clean
+.PHONY: browser foreign-servers small-model galleries demo demo-agents bench-demo docs release test deep coverage matrix lint bench bench-serve command-lines derived-programs storm fuzz sandbox-table mutants conformance conformance-ablation calibration cluster-demo storm-cluster bench-cluster clean
 
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
@@ -75,6 +75,10 @@ release: $(VENV)/.ready
 TESTS ?=
 test: $(VENV)/.ready browser
 	$(BIN)/python -m pytest -n auto --dist worksteal $(TESTS)
+
+# What `make test` leaves out: every kind of agents with every script, and what takes long and is a case more of the same.
+deep: $(VENV)/.ready browser
+	$(BIN)/python -m pytest -n auto --dist worksteal -m deep $(TESTS)
 
 # Chromium for the studio's tests, by apt where that can be used; where there is none they are skipped and say so.
 browser:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests import late, loaded
+from tests import deep, late, loaded
 from workermd.system import processes
 
 ROOT = Path(__file__).parents[1]
@@ -29,10 +29,12 @@ sys.dont_write_bytecode = False
 gc.disable()  # what collection makes stays until the end: searching it for garbage took more than half of its time
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     from tests.rules_proved import refuse_unknown
 
     refuse_unknown(items)
+    deep.leave_out(config, items)
 
 
 def pytest_collection_finish() -> None:

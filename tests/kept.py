@@ -2,8 +2,9 @@
 
     python -m tests.kept REVISION
 
-A test is known by its name and its parameters, wherever it stands now. Three lists: names that are gone; names with fewer
-cases than before; rules of `docs/spec.md` that fewer tests prove. Each line is to be explained, or its test put back.
+A test is known by its name and its parameters, wherever it stands now. `make test` and `make deep` count together. Four lists:
+names that are gone; names with fewer cases than before; rules of `docs/spec.md` that fewer tests prove; rules that no case
+of `make test` alone proves. Each line is to be explained, or its test put back.
 The revision is taken from Git and collected by this environment; a module of tests that this environment cannot import is
 told. Each collection ends after `LONGEST` seconds.
 """
@@ -18,6 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.conftest import ROOT
+from tests.rules_proved import proofs
 
 LONGEST = 300
 
@@ -34,15 +36,18 @@ def checked_out(revision: str) -> Iterator[Path]:
         yield checkout
 
 
-def collecting(checkout: Path) -> "subprocess.Popen[str]":
-    words = ["--collect-only", "-q", "-p", "no:cacheprovider", "--continue-on-collection-errors"]
+EVERYTHING = ("-m", "deep or not deep")
+
+
+def collecting(checkout: Path, *chosen: str) -> "subprocess.Popen[str]":
+    words = ["--collect-only", "-q", "-p", "no:cacheprovider", "--continue-on-collection-errors", *chosen]
     return subprocess.Popen(
         [sys.executable, "-m", "pytest", *words], cwd=checkout, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )  # fmt: skip
 
 
-def collected(process: "subprocess.Popen[str]") -> Counter[str]:
-    """How many cases each test function has, by its name."""
+def collected(process: "subprocess.Popen[str]") -> Counter[tuple[str, str]]:
+    """How many cases each test function has, by its file and name."""
     try:
         said, _ = process.communicate(timeout=LONGEST)
     except subprocess.TimeoutExpired:
@@ -51,9 +56,16 @@ def collected(process: "subprocess.Popen[str]") -> Counter[str]:
         sys.exit(f"kept: pytest --collect-only in this environment took more than {LONGEST} s; is the machine busy?")
     for line in re.findall(r"^ERROR .*$", said, re.MULTILINE):
         print(f"cannot be collected here: {line}")
-    found = Counter(re.findall(r"^tests/\S+?\.py::(\w+)", said, re.MULTILINE))
+    found = Counter(re.findall(r"^(tests/\S+?\.py)::(\w+)", said, re.MULTILINE))
     if not found:
         sys.exit(f"kept: pytest --collect-only found no test: {said[-500:]}")
+    return found
+
+
+def by_name(cases: Counter[tuple[str, str]]) -> Counter[str]:
+    found: Counter[str] = Counter()
+    for (_, name), number in cases.items():
+        found[name] += number
     return found
 
 
@@ -75,12 +87,28 @@ def told(what: str, then: Counter[str], now: Counter[str]) -> int:
     return len(fewer)
 
 
+def told_of_daily(cases: Counter[tuple[str, str]]) -> int:
+    """Print which rules no case of `make test` alone proves; how many they are."""
+    every = proofs()
+    bare = [
+        rule
+        for rule, files in every.items()
+        if not any((file, test) in cases for file, tests in files.items() for test in tests)
+    ]
+    print(f"rules proved by make test alone: {len(every) - len(bare)} of {len(every)}; its cases: {cases.total()}")
+    for rule in bare:
+        print(f"  {rule}: none")
+    return len(bare)
+
+
 def main() -> int:
     if len(sys.argv) != 2:
         sys.exit("kept: name one revision of Git: python -m tests.kept REVISION")
     with checked_out(sys.argv[1]) as before:
-        then, now = collecting(before), collecting(ROOT)  # side by side
-        lost = told("cases", collected(then), collected(now)) + told("proofs", proved(before), proved(ROOT))
+        then, now = collecting(before, *EVERYTHING), collecting(ROOT, *EVERYTHING)  # side by side
+        lost = told("cases", by_name(collected(then)), by_name(collected(now)))
+        lost += told("proofs", proved(before), proved(ROOT))
+        lost += told_of_daily(collected(collecting(ROOT)))
     return int(lost > 0)
 
 

@@ -68,6 +68,18 @@ def _marked(path: Path) -> Iterator[tuple[str, str]]:
             yield from ((rule, node.name) for rule in {*of_file, *of_test})
 
 
+def deep() -> set[tuple[str, str]]:
+    """The tests, by file and name, of which `make test` runs no case: `make deep` does."""
+    return {
+        (str(path.relative_to(ROOT)), node.name)
+        for path in (ROOT / "tests").rglob("test_*.py")
+        if "mark.deep" in (text := path.read_text())
+        for node in ast.parse(text).body
+        if isinstance(node, Function)
+        and any(ast.unparse(decorator) == "pytest.mark.deep" for decorator in node.decorator_list)
+    }
+
+
 def proofs() -> dict[str, dict[str, list[str]]]:
     """Rule to file to tests, for every rule of `docs/spec.md`."""
     found: dict[str, dict[str, list[str]]] = {rule: {} for rule in rules()}

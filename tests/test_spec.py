@@ -7,7 +7,7 @@ import tomllib
 import pytest
 
 from tests.conftest import ROOT
-from tests.rules_proved import PAGE, page, proofs, refuse_unknown, rules
+from tests.rules_proved import PAGE, deep, page, proofs, refuse_unknown, rules
 from workermd.protocol.envelope import ERROR_CODES, Status
 
 SPEC = (ROOT / "docs" / "spec.md").read_text()
@@ -17,6 +17,16 @@ def test_every_rule_has_a_proof():
     found = proofs()
     assert len(found) > 40
     assert [rule for rule, tests in found.items() if not tests] == []
+
+
+def test_every_rule_has_a_proof_that_make_test_runs():
+    left = deep()
+    bare = [
+        rule
+        for rule, files in proofs().items()
+        if {(file, test) for file, tests in files.items() for test in tests} <= left
+    ]
+    assert bare == []
 
 
 def test_the_table_of_proofs_is_what_the_markers_say():

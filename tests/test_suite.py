@@ -7,6 +7,8 @@ import subprocess
 import sys
 
 from tests import loaded
+from tests.backends.agents.kinds import KINDS_UNDER_TEST
+from tests.backends.agents.test_conformance import CASES, COLD, OWN
 from tests.conftest import ROOT, patience
 
 UNTIDY = """
@@ -40,12 +42,16 @@ def test_signals_are_those_of_a_terminal():
 """
 
 
+def without_workers() -> dict[str, str]:
+    left_out = ("PYTEST_XDIST_WORKER", "WORKERMD_EXAMPLES")
+    return {name: value for name, value in os.environ.items() if name not in left_out}
+
+
 def test_what_is_left_behind_fails_its_own_test(tmp_path):
     """Started as `nohup` and some runners do, with signals ignored."""
     (tmp_path / "test_untidy.py").write_text(UNTIDY)
     call = f"trap '' INT HUP QUIT; exec {sys.executable} -m pytest -c {ROOT}/pyproject.toml -p tests.conftest -p no:cacheprovider -rA -q ."
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
-    environment.pop("PYTEST_XDIST_WORKER", None)
+    environment = without_workers() | {"PYTHONPATH": str(ROOT), "COLUMNS": "200"}
     done = subprocess.run(
         ["sh", "-c", call],
         cwd=tmp_path,
@@ -63,6 +69,23 @@ def test_what_is_left_behind_fails_its_own_test(tmp_path):
     }, done.stdout
     passed = {name for word, name in found if word == "PASSED"}
     assert {"test_its_neighbour", "test_another_neighbour", "test_signals_are_those_of_a_terminal"} <= passed
+
+
+def test_every_script_is_answered_by_a_kind_and_every_kind_answers_what_it_tells_in_its_own_way():
+    """What `make test` runs of the matrix of scripts and kinds; `make deep` runs the rest."""
+    file = "tests/backends/agents/test_conformance.py"
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", file],
+        cwd=ROOT, env=without_workers(), capture_output=True, text=True, timeout=patience(60), check=True,
+    )  # fmt: skip
+    kinds: dict[str, set[str]] = {}
+    for kind, script in re.findall(r"ran\[(agent-framework|chat|team|ag2)-(.*)\]$", done.stdout, re.MULTILINE):
+        kinds.setdefault(script, set()).add(kind)
+    assert kinds.keys() == {*CASES, *(each.id for each in COLD)}
+    assert {script for script, met in kinds.items() if len(met) == len(KINDS_UNDER_TEST)} == {*OWN, f"{OWN[0]}, cold"}
+    assert {len(met) for script, met in kinds.items()} == {1, len(KINDS_UNDER_TEST)}
+    turns = {kind for script, met in kinds.items() if len(met) == 1 for kind in met}
+    assert len(turns) == len(KINDS_UNDER_TEST)
 
 
 def test_a_loaded_process_that_ended_is_replaced(monkeypatch):

@@ -12,7 +12,6 @@ from tests.backends.agents.attempts import Tried, tried
 from tests.backends.agents.kinds import KINDS_UNDER_TEST, KindUnderTest
 from tests.collector import collector  # noqa: F401 - a fixture
 from tests.conftest import FOUR, Cli, Done
-from tests.properties import DEEP
 from workermd.task.binding import ToolBinding
 from workermd.testing import Server
 
@@ -87,16 +86,6 @@ def _value(value: Any) -> str:
 @pytest.fixture(params=KINDS_UNDER_TEST, ids=lambda kind: kind.name)
 def bound(request, cli, contract, tmp_path) -> Iterator[Bound]:
     """One kind after another; a kind whose framework is not installed is skipped by name."""
-    yield from _bound(request, cli, contract, tmp_path)
-
-
-@pytest.fixture(params=KINDS_UNDER_TEST if DEEP else KINDS_UNDER_TEST[1:2], ids=lambda kind: kind.name)
-def sampled(request, cli, contract, tmp_path) -> Iterator[Bound]:
-    """As `bound`, for what lies below the frameworks or above them: one kind stands for all, which `make storm` tries."""
-    yield from _bound(request, cli, contract, tmp_path)
-
-
-def _bound(request, cli, contract, tmp_path) -> Iterator[Bound]:
     kind: KindUnderTest = request.param
     if importlib.util.find_spec(kind.module) is None:
         pytest.skip(f"{kind.module} is not installed, so the kind {kind.name} cannot be tried")

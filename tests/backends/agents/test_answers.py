@@ -54,6 +54,7 @@ def test_what_nobody_reads_is_left_out():
     assert set(answer) == {"id", "created", "model", "object", "choices"}
 
 
+@pytest.mark.every_kind
 @pytest.mark.parametrize(
     "message",
     [
@@ -78,6 +79,7 @@ def test_a_message_that_cannot_be_read_is_the_endpoints_fault(attempt, message):
     assert "message that can be read" in ran.message
 
 
+@pytest.mark.every_kind
 @pytest.mark.parametrize("arguments", ["{a", "[1]", "5", "null", '"x"', ""])
 def test_arguments_that_are_no_object_are_told_to_the_model(attempt, look, arguments):
     first = Garbage(json.dumps(calls({"name": "look", "arguments": arguments})).encode())

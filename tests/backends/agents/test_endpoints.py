@@ -113,6 +113,7 @@ def test_what_endpoints_do_otherwise(attempt, name):
         assert isinstance(event.get("finish_reason") or "", str)
 
 
+@pytest.mark.every_kind
 @pytest.mark.parametrize("turn", [HTML, Problem(503, inside_200=True), Compressed(HTML)], ids=["page", "error", "gzip"])
 def test_a_bound_on_tokens_is_for_completions(attempt, turn):
     assert attempt([turn], budget=Budget(max_tokens=1000)).ending == LOST
@@ -141,6 +142,7 @@ DIALECTS = {
 }
 
 
+@pytest.mark.every_kind
 @pytest.mark.parametrize("name", DIALECTS)
 def test_a_dialect_is_spoken_where_the_models_table_says_so(attempt, name):
     serve, keys = DIALECTS[name]
@@ -228,6 +230,7 @@ FIRST_FAILS = {
 }
 
 
+@pytest.mark.every_kind
 @pytest.mark.parametrize("name", FIRST_FAILS)
 @pytest.mark.rule("S3.5")
 def test_another_model_is_asked_once_where_one_fails(attempt, name):

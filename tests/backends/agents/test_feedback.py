@@ -52,6 +52,7 @@ def test_lines_are_few_and_concrete():
     assert lines(({"pointer": "", "keyword": "output_truncated", "message": "cut off"},), SCHEMA) == ["- cut off."]
 
 
+@pytest.mark.every_kind
 def test_it_reaches_the_model(attempt):
     finding = {"pointer": "/status", "keyword": "enum", "message": "the value is none of those listed"}
     ran = attempt([Text(ANSWER)], task={"feedback": (finding,)})

@@ -706,6 +706,7 @@ def test_a_server_of_the_older_transport_is_named():
 TOOLS = '[servers.s]\ncommand = {command}\n[tools.add]\nserver = "s"\n[tools.title]\nserver = "s"\ntool = "page"\n'
 
 
+@pytest.mark.every_kind
 def test_agents_call_the_tools_of_a_server(bound):
     script = [ToolCalls((Call("title", {"title": "one two"}), Call("add", {"a": 2, "b": 3}))), Text(ANSWER)]
     ran = bound(script, config=TOOLS.format(command=json.dumps(honest())), worker={"tools": ["add", "title"]})
@@ -720,11 +721,11 @@ def test_agents_call_the_tools_of_a_server(bound):
 
 
 @pytest.mark.rule("S6.5")
-def test_an_instruction_in_a_description_opens_no_gate(sampled):
+def test_an_instruction_in_a_description_opens_no_gate(bound):
     command = json.dumps(list(hostile("instructs")))
     config = f'[servers.s]\ncommand = {command}\n[tools.go]\nserver = "s"\n'
     script = [ToolCalls((Call("rm", {"path": "/"}),)), Text(ANSWER)]
-    ran = sampled(script, config=config, worker={"tools": ["go"]})
+    ran = bound(script, config=config, worker={"tools": ["go"]})
     assert ran.envelope["usage"]["tool_calls_denied"] == 1
     assert [tool["function"]["name"] for tool in ran.server.requests[0].body["tools"]] == ["go"]
 
@@ -738,9 +739,9 @@ def test_a_servers_errors_are_told_to_the_model(bound):
     assert all(text.startswith("error: the tool reports: ") for text in told)
 
 
-def test_a_long_answer_is_cut_and_said_to_be(sampled):
+def test_a_long_answer_is_cut_and_said_to_be(bound):
     config = TOOLS.format(command=json.dumps(honest())) + '[tools.large]\nserver = "s"\n'
-    ran = sampled(
+    ran = bound(
         [ToolCalls((Call("large", {"characters": 1_000_000}),)), Text(ANSWER)],
         config=config,
         worker={"tools": ["large"]},

@@ -14,6 +14,7 @@ def kept(folder: Path) -> list[dict]:
     return [json.loads(path.read_text()) for path in sorted((folder / "tape").glob("*.recording.json"))]
 
 
+@pytest.mark.every_kind
 def test_a_conversation_with_a_tool_is_recorded_and_replayed(bound, tmp_path):
     (tmp_path / "sums.py").write_text(SUMS)
     options = {"config": TOOLS, "worker": {"tools": ["add"]}, "run_id": "taped"}

@@ -161,6 +161,7 @@ def test_a_function_that_leaves_is_told_to_the_model(bound, tmp_path):
     assert "Traceback" in ran.done.err  # the log has what the model is not told
 
 
+@pytest.mark.every_kind
 @pytest.mark.rule("S8.3")
 def test_a_task_error_of_a_tool_ends_the_attempt(bound, tmp_path):
     (tmp_path / "some_tools.py").write_text(SOURCE)
@@ -302,7 +303,7 @@ def test_code_runs_and_its_files_are_in_the_artifacts_folder(bound, tmp_path):
 
 
 @pytest.mark.rule("S3.3")
-def test_code_that_does_not_end_is_ended_with_all_that_it_started(sampled):
+def test_code_that_does_not_end_is_ended_with_all_that_it_started(bound):
     text = (
         "import subprocess, sys\n"
         "for group in (False, True):\n"
@@ -310,15 +311,15 @@ def test_code_that_does_not_end_is_ended_with_all_that_it_started(sampled):
         "print('begun', flush=True)\nwhile True: pass"
     )
     run_id = uuid.uuid4().hex  # no other run of this machine has it
-    ran, told = code_of(sampled, ("python", text), run_id=run_id)
+    ran, told = code_of(bound, ("python", text), run_id=run_id)
     assert told == ["exit code 124 (it was ended after 3 seconds)\nbegun\n"], ran.done.err
     assert processes.marked(f"WORKERMD_RUN_ID={run_id}".encode()) == []
 
 
 @pytest.mark.rule("S6.3")
-def test_code_sees_no_keys(sampled):
+def test_code_sees_no_keys(bound):
     ran, told = code_of(
-        sampled,
+        bound,
         ("python", "import os; print(sorted(name for name in os.environ))"),
         model={"api_key_env": "MY_KEY"}, env={"MY_KEY": "sk-secret-4711"}, serve={"key": "sk-secret-4711"},
     )  # fmt: skip
@@ -327,8 +328,8 @@ def test_code_sees_no_keys(sampled):
     assert ran.envelope["status"] == "ok"
 
 
-def test_what_code_prints_is_bounded(sampled):
-    _, told = code_of(sampled, ("python", "while True: print('x' * 10000)"))
+def test_what_code_prints_is_bounded(bound):
+    _, told = code_of(bound, ("python", "while True: print('x' * 10000)"))
     assert told[0].startswith("exit code 124")
     assert len(told[0]) < 300_000
 
@@ -340,9 +341,9 @@ def test_code_needs_approval_where_the_operator_says_so(bound):
     assert ran.envelope["error"]["code"] == "approval_required"
 
 
-def test_a_container_needs_an_engine(sampled):
+def test_a_container_needs_an_engine(bound):
     config = '[tools.run_code]\ncode = { executor = "docker" }\n'
-    ran = sampled([Text(ANSWER)], config=config, worker={"tools": ["run_code"]})
+    ran = bound([Text(ANSWER)], config=config, worker={"tools": ["run_code"]})
     assert ran.done.code == 2
     assert "docker" in ran.envelope["error"]["message"]
     assert not ran.server.requests

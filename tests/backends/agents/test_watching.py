@@ -17,6 +17,7 @@ def tools(tmp_path):
     return {"config": TOOLS, "worker": {"tools": ["add"]}}
 
 
+@pytest.mark.every_kind
 def test_verbose_streams_speakers_tools_and_tokens(bound, tools):
     ran = bound(SCRIPT, "-v", **tools)
     lines = ran.done.err.splitlines()
@@ -44,17 +45,17 @@ def test_events_are_json_lines(bound, tools, tmp_path):
     assert [event["at"] for event in events] == sorted(event["at"] for event in events)
 
 
-def test_secrets_are_masked_in_events(sampled, tmp_path):
+def test_secrets_are_masked_in_events(bound, tmp_path):
     text = json.dumps({"status": "ok", "result": {"k": "sk-secret-4711"}})
-    ran = sampled([Text(text)], "-v", "--events", "events.jsonl",
+    ran = bound([Text(text)], "-v", "--events", "events.jsonl",
                 model={"api_key_env": "MY_KEY"}, env={"MY_KEY": "sk-secret-4711"})  # fmt: skip
     assert "***" in (tmp_path / "events.jsonl").read_text()
     assert "sk-secret" not in (tmp_path / "events.jsonl").read_text() + ran.done.err
 
 
 @pytest.mark.rule("S3.6")
-def test_the_usage_of_a_killed_attempt_is_counted(sampled):
-    ran = sampled([Text("no"), Hang()], "--timeout", "5")
+def test_the_usage_of_a_killed_attempt_is_counted(bound):
+    ran = bound([Text("no"), Hang()], "--timeout", "5")
     assert ran.envelope["error"]["code"] == "timeout"
     assert ran.envelope["usage"] == {"turns": 2, "input_tokens": 12, "output_tokens": 6}
 
@@ -86,8 +87,8 @@ def test_spans_go_from_the_run_to_the_tool(bound, tools, collector):
 
 
 @pytest.mark.cold
-def test_spans_of_processes_that_load_everything_themselves(sampled, collector):
-    ran = sampled([Text(ANSWER)], env={"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url})
+def test_spans_of_processes_that_load_everything_themselves(bound, collector):
+    ran = bound([Text(ANSWER)], env={"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url})
     assert {"run", "attempt", "chat"} <= {span.name.split()[0] for span in collector.spans()}, ran.done.err
 
 
@@ -100,8 +101,8 @@ def test_texts_are_exported_only_when_asked_for(bound, tools, collector):
     assert any(b"status" in body for body in collector.bodies)
 
 
-def test_a_collector_that_is_not_there_changes_no_answer(sampled):
-    ran = sampled([Text(ANSWER)], env={"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"})
+def test_a_collector_that_is_not_there_changes_no_answer(bound):
+    ran = bound([Text(ANSWER)], env={"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"})
     assert (ran.done.code, ran.envelope["status"]) == (0, "ok")
     assert "Traceback" not in ran.done.err
     assert "spans were not exported" in ran.done.err
