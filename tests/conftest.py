@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests import deep, late, loaded
+from tests import deep, late, loaded, order
 from workermd.system import processes
 
 ROOT = Path(__file__).parents[1]
@@ -35,6 +35,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
     refuse_unknown(items)
     deep.leave_out(config, items)
+    order.spread(items)
 
 
 def pytest_collection_finish() -> None:

@@ -29,10 +29,9 @@ def leave_out(config: pytest.Config, items: list[pytest.Item]) -> None:
 
 def _has_its_turn_elsewhere(item: pytest.Item) -> bool:
     """By the test's name and its script: the choice is the same whichever part of the suite is run."""
-    from tests.backends.agents.kinds import KINDS_UNDER_TEST, KindUnderTest
+    from tests.backends.agents.kinds import KINDS_UNDER_TEST, kind_of
 
-    given = item.callspec.params.values() if isinstance(item, pytest.Function) and hasattr(item, "callspec") else ()
-    kind = next((value for value in given if isinstance(value, KindUnderTest)), None)
+    kind = kind_of(item)
     if kind is None or item.get_closest_marker("every_kind"):
         return False
     case = item.nodeid.replace(f"[{kind.name}", "[", 1)

@@ -15,6 +15,7 @@ import signal
 import socket
 import struct
 import sys
+from collections.abc import Iterable, Iterator
 from typing import Any, NoReturn
 
 from workermd.attempt.pool import Zygote, ZygoteGone
@@ -34,6 +35,17 @@ ONCE_USED = (
     "encodings.utf_16_be",
 )
 """What a command line imports where it is used: two thirds of the calls in tests do."""
+
+LEFT_OUT = (
+    "workermd.__main__",
+    "workermd.backends.",
+    "workermd.testing",
+    "workermd.workers",
+    "workermd.batch.cluster.celery_engine",
+    "workermd.batch.cluster.dbos_engine",
+    "workermd.serve.a2a_server",
+)
+"""Beginnings of modules that the loaded command line does not hold: what is in a host of its own, and what is seldom used."""
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 REQUESTS_FD = 3
@@ -86,13 +98,24 @@ def _import_all() -> None:
 
     for name in ONCE_USED:
         importlib.import_module(name)
-    for each in pkgutil.walk_packages(workermd.__path__, "workermd."):
-        if each.name.split(".")[1] not in ("backends", "__main__", "testing", "workers"):
-            try:
-                importlib.import_module(each.name)
-            except ModuleNotFoundError as error:  # a library of an extra that this checkout does not have
-                if str(error.name).startswith("workermd"):
-                    raise
+    for name in _modules(workermd.__path__, "workermd."):
+        try:
+            importlib.import_module(name)
+        except ModuleNotFoundError as error:  # a library of an extra that this checkout does not have
+            if str(error.name).startswith("workermd"):
+                raise
+
+
+def _modules(path: Iterable[str], prefix: str) -> Iterator[str]:
+    """Everything below but what few command lines use and all forks would carry: a fork costs what its memory costs."""
+    for each in pkgutil.iter_modules(path, prefix):
+        if each.name.startswith(LEFT_OUT):
+            continue
+        yield each.name
+        if each.ispkg:
+            yield from _modules(
+                [os.path.join(folder, each.name.rpartition(".")[2]) for folder in path], f"{each.name}."
+            )
 
 
 def _loaded(kind: str) -> Zygote:

@@ -32,27 +32,26 @@ BROKEN = "---\nid: a\nversion: 1.0.0\n---\n# x\n"
 MESSY = contract_text().replace("id: echo\nname: echo\n", "name: echo\nid: echo\n")
 
 
-@pytest.fixture
-def environment(tmp_path):
+def environment_in(folder):
     scripts = sysconfig.get_path("scripts")
     return {
         "PATH": f"{scripts}:{os.environ['PATH']}",
-        "HOME": str(tmp_path / "home"),
-        "PRE_COMMIT_HOME": str(tmp_path / "hooks"),
+        "HOME": str(folder / "home"),
+        "PRE_COMMIT_HOME": str(folder / "hooks"),
         "PYTHONPATH": sysconfig.get_path("purelib"),
         "PIP_NO_DEPS": "1",
         "PIP_NO_INDEX": "1",
         "PIP_NO_BUILD_ISOLATION": "0",  # pip reads it the wrong way round: 0 means no isolation
         "PIP_IGNORE_INSTALLED": "1",
+        "PIP_NO_COMPILE": "1",  # what is used is compiled when it is imported
         "LANG": "C.UTF-8",
         **{f"GIT_{who}_{what}": "a@b" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")},
     }
 
 
-@pytest.fixture
-def checkout(tmp_path):
+def checkout_in(folder):
     """What a user gets of the repository."""
-    place = tmp_path / "checkout"
+    place = folder / "checkout"
     place.mkdir()
     for name in INSTALLED:
         if (ROOT / name).is_dir():
@@ -60,6 +59,16 @@ def checkout(tmp_path):
         else:
             shutil.copy(ROOT / name, place / name)
     return place
+
+
+@pytest.fixture
+def environment(tmp_path):
+    return environment_in(tmp_path)
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    return checkout_in(tmp_path)
 
 
 @pytest.fixture
@@ -200,13 +209,21 @@ def test_the_ledger_is_brought_back_before_the_run_and_kept_after_a_failure_too(
         assert expression[1] in (steps[expression[0]]["run"]), expression
 
 
-def test_the_steps_of_the_action_in_order(environment, checkout, project, tmp_path):
-    temporary = tmp_path / "runner temp"
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """The first step of the action, once for all: it makes an environment and installs into it."""
+    folder = tmp_path_factory.mktemp("action")
+    temporary = folder / "runner temp"
     temporary.mkdir()
-    runner = Runner(environment, checkout, project, temporary)
-    installed = runner.step("install", python=sys.executable)
-    assert installed.returncode == 0, installed.stderr
+    checkout = checkout_in(folder)
+    done = Runner(environment_in(folder), checkout, folder, temporary).step("install", python=sys.executable)
+    assert done.returncode == 0, done.stderr
+    return checkout, temporary
 
+
+def test_the_steps_of_the_action_in_order(environment, installed, project):
+    checkout, temporary = installed
+    runner = Runner(environment, checkout, project, temporary)
     clean = runner.step("validate")
     assert (clean.returncode, clean.stdout) == (0, ""), clean.stderr
     assert runner.outputs() == {"exit-code": "0", "sarif-file": "workermd.sarif"}
@@ -248,12 +265,10 @@ def test_the_steps_of_the_action_in_order(environment, checkout, project, tmp_pa
             assert set(runner.outputs()) <= {"exit-code", "sarif-file"}
 
 
-def test_the_action_runs_a_contract(environment, checkout, project, tmp_path):
+def test_the_action_runs_a_contract(environment, installed, project):
     """The whole of a gate: the answer, its record, an annotation, a summary; and from the ledger the second time."""
-    temporary = tmp_path / "runner temp"
-    temporary.mkdir()
+    checkout, temporary = installed
     runner = Runner(environment, checkout, project, temporary)
-    assert runner.step("install", python=sys.executable).returncode == 0
     assert runner.step("run").stdout == "", "without a contract nothing is run"
     assert runner.step("validate", paths="").returncode == 0
     assert runner.outputs() == {"exit-code": "0", "sarif-file": ""}

@@ -15,6 +15,7 @@ from tests.postgres_server import WHY_NOT, Server, binaries
 pytestmark = pytest.mark.skipif(not binaries(), reason=WHY_NOT)
 
 
+@pytest.mark.deep
 @pytest.mark.rule("S3.2", "S4.2", "S4.3", "S4.4")
 def test_nothing_is_lost_doubled_or_begun_beyond_its_bound() -> None:
     seed = int(os.environ.get("SEED", "5"))

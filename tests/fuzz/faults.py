@@ -36,7 +36,7 @@ PLANTED = (
         "aggregate",
         "hang",
         "    merged: Document = {}\n",
-        '    merged: Document = {}\n    while any("" in part.data for part in parts):\n        pass\n',
+        '    merged: Document = {}\n    while any("" in part.data for part in parts):\n        __import__("time").sleep(0.01)\n',
     ),
     Planted(
         "the key is tidied",

@@ -185,17 +185,21 @@ def _lines(evidence: str) -> list[str]:
         return file.read().splitlines()
 
 
-def pairs(folder: str) -> dict[str, list[str]]:
-    """Kill a first call at one point and a second one at another; then call until there is an answer."""
+def pairs(folder: str, every: str) -> dict[str, list[str]]:
+    """Kill a first call at one point and a second one at another; then call until there is an answer.
+
+    `every`: all replies of a pair, or one; then the replies take turns over the pairs.
+    """
     found: dict[str, list[str]] = {}
-    for replies in ("ok", "retry,ok", "ask"):
-        for first in POINTS:
-            for second in POINTS:
-                name = f"{replies} {first} {second}"
-                path = os.path.join(folder, name.replace(" ", "-"), "ledger.db")
-                wrong = _one_pair(path, replies, first, second)
-                if wrong:
-                    found[name] = wrong
+    kinds = ("ok", "retry,ok", "ask")
+    for (at, first), (then, second), (turn, replies) in product(enumerate(POINTS), enumerate(POINTS), enumerate(kinds)):
+        if every == "one" and (at + then) % len(kinds) != turn:
+            continue
+        name = f"{replies} {first} {second}"
+        path = os.path.join(folder, name.replace(" ", "-"), "ledger.db")
+        wrong = _one_pair(path, replies, first, second)
+        if wrong:
+            found[name] = wrong
     return found
 
 
@@ -218,11 +222,17 @@ def _one_pair(path: str, replies: str, first: str, second: str) -> list[str]:
 FAULTS = ("write", "pwrite", "fsync", "fdatasync", "rename", "ftruncate", "unlink")
 
 
-def faults(folder: str) -> dict[str, list[str]]:
-    """Let the n-th call of each kind fail in a fresh invocation, for every n that occurs; then call again."""
+def faults(folder: str, every: str) -> dict[str, list[str]]:
+    """Let the n-th call of each kind fail in a fresh invocation, for every n that occurs; then call again.
+
+    `every`: each reply after each error, or one.
+    """
     arm = ctypes.CDLL(None).arm_fault
     found: dict[str, list[str]] = {}
-    for (number, name), error, replies in product(enumerate(FAULTS), (errno.EIO, errno.ENOSPC), ("ok", "ask")):
+    after = list(product((errno.EIO, errno.ENOSPC), ("ok", "ask")))
+    if every == "one":
+        after = [(errno.EIO, "ok"), (errno.ENOSPC, "ask")]
+    for (number, name), (error, replies) in product(enumerate(FAULTS), after):
         for nth in range(1, 60):
             path = os.path.join(folder, f"{name}-{error}-{nth}-{replies}", "ledger.db")
             fired, wrong = _one_fault(path, lambda: arm(number, nth, error), replies)  # noqa: B023 - called at once
@@ -295,9 +305,9 @@ def main(deed: str, *rest: str) -> None:
         run = call(rest[0], rest[1], evidence=rest[0] + ".evidence")
         print((run.output or b"").decode(), flush=True)
     elif deed == "pairs":
-        print(json.dumps(pairs(rest[0])))
+        print(json.dumps(pairs(*rest)))
     elif deed == "faults":
-        print(json.dumps(faults(rest[0])))
+        print(json.dumps(faults(*rest)))
     elif deed == "hammer":
         print(hammer(rest[0], rest[1], float(rest[2])))
     else:

@@ -82,9 +82,10 @@ def test_crashes_use_attempts_up(path: str) -> None:
     assert violations(path, path + ".evidence", []) == []
 
 
-def test_every_pair_of_points(tmp_path: Path) -> None:
+@pytest.mark.parametrize("every", ["one", pytest.param("all", marks=pytest.mark.deep)])
+def test_every_pair_of_points(tmp_path: Path, every: str) -> None:
     done = subprocess.run(
-        [*PROGRAM, "pairs", str(tmp_path)],
+        [*PROGRAM, "pairs", str(tmp_path), every],
         env=ENVIRONMENT,
         capture_output=True,
         text=True,

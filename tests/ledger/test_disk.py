@@ -25,12 +25,13 @@ ROOT = os.geteuid() == 0
 
 @pytest.mark.rule("S4.3")
 @pytest.mark.skipif(shutil.which("gcc") is None, reason="the faults are compiled with gcc")
-def test_failing_system_calls(tmp_path: Path) -> None:
+@pytest.mark.parametrize("every", ["one", pytest.param("all", marks=pytest.mark.deep)])
+def test_failing_system_calls(tmp_path: Path, every: str) -> None:
     library = tmp_path / "write_faults.so"
     source = Path(__file__).with_name("write_faults.c")
     subprocess.run(["gcc", "-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"], check=True, timeout=patience(60))
     done = subprocess.run(
-        [*PROGRAM, "faults", str(tmp_path)],
+        [*PROGRAM, "faults", str(tmp_path), every],
         env={**ENVIRONMENT, "LD_PRELOAD": str(library)},
         capture_output=True,
         text=True,

@@ -127,17 +127,18 @@ def test_other_secrets_are_masked_and_the_document_stands(monkeypatch):
 
 
 @pytest.mark.rule("S4.9")
-def test_128_runs_at_once_on_one_ledger(cli, contract, given, program):
+@pytest.mark.parametrize("runs", [40, pytest.param(128, marks=pytest.mark.deep)])
+def test_many_runs_at_once_on_one_ledger(cli, contract, given, program, runs):
     """Each waits for its turn within its own deadline, and none gives up."""
     spec = contract(constraints={"timeout_seconds": 300, "max_attempts": 1})
     backend = program(OK)
     started = [
         cli.start("run", spec, given(f"r{n}", f"{n}.json"), "-q", *backend, stdin=subprocess.DEVNULL)
-        for n in range(128)
+        for n in range(runs)
     ]
     ended = [(process.communicate(timeout=patience(120)), process.returncode) for process in started]
     assert [(code, out) for (out, _), code in ended if code != 0] == []
-    assert {json.loads(out)["run_id"] for (out, _), _ in ended} == {f"r{n}" for n in range(128)}
+    assert {json.loads(out)["run_id"] for (out, _), _ in ended} == {f"r{n}" for n in range(runs)}
 
 
 @pytest.fixture

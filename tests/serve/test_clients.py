@@ -147,8 +147,15 @@ def test_agent_framework_calls_a_contract(address, folder, environment, transpor
     assert "hello" in str(said if isinstance(said, str) else [each.text for each in said])
 
 
-@pytest.mark.parametrize("mode", ["legacy", "auto"])
-@pytest.mark.parametrize("transport", ["stdio", "http"])
+@pytest.mark.parametrize(
+    ("transport", "mode"),
+    [
+        ("stdio", "auto"),
+        ("http", "legacy"),
+        pytest.param("stdio", "legacy", marks=pytest.mark.deep),
+        pytest.param("http", "auto", marks=pytest.mark.deep),
+    ],
+)
 def test_ag2_calls_a_contract(address, folder, environment, transport, mode):
     if transport == "http":
         server = MCPServerConfig(server_url=f"{address}/mcp", authorization_token=TOKEN, protocol_mode=mode)

@@ -109,7 +109,7 @@ def test_the_refusal_names_the_keys_that_help_and_nothing_else(call, tmp_path):
             team_of(
                 AssistantAgent("a", client(), tools=[adder()]), person, ending=TextMentionTermination("X"), version=1
             ),
-            'it loads with tools = ["adder"], ask_user = true, rounds = 10; workermd import team.json writes all of it',
+            'it loads with tools = ["adder"], ask_user = true, rounds = 10; workermd import all.json writes all of it',
         ),
     }
     strange = team_of(AssistantAgent("a", client()), person)
@@ -119,12 +119,14 @@ def test_the_refusal_names_the_keys_that_help_and_nothing_else(call, tmp_path):
         'ask_user = true, and allow_providers = ["theirs.Agent"] if you trust what that loads; workermd',
     )
     hopeless = team_of(AssistantAgent("a", client(), tools=[adder()]), colour="red")
-    (tmp_path / "workermd.toml").write_text(
-        '[workers.echo]\nbackend = "team"\nmodel = "m"\nbase_url = "http://127.0.0.1:1/v1"\ncomponent = "team.json"\n'
-    )
-    for name, (document, told) in documents.items():
-        (tmp_path / "team.json").write_text(json.dumps(document))
-        assert told in call("doctor", "--offline")[1].replace("\n  ", " "), name
+    worker = 'backend = "team"\nmodel = "m"\nbase_url = "http://127.0.0.1:1/v1"\n'
+    config = tmp_path / "workermd.toml"
+    config.write_text("".join(f'[workers.{name}]\n{worker}component = "{name}.json"\n' for name in documents))
+    for name, (document, _) in documents.items():
+        (tmp_path / f"{name}.json").write_text(json.dumps(document))
+    out = call("doctor", "--offline")[1].replace("\n  ", " ")
+    assert [name for name, (_, told) in documents.items() if told not in out] == [], out
+    config.write_text(f'[workers.echo]\n{worker}component = "team.json"\n')
     (tmp_path / "team.json").write_text(json.dumps(hopeless))
     out = call("doctor", "--offline")[1].replace("\n  ", " ")
     assert "/colour: found an unknown key" in out or "FunctionTool" in out

@@ -224,5 +224,6 @@ def test_the_envelope_says_it_in_its_schema(killed_in_its_second_request, cli):
     jsonschema.validate(json.loads(cli(*command).out), envelope_schema())
 
 
-def test_random_kills_in_a_team_repeat_no_request_and_no_call(tmp_path):
-    assert conversations.storm(tmp_path, seed=1, kills=3) == []
+@pytest.mark.parametrize("kills", [1, pytest.param(3, marks=pytest.mark.deep)])
+def test_random_kills_in_a_team_repeat_no_request_and_no_call(tmp_path, kills):
+    assert conversations.storm(tmp_path, seed=1, kills=kills) == []
