@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := .demo
 
-.PHONY: browser foreign-servers small-model galleries demo demo-agents bench-demo docs release test deep coverage matrix lint bench bench-serve command-lines derived-programs storm fuzz sandbox-table mutants conformance conformance-ablation calibration cluster-demo storm-cluster bench-cluster clean
+.PHONY: browser foreign-servers small-model galleries demo demo-agents bench-demo docs release test deep coverage matrix lint bench bench-serve command-lines derived-programs storm fuzz sandbox-table mutants conformance conformance-ablation calibration cluster-demo storm-cluster storm-ablations bench-cluster clean
 
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
@@ -134,7 +134,10 @@ bench-cluster: $(VENV)/.ready
 	$(BIN)/python -m tests.cluster.bench
 
 storm-cluster: $(VENV)/.ready
-	$(BIN)/python -m tests.cluster.storm $(or $(SECONDS_LONG),120) $(or $(SEED),1) $(or $(SEEDS),10)
+	$(BIN)/python -m tests.cluster.storm $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES))
+
+storm-ablations: $(VENV)/.ready
+	$(BIN)/python -m tests.cluster.storm --ablate $(or $(ABLATE),all)
 
 storm: $(VENV)/.ready
 	WORKERMD_EXAMPLES=deep $(BIN)/python -m pytest -q tests/ledger/test_model.py tests/cli/test_table.py \

@@ -5,7 +5,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.cluster.machines import Machines, Verdict, shorten_leases, wait_until_done
+from tests.cluster.machines import Machines, Verdict, database_of, shorten_leases, wait_until_done
 from tests.postgres_server import WHY_NOT, Server, binaries
 
 RUNS = 200
@@ -60,9 +60,7 @@ def submit_all(machines: Machines, runs: int, seconds: float = 0.2, *words: str)
 def wait_for_half(server: Server, address: str, runs: int) -> None:
     until = time.monotonic() + 240
     while time.monotonic() < until:
-        ((settled,),) = server.execute(
-            "SELECT count(*) FROM workermd.runs WHERE state = 'done'", address.rpartition("/")[2]
-        )
+        ((settled,),) = server.execute("SELECT count(*) FROM workermd.runs WHERE state = 'done'", database_of(address))
         if settled >= runs // 2:  # type: ignore[operator]
             return
         time.sleep(0.1)

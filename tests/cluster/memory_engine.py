@@ -3,6 +3,7 @@
 The broker lives in the test's process. Nodes reach it by the address in MEMORY_BROKER: `--engine tests.cluster.memory_engine:MemoryEngine`.
 """
 
+import contextlib
 import json
 import os
 import random
@@ -30,11 +31,12 @@ class Badness(NamedTuple):
 
 
 class Broker:
-    def __init__(self, seed: int, badness: Badness) -> None:
+    def __init__(self, seed: int, badness: Badness, host: str = "127.0.0.1") -> None:
         self.random = random.Random(seed)
         self.badness = badness
         self.lost = self.doubled = self.handed = 0
         self.workers: list[socket.socket] = []
+        self.life = 0
         self.turn = threading.Lock()
         broker = self
 
@@ -48,7 +50,8 @@ class Broker:
                     return
                 with broker.turn:
                     broker.workers.append(self.request)
-                self.rfile.read()  # until the node is gone
+                with contextlib.suppress(OSError):
+                    self.rfile.read()  # until the node is gone
                 with broker.turn:
                     broker.workers.remove(self.request)
 
@@ -56,7 +59,7 @@ class Broker:
             daemon_threads = True
             allow_reuse_address = True
 
-        self.server = Threads(("127.0.0.1", 0), Handler)
+        self.server = Threads((host, 0), Handler)
         threading.Thread(target=self.server.serve_forever, args=(0.1,), daemon=True).start()
 
     @property
@@ -73,12 +76,18 @@ class Broker:
             self.doubled += times - 1
             delays = [self.random.uniform(0, self.badness.delay_seconds) for _ in range(times)]
         for delay in delays:
-            timer = threading.Timer(delay, self.hand, (key,))
+            timer = threading.Timer(delay, self.hand, (key, self.life))
             timer.daemon = True
             timer.start()
 
-    def hand(self, key: str) -> None:
+    def forget(self) -> None:
+        """It is killed, and comes back without what it had."""
+        self.life += 1
+
+    def hand(self, key: str, life: int) -> None:
         with self.turn:
+            if life != self.life:
+                return
             chosen = (
                 self.workers if self.badness.to_all else self.random.sample(self.workers, min(1, len(self.workers)))
             )

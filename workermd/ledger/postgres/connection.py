@@ -3,9 +3,9 @@
 import ipaddress
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 from psycopg import conninfo, errors
@@ -16,6 +16,8 @@ from workermd.ledger.postgres.dialect import translated
 from workermd.ledger.sqlite.opening import LedgerFault
 from workermd.protocol.address import masked
 from workermd.protocol.errors import ConfigurationError, LedgerBusy, LedgerUnavailable
+
+Made = TypeVar("Made")
 
 SCHEMA = "workermd"
 """The tables lie in a schema of their own: an engine may have its own beside it in the same database."""
@@ -146,6 +148,16 @@ class PostgresConnection:
         if self._raw.closed and not self._closed:
             self._raw = self._made(give_up_at)
 
+    def insist(self, deed: Callable[[], Made], give_up_at: float) -> Made:
+        """Do what may be done twice, from its beginning again where the connection was lost in it. Raises as `deed` does."""
+        while True:
+            try:
+                return deed()
+            except (psycopg.Error, LedgerUnavailable):
+                if not self.lost or time.monotonic() >= give_up_at:
+                    raise
+                self.restore(give_up_at)
+
     def close(self) -> None:
         self._closed = True
         self._raw.close()
@@ -199,6 +211,5 @@ def _may_pass(error: psycopg.OperationalError) -> bool:
     if code is not None:
         return code.startswith(("57P", "08", "53"))
     said = str(error)
-    return not any(
-        word in said for word in ("password", "does not exist", "certificate", "no pg_hba", "SSL", "authentication")
-    )
+    for_good = ("password", "does not exist", "certificate", "no pg_hba", "support SSL", "authentication")
+    return not any(words in said for words in for_good)  # a server that stops speaks of SSL too: "unexpected eof"

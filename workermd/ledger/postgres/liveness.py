@@ -61,9 +61,9 @@ class LeaseKeeper:
         """Have a lease, and keep it from now on. Raises LedgerUnavailable."""
         if self._thread is not None:
             return
-        self._connection = PostgresConnection(self._address, give_up_at)
+        connection = self._connection = PostgresConnection(self._address, give_up_at)
         with refusing(self._address):
-            lease = self._renew(self._connection)
+            lease = connection.insist(lambda: self._renew(connection), give_up_at)
         self._thread = threading.Thread(target=self._keep, args=(lease,), name="lease", daemon=True)
         self._thread.start()
 

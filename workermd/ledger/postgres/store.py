@@ -203,10 +203,10 @@ class PostgresLedger(Ledger):
         spool = open_spool(address)
         connection = PostgresConnection(address, give_up_at)
         try:
-            prepare(connection)
+            connection.insist(lambda: prepare(connection), give_up_at)
             ledger = cls(address, connection, spool, now)
             with refusing(address):
-                connection.execute(MEET_EPOCH)
+                connection.insist(lambda: connection.execute(MEET_EPOCH), give_up_at)
             os.makedirs(os.path.dirname(spool.base), mode=0o700, exist_ok=True)
             ledger._sweep_if_due()()
         except BaseException:
