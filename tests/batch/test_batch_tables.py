@@ -11,6 +11,7 @@ from workermd.batch import columns, exact, outputs, sources
 from workermd.batch import lines as line_reader
 from workermd.batch.sources import LineReading, UnreadableLine
 from workermd.cli import batch_streams
+from workermd.cli.commands.batch import BatchOptions
 from workermd.protocol.errors import UsageError
 from workermd.runner.answers import Answered
 
@@ -78,6 +79,30 @@ def test_an_empty_cell_is_absent_or_null_and_columns_are_mapped():
         read("name,id\n", renamed=(("who.name", "nobody"),))
     with pytest.raises(UsageError, match="'id' twice"):
         read("id,id\n")
+
+
+def test_a_column_may_become_several_fields():
+    twice = (("id", "name"), ("tags.0", "name"))
+    assert read("name,junk\nAda,z\n", renamed=twice) == ['{"id": "Ada", "tags": ["Ada"]}']
+    assert read('{"name": "Ada"}\n', sources.JSONL, renamed=(("id", "name"), ("who.name", "name"))) == [
+        '{"id": "Ada", "who": {"name": "Ada"}}'
+    ]
+    options = BatchOptions(*[None] * len(BatchOptions._fields))._replace(
+        encoding="utf-8", map=["id=a", "id=b"], set=[], empty="absent"
+    )
+    with pytest.raises(UsageError, match="--map gives the field 'id' two columns"):
+        batch_streams.reading_of(options, SCHEMA, 1000)
+
+
+def test_columns_that_no_row_can_have_are_named_before_the_first():
+    notes = []
+    read("id,order,country,start,end\na,1,FR,x,y\n", note=notes.append)
+    assert len(notes) == 1
+    assert "no field for the columns order, country, start and 1 more; its fields are id, n, x, yes" in notes[0]
+    assert "--map FIELD=COLUMN" in notes[0]
+    read("id,who.name,/who/age\na,b,1\n", note=notes.append)
+    read("junk,id\na,b\n", renamed=(("id", "id"),), note=notes.append)
+    assert len(notes) == 1
 
 
 def test_a_row_that_cannot_be_read_is_refused_alone():

@@ -41,6 +41,11 @@ def is_known(column: Column, schema: Any) -> bool:
     return column.path[0] in _properties(schema, schema)
 
 
+def fields(schema: Any) -> list[str]:
+    """The members that the schema of a document names."""
+    return list(_properties(schema, schema))
+
+
 def meant(text: str, kinds: frozenset[str]) -> Any:
     """The value of a cell. Text stays text where the schema has it; what does not fit stays text too, and the check of
     the input says so."""

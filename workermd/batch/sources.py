@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any, BinaryIO, NamedTuple
 
@@ -30,7 +30,8 @@ Line = bytes | UnreadableLine
 
 class LineReading(NamedTuple):
     """How the lines of a batch are read. `renamed` maps places of the document to columns; `fixed` are members that every
-    document gets, with their JSON text. `empty_is_null`: an empty cell is null instead of absent."""
+    document gets, with their JSON text. `empty_is_null`: an empty cell is null instead of absent. `note` is told what
+    will not go well."""
 
     schema: Any
     most_bytes: int
@@ -38,6 +39,11 @@ class LineReading(NamedTuple):
     empty_is_null: bool = False
     renamed: tuple[tuple[str, str], ...] = ()
     fixed: tuple[tuple[str, str], ...] = ()
+    note: Callable[[str], None] = lambda _: None
+
+    @property
+    def fixed_places(self) -> list[tuple[tuple[str, ...], exact.Literal]]:
+        return [(columns.placed(place, self.schema).path, exact.Literal(text)) for place, text in self.fixed]
 
     @property
     def changes(self) -> bool:
@@ -107,23 +113,32 @@ def _changed(data: bytes, reading: LineReading) -> bytes:
         return data
     if not isinstance(document, dict):
         return data
+    names = {name for _, name in reading.renamed}
+    taken = {name: columns.take(document, columns.placed(name, None).path) for name in names}
     for place, name in reading.renamed:
-        there, value = columns.take(document, columns.placed(name, None).path)
+        there, value = taken[name]
         if there:
             columns.put(document, columns.placed(place, reading.schema).path, value)
-    for place, text in reading.fixed:
-        columns.put(document, columns.placed(place, reading.schema).path, exact.Literal(text))
+    _fix(document, reading.fixed_places)
     return exact.encoded(document)
 
 
-class _Layout(NamedTuple):
-    """The header of a table: which cell becomes which member; None for one that is left out."""
+def _fix(document: dict[str, Any], places: Iterable[tuple[tuple[str, ...], exact.Literal]]) -> None:
+    for path, value in places:
+        columns.put(document, path, value)
 
-    cells: list[columns.Column | None]
+
+class _Layout(NamedTuple):
+    """The header of a table: which members each cell becomes; none for one that is left out. `fixed` are added to each row."""
+
+    cells: list[tuple[columns.Column, ...]]
+    fixed: list[tuple[tuple[str, ...], exact.Literal]]
 
     @classmethod
     def of(cls, header: list[str], reading: LineReading) -> "_Layout":
-        schema, renamed = reading.schema, {column: place for place, column in reading.renamed}
+        schema, renamed = reading.schema, dict[str, list[str]]()
+        for place, column in reading.renamed:
+            renamed.setdefault(column, []).append(place)
         for column in renamed:
             if column not in header:
                 raise UsageError(
@@ -133,24 +148,36 @@ class _Layout(NamedTuple):
         double = next((name for name in header if header.count(name) > 1), None)
         if double is not None:
             raise UsageError(f"the table has the column {double[:40]!r} twice", "give each column a name of its own")
-        placed = [columns.placed(renamed.get(name, name), schema) for name in header]
-        return cls(
-            [
-                column if name in renamed or not renamed or columns.is_known(column, schema) else None
-                for name, column in zip(header, placed, strict=True)
-            ]
-        )
+        cells = [tuple(columns.placed(place, schema) for place in renamed.get(name, [name])) for name in header]
+        strange = [name for name, (first, *_) in zip(header, cells, strict=True) if not columns.is_known(first, schema)]
+        if renamed:
+            left_out = set(strange) - renamed.keys()
+            cells = [() if name in left_out else cell for name, cell in zip(header, cells, strict=True)]
+        elif strange and not columns.is_open(schema):
+            reading.note(_no_fields(strange, schema))
+        return cls(cells, reading.fixed_places)
 
     def document(self, values: Iterable[Any], reading: LineReading) -> bytes:
         """The document of a row; a value of None is an empty cell."""
         made: dict[str, Any] = {}
-        for column, value in zip(self.cells, values, strict=True):
-            if column is None or (value is None and not reading.empty_is_null):
+        for cell, value in zip(self.cells, values, strict=True):
+            if value is None and not reading.empty_is_null:
                 continue
-            columns.put(made, column.path, columns.meant(value, column.kinds) if isinstance(value, str) else value)
-        for place, text in reading.fixed:
-            columns.put(made, columns.placed(place, reading.schema).path, exact.Literal(text))
+            for column in cell:
+                meant = columns.meant(value, column.kinds) if isinstance(value, str) else _as_schema(value, column)
+                columns.put(made, column.path, meant)
+        _fix(made, self.fixed)
         return exact.encoded(columns.with_lists(made, reading.schema, reading.schema))
+
+
+def _no_fields(names: list[str], schema: Any) -> str:
+    """What is said of a table none of whose rows can fit: the check of each row only says that it has too much."""
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    shown, fields = ", ".join(name[:40] for name in names[:3]) + more, ", ".join(columns.fields(schema))[:200]
+    return (
+        f"the input has no field for the column{'s' * (len(names) > 1)} {shown}; its fields are {fields}; "
+        f"place a column with --map FIELD=COLUMN: those that are not mapped are then left out"
+    )
 
 
 def _of_table(file: BinaryIO, delimiter: str, reading: LineReading) -> Iterator[Line]:
@@ -197,18 +224,12 @@ def _of_rows(batches: Iterator[tuple[list[str], list[list[Any]]]], reading: Line
     for header, found in batches:
         layout = layout or _Layout.of(header, reading)
         for row in found:
-            cells = zip(layout.cells, row, strict=True)
-            yield layout.document([_as_schema(value, column) for column, value in cells], reading)
+            yield layout.document(row, reading)
 
 
-def _as_schema(value: Any, column: columns.Column | None) -> Any:
+def _as_schema(value: Any, column: columns.Column) -> Any:
     """A number is text where the schema has nothing but text."""
-    if (
-        column is not None
-        and column.kinds == {"string"}
-        and isinstance(value, int | float)
-        and not isinstance(value, bool)
-    ):
+    if column.kinds == {"string"} and isinstance(value, int | float) and not isinstance(value, bool):
         return json.dumps(value)
     return value
 

@@ -37,6 +37,9 @@ def reading_of(options: "BatchOptions", schema: Any, most_bytes: int) -> LineRea
         None,
     ):
         raise UsageError(f"--map is {wrong[:40]!r}", "write FIELD=COLUMN, for example --map text=body")
+    named = [field for field, _, _ in renamed]
+    if double := next((field for field in named if named.count(field) > 1), None):
+        raise UsageError(f"--map gives the field {double[:40]!r} two columns", "leave one of the two out")
     return LineReading(
         schema=schema,
         most_bytes=most_bytes,
@@ -44,6 +47,7 @@ def reading_of(options: "BatchOptions", schema: Any, most_bytes: int) -> LineRea
         empty_is_null=options.empty == "null",
         renamed=tuple((field, column) for field, _, column in renamed),
         fixed=tuple(input_fields.members(options.set, None, schema, f"workermd batch {options.spec}").items()),
+        note=say.note if not options.quiet else lambda _: None,
     )
 
 
