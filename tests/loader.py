@@ -43,6 +43,7 @@ LEFT_OUT = (
     "workermd.workers",
     "workermd.batch.cluster.celery_engine",
     "workermd.batch.cluster.dbos_engine",
+    "workermd.batch.cluster.temporal_engine",
     "workermd.serve.a2a_server",
 )
 """Beginnings of modules that the loaded command line does not hold: what is in a host of its own, and what is seldom used."""

@@ -104,6 +104,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "psycopg": ("workermd.ledger.postgres",),
     "dbos": ("workermd.batch.cluster.dbos_engine",),
     "celery": ("workermd.batch.cluster.celery_engine",),
+    "temporal": ("workermd.batch.cluster.temporal_engine",),
     "httpx": ("workermd.workers", "workermd.derive.transport"),
     "docutils": ("workermd.derive.restructured",),
     **dict.fromkeys(
@@ -261,7 +262,7 @@ def test_a_planted_violation_is_found(place, line, expected):
     assert any(expected in violation for violation in violations(texts))
 
 
-ENGINES = {f"workermd.batch.cluster.{name}_engine" for name in ("celery", "dbos")}
+ENGINES = {f"workermd.batch.cluster.{name}_engine" for name in ("celery", "dbos", "temporal")}
 LEFT_OUT = {"workermd.testing.__main__", "workermd.serve.a2a_server", *ENGINES}
 """A program, and modules of extras that are no part of `all`."""
 

@@ -43,8 +43,10 @@ ABLATIONS = {
                 "(SELECT max(seen_at) FROM epochs) + (SELECT grace FROM liveness))", "d.lease_until)",
             ),
         ),
-        Climate({}, {"long stop": 1}, database_pause=(1.0, 3.0)),
-        ("repeated",), 0.3, 600,
+        Climate({"cut off": 1}, {"long stop": 1}, pause=(0.5, 2.0), database_pause=(1.0, 3.0)),
+        ("judged_early", "repeated"),
+        0.3,
+        400,
     ),
     "no-lease-watch": Ablation(
         (

@@ -9,7 +9,7 @@ import json
 import os
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,9 +18,9 @@ import psycopg
 from tests.cluster.machines import TOKEN, Asked, Machines, database_of
 
 _NOTES = """
-CREATE TABLE public.judgements (token text, outcome text, node text, at timestamptz, lease_until timestamptz);
+CREATE TABLE public.judgements (token text, outcome text, node text, at timestamptz, lease_until timestamptz, judge text);
 CREATE FUNCTION public.note_judgement() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-  INSERT INTO public.judgements SELECT NEW.token, NEW.outcome, NEW.node, clock_timestamp(), d.lease_until
+  INSERT INTO public.judgements SELECT NEW.token, NEW.outcome, NEW.node, clock_timestamp(), d.lease_until, host(inet_client_addr())
   FROM workermd.nodes d WHERE d.id = NEW.node;
   RETURN NULL; END $$;
 CREATE TRIGGER note_judgement AFTER UPDATE ON workermd.attempts FOR EACH ROW
@@ -37,7 +37,8 @@ SELECT r.run_id, a.n, a.outcome, a.token, a.node FROM workermd.attempts a JOIN w
 """
 _JUDGED = """
 SELECT j.token, j.outcome, j.node, extract(epoch FROM j.at)::float8, extract(epoch FROM j.lease_until)::float8,
-  coalesce((SELECT extract(epoch FROM max(n.at))::float8 FROM public.renewals n WHERE n.node = j.node AND n.at <= j.at), 0)
+  coalesce((SELECT extract(epoch FROM max(n.at))::float8 FROM public.renewals n WHERE n.node = j.node AND n.at <= j.at), 0),
+  j.judge
 FROM public.judgements j
 """
 _LOOK_SECONDS = 0.1
@@ -117,7 +118,7 @@ class Audit:
 
     FAULTS = (
         "lost", "changed", "wrong_answers", "open_attempts", "beyond_bound", "started_twice", "unclaimed", "overlaps",
-        "repeated", "ended_by_itself", "ledger_unsound",
+        "repeated", "judged_early", "ended_by_itself", "ledger_unsound",
     )  # fmt: skip
 
     def __init__(
@@ -128,6 +129,8 @@ class Audit:
         away: list[Away],
         told: Mapping[str, set[bytes]],
         wanted: int,
+        server_starts: Sequence[float],
+        grace: float,
     ) -> None:
         database = database_of(machines.address)
         runs = server.execute(_RUNS, database)
@@ -171,6 +174,7 @@ class Audit:
         self.repeated = len(again) - len(excused)
         self.repeated_after_absence = len(excused)
         self.told = [_told(row, watch, away) for row in again if row not in excused]
+        self.judged_early = sum(_early(row, watch, machines, server_starts, grace) for row in judged)
         self.ended_by_itself = self.ledger_unsound = 0
 
     def faults(self) -> list[str]:
@@ -212,9 +216,21 @@ def _thawed(frozen: list[Away], machine: str, at: float) -> bool:
     return any(each.machine == machine and each.ended <= at + 0.05 <= each.ended + LATE_SECONDS for each in frozen)
 
 
+def _early(row: tuple[object, ...], watch: Watch, machines: Machines, starts: Sequence[float], grace: float) -> bool:
+    """Another machine judged, when the database had not been back for as long as the grace."""
+    _, outcome, node, at, lease_until, _, judge = row
+    machine = watch.named.get(str(node), "")
+    assert machines.network is not None
+    assert isinstance(at, float)
+    assert isinstance(lease_until, float)
+    others = bool(machine) and judge not in (machines.network.address(machine), None)
+    last = max((start for start in starts if start < at), default=0.0)
+    return outcome == "crashed" and others and at < last + grace and lease_until < at
+
+
 def _told(row: tuple[object, ...], watch: Watch, away: list[Away]) -> str:
     """What happened around a judgement that nothing excuses, in seconds after it."""
-    token, _, node, at, lease_until, renewed = row
+    token, _, node, at, lease_until, renewed, _ = row
     assert isinstance(at, float)
     assert isinstance(lease_until, float)
     assert isinstance(renewed, float)
@@ -229,7 +245,7 @@ def _told(row: tuple[object, ...], watch: Watch, away: list[Away]) -> str:
 
 def _excused(row: tuple[object, ...], watch: Watch, away: list[Away]) -> bool:
     """Its disk is lost; or its lease was over, and it had been away since it renewed it for the last time."""
-    _, _, node, at, lease_until, renewed = row
+    _, _, node, at, lease_until, renewed, _ = row
     if node in watch.lost:
         return True
     machine = watch.named.get(str(node), "")

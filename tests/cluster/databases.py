@@ -109,6 +109,8 @@ class Pair:
         self.primary = Database(network, "db1", folder, user)
         self.other = Database(network, "db2", folder, user)
         self.standby = standby
+        self.starts: list[float] = []
+        """When a server was started, or promoted, that takes writes (seconds since 1970)."""
         data = self.primary.data
         self.primary.run("initdb", "-D", str(data), "-U", "workermd", "-A", "trust", "-N", "--no-locale", "-E", "UTF8")
         with open(data / "postgresql.conf", "a") as file:
@@ -154,6 +156,7 @@ class Pair:
         """An immediate stop, and a start."""
         self.primary.stop()
         time.sleep(away_seconds)
+        self.starts.append(time.time())
         self.primary.start()
         if self.standby:
             self.wait_for_standby()
@@ -173,6 +176,7 @@ class Pair:
             old.kill()
         self.network.mend(new.name)
         self.primary, self.other = new, old
+        self.starts.append(time.time())
         new.execute("SELECT pg_promote()")
         old.kill()
         self.network.mend(old.name)

@@ -107,7 +107,7 @@ class Machines:
     def environment(self, spool: str) -> dict[str, str]:
         passed = {
             name: os.environ[name]
-            for name in ("PATH", "MEMORY_BROKER", "WORKERMD_BROKER", "UNRELIABLE_ENGINE")
+            for name in ("PATH", "MEMORY_BROKER", "WORKERMD_BROKER", "WORKERMD_TEMPORAL", "UNRELIABLE_ENGINE")
             if name in os.environ
         }
         return passed | {

@@ -14,6 +14,7 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -121,7 +122,7 @@ def stormed(plan: Plan, folder: Path) -> Result:
         done = clients.wait(plan.patience) and wait_until_done(pair, address, plan.patience)
         machines.close()
         time.sleep(0.5)
-        audit = Audit(pair, machines, watch, weather.away, clients.told, plan.runs)
+        audit = Audit(pair, machines, watch, weather.away, clients.told, plan.runs, pair.starts, GRACE)
         audit.ended_by_itself = len(weather.ended_by_itself)
         audit.ledger_unsound = int(machines.call("ledger", "check", spool=CLIENT).returncode != 0)
         logs = "".join(f"== {log.name}\n{log.read_text()[-3000:]}" for log in sorted(machines.folder.glob("*.log")))
@@ -251,6 +252,7 @@ def main() -> int:
     parser.add_argument("--ablate", choices=[*ABLATIONS, "all"], metavar="NAME", help=", ".join([*ABLATIONS, "all"]))
     parser.add_argument("--verdict", type=Path, help="the file to write the one seed's verdict to")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was entered is left, whoever ends us
     if reason := WHY_NOT if not binaries() else namespaces.why_not():
         print(reason)
         return 2

