@@ -104,7 +104,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "psycopg": ("workermd.ledger.postgres",),
     "dbos": ("workermd.batch.cluster.dbos_engine",),
     "celery": ("workermd.batch.cluster.celery_engine",),
-    "temporal": ("workermd.batch.cluster.temporal_engine",),
+    "temporalio": ("workermd.batch.cluster.temporal_engine",),
     "httpx": ("workermd.workers", "workermd.derive.transport"),
     "docutils": ("workermd.derive.restructured",),
     **dict.fromkeys(
