@@ -17,6 +17,7 @@ from workermd.attempt.spawn import Host, task_environment
 from workermd.ledger import results
 from workermd.ledger.run_lock import RunLock
 from workermd.protocol.errors import ConfigurationError
+from workermd.system import processes
 from workermd.system.environment import MARKER
 from workermd.task.binding import Binding
 from workermd.task.task import Limits, Result
@@ -181,6 +182,23 @@ def test_a_backend_that_is_not_installed_is_said_before_an_attempt(tmp_path, mon
             host.wait_ready(time.monotonic() + patience(30), lambda: None)
         host.discard()
         host.close_log()
+
+
+def test_a_process_that_has_no_order_yet_ends_as_soon_as_it_is_told(tmp_path, monkeypatch, start):
+    """Nobody waits until it is killed: a call with a wrong binding would last that long."""
+    monkeypatch.setattr("workermd.attempt.spawn._KEEPER_SECONDS", patience(20))
+    killed, end = [], processes.end
+    monkeypatch.setattr("workermd.system.processes.end", lambda pid: (killed.append(pid), end(pid)))
+    ledger = str(tmp_path / "ledger.db")
+    with RunLock.open(ledger) as lock:
+        host = start(binding("no.such:function"), lock.fd, results.prepare(ledger))
+        with pytest.raises(ConfigurationError, match=r"no\.such"):
+            host.wait_ready(time.monotonic() + patience(30), lambda: None)
+        began = time.monotonic()
+        host.discard()
+        assert time.monotonic() - began < patience(20)
+        host.close_log()
+    assert killed == []
 
 
 @pytest.mark.parametrize(

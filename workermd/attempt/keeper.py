@@ -205,17 +205,16 @@ class _Keeper:
 
     def hear(self) -> bool:
         """One word of the supervisor's; False when it is gone."""
-        if self.commission is None:
-            document = receive_document(KEEPER_FD)
-            if document is None:
-                return False
-            self.commission = Commission(**document)
-            return True
-        word = os.read(KEEPER_FD, 1)
+        word = os.read(KEEPER_FD, 1)  # of a commission it is the first byte of a length, which is nought
         if word == END:
             self.ended_on_purpose = True
             self.end(None)
-        return bool(word)
+        if not word or self.commission is not None:
+            return bool(word)
+        document = receive_document(KEEPER_FD, word)
+        if document is not None:
+            self.commission = Commission(**document)
+        return document is not None
 
     def read(self) -> bool:
         """Take what the host has left so far; True when there is no more to come."""

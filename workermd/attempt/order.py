@@ -96,9 +96,10 @@ def framed(document: Document) -> bytes:
     return len(body).to_bytes(_LENGTH_BYTES) + body
 
 
-def receive_document(fd: int) -> Document | None:
-    """Wait for a document. None when the other end was closed before a whole one came."""
-    head = _read_exactly(fd, _LENGTH_BYTES)
+def receive_document(fd: int, begun: bytes = b"") -> Document | None:
+    """Wait for a document, of which `begun` was read already. None when the other end was closed before a whole one came."""
+    rest = _read_exactly(fd, _LENGTH_BYTES - len(begun))
+    head = rest and begun + rest
     body = _read_exactly(fd, int.from_bytes(head)) if head else None
     document: Document | None = json.loads(body) if body else None
     return document
