@@ -298,7 +298,7 @@ def entered(words: list[str]) -> dict[str, Any] | None:
 
 def _ablated(name: str) -> bool:
     """Whether the auditor noticed what the thing's absence has to lead to, in one of three seeds."""
-    ablation, seen = ABLATIONS[name], []
+    ablation = ABLATIONS[name]
     for seed in (1, 2, 3):
         words = [
             "--ablate",
@@ -311,7 +311,10 @@ def _ablated(name: str) -> bool:
             str(ablation.runs),
         ]
         document = entered(words)
-        seen = [] if document is None else document["faults"]
+        if document is None:
+            print(f"{name}, seed {seed}: the storm itself failed; this seed says nothing", flush=True)
+            continue
+        seen = document["faults"]
         red = any(fault.partition(":")[0] in ablation.faults for fault in seen)
         print(f"{name}, seed {seed}: {'red' if red else 'NOT SEEN'}: {', '.join(seen) or 'no fault'}", flush=True)
         if red:
