@@ -8,6 +8,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from tests.ledger.ledger_caller import WORKER, answer, dump, key, soon
@@ -15,6 +16,7 @@ from tests.postgres_server import Server
 from workermd.config import configuration
 from workermd.ledger import lease, results
 from workermd.ledger.opening import open_ledger, open_to_read
+from workermd.ledger.postgres.connection import PostgresConnection, _may_pass
 from workermd.ledger.postgres.migrations import MIGRATIONS
 from workermd.ledger.records import Run
 from workermd.ledger.sqlite.opening import LedgerFault
@@ -138,6 +140,38 @@ def test_a_connection_that_was_lost_is_made_again_and_a_transaction_is_not_repea
             postgres.execute(end_all)
             t.admit(key("too"))
         assert ledger.look(WORKER, "lost") is None
+
+
+def test_what_may_be_done_twice_begins_again_where_a_restart_cut_it_off(address, postgres):
+    """A node that starts while its database restarts gets its lease. What the database refuses is not asked again."""
+    connection = PostgresConnection(address, soon())
+    tries = []
+
+    def deed():
+        tries.append(1)
+        if len(tries) == 1:
+            connection.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+        return connection.execute("SELECT 7").fetchone()
+
+    assert connection.insist(deed, soon()) == (7,)
+    assert len(tries) == 2
+    with pytest.raises(psycopg.errors.UndefinedTable):
+        connection.insist(lambda: tries.append(1) or connection.execute("SELECT 1 FROM nothing"), soon())
+    assert len(tries) == 3
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    ("said", "may_pass"),
+    [
+        ("connection failed: SSL error: unexpected eof while reading", True),
+        ("connection failed: Connection refused", True),
+        ("server does not support SSL, but SSL was required", False),
+        ("SSL error: certificate verify failed", False),
+    ],
+)
+def test_a_server_that_stops_in_a_greeting_is_met_again_and_one_without_tls_is_not(said, may_pass):
+    assert _may_pass(psycopg.OperationalError(said)) is may_pass
 
 
 def test_eight_processes_prepare_one_empty_database_and_claim_one_run(postgres, tmp_path, monkeypatch):
