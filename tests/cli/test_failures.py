@@ -165,6 +165,13 @@ def test_a_call_that_is_none(cli, arguments):
         ("workers = 1", "not a table"),
         ("[workers]\necho = 1", "not a table"),
         ("= broken", "not TOML"),
+        pytest.param(f"a = {'9' * 5000}", "not TOML: a number is too long", id="digits"),
+        pytest.param(f"a = {'[' * 5000}", "not TOML: arrays or tables are nested too deep", id="nesting"),
+        pytest.param(
+            f"[workers.echo]\nfunction = 'a:b'\nsettings = {{n = 0x{'f' * 5000}}}",
+            "a number is too long",
+            id="a large number",
+        ),
         ("[workers.echo]\nfunction = 'a:b'\nsettings = {at = 2020-01-01}", "settings"),
     ],
 )

@@ -122,6 +122,8 @@ def test_a_receipt_is_checked_elsewhere(cli, runs, tmp_path) -> None:
     other.write_text(json.dumps({**json.loads(other.read_text()), "signatures": document["signatures"]}))
     refused = cli("runs", "verify-receipt", other, "--public-key", public)
     assert (refused.code, "not signed with this key" in refused.err) == (2, True)
+    other.write_text("[" * 100_000)
+    assert (cli("runs", "verify-receipt", other).code, cli("runs", "verify", "--against", other).code) == (2, 2)
 
 
 @pytest.mark.rule("S4.13")

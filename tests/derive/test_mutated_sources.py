@@ -135,3 +135,12 @@ def test_no_reader_crashes_over_a_mutated_source(name, changes):
     assert derived.text.startswith("---\n")
     for interface in found.interfaces:
         assert check_schema(interface.input_schema, thorough=False) == ()
+
+
+@pytest.mark.rule("S6.5")
+@pytest.mark.parametrize("value", ["9" * 5000, "0x" + "f" * 5000, "[" * 5000], ids=["digits", "hexadecimal", "nesting"])
+def test_a_manifest_that_the_parser_of_toml_trips_over_is_passed_over(tmp_path, value):
+    manifest = f"=== pyproject.toml\n[project]\nname = 'x'\ndescription = {value}\n"
+    repository = build(tmp_path, f"{manifest}=== Cargo.toml\n[package]\ndescription = {value}\n")
+    assert survey(repository).interfaces == ()
+    assert gather(repository, None) is not None

@@ -323,19 +323,19 @@ def _mentions_us(path: str) -> bool:
 
 
 def _read(path: str) -> Settings:
-    import tomllib
+    from workermd.system import toml  # most calls find no configuration
 
     try:
         with open(path, "rb") as file:
             data = at_most(file, _MOST_BYTES)
         if len(data) > _MOST_BYTES:
             raise ConfigurationError(f"{path}: larger than {_MOST_BYTES} bytes", "name another file with --config")
-        document: dict[str, Any] = tomllib.loads(data.decode())
+        document: dict[str, Any] = toml.parsed(data.decode())
     except OSError as error:
         raise ConfigurationError(
             f"{path}: cannot be read ({error.strerror})", "name another file with --config"
         ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise ConfigurationError(f"{path}: not TOML: {error}", "mend the file, or pass --no-config") from None
     if os.path.basename(path) == PYPROJECT:
         document = document.get("tool", {}).get("workermd", {})

@@ -6,13 +6,13 @@ They are read as data (TOML, JSON, INI), never run; of `setup.py` what its synta
 import configparser
 import json
 import re
-import tomllib
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any, NamedTuple
 
 from workermd.derive.evidence import SourceFile, of_lines, open_source
 from workermd.derive.model import Evidence, Repository
+from workermd.system import toml
 from workermd.system.text import folded
 
 MAX_BYTES = 512 * 1024
@@ -165,7 +165,7 @@ def _requirement_names(items: object) -> Iterable[str]:
 
 
 def _pyproject(text: str) -> _Values:
-    data = tomllib.loads(text)
+    data = toml.parsed(text)
     project, poetry = _table(data.get("project")), _table(_table(data.get("tool")).get("poetry"))
     stated = project.get("license", poetry.get("license"))
     licence = _text(stated) or _text(_table(stated).get("text"))
@@ -205,7 +205,7 @@ def _package_json(text: str) -> _Values:
 
 
 def _cargo(text: str) -> _Values:
-    data = tomllib.loads(text)
+    data = toml.parsed(text)
     package, shared = _table(data.get("package")), _table(_table(data.get("workspace")).get("package"))
     licence = _text(package.get("license")) or _text(shared.get("license"))
     versions = _runtimes(("Rust", package.get("rust-version", shared.get("rust-version")), "rust-version"))

@@ -138,7 +138,7 @@ def _document(place: str) -> Document:
             found = json.loads(at_most(response, _MOST_BYTES))
     except urllib.error.HTTPError as error:
         raise ConfigurationError(f"{place}: answered {error.code}", "look at the authorization server") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         reason = getattr(error, "reason", None) or error
         raise ConfigurationError(f"{place}: cannot be read ({reason})", "look at the authorization server") from None
     if not isinstance(found, dict):

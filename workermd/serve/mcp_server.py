@@ -249,7 +249,7 @@ def _answered_name(params: types.CallToolRequestParams) -> Name | None:
         return None
     try:
         worker, run = json.loads(params.request_state)["run"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise MCPError(types.INVALID_PARAMS, "the request state is not one that was given") from None
     if worker != params.name or not isinstance(run, str):
         raise MCPError(types.INVALID_PARAMS, "the request state is that of another tool")

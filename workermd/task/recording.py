@@ -133,5 +133,5 @@ def _read(path: str) -> Recording:
         if document.pop("workermd_recording") != FORMAT:
             raise Miss(f"{path} was written by another version; record again")
         return Recording(**document)
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise Miss(f"{path} is not a recording; remove it") from None

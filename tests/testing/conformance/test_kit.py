@@ -182,7 +182,7 @@ def test_a_runtimes_file_is_held_to_its_form(tmp_path):
     assert held.words("run", {"spec": "S"}, {"n": 3}) == [f"{tmp_path}/r", "S", "-n", "3"]
     assert (held.outcome(9), held.outcome(3), held.outcome(77)) == ("ok", "invalid_request", "exit code 77")
     for text, told in (
-        ("claim = []", "unknown key claim"), ("x", "no TOML"), ("[exits]\nfine = [0]", "no such outcome"),
+        ("claim = []", "unknown key claim"), ("x", "no TOML"), (f"a = {'9' * 5000}", "too long"), ("[exits]\nfine = [0]", "no such outcome"),
         ('[commands]\nrun = "x"', "lists of words"), ('claims = ["all"]', "allowed: core"),
     ):  # fmt: skip
         with pytest.raises((ConfigurationError, UsageError), match=told):

@@ -138,6 +138,6 @@ def _arguments(text: str) -> Document | None:
     """A call's arguments; none at all are an empty object."""
     try:
         found = json.loads(text or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None

@@ -43,7 +43,7 @@ def _kept(path: str | None) -> Head | None:
         with open(path, "rb") as file:
             document = json.loads(file.read(1 << 16))
         return Head(document["number"], bytes.fromhex(document["link"]))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise UsageError(f"{path}: holds no head of a chain", "keep one: workermd runs receipt --head > FILE") from None
 
 

@@ -21,7 +21,7 @@ def execute(options: RunsVerifyReceiptOptions) -> int:
             document = json.loads(file.read(_MOST_BYTES))
     except OSError as error:
         raise UsageError(f"{options.file}: cannot be read ({error.strerror})", "name a file") from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise UsageError(f"{options.file}: is no JSON", "give what runs receipt printed") from None
     statement, by = signing.opened(document, options.public_key)
     try:

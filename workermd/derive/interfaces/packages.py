@@ -1,7 +1,6 @@
 """Python projects of a repository: their metadata files, read as data, and the packages they hold."""
 
 import re
-import tomllib
 from typing import Any, NamedTuple
 
 from workermd.derive.evaluation.evaluator import Evaluator
@@ -10,6 +9,7 @@ from workermd.derive.interfaces.reading import RepositoryReading, reading
 from workermd.derive.interfaces.scope import Sources
 from workermd.derive.interfaces.texts import name_of
 from workermd.derive.model import Evidence, Repository
+from workermd.system import toml
 
 MAX_PROJECTS = 30
 MAX_SCRIPTS = 100
@@ -62,8 +62,8 @@ def _pyproject(files: RepositoryReading, path: str) -> Project:
     if text is None:
         return _nothing(path)
     try:
-        value = tomllib.loads(text.removeprefix("\ufeff"))
-    except (tomllib.TOMLDecodeError, RecursionError):
+        value = toml.parsed(text.removeprefix("\ufeff"))
+    except ValueError:
         files.skip(path, "is not TOML")
         return _nothing(path)
     project = _table(value, "project")
@@ -76,7 +76,9 @@ def _pyproject(files: RepositoryReading, path: str) -> Project:
     ]
     name = name_of(project.get("name", poetry.get("name")))
     summary = project.get("description", poetry.get("description"))
-    return _nothing(path)._replace(name=name, summary=str(summary or ""), scripts=tuple(scripts))
+    return _nothing(path)._replace(
+        name=name, summary=summary if isinstance(summary, str) else "", scripts=tuple(scripts)
+    )
 
 
 def _table(value: Any, *way: str) -> dict[str, Any]:

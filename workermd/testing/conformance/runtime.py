@@ -2,11 +2,11 @@
 
 import os
 import sys
-import tomllib
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from workermd.protocol.errors import ConfigurationError, UsageError
+from workermd.system import toml
 from workermd.testing.conformance.cases import FOLDER, LEVELS, KitCase
 
 OURS = os.path.join(FOLDER, "workermd.toml")
@@ -113,11 +113,11 @@ def claiming(runtime: Runtime, claims: Iterable[str]) -> Runtime:
 def load(path: str) -> Runtime:
     """Raises ConfigurationError."""
     try:
-        with open(path, "rb") as file:
-            found = tomllib.load(file)
+        with open(path, encoding="utf-8") as file:
+            found = toml.parsed(file.read())
     except OSError as error:
         raise ConfigurationError(f"{path}: cannot be read ({error.strerror})", "name the runtime's file") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise ConfigurationError(f"{path}: no TOML: {error}", "mend the file") from None
     if strange := sorted(found.keys() - _KEYS):
         raise ConfigurationError(f"{path}: unknown key {strange[0]}; allowed: {', '.join(sorted(_KEYS))}", "remove it")
